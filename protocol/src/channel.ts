@@ -1,0 +1,165 @@
+import { z } from "zod";
+import { jsonSchema } from "./json.ts";
+import { limits } from "./limits.ts";
+import { sourceSchema } from "./manifest.ts";
+import { runErrorSchema } from "./errors.ts";
+
+// THE METHOD TABLE: what user code can ask of the control plane. Each method is in exactly one access group (P8);
+// what a process may call is the union of the groups its kind is granted. What no grant names is denied.
+
+export const channelVersion = 1;
+
+export const accessGroups = ["read", "write", "logging", "lifecycle", "metadata", "orchestration", "human"] as const;
+export type AccessGroup = (typeof accessGroups)[number];
+
+export const processKinds = ["task", "callback", "tracker", "compiler"] as const;
+export type ProcessKind = (typeof processKinds)[number];
+
+/** Default grants. Grants are data: this table is only where they start from. */
+export const defaultGrants: Readonly<Record<ProcessKind, readonly AccessGroup[]>> = {
+  task: accessGroups,
+  callback: ["read", "logging"],
+  tracker: ["read", "logging"],
+  compiler: ["logging"],
+};
+
+const keySchema = z.string().min(1).max(limits.keyCharacters);
+const emptySchema = z.strictObject({});
+
+export const stepRecordSchema = z.strictObject({ key: keySchema, value: jsonSchema });
+/** A step that has been done: its key and its result. */
+export type StepRecord = z.infer<typeof stepRecordSchema>;
+
+const lineSchema = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"]),
+  text: z.string(),
+  fields: z.record(z.string(), jsonSchema).optional(),
+});
+
+interface Method {
+  readonly group: AccessGroup;
+  readonly params: z.ZodType;
+  readonly result: z.ZodType;
+}
+
+/** Every method: its group, what is sent, what comes back. Identity comes from the activation, never from the message. */
+export const channelMethods = {
+  "log.write": {
+    group: "logging",
+    params: z.strictObject({ lines: z.array(lineSchema).min(1).max(1_000) }),
+    result: emptySchema,
+  },
+  "progress.report": {
+    group: "logging",
+    params: z.strictObject({ done: z.number(), total: z.number().optional(), text: z.string().max(1_000).optional() }),
+    result: emptySchema,
+  },
+  /** The one way to success (P4). Waits for every earlier call of the activation. */
+  "run.succeed": { group: "lifecycle", params: z.strictObject({ output: jsonSchema }), result: emptySchema },
+  /** `fatal`: no further attempt. */
+  "run.fail": {
+    group: "lifecycle",
+    params: z.strictObject({ error: runErrorSchema, fatal: z.boolean().optional() }),
+    result: emptySchema,
+  },
+  /** Fails this attempt and says when the next is wanted; attempts are counted as ever. */
+  "run.retry": {
+    group: "lifecycle",
+    params: z.strictObject({ error: runErrorSchema, afterMs: z.number().int().nonnegative() }),
+    result: emptySchema,
+  },
+  "run.skip": { group: "lifecycle", params: z.strictObject({ reason: z.string().max(1_000) }), result: emptySchema },
+  /** Records a step's result. When the key is recorded already, the record answers and nothing changes. */
+  "step.commit": {
+    group: "lifecycle",
+    params: z.strictObject({ key: keySchema, value: jsonSchema }),
+    result: z.strictObject({ recorded: z.boolean(), value: jsonSchema }),
+  },
+} as const satisfies Record<string, Method>;
+
+export type ChannelMethod = keyof typeof channelMethods;
+export type ChannelParams<M extends ChannelMethod> = z.infer<(typeof channelMethods)[M]["params"]>;
+export type ChannelResult<M extends ChannelMethod> = z.infer<(typeof channelMethods)[M]["result"]>;
+
+/** A call that some body makes; the transport behind it may be a function, a socket pair or HTTP. Rejects with AppError. */
+export type ChannelCall = <M extends ChannelMethod>(method: M, params: ChannelParams<M>) => Promise<ChannelResult<M>>;
+
+export const activationStartSchema = z.strictObject({
+  nonce: z.string().min(16).max(64),
+  run: z.strictObject({
+    id: z.string(),
+    rootId: z.string(),
+    parentId: z.string().nullable(),
+    definition: z.string(),
+    /** The node's name in its workflow (`transform[eu]`), or the definition's id for a root. */
+    name: z.string(),
+    item: z.string().nullable(),
+    key: z.string().nullable(),
+    generation: z.number().int(),
+  }),
+  attempt: z.number().int().positive(),
+  epoch: z.number().int().positive(),
+  source: sourceSchema,
+  input: jsonSchema,
+  /** What earlier activations of this generation recorded. */
+  steps: z.array(stepRecordSchema),
+  /** Secret-free seed of `ctx.token`: store incarnation, run and generation, hashed. */
+  tokenSeed: z.string(),
+});
+/** Everything a body needs to start: pushed by the supervisor before any user code is loaded for it. */
+export type ActivationStart = z.infer<typeof activationStartSchema>;
+
+// Frames: JSON-RPC 2.0, one a line. The child speaks first (`hello`); after that the supervisor sends the commands below.
+
+export const helloSchema = z.strictObject({
+  jsonrpc: z.literal("2.0"),
+  method: z.literal("hello"),
+  params: z.strictObject({
+    versions: z.tuple([z.number().int(), z.number().int()]),
+    sdk: z.string(),
+    kind: z.enum(processKinds),
+    pid: z.number().int(),
+  }),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+export const requestSchema = z.strictObject({
+  jsonrpc: z.literal("2.0"),
+  id: z.number().int().nonnegative(),
+  method: z.string().max(100),
+  params: z.unknown(),
+  /** The nonce of the activation that speaks. */
+  nonce: z.string().max(64),
+});
+export type Request = z.infer<typeof requestSchema>;
+
+export const wireErrorSchema = z.object({
+  /** JSON-RPC's own numbers: -32700 parse, -32600 request, -32601 method, -32602 params, -32000 everything of ours. */
+  code: z.number().int(),
+  message: z.string(),
+  data: z.object({ code: z.string(), hint: z.string().optional(), details: z.json().optional() }),
+});
+export type WireError = z.infer<typeof wireErrorSchema>;
+
+export const replySchema = z.union([
+  z.strictObject({ jsonrpc: z.literal("2.0"), id: z.number().int().nonnegative().nullable(), result: z.unknown() }),
+  z.strictObject({ jsonrpc: z.literal("2.0"), id: z.number().int().nonnegative().nullable(), error: wireErrorSchema }),
+]);
+export type Reply = z.infer<typeof replySchema>;
+
+/** Supervisor to child. `activation.end`: the body is no longer wanted, its result will not be heard. */
+export const commandSchema = z.discriminatedUnion("method", [
+  z.strictObject({
+    jsonrpc: z.literal("2.0"),
+    method: z.literal("welcome"),
+    params: z.strictObject({ version: z.number().int(), projectRoot: z.string() }),
+  }),
+  z.strictObject({ jsonrpc: z.literal("2.0"), method: z.literal("activation.start"), params: activationStartSchema }),
+  z.strictObject({
+    jsonrpc: z.literal("2.0"),
+    method: z.literal("activation.abort"),
+    params: z.strictObject({ nonce: z.string(), reason: z.string() }),
+  }),
+  z.strictObject({ jsonrpc: z.literal("2.0"), method: z.literal("goodbye"), params: emptySchema }),
+]);
+export type Command = z.infer<typeof commandSchema>;

@@ -1,0 +1,55 @@
+import { z } from "zod";
+
+/**
+ * What can happen to a run, in the past tense. Numbers of a run's events are 1, 2, 3… without holes in commit order (P10).
+ * The data of each is small and stable: readers of topics live on it.
+ */
+export const eventTypes = [
+  "run.enqueued",
+  "run.ready",
+  "run.started",
+  "run.waiting",
+  "run.woken",
+  "run.retry_scheduled",
+  "run.lost",
+  "run.given_back",
+  "run.cancel_requested",
+  "run.succeeded",
+  "run.failed",
+  "run.cancelled",
+  "run.skipped",
+  "step.arguments_changed",
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+export const runEventSchema = z.object({
+  runId: z.string(),
+  rootId: z.string(),
+  definition: z.string(),
+  name: z.string(),
+  number: z.number().int().positive(),
+  type: z.enum(eventTypes),
+  /** Milliseconds since 1970 on the store's clock. */
+  at: z.number(),
+  data: z.json(),
+});
+/** One event of one run. */
+export type RunEvent = z.infer<typeof runEventSchema>;
+
+/** An event at its place in a namespace's log. Positions rise; a reader goes on from the last one it saw. */
+export const topicEventSchema = runEventSchema.extend({ position: z.number().int().positive() });
+export type TopicEvent = z.infer<typeof topicEventSchema>;
+
+export const logLineSchema = z.object({
+  runId: z.string(),
+  epoch: z.number().int(),
+  /** 1, 2, 3… in one activation. */
+  seq: z.number().int().positive(),
+  at: z.number(),
+  stream: z.enum(["stdout", "stderr", "log", "progress", "supervisor"]),
+  level: z.enum(["debug", "info", "warn", "error"]),
+  text: z.string(),
+  fields: z.json().optional(),
+});
+/** One line that an activation wrote. `supervisor`: what the control plane says about the process itself. */
+export type LogLine = z.infer<typeof logLineSchema>;

@@ -1,0 +1,132 @@
+import { z } from "zod";
+import { errorCodes, runErrorSchema, type ErrorCode } from "./errors.ts";
+import { logLineSchema, runEventSchema, topicEventSchema } from "./events.ts";
+import { jsonSchema } from "./json.ts";
+import { limits } from "./limits.ts";
+import { manifestSchema } from "./manifest.ts";
+import { runKinds, runStatusSchema } from "./status.ts";
+
+// Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
+
+const time = z.iso.datetime();
+const cursor = z.string().max(500);
+const limit = z.coerce.number().int().min(1).max(limits.pageRows).default(100);
+
+/** A run as people and programs see it. Times are RFC 3339 in UTC; durations are milliseconds. */
+export const runViewSchema = z.object({
+  id: z.string(),
+  rootId: z.string(),
+  parentId: z.string().nullable(),
+  kind: z.enum(runKinds),
+  definition: z.string(),
+  name: z.string(),
+  item: z.string().nullable(),
+  key: z.string().nullable(),
+  queue: z.string(),
+  priority: z.number().int(),
+  status: runStatusSchema,
+  attempt: z.number().int(),
+  epoch: z.number().int(),
+  generation: z.number().int(),
+  manifestHash: z.string(),
+  input: jsonSchema.nullable(),
+  output: jsonSchema.nullable(),
+  error: runErrorSchema.nullable(),
+  /** Upstreams that have not ended yet. */
+  blockedBy: z.number().int(),
+  /** Children that have not ended yet. */
+  openChildren: z.number().int(),
+  notBefore: time.nullable(),
+  expiresAt: time.nullable(),
+  createdAt: time,
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  /** Running time of this attempt up to its last activation's end. */
+  ranMs: z.number(),
+});
+export type RunView = z.infer<typeof runViewSchema>;
+
+export const startRunSchema = z.strictObject({
+  definition: z.string().min(1).max(limits.idCharacters),
+  input: jsonSchema.optional(),
+  key: z.string().min(1).max(limits.keyCharacters).optional(),
+  /** How long the key is remembered after it was first used; default 30 days. */
+  keyRetentionMs: z.number().int().positive().optional(),
+  priority: z.number().int().min(-1_000).max(1_000).optional(),
+  /** Not before this moment. */
+  startAfter: time.optional(),
+  /** The run ends `failed` with `expired` this long after now. */
+  expiresAfterMs: z.number().int().positive().optional(),
+});
+export type StartRun = z.infer<typeof startRunSchema>;
+
+/** `existing`: the key named a run that was there already. */
+export const startedRunSchema = z.object({ run: runViewSchema, existing: z.boolean() });
+export type StartedRun = z.infer<typeof startedRunSchema>;
+
+export const listRunsQuerySchema = z.strictObject({
+  status: z.union([runStatusSchema, z.array(runStatusSchema)]).optional(),
+  definition: z.string().optional(),
+  parent: z.string().optional(),
+  /** `roots` (default): only runs without a parent. `all`: every run. */
+  scope: z.enum(["roots", "all"]).default("roots"),
+  cursor: cursor.optional(),
+  limit,
+});
+export const runPageSchema = z.object({ runs: z.array(runViewSchema), cursor: cursor.nullable() });
+export type RunPage = z.infer<typeof runPageSchema>;
+
+export const cancelRunSchema = z.strictObject({ reason: z.string().max(1_000).optional() });
+/** `requested`: how many live runs of the tree are affected; 0 when it had ended or was being cancelled. */
+export const cancelledRunSchema = z.object({ run: runViewSchema, requested: z.number().int() });
+export type CancelledRun = z.infer<typeof cancelledRunSchema>;
+
+export const listEventsQuerySchema = z.strictObject({
+  after: z.coerce.number().int().nonnegative().default(0),
+  limit,
+  /** Waits up to this long for a first event (at most 30 s). */
+  waitMs: z.coerce.number().int().min(0).max(30_000).default(0),
+});
+export const eventPageSchema = z.object({ events: z.array(runEventSchema), last: z.number().int() });
+export const topicPageSchema = z.object({ events: z.array(topicEventSchema), last: z.number().int() });
+
+export const listLogsQuerySchema = z.strictObject({ cursor: cursor.optional(), limit });
+export const logPageSchema = z.object({ lines: z.array(logLineSchema), cursor: cursor.nullable() });
+
+export const resultQuerySchema = z.strictObject({ waitMs: z.coerce.number().int().min(0).max(30_000).default(0) });
+
+export const applySchema = z.strictObject({ manifests: z.array(manifestSchema).min(1).max(1_000) });
+export const definitionViewSchema = z.object({
+  id: z.string(),
+  kind: z.enum(["task", "workflow"]),
+  manifestHash: z.string(),
+  appliedAt: time,
+});
+export type DefinitionView = z.infer<typeof definitionViewSchema>;
+/** `changed`: ids whose manifest is not the one that was current. */
+export const appliedSchema = z.object({ definitions: z.array(definitionViewSchema), changed: z.array(z.string()) });
+export type Applied = z.infer<typeof appliedSchema>;
+
+export const serverViewSchema = z.object({
+  version: z.string(),
+  store: z.string(),
+  incarnation: z.string(),
+  namespace: z.string(),
+  now: time,
+});
+
+export const errorBodySchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    details: z.json().optional(),
+    request_id: z.string(),
+  }),
+});
+export type ErrorBody = z.infer<typeof errorBodySchema>;
+
+/** The HTTP status of an error code. */
+export function httpStatus(code: ErrorCode): number {
+  return errorCodes[code];
+}

@@ -1,0 +1,50 @@
+/** Bounds that hold on every path (P11). Names end in their unit. */
+export const limits = {
+  /** One frame on the channel, and one HTTP body. */
+  frameBytes: 32 * 1024 * 1024,
+  inputBytes: 1024 * 1024,
+  outputBytes: 1024 * 1024,
+  /** A map's list of outputs and a workflow's output. */
+  collectedOutputBytes: 16 * 1024 * 1024,
+  stepValueBytes: 1024 * 1024,
+  stepsPerRun: 10_000,
+  stepBytesPerRun: 16 * 1024 * 1024,
+  keyCharacters: 512,
+  idCharacters: 200,
+  itemCharacters: 200,
+  nodesPerWorkflow: 5_000,
+  itemsPerMap: 100_000,
+  treeDepth: 20,
+  manifestBytes: 8 * 1024 * 1024,
+  attempts: 1_000,
+  logLineBytes: 64 * 1024,
+  logLinesPerActivation: 100_000,
+  errorTextBytes: 64 * 1024,
+  pageRows: 1_000,
+  batchRows: 5_000,
+  /** Losses of the activation's own process without a recorded step between, then the run fails. */
+  losses: 5,
+  /** Losses because the node or worker itself died: it is seldom the task's fault. */
+  takeovers: 50,
+} as const;
+
+/** Bytes of a text in UTF-8. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    else if (unit >= 0xd800 && unit < 0xdc00) {
+      bytes += 4;
+      i++;
+    } else bytes += 3;
+  }
+  return bytes;
+}
+
+/** What makes a text unfit to be stored, or undefined: NUL and lone surrogates cannot be kept by every store. */
+export function textDefect(text: string): "NUL" | "lone surrogate" | undefined {
+  if (text.includes("\u0000")) return "NUL";
+  return text.isWellFormed() ? undefined : "lone surrogate";
+}

@@ -1,0 +1,148 @@
+import { z } from "zod";
+import { type Json, jsonSchema } from "./json.ts";
+import { limits } from "./limits.ts";
+import { triggerRules } from "./status.ts";
+
+// The canonical form of a definition and everything it uses. Its bytes are RFC 8785, its name is their SHA-256;
+// no path of a machine and no time is in it, so that it is equal wherever it is compiled. A run is pinned to one.
+
+const idSchema = z
+  .string()
+  .min(1)
+  .max(limits.idCharacters)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/, "an id has letters, digits, and _ . - / inside");
+const millis = z.number().int().nonnegative();
+
+/**
+ * Where a value comes from when a run starts. `path` steps through objects by name and through lists by number.
+ * `params`: the workflow's input. `output`: a node's output (a map's is the list of its items' outputs, in list order).
+ * `item`: the item of a map. Missing values and outputs of skipped nodes are null.
+ */
+export const referenceSchema = z.union([
+  z.strictObject({ from: z.literal("params"), path: z.array(z.union([z.string(), z.number()])) }),
+  z.strictObject({ from: z.literal("output"), node: idSchema, path: z.array(z.union([z.string(), z.number()])) }),
+  z.strictObject({ from: z.literal("item"), path: z.array(z.union([z.string(), z.number()])) }),
+]);
+export type Reference = z.infer<typeof referenceSchema>;
+
+/**
+ * A template for a value. `cel`: an expression over `params`, `tasks.NODE.output`, `item`, parsed at apply.
+ * `text`: parts joined to a string.
+ */
+export type Binding =
+  | { readonly const: Json }
+  | { readonly ref: Reference }
+  | { readonly cel: string }
+  | { readonly object: { readonly [key: string]: Binding } }
+  | { readonly list: readonly Binding[] };
+export const bindingSchema: z.ZodType<Binding> = z.lazy(() =>
+  z.union([
+    z.strictObject({ const: jsonSchema }),
+    z.strictObject({ ref: referenceSchema }),
+    z.strictObject({ cel: z.string().min(1).max(10_000) }),
+    z.strictObject({ object: z.record(z.string(), bindingSchema) }),
+    z.strictObject({ list: z.array(bindingSchema) }),
+  ]),
+) as z.ZodType<Binding>;
+
+/** Delay before try n+1: min(maxDelayMs, delayMs × factor^(n−1)), then a share of it at random when `jitter` (0 to 1). */
+export const retryPolicySchema = z.strictObject({
+  attempts: z.number().int().min(1).max(limits.attempts),
+  delayMs: millis,
+  factor: z.number().min(1).max(100),
+  maxDelayMs: millis,
+  jitter: z.number().min(0).max(1),
+});
+export type RetryPolicy = z.infer<typeof retryPolicySchema>;
+
+/** Where the code of a definition is: a module relative to the project's root, and its export. */
+export const sourceSchema = z.strictObject({ module: z.string().min(1), export: z.string().min(1) });
+export type Source = z.infer<typeof sourceSchema>;
+
+export const taskSpecSchema = z.strictObject({
+  kind: z.literal("task"),
+  id: idSchema,
+  description: z.string().optional(),
+  executor: z.literal("typescript"),
+  source: sourceSchema,
+  /** JSON Schema of what callers pass; absent when the schema library cannot say (then checked by the body's process). */
+  input: jsonSchema.optional(),
+  output: jsonSchema.optional(),
+  queue: idSchema,
+  priority: z.number().int().min(-1_000).max(1_000),
+  retry: retryPolicySchema,
+  /** Running time of an attempt, summed over its activations. */
+  timeoutMs: millis.optional(),
+  /** Wall clock from the moment the run was created, waiting included. */
+  expiresAfterMs: millis.optional(),
+  placement: z.enum(["process", "inline"]),
+  /** `fresh`: a process of its own for each activation; `pool`: a warm one where it is safe. */
+  isolation: z.enum(["pool", "fresh"]),
+  memoryBytes: z.number().int().positive().optional(),
+  reads: z.array(idSchema),
+  writes: z.array(idSchema),
+});
+export type TaskSpec = z.infer<typeof taskSpecSchema>;
+
+const nodeFields = {
+  /** Unique in its workflow: the task's id, `id#2`… for repeats, or the `as` given. */
+  name: idSchema,
+  definition: idSchema,
+  /** Every upstream node: those named in `after` and those that bindings refer to, sorted. */
+  upstream: z.array(idSchema),
+  rule: z.enum(triggerRules),
+  when: bindingSchema.optional(),
+  retry: retryPolicySchema.optional(),
+};
+export const callNodeSchema = z.strictObject({ kind: z.literal("call"), ...nodeFields, args: bindingSchema });
+export const mapNodeSchema = z.strictObject({
+  kind: z.literal("map"),
+  ...nodeFields,
+  /** Must resolve to a list. */
+  list: bindingSchema,
+  /** The identity of an item: a string, number or boolean; equal keys in one list are an error. */
+  itemKey: bindingSchema,
+  with: bindingSchema,
+});
+export const nodeSchema = z.discriminatedUnion("kind", [callNodeSchema, mapNodeSchema]);
+export type CallNode = z.infer<typeof callNodeSchema>;
+export type MapNode = z.infer<typeof mapNodeSchema>;
+export type WorkflowNode = z.infer<typeof nodeSchema>;
+
+export const workflowSpecSchema = z.strictObject({
+  kind: z.literal("workflow"),
+  id: idSchema,
+  description: z.string().optional(),
+  source: sourceSchema,
+  /** JSON Schema of the parameters. */
+  input: jsonSchema.optional(),
+  priority: z.number().int().min(-1_000).max(1_000),
+  expiresAfterMs: millis.optional(),
+  /** In the order of the builder; an upstream stands before its dependents. */
+  nodes: z.array(nodeSchema).max(limits.nodesPerWorkflow),
+  output: bindingSchema,
+});
+export type WorkflowSpec = z.infer<typeof workflowSpecSchema>;
+
+export const definitionSpecSchema = z.discriminatedUnion("kind", [taskSpecSchema, workflowSpecSchema]);
+export type DefinitionSpec = z.infer<typeof definitionSpecSchema>;
+
+export const assetSpecSchema = z.strictObject({
+  id: idSchema,
+  uri: z.string().optional(),
+  watermark: jsonSchema.optional(),
+});
+export type AssetSpec = z.infer<typeof assetSpecSchema>;
+
+export const manifestSchema = z.strictObject({
+  format: z.literal(1),
+  /** The id of the definition that this manifest is for; the others are those it uses, transitively. */
+  root: idSchema,
+  definitions: z.record(idSchema, definitionSpecSchema),
+  assets: z.record(idSchema, assetSpecSchema),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** The default retry policy: one attempt. A policy that states only `attempts` gets these delays. */
+export const defaultRetry: RetryPolicy = { attempts: 1, delayMs: 1_000, factor: 2, maxDelayMs: 60_000, jitter: 0.25 };
+export const defaultQueue = "default";

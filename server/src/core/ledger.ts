@@ -1,0 +1,323 @@
+import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
+import type { Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
+import { afterTakeover } from "./retry.ts";
+import { judgeRule, outcomeOf } from "./rules.ts";
+import { type Ending, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
+import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.ts";
+
+// One transaction's worth of changes to runs, worked out in memory on rows that the store has locked and given here.
+// Every store uses it, so that what an end, a cancel or a takeover means is written once.
+//
+// P2  A change by an activation compares its epoch with the row's; a takeover raises the epoch.
+// P3  The end of a run, its parent's count, its dependents' edges and all their events come out of one ledger.
+// P6  A run that is `cancelling` ends as ordered, whatever its activation says.
+// P10 Each event takes the next number of its run.
+
+/** An event to be stored with the changes. */
+export interface LedgerEvent {
+  readonly run: RunRow;
+  readonly number: number;
+  readonly type: EventType;
+  readonly at: number;
+  readonly data: Json;
+}
+
+/** What hangs on runs that ended: unflipped edges that begin in them, and the rows of their parents and dependents. */
+export interface Links {
+  readonly edges: readonly Edge[];
+  readonly rows: readonly RunRow[];
+}
+
+/** What a ledger asks the store to write, all of it or nothing. */
+export interface LedgerChanges {
+  readonly inserted: readonly RunRow[];
+  readonly updated: readonly RunRow[];
+  readonly newEdges: readonly Edge[];
+  readonly flippedEdges: readonly Edge[];
+  readonly events: readonly LedgerEvent[];
+}
+
+export class Ledger {
+  readonly #now: number;
+  readonly #rows = new Map<string, RunRow>();
+  readonly #before = new Map<string, RunRow>();
+  readonly #inserted = new Set<string>();
+  readonly #edgesFrom = new Map<string, Edge[]>();
+  readonly #newEdges: Edge[] = [];
+  readonly #flipped: Edge[] = [];
+  readonly #events: LedgerEvent[] = [];
+  #ended: string[] = [];
+  #readied = 0;
+
+  /** `now` is the store's clock, read after the locks were taken (P9). */
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  /** Takes in rows that the store has locked. A row that is known already keeps its image here. */
+  load(rows: Iterable<RunRow>): void {
+    for (const row of rows) {
+      if (this.#rows.has(row.id)) continue;
+      this.#rows.set(row.id, row);
+      this.#before.set(row.id, row);
+    }
+  }
+
+  /** Takes in what hangs on the runs of `ids`: call it for every id that `propagate` asks for, or before. */
+  link(ids: Iterable<string>, links: Links): void {
+    for (const id of ids) if (!this.#edgesFrom.has(id)) this.#edgesFrom.set(id, []);
+    for (const edge of links.edges) this.#edgesFrom.get(edge.upstream)?.push(edge);
+    this.load(links.rows);
+  }
+
+  row(id: string): RunRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** How many runs became ready so far. */
+  get readied(): number {
+    return this.#readied;
+  }
+
+  finish(finish: Finish): FinishResult {
+    const run = this.#rows.get(finish.runId);
+    const refusal = refuseActivation(run, finish.epoch);
+    if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
+    const before = this.#readied;
+    const status = this.#follow(run, finish.next, run.ranMs + finish.ranMs);
+    return { outcome: "finished", status, readied: this.#readied - before };
+  }
+
+  expand(expansion: Expansion): FinishResult {
+    const run = this.#rows.get(expansion.runId);
+    const refusal = refuseActivation(run, expansion.epoch);
+    if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
+    const before = this.#readied;
+    if (transition(run.status, "suspend") === "ordered") {
+      return { outcome: "finished", status: this.#endAsOrdered(run), readied: 0 };
+    }
+    const released = { ...run, claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
+    const openChildren = expansion.children.length;
+    this.#write({ ...released, status: "waiting", openChildren, losses: 0, takeovers: 0 }, "run.waiting", {
+      children: openChildren,
+    });
+    for (const child of expansion.children) this.#insert(startingRun(child, this.#now));
+    this.#newEdges.push(...expansion.edges);
+    return { outcome: "finished", status: "waiting", readied: this.#readied - before };
+  }
+
+  /** Takes a run away from a member that is gone. False when there was nothing to take. */
+  takeOver(id: string, error: RunError): boolean {
+    const run = this.#rows.get(id);
+    if (run === undefined || run.claimedBy === null || !mayBeActive(run.status)) return false;
+    const next = afterTakeover(run, error);
+    const taken = { ...run, epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
+    // Nobody knows how long the body ran before its node died: the attempt's running time stays as it was.
+    this.#follow(taken, next, run.ranMs, run);
+    return true;
+  }
+
+  /**
+   * Orders the end of a run and of everything below it. Load its live descendants before. Answers how many live runs the
+   * order reached; 0 when the run had ended or such an order stood already.
+   */
+  order(id: string, ending: Ending, data: Json): number {
+    const run = this.#rows.get(id);
+    if (run === undefined || transition(run.status, "cancel") === "stale") return 0;
+    let reached = 0;
+    const below = new Map<string, string[]>();
+    for (const row of this.#rows.values()) {
+      if (row.parentId === null) continue;
+      const list = below.get(row.parentId);
+      if (list === undefined) below.set(row.parentId, [row.id]);
+      else list.push(row.id);
+    }
+    const why = ending.status === "failed" ? "has expired" : "was cancelled";
+    const inherited: Ending = {
+      status: "cancelled",
+      error: { code: "cancelled", message: `${run.name}, to which it belongs, ${why}.` },
+    };
+    const queue = [{ id, ending }];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      if (this.#orderOne(next.id, next.ending, data)) reached += 1;
+      for (const child of below.get(next.id) ?? []) queue.push({ id: child, ending: inherited });
+    }
+    return reached;
+  }
+
+  /** Carries ends on to parents and dependents. Answers the ids whose links it lacks: give them to `link`, then call again. */
+  propagate(): string[] {
+    const wanting: string[] = [];
+    while (this.#ended.length > 0) {
+      const ended = this.#ended;
+      this.#ended = [];
+      for (const id of ended) {
+        const edges = this.#edgesFrom.get(id);
+        if (edges === undefined) wanting.push(id);
+        else this.#handOn(id, edges);
+      }
+    }
+    this.#ended = [...wanting];
+    return wanting;
+  }
+
+  changes(): LedgerChanges {
+    const updated: RunRow[] = [];
+    for (const [id, before] of this.#before) {
+      const row = this.#rows.get(id);
+      if (row !== undefined && row !== before) updated.push(row);
+    }
+    const inserted: RunRow[] = [];
+    for (const id of this.#inserted) {
+      const row = this.#rows.get(id);
+      if (row !== undefined) inserted.push(row);
+    }
+    return { inserted, updated, newEdges: this.#newEdges, flippedEdges: this.#flipped, events: this.#events };
+  }
+
+  #handOn(id: string, edges: readonly Edge[]): void {
+    const run = this.#rows.get(id);
+    if (run === undefined) throw new Error(`run ${id} ended but is not in the ledger`);
+    const outcome = outcomeOf(run);
+    for (const edge of edges) this.#flip(edge, outcome);
+    this.#edgesFrom.set(id, []);
+    if (run.parentId !== null) this.#countChild(run.parentId, outcome);
+  }
+
+  #flip(edge: Edge, outcome: keyof OutcomeCounts): void {
+    this.#flipped.push(edge);
+    const run = this.#rows.get(edge.downstream);
+    if (run === undefined || isEnded(run.status)) return;
+    const upstream = { ...run.upstream, [outcome]: run.upstream[outcome] + 1 };
+    const counted = { ...run, upstream, blockedBy: run.blockedBy - 1 };
+    this.#rows.set(run.id, counted);
+    if (counted.blockedBy > 0 || counted.status !== "pending") return;
+    const verdict = judgeRule(counted.rule, upstream);
+    if (verdict === "start") this.#becomeReady(counted, this.#arrive(counted, "release"), "run.ready", {});
+    else this.#end(counted, this.#arrive(counted, "refuse"), { error: verdict });
+  }
+
+  #countChild(parentId: string, outcome: keyof OutcomeCounts): void {
+    const parent = this.#rows.get(parentId);
+    if (parent === undefined || isEnded(parent.status)) return;
+    const children = { ...parent.children, [outcome]: parent.children[outcome] + 1 };
+    const counted = { ...parent, children, openChildren: parent.openChildren - 1 };
+    this.#rows.set(parentId, counted);
+    if (counted.openChildren > 0) return;
+    if (counted.status === "waiting") this.#becomeReady(counted, this.#arrive(counted, "wake"), "run.woken", {});
+    else if (counted.status === "cancelling" && counted.claimedBy === null) this.#endAsOrdered(counted);
+  }
+
+  #orderOne(id: string, ending: Ending, data: Json): boolean {
+    const run = this.#rows.get(id);
+    if (run === undefined) return false;
+    const arrival = transition(run.status, "cancel");
+    if (arrival === "stale") return false;
+    const ordered = { ...run, ending, wakeAt: null };
+    if (arrival === "ordered") {
+      this.#endAsOrdered(ordered);
+      return true;
+    }
+    const cancelling: RunRow = { ...ordered, status: "cancelling" };
+    this.#write(cancelling, "run.cancel_requested", data);
+    const row = this.#rows.get(id);
+    if (row !== undefined && row.openChildren === 0 && row.claimedBy === null) this.#endAsOrdered(row);
+    return true;
+  }
+
+  #follow(run: RunRow, next: Next, ranMs: number, takenFrom?: RunRow): RunStatus {
+    const arrival = transition(run.status, inputOf(next));
+    const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
+    if (arrival === "ordered") return this.#endAsOrdered(released);
+    if (next.to === "ended") {
+      const output = next.status === "succeeded" ? next.output : undefined;
+      const error = next.status === "succeeded" ? null : next.error;
+      return this.#end(released, next.status, { output, error });
+    }
+    const wakeAt = next.delayMs > 0 ? this.#now + next.delayMs : null;
+    if (next.outcome === "released") return this.#becomeReady({ ...released, wakeAt }, "ready", "run.given_back", {});
+    if (next.outcome === "lost") {
+      const losses = takenFrom?.losses ?? run.losses + 1;
+      const data = { epoch: takenFrom?.epoch ?? run.epoch, error: brief(next.error) };
+      return this.#becomeReady({ ...released, wakeAt, losses, error: next.error }, "ready", "run.lost", data);
+    }
+    const attempt = run.attempt + 1;
+    const data = { attempt, delayMs: next.delayMs, error: brief(next.error) };
+    const retried = { ...released, wakeAt, attempt, ranMs: 0, losses: 0, takeovers: 0, error: next.error };
+    return this.#becomeReady(retried, "ready", "run.retry_scheduled", data);
+  }
+
+  #arrive(run: RunRow, input: RunInput): RunStatus {
+    const arrival = transition(run.status, input);
+    if (arrival === "stale" || arrival === "ordered") throw new Error(`${input} cannot befall a ${run.status} run`);
+    return arrival;
+  }
+
+  #becomeReady(run: RunRow, status: RunStatus, type: EventType, data: Json): RunStatus {
+    this.#write({ ...run, status }, type, data);
+    if (run.wakeAt === null) this.#readied += 1;
+    return status;
+  }
+
+  #endAsOrdered(run: RunRow): RunStatus {
+    if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
+    return this.#end(run, run.ending.status, { error: run.ending.error });
+  }
+
+  #end(run: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
+    const { output, error = null } = result;
+    const cleared = { claimedBy: null, claimedAt: null, wakeAt: null, endedAt: this.#now };
+    const type: EventType = `run.${status}` as EventType;
+    const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
+    this.#write({ ...run, ...cleared, status, output, error }, type, data);
+    this.#ended.push(run.id);
+    return status;
+  }
+
+  #insert(run: RunRow): void {
+    this.#rows.set(run.id, run);
+    this.#inserted.add(run.id);
+    this.#events.push({ run, number: 1, type: "run.enqueued", at: this.#now, data: enqueuedData(run) });
+    if (run.status === "ready" && run.wakeAt === null) this.#readied += 1;
+  }
+
+  #write(run: RunRow, type: EventType, data: Json): void {
+    const written = { ...run, lastEvent: run.lastEvent + 1 };
+    this.#rows.set(run.id, written);
+    this.#events.push({ run: written, number: written.lastEvent, type, at: this.#now, data });
+  }
+}
+
+/** The data of `run.enqueued`. */
+export function enqueuedData(run: RunRow): Json {
+  return { kind: run.kind, parentId: run.parentId, queue: run.queue };
+}
+
+/** The row of a run once a member has claimed it, and the data of its `run.started`. */
+export function claimed(run: RunRow, memberId: string, now: number): { readonly row: RunRow; readonly data: Json } {
+  const epoch = run.epoch + 1;
+  const lastEvent = run.lastEvent + 1;
+  const startedAt = run.startedAt ?? now;
+  const row: RunRow = { ...run, status: "running", epoch, claimedBy: memberId, claimedAt: now, startedAt, lastEvent };
+  return { row, data: { attempt: run.attempt, epoch, member: memberId } };
+}
+
+function refuseActivation(run: RunRow | undefined, epoch: number): FinishResult | undefined {
+  if (run === undefined) return { outcome: "not_found" };
+  if (run.epoch !== epoch) return { outcome: "stale_epoch" };
+  if (!mayBeActive(run.status) || run.claimedBy === null) return { outcome: "repeated", status: run.status };
+  return undefined;
+}
+
+function inputOf(next: Next): RunInput {
+  if (next.to === "ended") {
+    const inputs = { succeeded: "succeed", failed: "fail", skipped: "skip" } as const;
+    return inputs[next.status];
+  }
+  if (next.outcome === "lost") return "lose";
+  return next.outcome === "released" ? "give_back" : "retry";
+}
+
+function brief(error: RunError | null): Json {
+  return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000) };
+}

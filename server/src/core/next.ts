@@ -1,0 +1,57 @@
+import type { Json, RunError, RunStatus } from "@holdfast/protocol";
+import type { NewRun } from "./run.ts";
+
+/**
+ * What follows an activation. `attempt` rises only where the outcome is `failed` or `timed_out`. `released`: given back
+ * unfinished, by a stopping node or because its process obeyed a cancel (the run then ends as that cancel ordered).
+ */
+export type Next =
+  | { readonly to: "ended"; readonly status: "succeeded"; readonly outcome: "succeeded"; readonly output: Json }
+  | {
+      readonly to: "ended";
+      readonly status: "failed";
+      readonly outcome: "failed" | "timed_out" | "lost";
+      readonly error: RunError;
+    }
+  | { readonly to: "ended"; readonly status: "skipped"; readonly outcome: "skipped"; readonly error: RunError }
+  | {
+      readonly to: "ready";
+      readonly outcome: "failed" | "timed_out" | "lost" | "released";
+      readonly error: RunError | null;
+      readonly delayMs: number;
+    };
+
+/** The end of an activation, said by whoever held it. */
+export interface Finish {
+  readonly runId: string;
+  readonly epoch: number;
+  /** How long the body ran in this activation, frozen time left out. */
+  readonly ranMs: number;
+  readonly next: Next;
+}
+
+/** An upstream and the run that waits for it. */
+export interface Edge {
+  readonly upstream: string;
+  readonly downstream: string;
+}
+
+/** A workflow's or map's first activation ends by putting its children in place; it then waits for them. */
+export interface Expansion {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly ranMs: number;
+  /** At least one. */
+  readonly children: readonly NewRun[];
+  readonly edges: readonly Edge[];
+}
+
+/**
+ * The answer to a finish or an expansion. `repeated`: this activation had been ended before (by this very call, or by a
+ * cancel); `status` is where the run stands. `readied`: how many runs became ready by it.
+ */
+export type FinishResult =
+  | { readonly outcome: "finished"; readonly status: RunStatus; readonly readied: number }
+  | { readonly outcome: "repeated"; readonly status: RunStatus }
+  | { readonly outcome: "stale_epoch" }
+  | { readonly outcome: "not_found" };

@@ -1,0 +1,126 @@
+import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
+
+/** How many ended, by outcome. Of upstreams: a skip because of a failure counts as failed. */
+export interface OutcomeCounts {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** What a cancel or an expiry has ordered: how the run ends once its obligations are met. */
+export interface Ending {
+  readonly status: "cancelled" | "failed";
+  readonly error: RunError;
+}
+
+/** A run as the store keeps it. Times are milliseconds on the store's clock. Never changed in place: changes make a copy. */
+export interface RunRow {
+  readonly id: string;
+  readonly rootId: string;
+  readonly parentId: string | null;
+  readonly namespace: string;
+  readonly kind: RunKind;
+  readonly definition: string;
+  readonly manifestHash: string;
+  /** The definition's id for a root, else the node's name, with the item in brackets for a mapped child. */
+  readonly name: string;
+  readonly item: string | null;
+  /** The place of a mapped child in its list: the order of collected outputs, never its identity. */
+  readonly itemIndex: number | null;
+  readonly key: string | null;
+  readonly depth: number;
+  readonly queue: string;
+  readonly priority: number;
+  readonly rule: TriggerRule;
+  readonly status: RunStatus;
+  readonly generation: number;
+  readonly attempt: number;
+  /** Rises at each claim and each takeover; fences everything an activation writes (P2). */
+  readonly epoch: number;
+  readonly losses: number;
+  readonly takeovers: number;
+  /** Undefined: bound from the workflow's values when the run starts. */
+  readonly input: Json | undefined;
+  readonly output: Json | undefined;
+  readonly error: RunError | null;
+  readonly blockedBy: number;
+  readonly upstream: OutcomeCounts;
+  readonly openChildren: number;
+  readonly children: OutcomeCounts;
+  /** Not claimable before this moment; null: at once. */
+  readonly wakeAt: number | null;
+  readonly expiresAt: number | null;
+  /** Running time of this attempt, over the activations that have ended. */
+  readonly ranMs: number;
+  readonly claimedBy: string | null;
+  readonly claimedAt: number | null;
+  readonly ending: Ending | null;
+  readonly lastEvent: number;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+}
+
+/** A run to be inserted; see `startingRun` for what the store adds. */
+export interface NewRun {
+  readonly id: string;
+  readonly rootId: string;
+  readonly parentId: string | null;
+  readonly namespace: string;
+  readonly kind: RunKind;
+  readonly definition: string;
+  readonly manifestHash: string;
+  readonly name: string;
+  readonly item: string | null;
+  readonly itemIndex: number | null;
+  readonly key: string | null;
+  readonly depth: number;
+  readonly queue: string;
+  readonly priority: number;
+  readonly rule: TriggerRule;
+  /** Absent: bound when the run starts. */
+  readonly input?: Json;
+  /** Absolute, on the store's clock. */
+  readonly startAfter: number | null;
+  /** From the moment of insertion. */
+  readonly expiresAfterMs: number | null;
+  /** How many edges end in it. */
+  readonly blockedBy: number;
+}
+
+const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
+
+/** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
+export function startingRun(run: NewRun, now: number): RunRow {
+  const { startAfter, expiresAfterMs, input, ...rest } = run;
+  return {
+    ...rest,
+    input,
+    status: run.blockedBy > 0 ? "pending" : "ready",
+    generation: 1,
+    attempt: 1,
+    epoch: 0,
+    losses: 0,
+    takeovers: 0,
+    output: undefined,
+    error: null,
+    upstream: none,
+    openChildren: 0,
+    children: none,
+    wakeAt: startAfter !== null && startAfter > now ? startAfter : null,
+    expiresAt: expiresAfterMs === null ? null : now + expiresAfterMs,
+    ranMs: 0,
+    claimedBy: null,
+    claimedAt: null,
+    ending: null,
+    lastEvent: 1,
+    createdAt: now,
+    startedAt: null,
+    endedAt: null,
+  };
+}
+
+/** True when a dispatcher may claim the run now. */
+export function isClaimable(run: RunRow): boolean {
+  return run.status === "ready" && run.wakeAt === null;
+}

@@ -1,0 +1,230 @@
+import type {
+  Json,
+  LogLine,
+  Manifest,
+  RunError,
+  RunEvent,
+  RunStatus,
+  StepRecord,
+  TopicEvent,
+} from "@holdfast/protocol";
+import type { Ending, Expansion, Finish, FinishResult, NewRun, RunRow } from "../core/index.ts";
+
+// THE STORE: what Holdfast remembers, in verbs of the domain. Each method is one atomic step. Every argument and every
+// answer is JSON (`undefined` properties left out), so that a store can be reached through a socket as well as by a call.
+// Verbs that take `rows` answer one result a row, in order; the failure of one row is its result, never the batch's.
+// Failures of the whole call are AppErrors: `store_unavailable` (nothing is known to have happened: repeat it, all hot verbs
+// are idempotent), `store_newer`, `store_full`, `not_the_owner`, `invalid_request`.
+// One suite, store.contract.ts, holds every store to these words.
+
+/** What changed that somebody may be waiting for. */
+export type RingTopic = "ready" | "cancelling" | "ended" | "events";
+
+export interface StoreDescription {
+  readonly kind: "memory" | "sqlite" | "postgres";
+  /** New when a store is created, restored or cloned; part of every token and fence (DESIGN §6). */
+  readonly incarnation: string;
+  readonly schemaVersion: number;
+  /** The store's clock, milliseconds. */
+  readonly now: number;
+  /** False where a single owner's life is the lease (SQLite): members then never expire by time. */
+  readonly timedLeases: boolean;
+}
+
+/** A name by which a call can be repeated: a run's own key, or a request's. */
+export interface Uniqueness {
+  readonly key: string;
+  /** Hash of what the key was used for; another hash under the same key is a conflict. */
+  readonly hash: string;
+  readonly retentionMs: number;
+}
+
+export interface EnqueueRow {
+  /** A root: `parentId` null, `blockedBy` 0. */
+  readonly run: NewRun;
+  /** Uniqueness within namespace and definition. */
+  readonly key: Uniqueness | null;
+  /** Uniqueness of the request that asked, within the namespace. */
+  readonly request: Uniqueness | null;
+  /** Claim it in the same step for this member, if it can start at once and the member is alive. */
+  readonly claimFor: string | null;
+}
+
+/** `created`: with the row as inserted (claimed: status `running`). `existing`: the same key or request came before, or the same id. */
+export type EnqueueResult =
+  | { readonly outcome: "created"; readonly run: RunRow }
+  | { readonly outcome: "existing"; readonly runId: string }
+  | { readonly outcome: "key_conflict"; readonly runId: string }
+  | { readonly outcome: "request_conflict"; readonly runId: string };
+
+export interface StepRow {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly key: string;
+  readonly value: Json;
+}
+
+/** `existing`: a record stands under this key; its value answers and nothing changed. */
+export type StepResult =
+  | { readonly outcome: "recorded" }
+  | { readonly outcome: "existing"; readonly value: Json }
+  | { readonly outcome: "stale_epoch" }
+  | { readonly outcome: "limit_exceeded"; readonly limit: "stepsPerRun" | "stepBytesPerRun" };
+
+/** `stale_epoch`: the activation is not the run's last; its line was dropped. A repeated (run, epoch, seq) is kept once. */
+export type LogResult = { readonly outcome: "kept" } | { readonly outcome: "stale_epoch" };
+
+export interface MemberRow {
+  readonly id: string;
+  readonly kind: "node" | "worker";
+  readonly name: string;
+  readonly namespace: string;
+  readonly joinedAt: number;
+  readonly leaseUntil: number;
+  /** Null while it is a member. */
+  readonly endedAt: number | null;
+}
+
+export interface ManifestRow {
+  readonly id: string;
+  readonly kind: "task" | "workflow";
+  readonly hash: string;
+  readonly manifest: Manifest;
+}
+
+export interface DefinitionRow {
+  readonly id: string;
+  readonly kind: "task" | "workflow";
+  readonly manifestHash: string;
+  readonly appliedAt: number;
+}
+
+export interface RunFilter {
+  readonly namespace: string;
+  readonly statuses?: readonly RunStatus[];
+  readonly definition?: string;
+  readonly parentId?: string;
+  readonly rootsOnly: boolean;
+  /** Newest first: rows that come after this place. */
+  readonly cursor?: string;
+  readonly limitRows: number;
+}
+
+export interface SiblingQuery {
+  readonly parentId: string;
+  readonly names: readonly string[];
+}
+/** A child's part in its workflow's values. `output` is absent unless it succeeded. */
+export interface ChildOutput {
+  readonly name: string;
+  readonly status: RunStatus;
+  readonly output?: Json;
+}
+
+export interface Store {
+  /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
+  describe(): Promise<StoreDescription>;
+  close(): Promise<void>;
+
+  // Definitions
+
+  /** Keeps manifests and makes each the current one of its definition. Answers the ids whose current manifest changed. */
+  applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<{ changed: string[] }>;
+  findDefinition(args: { namespace: string; id: string }): Promise<DefinitionRow | undefined>;
+  listDefinitions(args: { namespace: string }): Promise<DefinitionRow[]>;
+  findManifest(args: { hash: string }): Promise<Manifest | undefined>;
+
+  // Runs: hot verbs, merged by `mergeCalls`
+
+  /** Inserts roots, each with its keys and event 1 (claimed: also 2). Idempotent by id. */
+  enqueueRuns(args: { rows: readonly EnqueueRow[] }): Promise<EnqueueResult[]>;
+  /**
+   * Claims ready runs for a member: highest priority first, then oldest. `queues` null: every queue. Raises the epoch, writes
+   * `run.started`. A member that is gone claims nothing (`member_gone`). Never waits for a row that somebody else holds.
+   */
+  claimRuns(args: {
+    memberId: string;
+    namespace: string;
+    queues: readonly string[] | null;
+    limitRows: number;
+  }): Promise<RunRow[]>;
+  /** Ends activations and everything that follows from it in one commit (P3), as core's Ledger says. */
+  finishActivations(args: { rows: readonly Finish[] }): Promise<FinishResult[]>;
+  /** Records steps of live activations (P12). Progress: sets the run's losses and takeovers back to 0. */
+  commitSteps(args: { rows: readonly StepRow[] }): Promise<StepResult[]>;
+  appendLogs(args: { rows: readonly LogLine[] }): Promise<LogResult[]>;
+  /** Puts children and edges in place and lets their parent wait (see Expansion). */
+  expandRuns(args: { rows: readonly Expansion[] }): Promise<FinishResult[]>;
+
+  // Runs: the other verbs
+
+  /**
+   * Orders the end of a run and of all below it (P6). Unclaimed runs end at once; claimed ones become `cancelling` until
+   * their activation has ended; parents until their children have.
+   */
+  orderEnd(args: { runId: string; ending: Ending; data: Json }): Promise<{ requested: number; status: RunStatus } | undefined>;
+  /** Claimed runs of a member that are `cancelling`: what its canceller has to end. */
+  listCancelling(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number; error: RunError }[]>;
+  /** Makes claimable what was due. `nextInMs`: until the next is due; null when none waits. */
+  wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
+  /** Orders the end (`failed`, `expired`) of live runs whose time is over. */
+  expireRuns(args: { limitRows: number }): Promise<{ expired: number; nextInMs: number | null }>;
+
+  findRun(args: { id: string }): Promise<RunRow | undefined>;
+  /** Ids that begin with `prefix`, at most `limitRows`. */
+  findRunIds(args: { namespace: string; prefix: string; limitRows: number }): Promise<string[]>;
+  listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
+  /** A whole tree in the order of creation, without inputs and outputs; pages by `after` (an id of the tree). */
+  listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;
+  /** For each query the named children that exist. */
+  findSiblingOutputs(args: { rows: readonly SiblingQuery[] }): Promise<ChildOutput[][]>;
+  /** A map's children in the order of its list. */
+  listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
+  /** In the order in which they were recorded. */
+  listSteps(args: { runId: string; generation: number }): Promise<StepRecord[]>;
+
+  // Members (P2, P9)
+
+  /** A new member with a lease from now. On a store without timed leases this also ends every member of an earlier boot. */
+  joinMember(args: {
+    id: string;
+    kind: "node" | "worker";
+    name: string;
+    namespace: string;
+    leaseMs: number;
+  }): Promise<MemberRow>;
+  /** Renews the lease, also an expired one as long as nobody took over. False: judged gone; its activations are others' now. */
+  renewMember(args: { id: string; leaseMs: number }): Promise<boolean>;
+  /** Ends the membership and takes its claimed runs back at once. */
+  leaveMember(args: { id: string }): Promise<{ takenBack: number }>;
+  /** Ends members whose lease has run out, and takes over runs of ended members: at most `limitRows` a call. */
+  judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
+  listMembers(args: { namespace: string }): Promise<MemberRow[]>;
+
+  // History (P10)
+
+  listEvents(args: { runId: string; after: number; limitRows: number }): Promise<RunEvent[]>;
+  /** Moves committed events into their namespace's log. Safe to call from many nodes at once. */
+  sequenceEvents(args: { limitRows: number }): Promise<{ moved: number; more: boolean }>;
+  /** The log from after `position`. `last`: the highest position given out so far. */
+  listTopic(args: { namespace: string; after: number; limitRows: number }): Promise<{ events: TopicEvent[]; last: number }>;
+  /** In the order of writing, from after `cursor`. */
+  listLogs(args: { runId: string; cursor?: string; limitRows: number }): Promise<{ lines: LogLine[]; cursor: string | null }>;
+
+  /**
+   * Deletes trees whose root ended longer than `runsMs` ago, with steps and history; logs older than `logsMs`; topic events
+   * older than `runsMs`; and keys that are past their retention and whose run is gone.
+   */
+  prune(args: { runsMs: number; logsMs: number; limitRows: number }): Promise<{ runs: number; more: boolean }>;
+
+  // The doorbell (DESIGN §6): a ring may be lost or doubled; whoever relies on it alone is wrong.
+
+  /** Tells other processes on this store. The store rings by itself for what its own verbs changed. */
+  ring(topics: readonly RingTopic[]): void;
+  /** Hears rings from this and other processes. Answers the way to stop. */
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void;
+}
+
+/** The verbs of a store that can travel as messages. */
+export type StoreVerb = Exclude<keyof Store, "close" | "ring" | "onRing">;
