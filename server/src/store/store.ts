@@ -166,6 +166,11 @@ export interface Store {
   orderEnd(args: { runId: string; ending: Ending; data: Json }): Promise<{ requested: number; status: RunStatus } | undefined>;
   /** Claimed runs of a member that are `cancelling`: what its canceller has to end. */
   listCancelling(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number; error: RunError }[]>;
+  /**
+   * Every activation that a member holds, oldest claim first: what it compares with what it really runs when the answer to a
+   * claim was lost.
+   */
+  listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
   /** Makes claimable what was due. `nextInMs`: until the next is due; null when none waits. */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /** Orders the end (`failed`, `expired`) of live runs whose time is over. */
