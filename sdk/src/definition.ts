@@ -1,0 +1,115 @@
+import type { Duration } from "@holdfast/protocol";
+import type { TaskContext } from "./context.ts";
+import type { Problem } from "./problem.ts";
+import type { Position } from "./source-position.ts";
+import type { StandardSchema } from "./standard-schema.ts";
+
+// What `task`, `workflow` and `asset` return. Recognised by a registered symbol, never by instanceof: the copy of the SDK
+// that made a definition need not be the copy that reads it.
+
+const definitionMark = Symbol.for("holdfast.definition");
+declare const phantom: unique symbol;
+
+/** How often and when a failed attempt is tried again. */
+export interface RetryOptions {
+  /** Tries in all, the first included; 1 to 1,000. */
+  readonly attempts?: number;
+  /** Wait before the second try; default 1s. */
+  readonly delay?: Duration;
+  /** What each further wait is multiplied by; default 2. */
+  readonly factor?: number;
+  /** No wait is longer; default 60s. */
+  readonly maxDelay?: Duration;
+  /** The share of a wait that is random, 0 to 1; default 0.25. */
+  readonly jitter?: number;
+}
+
+export interface TaskOptions {
+  /** Letters, digits and `_ . - /`; unique in the project. */
+  readonly id: string;
+  readonly description?: string;
+  readonly retry?: RetryOptions;
+  /** Running time of an attempt, after which it fails. */
+  readonly timeout?: Duration;
+  /** Wall clock from the run's creation, waiting included, after which the run fails. */
+  readonly expiresAfter?: Duration;
+  readonly queue?: string;
+  /** −1,000 to 1,000; higher runs first; default 0. */
+  readonly priority?: number;
+  /** `process` (default): a supervised child. `inline`: in the node's process, for tests and trusted tasks. */
+  readonly placement?: "process" | "inline";
+  /** `pool` (default): a warm child. `fresh`: a new process for each activation. */
+  readonly isolation?: "pool" | "fresh";
+  /** The most memory that its process may hold: `"512mb"`, `"2gb"`. */
+  readonly memory?: `${number}${"mb" | "gb"}`;
+  readonly reads?: readonly Asset[];
+  readonly writes?: readonly Asset[];
+}
+
+export interface WorkflowOptions {
+  readonly id: string;
+  readonly description?: string;
+  readonly priority?: number;
+  readonly expiresAfter?: Duration;
+}
+
+/** Work with an id. `I` is what callers pass, `O` what is stored of what it returns. */
+export interface Task<in I = never, out O = unknown> {
+  readonly kind: "task";
+  readonly id: string;
+  readonly [phantom]: { readonly input: (input: I) => void; readonly output: O };
+}
+
+/** A graph of tasks with an id. `P` is what callers pass, `O` what is stored of its output. */
+export interface Workflow<in P = never, out O = unknown> {
+  readonly kind: "workflow";
+  readonly id: string;
+  readonly [phantom]: { readonly input: (input: P) => void; readonly output: O };
+}
+
+/** A named thing that tasks read or write. */
+export interface Asset {
+  readonly kind: "asset";
+  readonly id: string;
+}
+
+export interface TaskData {
+  readonly kind: "task";
+  readonly options: TaskOptions & { readonly input?: StandardSchema; readonly output?: StandardSchema };
+  readonly body: (input: never, ctx: TaskContext) => unknown;
+}
+
+export interface WorkflowData {
+  readonly kind: "workflow";
+  readonly options: WorkflowOptions & { readonly params?: StandardSchema };
+  readonly builder: (w: never) => unknown;
+}
+
+export interface AssetData {
+  readonly kind: "asset";
+  readonly options: { readonly id: string; readonly uri?: string; readonly watermark?: StandardSchema };
+}
+
+/** What a definition holds: its options, its code, where it was written and the mistakes found in it so far. */
+export type DefinitionData = (TaskData | WorkflowData | AssetData) & {
+  readonly id: string;
+  readonly position: Position | undefined;
+  readonly problems: readonly Problem[];
+};
+
+/** Makes the object that users export. */
+export function makeDefinition(data: DefinitionData): object {
+  const definition = { kind: data.kind, id: data.id };
+  Object.defineProperty(definition, definitionMark, { value: data });
+  return Object.freeze(definition);
+}
+
+/** True for what `task`, `workflow` and `asset` of any copy of the SDK return. */
+export function isDefinition(value: unknown): value is Task | Workflow | Asset {
+  return typeof value === "object" && value !== null && definitionMark in value;
+}
+
+/** What the definition holds, or undefined when the value is none. */
+export function definitionData(value: unknown): DefinitionData | undefined {
+  return isDefinition(value) ? (value as unknown as Record<symbol, DefinitionData>)[definitionMark] : undefined;
+}

@@ -1,0 +1,23 @@
+// What the compiler and the body's runner need of the SDK; users import index.ts.
+export { type ExpressionData, expressionData, referenceCel } from "./cel.ts";
+export {
+  type AssetData,
+  type DefinitionData,
+  definitionData,
+  isDefinition,
+  type TaskData,
+  type WorkflowData,
+} from "./definition.ts";
+export { nameHint, nearestName } from "./nearest.ts";
+export type { Problem } from "./problem.ts";
+export { type Position, positionInStack } from "./source-position.ts";
+export {
+  describeIssues,
+  type InputOf,
+  isStandardSchema,
+  type OutputOf,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+} from "./standard-schema.ts";
+export { isFatalError, isRetryAfter } from "./steering.ts";

@@ -1,0 +1,14 @@
+// What users import.
+export type { Duration, Json, TriggerRule } from "@holdfast/protocol";
+export { type AssetOptions, asset } from "./asset.ts";
+export type { Bound, Resolved } from "./bound.ts";
+export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
+export { cel, type Expression } from "./cel.ts";
+export type { TaskContext } from "./context.ts";
+export type { Asset, RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
+export type { Placeholder, Ref } from "./reference.ts";
+export type { StandardSchema } from "./standard-schema.ts";
+export { FatalError, RetryAfter } from "./steering.ts";
+export type { Storable, Stored } from "./stored.ts";
+export { task } from "./task.ts";
+export { workflow } from "./workflow.ts";

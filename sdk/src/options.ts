@@ -1,0 +1,145 @@
+import { defaultRetry, durationMs, limits, type RetryPolicy } from "@holdfast/protocol";
+import { nameHint } from "./nearest.ts";
+import { ProblemList } from "./problem.ts";
+import type { Position } from "./source-position.ts";
+
+const idPattern = /^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/;
+
+/** Reads one options object of the user's: everything wrong in it becomes a problem that names it. */
+export class OptionReader {
+  readonly problems = new ProblemList();
+  readonly #options: Readonly<Record<string, unknown>>;
+  readonly #what: string;
+  readonly #at: Position | undefined;
+
+  /** `what` begins every message: `task "extract"`. */
+  constructor(options: unknown, what: string, at: Position | undefined) {
+    this.#what = what;
+    this.#at = at;
+    if (typeof options === "object" && options !== null) this.#options = options as Record<string, unknown>;
+    else {
+      this.#options = {};
+      this.add(`its options are ${options === null ? "null" : typeof options}`, 'Pass an object: { id: "name", … }.');
+    }
+  }
+
+  add(wrong: string, hint: string): void {
+    this.problems.add(this.#at, `${this.#what}: ${wrong}.`, hint);
+  }
+
+  value(name: string): unknown {
+    return this.#options[name];
+  }
+
+  /** Every property outside `known` is a problem; `later` names what Holdfast will have but has not yet. */
+  onlyKnown(known: readonly string[], later: readonly string[] = []): void {
+    for (const name of Object.keys(this.#options)) {
+      if (known.includes(name)) continue;
+      if (later.includes(name))
+        this.add(`"${name}" is not supported yet`, "Remove it: this version would not do what it asks.");
+      else this.add(`unknown option "${name}"`, nameHint(name, known));
+    }
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#options[name];
+    if (value === undefined || typeof value === "string") return value;
+    this.add(`"${name}" is ${show(value)}`, "It must be a string.");
+    return undefined;
+  }
+
+  id(name: string): string | undefined {
+    const value = this.text(name);
+    if (value !== undefined) this.checkId(name, value);
+    return value;
+  }
+
+  checkId(name: string, value: string): void {
+    if (value.length > limits.idCharacters) {
+      this.add(`"${name}" has ${value.length} characters`, `At most ${limits.idCharacters} are allowed.`);
+    } else if (!idPattern.test(value)) {
+      this.add(`"${name}" is ${show(value)}`, 'Use letters and digits, and _ . - / inside, as in "sales/load-day".');
+    }
+  }
+
+  duration(name: string): number | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    const ms = typeof value === "string" ? durationMs(value) : undefined;
+    if (ms === undefined || ms === 0) {
+      this.add(`"${name}" is ${show(value)}`, 'Write a duration such as "250ms", "10s", "5m", "3h" or "7d".');
+      return undefined;
+    }
+    return ms;
+  }
+
+  number(
+    name: string,
+    range: { readonly min: number; readonly max: number; readonly integer: boolean },
+  ): number | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    const fits =
+      typeof value === "number" &&
+      value >= range.min &&
+      value <= range.max &&
+      (!range.integer || Number.isInteger(value));
+    if (fits) return value;
+    const kind = range.integer ? "a whole number" : "a number";
+    this.add(`"${name}" is ${show(value)}`, `It must be ${kind} from ${range.min} to ${range.max}.`);
+    return undefined;
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    const found = allowed.find((item) => item === value);
+    if (found === undefined) this.add(`"${name}" is ${show(value)}`, nameHint(String(value), allowed));
+    return found;
+  }
+
+  memoryBytes(name: string): number | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)\s*(mb|gb)$/i.exec(value) : null;
+    const bytes =
+      match === null ? 0 : Math.round(Number(match[1]) * (match[2]?.toLowerCase() === "gb" ? 1024 ** 3 : 1024 ** 2));
+    if (bytes > 0) return bytes;
+    this.add(`"${name}" is ${show(value)}`, 'Write a size such as "512mb" or "2gb".');
+    return undefined;
+  }
+
+  /** The whole policy, defaults filled in; undefined when the option is absent. */
+  retry(name = "retry"): RetryPolicy | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== "object" || value === null) {
+      this.add(`"${name}" is ${show(value)}`, "Write an object: { attempts: 5 }.");
+      return undefined;
+    }
+    const inner = new OptionReader(value, `${this.#what}: ${name}`, this.#at);
+    inner.onlyKnown(["attempts", "delay", "factor", "maxDelay", "jitter"]);
+    const delayMs = inner.duration("delay") ?? defaultRetry.delayMs;
+    const policy = {
+      attempts: inner.number("attempts", { min: 1, max: limits.attempts, integer: true }) ?? defaultRetry.attempts,
+      delayMs,
+      factor: inner.number("factor", { min: 1, max: 100, integer: false }) ?? defaultRetry.factor,
+      maxDelayMs: inner.duration("maxDelay") ?? Math.max(defaultRetry.maxDelayMs, delayMs),
+      jitter: inner.number("jitter", { min: 0, max: 1, integer: false }) ?? defaultRetry.jitter,
+    };
+    this.problems.found.push(...inner.problems.found);
+    return policy;
+  }
+}
+
+/** A value as it may stand in a message. */
+export function show(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint" || typeof value === "symbol" || value === undefined) return String(value);
+  try {
+    const text = JSON.stringify(value) ?? typeof value;
+    return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+  } catch {
+    return `a ${typeof value} that JSON cannot say`;
+  }
+}

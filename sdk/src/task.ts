@@ -1,0 +1,80 @@
+import { checkSchema, readId } from "./asset.ts";
+import type { TaskContext } from "./context.ts";
+import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
+import { OptionReader, show } from "./options.ts";
+import { callerPosition } from "./source-position.ts";
+import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
+import type { Storable, Stored } from "./stored.ts";
+
+const known = [
+  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "priority", "placement", "isolation",
+  "memory", "reads", "writes",
+]; // biome-ignore format: one list
+const later = [
+  "concurrency",
+  "concurrencyKey",
+  "concurrency_key",
+  "env",
+  "secrets",
+  "schedule",
+  "onFailure",
+  "onSuccess",
+  "access",
+  "code",
+];
+
+type CallerInput<In, I> = In extends StandardSchema ? InputOf<In> : I;
+type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
+
+/**
+ * Declares a task. With an output schema the body returns what the schema accepts and callers see what it makes of it;
+ * without one they see what JSON keeps of what the body returns. Mistakes are reported when the project is compiled.
+ */
+export function task<Out extends StandardSchema, In extends StandardSchema | undefined = undefined, I = unknown>(
+  options: TaskOptions & { readonly input?: In; readonly output: Out },
+  body: (input: BodyInput<In, I>, ctx: TaskContext) => InputOf<Out> | Promise<InputOf<Out>>,
+): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
+export function task<R, In extends StandardSchema | undefined = undefined, I = unknown>(
+  options: TaskOptions & { readonly input?: In; readonly output?: never },
+  body: (input: BodyInput<In, I>, ctx: TaskContext) => Returned<R>,
+): Task<CallerInput<In, I>, Stored<R>>;
+export function task(options: TaskData["options"], body: TaskData["body"]): Task {
+  const position = callerPosition();
+  const id = readId(options);
+  const reader = new OptionReader(options, `task ${show(id)}`, position);
+  reader.onlyKnown(known, later);
+  if (id === "") reader.add('it has no "id"', 'Give it one: task({ id: "extract" }, …).');
+  else reader.id("id");
+  checkTask(reader);
+  if (typeof body !== "function") {
+    reader.add(`its body is ${show(body)}`, "Pass a function second: task({ id }, async (input, ctx) => { … }).");
+  }
+  const data = { kind: "task", options, body, id, position, problems: reader.problems.found } as const;
+  return makeDefinition(data) as Task;
+}
+
+type Returned<R> = (R & Storable<R>) | Promise<R & Storable<R>>;
+
+function checkTask(reader: OptionReader): void {
+  reader.text("description");
+  checkSchema(reader, "input");
+  checkSchema(reader, "output");
+  reader.retry();
+  reader.duration("timeout");
+  reader.duration("expiresAfter");
+  reader.id("queue");
+  reader.number("priority", { min: -1_000, max: 1_000, integer: true });
+  reader.oneOf("placement", ["process", "inline"]);
+  reader.oneOf("isolation", ["pool", "fresh"]);
+  reader.memoryBytes("memory");
+  for (const name of ["reads", "writes"]) checkAssets(reader, name);
+}
+
+function checkAssets(reader: OptionReader, name: string): void {
+  const value = reader.value(name);
+  if (value === undefined) return;
+  const assets: unknown[] = Array.isArray(value) ? value : [value];
+  if (!Array.isArray(value) || assets.some((item) => definitionData(item)?.kind !== "asset")) {
+    reader.add(`"${name}" is not a list of assets`, `Write ${name}: [orders], where orders = asset({ id: "orders" }).`);
+  }
+}
