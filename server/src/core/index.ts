@@ -1,3 +1,4 @@
+export * from "./causes.ts";
 export * from "./ids.ts";
 export * from "./ledger.ts";
 export * from "./next.ts";

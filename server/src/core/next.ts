@@ -41,6 +41,8 @@ export interface Expansion {
   readonly runId: string;
   readonly epoch: number;
   readonly ranMs: number;
+  /** The parent's input as it was bound, kept with it: its children's bindings read it there. */
+  readonly input: Json;
   /** At least one. */
   readonly children: readonly NewRun[];
   readonly edges: readonly Edge[];

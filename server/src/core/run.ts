@@ -21,6 +21,8 @@ export interface RunRow {
   readonly namespace: string;
   readonly kind: RunKind;
   readonly definition: string;
+  /** The workflow in whose graph it stands as a node, or as an item of one; null for a root. */
+  readonly workflow: string | null;
   readonly manifestHash: string;
   /** The definition's id for a root, else the node's name, with the item in brackets for a mapped child. */
   readonly name: string;
@@ -69,6 +71,8 @@ export interface NewRun {
   readonly namespace: string;
   readonly kind: RunKind;
   readonly definition: string;
+  /** The workflow in whose graph it stands as a node, or as an item of one; null for a root. */
+  readonly workflow: string | null;
   readonly manifestHash: string;
   readonly name: string;
   readonly item: string | null;

@@ -111,9 +111,15 @@ export interface RunFilter {
   readonly limitRows: number;
 }
 
-export interface SiblingQuery {
+/** What the bindings of a child see: its parent's input, and the outputs of the named children of that parent. */
+export interface ScopeQuery {
   readonly parentId: string;
   readonly names: readonly string[];
+}
+export interface ScopeResult {
+  /** Absent when the parent has none or is gone. */
+  readonly input?: Json;
+  readonly outputs: readonly ChildOutput[];
 }
 /** A child's part in its workflow's values. `output` is absent unless it succeeded. */
 export interface ChildOutput {
@@ -182,8 +188,8 @@ export interface Store {
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
   /** A whole tree in the order of creation, without inputs and outputs; pages by `after` (an id of the tree). */
   listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;
-  /** For each query the named children that exist. */
-  findSiblingOutputs(args: { rows: readonly SiblingQuery[] }): Promise<ChildOutput[][]>;
+  /** For each query the parent's input and the named children that exist, in the order of `names`. */
+  findScopes(args: { rows: readonly ScopeQuery[] }): Promise<ScopeResult[]>;
   /** A map's children in the order of its list. */
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
   /** In the order in which they were recorded. */

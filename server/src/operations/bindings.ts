@@ -1,0 +1,72 @@
+import { AppError, type Binding, canonicalText, type Json, type Reference } from "@holdfast/protocol";
+import { evaluateExpression, parseExpression } from "../expressions.ts";
+
+/** The values that a workflow's bindings see. Outputs of nodes that did not succeed are null. */
+export interface Scope {
+  readonly params: Json;
+  readonly outputs: ReadonlyMap<string, Json>;
+  readonly item?: Json;
+}
+
+/** The value of a binding. Missing fields are null. Throws `invalid_input`, naming `place`, when an expression cannot be evaluated. */
+export function evaluateBinding(binding: Binding, scope: Scope, place: string): Json {
+  if ("const" in binding) return binding.const;
+  if ("ref" in binding) return lookUp(binding.ref, scope);
+  if ("cel" in binding) return evaluateCel(binding.cel, scope, place);
+  if ("list" in binding) return binding.list.map((item, i) => evaluateBinding(item, scope, `${place}[${i}]`));
+  const entries = Object.entries(binding.object);
+  return Object.fromEntries(entries.map(([key, value]) => [key, evaluateBinding(value, scope, `${place}.${key}`)]));
+}
+
+/** Names of the nodes whose outputs a binding may read. Expressions name theirs in the node's `upstream`. */
+function lookUp(reference: Reference, scope: Scope): Json {
+  let value: Json | undefined;
+  if (reference.from === "params") value = scope.params;
+  else if (reference.from === "item") value = scope.item;
+  else value = scope.outputs.get(reference.node);
+  for (const part of reference.path) {
+    if (value === null || typeof value !== "object") return null;
+    if (Array.isArray(value)) value = typeof part === "number" ? value[part] : undefined;
+    else value = Object.hasOwn(value, part) ? (value as { readonly [key: string]: Json })[part] : undefined;
+  }
+  return value ?? null;
+}
+
+function evaluateCel(text: string, scope: Scope, place: string): Json {
+  const tasks = Object.fromEntries([...scope.outputs].map(([name, output]) => [name, { output }]));
+  try {
+    return evaluateExpression(parseExpression(text), { params: scope.params, tasks, item: scope.item ?? null });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError("invalid_input", `The expression \`${text}\` of ${place} failed: ${reason}`, { cause });
+  }
+}
+
+/** Items with their identities. Throws `invalid_input` for what is no list, an unfit key, or a key that comes twice. */
+export function identifyItems(list: Json, itemKey: Binding, scope: Scope, place: string): Map<string, Json> {
+  if (!Array.isArray(list)) {
+    throw new AppError("invalid_input", `${place} maps over ${describe(list)}, which is not a list.`);
+  }
+  const items = new Map<string, Json>();
+  for (const [i, item] of list.entries()) {
+    const key = evaluateBinding(itemKey, { ...scope, item }, `${place}'s key`);
+    const text = typeof key === "object" ? undefined : String(key);
+    if (text === undefined || text === "" || text.length > 200) {
+      throw new AppError("invalid_input", `Item ${i} of ${place} has the key ${describe(key)}.`, {
+        hint: "A key is a string, number or boolean of 1 to 200 characters that names the item.",
+      });
+    }
+    if (items.has(text)) {
+      throw new AppError("invalid_input", `Two items of ${place} have the key "${text}".`, {
+        hint: "Choose a key that is different for every item.",
+      });
+    }
+    items.set(text, item);
+  }
+  return items;
+}
+
+function describe(value: Json): string {
+  const text = canonicalText(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

@@ -1,0 +1,128 @@
+import {
+  AppError,
+  type Json,
+  limits,
+  type RetryPolicy,
+  type RunError,
+  type RunStatus,
+  type StepRecord,
+  textDefect,
+  utf8Bytes,
+} from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import { afterFailure, afterLoss, type Failure, type FinishResult, type Next, type RunRow } from "../core/index.ts";
+import type { Random } from "../random.ts";
+import type { Store } from "../store/store.ts";
+import { persist } from "./persistence.ts";
+
+// Step 6 of 6: the end of an activation, the run's transition, the release of what waited for it and the events about it are
+// written in one commit (P3), fenced by the epoch (P2). Only this makes success, and only when a body has said it (P4).
+
+/** An activation that is being carried out here, as far as its end is concerned. */
+export interface HeldActivation {
+  readonly run: RunRow;
+  readonly retry: RetryPolicy;
+  /** Running time so far in milliseconds, frozen time left out. */
+  readonly ranMs: number;
+  /** Fires when the activation is no longer this node's: nothing more needs to be written for it. */
+  readonly revoked: AbortSignal;
+}
+
+export class Completion {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor({ store, clock, random }: { store: Store; clock: Clock; random: Random }) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Throws `run_ended` when a cancel came first (P6), `stale_epoch` when the run was taken over, `too_large`. */
+  async succeed(held: HeldActivation, output: Json): Promise<void> {
+    const allowed = held.run.kind === "task" ? limits.outputBytes : limits.collectedOutputBytes;
+    checkBytes("output", output, allowed);
+    const status = await this.#finish(held, { to: "ended", status: "succeeded", outcome: "succeeded", output });
+    if (status !== "succeeded") throw tooLate(held, status);
+  }
+
+  async skip(held: HeldActivation, error: RunError): Promise<void> {
+    const status = await this.#finish(held, { to: "ended", status: "skipped", outcome: "skipped", error });
+    if (status !== "skipped") throw tooLate(held, status);
+  }
+
+  /** Ends this attempt; the retry policy says whether another follows. Answers where the run stands then. */
+  fail(held: HeldActivation, failure: Failure): Promise<RunStatus> {
+    const bounded = { ...failure, error: boundedError(failure.error) };
+    return this.#finish(held, afterFailure(held.run, held.retry, bounded, this.#random.fraction()));
+  }
+
+  /** The activation's process was ended from outside: no attempt is used up. */
+  lose(held: HeldActivation, error: RunError): Promise<RunStatus> {
+    return this.#finish(held, afterLoss(held.run, boundedError(error)));
+  }
+
+  /** Nothing of the activation is left: another takes its place, or a cancelled run ends as ordered. */
+  giveBack(held: HeldActivation, delayMs = 0): Promise<RunStatus> {
+    return this.#finish(held, { to: "ready", outcome: "released", error: null, delayMs });
+  }
+
+  /** Records a step (P12). When the key is recorded already, that record answers. */
+  async commitStep(held: HeldActivation, step: StepRecord): Promise<{ recorded: boolean; value: Json }> {
+    const defect = textDefect(step.key);
+    if (defect !== undefined) throw new AppError("invalid_request", `The step key contains a ${defect}.`);
+    checkBytes(`value of step "${step.key}"`, step.value, limits.stepValueBytes);
+    const { id: runId, epoch, generation } = held.run;
+    const row = { runId, epoch, generation, ...step };
+    const [result] = await persist(this.#clock, held.revoked, () => this.#store.commitSteps({ rows: [row] }));
+    switch (result?.outcome) {
+      case "recorded":
+        return { recorded: true, value: step.value };
+      case "existing":
+        return { recorded: false, value: result.value };
+      case "limit_exceeded":
+        throw new AppError("limit_exceeded", `The run has reached its limit of ${limits[result.limit]} ${result.limit}.`, {
+          hint: "Split the work into more tasks, or keep large values elsewhere.",
+        });
+      default:
+        throw staleEpoch(held);
+    }
+  }
+
+  async #finish(held: HeldActivation, next: Next): Promise<RunStatus> {
+    const { id: runId, epoch } = held.run;
+    const row = { runId, epoch, ranMs: held.ranMs, next };
+    const [result] = await persist(this.#clock, held.revoked, () => this.#store.finishActivations({ rows: [row] }));
+    return statusOf(held, result);
+  }
+}
+
+/** Where the run stands after a finish or expansion. Throws `stale_epoch` when it was not this activation's to end. */
+export function statusOf(held: HeldActivation, result: FinishResult | undefined): RunStatus {
+  if (result?.outcome === "finished" || result?.outcome === "repeated") return result.status;
+  throw staleEpoch(held);
+}
+
+function staleEpoch({ run }: HeldActivation): AppError {
+  return new AppError("stale_epoch", `Activation ${run.epoch} of run ${run.id} has been replaced by a later one.`);
+}
+
+function tooLate({ run }: HeldActivation, status: RunStatus): AppError {
+  return new AppError("run_ended", `Run ${run.id} is ${status}; what its activation says no longer counts.`);
+}
+
+function checkBytes(what: string, value: Json, allowed: number): void {
+  const bytes = utf8Bytes(JSON.stringify(value));
+  if (bytes <= allowed) return;
+  throw new AppError("too_large", `The ${what} has ${bytes} bytes; ${allowed} are allowed.`, {
+    hint: "Keep large values in a file or an object store and return their name.",
+  });
+}
+
+function boundedError(error: RunError): RunError {
+  const { stack, message } = error;
+  const longest = limits.errorTextBytes / 4;
+  const cut = (text: string) => (text.length > longest ? `${text.slice(0, longest)}…` : text);
+  return { ...error, message: cut(message), ...(stack === undefined ? {} : { stack: cut(stack) }) };
+}

@@ -1,0 +1,226 @@
+import { createHash } from "node:crypto";
+import {
+  AppError,
+  type Binding,
+  defaultQueue,
+  defaultRetry,
+  type DefinitionSpec,
+  type Json,
+  limits,
+  type Manifest,
+  type RetryPolicy,
+  type RunError,
+  type WorkflowNode,
+  type WorkflowSpec,
+} from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../core/index.ts";
+import type { Store } from "../store/store.ts";
+import { evaluateBinding, identifyItems, type Scope } from "./bindings.ts";
+import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
+import type { Definitions } from "./definitions.ts";
+import { persist } from "./persistence.ts";
+
+// A workflow or a map is dispatched like a task: its first activation puts its children in place and lets it wait, its last
+// one, once they have all ended, says its output. Neither runs user code, so the node carries them out itself.
+
+const pageRows = 1_000;
+
+/** What a node of a workflow is to do when its turn has come. */
+export type Turn = { readonly run: true; readonly input: Json } | { readonly run: false; readonly error: RunError };
+
+export interface ExpansionOptions {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly completion: Completion;
+  readonly clock: Clock;
+}
+
+export class Expander {
+  readonly #store: Store;
+  readonly #definitions: Definitions;
+  readonly #completion: Completion;
+  readonly #clock: Clock;
+
+  constructor({ store, definitions, completion, clock }: ExpansionOptions) {
+    this.#store = store;
+    this.#definitions = definitions;
+    this.#completion = completion;
+    this.#clock = clock;
+  }
+
+  /** Whether a claimed run may go on, and with which input: its `when` is judged and its arguments are bound here. */
+  async turn(run: RunRow): Promise<Turn> {
+    if (run.input !== undefined || run.parentId === null) return { run: true, input: run.input ?? {} };
+    const { node, scope } = await this.#place(run, run.parentId);
+    if (node.when !== undefined && evaluateBinding(node.when, scope, `"${node.name}"'s when`) !== true) {
+      return { run: false, error: { code: "condition_false", message: "Its condition did not hold." } };
+    }
+    if (node.kind === "map") return { run: true, input: null };
+    const spec = await this.#definitions.spec(run.manifestHash, run.definition);
+    const input = evaluateBinding(node.args, scope, `"${node.name}"'s input`);
+    return { run: true, input: this.#definitions.fitInput(spec, input) };
+  }
+
+  /** The retry policy of a run: its node's, else its definition's. Workflows and maps are tried once. */
+  async retryPolicy(run: RunRow): Promise<RetryPolicy> {
+    const manifest = await this.#definitions.manifest(run.manifestHash);
+    const spec = specOf(manifest, run.definition);
+    if (run.kind !== "task" || spec.kind !== "task") return defaultRetry;
+    return (run.workflow === null ? undefined : nodeOf(run, manifest).retry) ?? spec.retry;
+  }
+
+  /** One activation of a workflow's or map's run: the first expands, the later ones conclude. */
+  async carryOut(held: HeldActivation, input: Json): Promise<void> {
+    const { run } = held;
+    const counted = run.children.succeeded + run.children.failed + run.children.skipped;
+    if (counted > 0) return this.#conclude(held, input);
+    const manifest = await this.#definitions.manifest(run.manifestHash);
+    const { children, edges } = run.kind === "map" ? await this.#mapChildren(run, manifest) : workflowChildren(run, manifest);
+    if (children.length === 0) return this.#conclude(held, input);
+    const row = { runId: run.id, epoch: run.epoch, ranMs: held.ranMs, input, children, edges };
+    const [result] = await persist(this.#clock, held.revoked, () => this.#store.expandRuns({ rows: [row] }));
+    statusOf(held, result);
+  }
+
+  async #mapChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
+    if (run.parentId === null) throw new Error(`the map ${run.id} belongs to no workflow`);
+    const { node, scope } = await this.#place(run, run.parentId);
+    if (node.kind !== "map") throw new Error(`"${node.name}" is not a map`);
+    const list = evaluateBinding(node.list, scope, `"${node.name}"'s list`);
+    const items = identifyItems(list, node.itemKey, scope, `"${node.name}"`);
+    if (items.size > limits.itemsPerMap) {
+      throw new AppError("limit_exceeded", `"${node.name}" maps over ${items.size} items; ${limits.itemsPerMap} are allowed.`);
+    }
+    const spec = specOf(manifest, node.definition);
+    const children: NewRun[] = [];
+    for (const [item, value] of items) {
+      const bound = evaluateBinding(node.with, { ...scope, item: value }, `"${node.name}[${item}]"'s input`);
+      const input = this.#definitions.fitInput(spec, bound);
+      const name = `${node.name}[${item}]`;
+      children.push({ ...childOf(run, spec, name), item, itemIndex: children.length, input });
+    }
+    return { children, edges: [] };
+  }
+
+  async #conclude(held: HeldActivation, input: Json): Promise<void> {
+    const { run } = held;
+    if (run.children.failed > 0) {
+      const error = childFailure(run);
+      await this.#completion.fail(held, { outcome: "failed", error, fatal: true });
+      return;
+    }
+    const output = run.kind === "map" ? await this.#collect(run) : await this.#workflowOutput(run, input);
+    await this.#completion.succeed(held, output);
+  }
+
+  async #workflowOutput(run: RunRow, input: Json): Promise<Json> {
+    const spec = await this.#definitions.spec(run.manifestHash, run.definition);
+    if (spec.kind !== "workflow") throw new Error(`"${run.definition}" is not a workflow`);
+    const scope = { ...(await this.#scope(run.id, nodesIn(spec.output, spec))), params: input };
+    return evaluateBinding(spec.output, scope, `"${spec.id}"'s output`);
+  }
+
+  async #collect(run: RunRow): Promise<Json[]> {
+    const outputs: Json[] = [];
+    for (;;) {
+      const afterIndex = outputs.length - 1;
+      const page = await this.#store.listChildOutputs({ parentId: run.id, afterIndex, limitRows: pageRows });
+      for (const child of page) outputs.push(child.output ?? null);
+      if (page.length < pageRows) return outputs;
+    }
+  }
+
+  /** The node that a run carries out, and the values its bindings see. */
+  async #place(run: RunRow, parentId: string): Promise<{ node: WorkflowNode; scope: Scope }> {
+    const node = nodeOf(run, await this.#definitions.manifest(run.manifestHash));
+    return { node, scope: await this.#scope(parentId, node.upstream) };
+  }
+
+  async #scope(workflowRunId: string, names: readonly string[]): Promise<Scope> {
+    const [found] = await this.#store.findScopes({ rows: [{ parentId: workflowRunId, names }] });
+    const succeeded = (found?.outputs ?? []).map(({ name, output = null }) => [name, output] as const);
+    const outputs = new Map<string, Json>(names.map((name) => [name, null]));
+    for (const [name, output] of succeeded) outputs.set(name, output);
+    return { params: found?.input ?? {}, outputs };
+  }
+}
+
+function nodeOf(run: RunRow, manifest: Manifest): WorkflowNode {
+  const spec = specOf(manifest, run.workflow ?? run.definition);
+  if (spec.kind !== "workflow") throw new Error(`"${spec.id}" is not a workflow`);
+  const name = run.item === null ? run.name : run.name.slice(0, -run.item.length - 2);
+  const node = spec.nodes.find((candidate) => candidate.name === name);
+  if (node === undefined) throw new Error(`"${spec.id}" has no node "${name}"`);
+  return node;
+}
+
+function workflowChildren(run: RunRow, manifest: Manifest): { children: NewRun[]; edges: Edge[] } {
+  const spec = specOf(manifest, run.definition);
+  if (spec.kind !== "workflow") throw new Error(`"${run.definition}" is not a workflow`);
+  const ids = new Map(spec.nodes.map((node) => [node.name, idOf(run, node.name)]));
+  const edges: Edge[] = [];
+  const children = spec.nodes.map((node) => {
+    const id = ids.get(node.name) ?? "";
+    for (const upstream of node.upstream) edges.push({ upstream: ids.get(upstream) ?? "", downstream: id });
+    const definition = specOf(manifest, node.definition);
+    const kind = node.kind === "map" ? ("map" as const) : definition.kind;
+    const child = { ...childOf(run, definition, node.name), kind, rule: node.rule, blockedBy: node.upstream.length };
+    return kind === "task" ? child : { ...child, queue: defaultQueue };
+  });
+  return { children, edges };
+}
+
+function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
+  if (run.depth + 1 > limits.treeDepth) {
+    throw new AppError("limit_exceeded", `Workflows are nested deeper than ${limits.treeDepth} levels.`);
+  }
+  return {
+    id: idOf(run, name),
+    rootId: run.rootId,
+    parentId: run.id,
+    namespace: run.namespace,
+    kind: spec.kind,
+    definition: spec.id,
+    workflow: run.kind === "workflow" ? run.definition : run.workflow,
+    manifestHash: run.manifestHash,
+    name,
+    item: null,
+    itemIndex: null,
+    key: null,
+    depth: run.depth + 1,
+    queue: spec.kind === "task" ? spec.queue : defaultQueue,
+    priority: Math.max(run.priority, spec.priority),
+    rule: "all_success",
+    startAfter: null,
+    expiresAfterMs: spec.expiresAfterMs ?? null,
+    blockedBy: 0,
+  };
+}
+
+function idOf(run: RunRow, name: string): string {
+  const hash = createHash("sha256").update(childIdentity(run.id, run.generation, name)).digest();
+  return childId(run.id, hash);
+}
+
+function specOf(manifest: Manifest, id: string): DefinitionSpec {
+  const spec = manifest.definitions[id];
+  if (spec === undefined) throw new AppError("not_found", `The manifest has no definition "${id}".`);
+  return spec;
+}
+
+/** The nodes that a workflow's output reads. An expression may read any. */
+function nodesIn(binding: Binding, spec: WorkflowSpec): string[] {
+  if ("const" in binding) return [];
+  if ("ref" in binding) return binding.ref.from === "output" ? [binding.ref.node] : [];
+  if ("cel" in binding) return spec.nodes.map(({ name }) => name);
+  const parts = "list" in binding ? binding.list : Object.values(binding.object);
+  return [...new Set(parts.flatMap((part) => nodesIn(part, spec)))];
+}
+
+function childFailure(run: RunRow): RunError {
+  const { failed } = run.children;
+  const what = run.kind === "map" ? "item" : "task";
+  return { code: "child_failed", message: failed === 1 ? `One ${what} did not succeed.` : `${failed} ${what}s did not succeed.` };
+}
+

@@ -1,0 +1,99 @@
+import { AppError, isEnded, type LogLine, type RunEvent, type RunView, type TopicEvent } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import type { RingTopic, Store } from "../store/store.ts";
+import type { Runs } from "./runs.ts";
+
+export interface HistoryOptions {
+  readonly store: Store;
+  readonly runs: Runs;
+  readonly namespace: string;
+  readonly clock: Clock;
+  /** How often to look while waiting, should every ring be lost. */
+  readonly pollMs: number;
+}
+
+/** What has happened, and waiting for what will. Waits are woken by the doorbell and would be right without it. */
+export class History {
+  readonly #store: Store;
+  readonly #runs: Runs;
+  readonly #namespace: string;
+  readonly #clock: Clock;
+  readonly #pollMs: number;
+
+  constructor({ store, runs, namespace, clock, pollMs }: HistoryOptions) {
+    this.#store = store;
+    this.#runs = runs;
+    this.#namespace = namespace;
+    this.#clock = clock;
+    this.#pollMs = pollMs;
+  }
+
+  /** A run's events from after number `after`. Waits up to `waitMs` for a first one. */
+  async events(
+    id: string,
+    query: { after: number; limit: number; waitMs: number },
+    signal?: AbortSignal,
+  ): Promise<{ events: RunEvent[]; last: number }> {
+    const { id: runId } = await this.#runs.get(id);
+    const read = () => this.#store.listEvents({ runId, after: query.after, limitRows: query.limit });
+    const events = await this.#await(read, (page) => page.length > 0, query.waitMs, signal);
+    return { events, last: events.at(-1)?.number ?? query.after };
+  }
+
+  /** The namespace's log from after position `after`. Waits up to `waitMs` for a first event. */
+  async topic(
+    query: { after: number; limit: number; waitMs: number },
+    signal?: AbortSignal,
+  ): Promise<{ events: TopicEvent[]; last: number }> {
+    const { after, limit, waitMs } = query;
+    const read = () => this.#store.listTopic({ namespace: this.#namespace, after, limitRows: limit });
+    const { events } = await this.#await(read, (page) => page.events.length > 0, waitMs, signal);
+    return { events, last: events.at(-1)?.position ?? after };
+  }
+
+  async logs(id: string, query: { cursor?: string; limit: number }): Promise<{ lines: LogLine[]; cursor: string | null }> {
+    const { id: runId } = await this.#runs.get(id);
+    const { cursor, limit } = query;
+    return this.#store.listLogs({ runId, limitRows: limit, ...(cursor === undefined ? {} : { cursor }) });
+  }
+
+  /** The run once it has ended, or as it stands after `waitMs`. */
+  async result(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
+    const runId = await this.#runs.resolve(id);
+    return this.#await(() => this.#runs.get(runId), (run) => isEnded(run.status), waitMs, signal);
+  }
+
+  async #await<T>(
+    read: () => Promise<T>,
+    done: (value: T) => boolean,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const deadline = this.#clock.monotonicMs() + waitMs;
+    for (;;) {
+      const bell = new AbortController();
+      const stop = this.#store.onRing((topics) => {
+        if (topics.some(tellsOfRuns)) bell.abort();
+      });
+      try {
+        const value = await read();
+        const left = deadline - this.#clock.monotonicMs();
+        if (done(value) || left <= 0 || signal?.aborted === true) return value;
+        const woken = signal === undefined ? bell.signal : AbortSignal.any([bell.signal, signal]);
+        await this.#clock.sleep(Math.min(left, this.#pollMs), woken);
+      } finally {
+        stop();
+      }
+    }
+  }
+}
+
+function tellsOfRuns(topic: RingTopic): boolean {
+  return topic === "ended" || topic === "events";
+}
+
+/** What is promised where a caller waits for a run that did not succeed. */
+export function failureOf(run: RunView): AppError {
+  const message = run.error === null ? `Run ${run.id} ended ${run.status}.` : `Run ${run.id} ${run.status}: ${run.error.message}`;
+  return new AppError("run_ended", message, { details: { status: run.status, error: run.error } });
+}

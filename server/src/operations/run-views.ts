@@ -1,0 +1,38 @@
+import type { RunView } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
+
+/** A run as people and programs outside see it. */
+export function runView(run: RunRow): RunView {
+  return {
+    id: run.id,
+    rootId: run.rootId,
+    parentId: run.parentId,
+    kind: run.kind,
+    definition: run.definition,
+    name: run.name,
+    item: run.item,
+    key: run.key,
+    queue: run.queue,
+    priority: run.priority,
+    status: run.status,
+    attempt: run.attempt,
+    epoch: run.epoch,
+    generation: run.generation,
+    manifestHash: run.manifestHash,
+    input: run.input ?? null,
+    output: run.output ?? null,
+    error: run.error,
+    blockedBy: run.blockedBy,
+    openChildren: run.openChildren,
+    notBefore: timeText(run.wakeAt),
+    expiresAt: timeText(run.expiresAt),
+    createdAt: new Date(run.createdAt).toISOString(),
+    startedAt: timeText(run.startedAt),
+    endedAt: timeText(run.endedAt),
+    ranMs: Math.round(run.ranMs),
+  };
+}
+
+function timeText(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,242 @@
+import { createHash } from "node:crypto";
+import {
+  AppError,
+  type CancelledRun,
+  canonicalText,
+  defaultQueue,
+  type DefinitionSpec,
+  type Json,
+  limits,
+  type RunPage,
+  type RunStatus,
+  type RunView,
+  type StartedRun,
+  type StartRun,
+  textDefect,
+  utf8Bytes,
+} from "@holdfast/protocol";
+import { canonicalHash } from "../canonical.ts";
+import type { Clock } from "../clock.ts";
+import { isRunId, keyIdentity, type NewRun, rootId, type RunRow } from "../core/index.ts";
+import type { Random } from "../random.ts";
+import type { EnqueueRow, Store, Uniqueness } from "../store/store.ts";
+import type { Definitions } from "./definitions.ts";
+import { runView } from "./run-views.ts";
+
+// Step 2 of 6: a run is put into the store, with its key, its first event and, where this node has a free slot, its first
+// claim, in one commit (P1, P3). The dispatcher (step 3, engine/dispatcher.ts) takes it from there.
+
+const dayMs = 86_400_000;
+const defaultKeyRetentionMs = 30 * dayMs;
+const shortestPrefix = 4;
+
+/** The node's own dispatcher, as far as starting a run is concerned: a slot may be kept for a run that is about to be. */
+export interface LocalSlots {
+  /** The member to claim for, with a slot kept for the run; undefined when none is free. */
+  reserve(): string | undefined;
+  /** The run was created and claimed for the member: carry it out. */
+  adopt(run: RunRow): void;
+  /** The slot is not needed after all. */
+  release(): void;
+}
+
+export interface RunsOptions {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What people and programs ask of runs. */
+export class Runs {
+  readonly #store: Store;
+  readonly #definitions: Definitions;
+  readonly #namespace: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #slots: LocalSlots | undefined;
+
+  constructor({ store, definitions, namespace, clock, random }: RunsOptions) {
+    this.#store = store;
+    this.#definitions = definitions;
+    this.#namespace = namespace;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** From now on runs may start claimed for this node; undefined: no more. */
+  useSlots(slots: LocalSlots | undefined): void {
+    this.#slots = slots;
+  }
+
+  /** Starts a run, or answers the one that its key or request began before. `requestKey`: the caller's Idempotency-Key. */
+  async start(request: StartRun, requestKey?: string): Promise<StartedRun> {
+    const { definition } = request;
+    const { manifestHash } = await this.#definitions.get(definition);
+    const spec = await this.#definitions.spec(manifestHash, definition);
+    const given: Json = request.input ?? {};
+    checkSize(given, definition);
+    const run = this.#newRun(request, spec, manifestHash, this.#definitions.fitInput(spec, given));
+    const row: EnqueueRow = {
+      run,
+      key: request.key === undefined ? null : runKey(request, request.key, given),
+      request: requestKey === undefined ? null : requestUniqueness(requestKey, request),
+      claimFor: null,
+    };
+    return this.#enqueue(row, run.startAfter === null);
+  }
+
+  /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
+  async get(id: string): Promise<RunView> {
+    return runView(await this.#row(id));
+  }
+
+  async list(filter: {
+    statuses?: readonly RunStatus[];
+    definition?: string;
+    parent?: string;
+    rootsOnly: boolean;
+    cursor?: string;
+    limit: number;
+  }): Promise<RunPage> {
+    const { statuses, definition, parent, rootsOnly, cursor, limit } = filter;
+    const { runs, cursor: next } = await this.#store.listRuns({
+      namespace: this.#namespace,
+      rootsOnly: rootsOnly && parent === undefined,
+      limitRows: limit,
+      ...(statuses === undefined ? {} : { statuses }),
+      ...(definition === undefined ? {} : { definition }),
+      ...(parent === undefined ? {} : { parentId: await this.resolve(parent) }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return { runs: runs.map(runView), cursor: next };
+  }
+
+  /** A whole tree in the order of creation, at most `limit` runs, from after the run `after`. */
+  async tree(id: string, { after, limit }: { after?: string; limit: number }): Promise<RunView[]> {
+    const { rootId: root } = await this.#row(id);
+    const rows = await this.#store.listTree({ rootId: root, limitRows: limit, ...(after === undefined ? {} : { after }) });
+    return rows.map(runView);
+  }
+
+  /** Orders a run and everything below it to end (P6). Answers at once; the processes end when they have been told. */
+  async cancel(id: string, reason?: string): Promise<CancelledRun> {
+    const runId = await this.resolve(id);
+    const message = reason === undefined || reason === "" ? "It was cancelled." : `It was cancelled: ${reason}`;
+    const ordered = await this.#store.orderEnd({
+      runId,
+      ending: { status: "cancelled", error: { code: "cancelled", message } },
+      data: { reason: reason ?? null },
+    });
+    if (ordered === undefined) throw unknownRun(id);
+    return { run: await this.get(runId), requested: ordered.requested };
+  }
+
+  /** The whole id. Throws `not_found` and `ambiguous_id`. */
+  async resolve(id: string): Promise<string> {
+    const lower = id.toLowerCase();
+    if (isRunId(lower)) return lower;
+    if (!/^[0-9a-z]+$/.test(lower) || lower.length < shortestPrefix) throw unknownRun(id);
+    const ids = await this.#store.findRunIds({ namespace: this.#namespace, prefix: lower, limitRows: 2 });
+    const [first, second] = ids;
+    if (first === undefined) throw unknownRun(id);
+    if (second === undefined) return first;
+    throw new AppError("ambiguous_id", `More than one run's id begins with "${id}".`, {
+      hint: "Give more of it. The runs of one second share their first seven characters.",
+    });
+  }
+
+  async #row(id: string): Promise<RunRow> {
+    const row = await this.#store.findRun({ id: await this.resolve(id) });
+    if (row === undefined || row.namespace !== this.#namespace) throw unknownRun(id);
+    return row;
+  }
+
+  async #enqueue(row: EnqueueRow, mayStartNow: boolean): Promise<StartedRun> {
+    const slots = mayStartNow ? this.#slots : undefined;
+    const claimFor = slots?.reserve() ?? null;
+    let adopted = false;
+    try {
+      const [result] = await this.#store.enqueueRuns({ rows: [{ ...row, claimFor }] });
+      if (result === undefined) throw new Error("the store answered no result for a row");
+      if (result.outcome === "created") {
+        if (result.run.status === "running" && slots !== undefined) {
+          adopted = true;
+          slots.adopt(result.run);
+        }
+        return { run: runView(result.run), existing: false };
+      }
+      if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
+      throw conflict(result.outcome, row, result.runId);
+    } finally {
+      if (claimFor !== null && !adopted) slots?.release();
+    }
+  }
+
+  #newRun(request: StartRun, spec: DefinitionSpec, manifestHash: string, input: Json): NewRun {
+    const id = this.#newId(request);
+    return {
+      id,
+      rootId: id,
+      parentId: null,
+      namespace: this.#namespace,
+      kind: spec.kind,
+      definition: spec.id,
+      workflow: null,
+      manifestHash,
+      name: spec.id,
+      item: null,
+      itemIndex: null,
+      key: request.key ?? null,
+      depth: 0,
+      queue: spec.kind === "task" ? spec.queue : defaultQueue,
+      priority: request.priority ?? spec.priority,
+      rule: "all_success",
+      input,
+      startAfter: request.startAfter === undefined ? null : Date.parse(request.startAfter),
+      expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
+      blockedBy: 0,
+    };
+  }
+
+  #newId({ definition, key }: StartRun): string {
+    const now = this.#clock.now();
+    if (key === undefined) return rootId(now, this.#random.bytes(9));
+    const defect = textDefect(key);
+    if (defect !== undefined) throw new AppError("invalid_request", `The key contains a ${defect}.`);
+    const hash = createHash("sha256").update(keyIdentity(this.#namespace, definition, key)).digest();
+    return rootId(now, hash);
+  }
+}
+
+/** The error for an id that names no run here. */
+export function unknownRun(id: string): AppError {
+  return new AppError("not_found", `There is no run "${id}".`, { hint: "holdfast runs list shows the runs there are." });
+}
+
+function runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {
+  return { key, hash: canonicalHash([definition, input]), retentionMs: keyRetentionMs ?? defaultKeyRetentionMs };
+}
+
+function requestUniqueness(key: string, request: StartRun): Uniqueness {
+  return { key, hash: canonicalHash(JSON.parse(canonicalText(request))), retentionMs: dayMs };
+}
+
+function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, runId: string): AppError {
+  const details = { runId };
+  if (code === "key_conflict") {
+    const message = `The key "${row.key?.key ?? ""}" of "${row.run.definition}" was used with another input.`;
+    return new AppError(code, message, { hint: `Its run is ${runId}. Use another key for other input.`, details });
+  }
+  const message = "This Idempotency-Key was used for another request.";
+  return new AppError(code, message, { hint: `That request started ${runId}.`, details });
+}
+
+function checkSize(input: Json, definition: string): void {
+  const bytes = utf8Bytes(JSON.stringify(input));
+  if (bytes <= limits.inputBytes) return;
+  throw new AppError("too_large", `The input of "${definition}" has ${bytes} bytes; ${limits.inputBytes} are allowed.`, {
+    hint: "Keep large data in a file or an object store and pass its name.",
+  });
+}
