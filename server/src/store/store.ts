@@ -14,7 +14,8 @@ import type { Ending, Expansion, Finish, FinishResult, NewRun, RunRow } from "..
 // answer is JSON (`undefined` properties left out), so that a store can be reached through a socket as well as by a call.
 // Verbs that take `rows` answer one result a row, in order; the failure of one row is its result, never the batch's.
 // Failures of the whole call are AppErrors: `store_unavailable` (nothing is known to have happened: repeat it, all hot verbs
-// are idempotent), `store_newer`, `store_full`, `not_the_owner`, `invalid_request`.
+// are idempotent), `store_newer`, `store_full`, `not_the_owner`; `invalid_request` and `too_large` for what admission.ts
+// refuses (unfit text, sizes, rows that contradict themselves): that call changes nothing.
 // One suite, store.contract.ts, holds every store to these words.
 
 /** What changed that somebody may be waiting for. */
@@ -135,7 +136,10 @@ export interface Store {
 
   // Definitions
 
-  /** Keeps manifests and makes each the current one of its definition. Answers the ids whose current manifest changed. */
+  /**
+   * Keeps manifests and makes each the current one of its definition. Answers the ids whose current manifest changed, in the
+   * order of the call; the others keep their `appliedAt`.
+   */
   applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<{ changed: string[] }>;
   findDefinition(args: { namespace: string; id: string }): Promise<DefinitionRow | undefined>;
   listDefinitions(args: { namespace: string }): Promise<DefinitionRow[]>;
@@ -143,11 +147,15 @@ export interface Store {
 
   // Runs: hot verbs, merged by `mergeCalls`
 
-  /** Inserts roots, each with its keys and event 1 (claimed: also 2). Idempotent by id. */
+  /**
+   * Inserts roots, each with its keys and event 1 (claimed: also 2). Judged in this order: request, key, id. Idempotent by id.
+   * A name stands until `prune` has deleted it; a request is kept only by the row that it created.
+   */
   enqueueRuns(args: { rows: readonly EnqueueRow[] }): Promise<EnqueueResult[]>;
   /**
-   * Claims ready runs for a member: highest priority first, then oldest. `queues` null: every queue. Raises the epoch, writes
-   * `run.started`. A member that is gone claims nothing (`member_gone`). Never waits for a row that somebody else holds.
+   * Claims ready runs for a member: highest priority first, then in the order of insertion, and answers in that order.
+   * `queues` null: every queue. Raises the epoch, writes `run.started`. A member that is gone claims nothing (`member_gone`).
+   * Never waits for a row that somebody else holds.
    */
   claimRuns(args: {
     memberId: string;
@@ -157,7 +165,11 @@ export interface Store {
   }): Promise<RunRow[]>;
   /** Ends activations and everything that follows from it in one commit (P3), as core's Ledger says. */
   finishActivations(args: { rows: readonly Finish[] }): Promise<FinishResult[]>;
-  /** Records steps of live activations (P12). Progress: sets the run's losses and takeovers back to 0. */
+  /**
+   * Records steps of live activations (P12), also of a `cancelling` run. Another generation or an unknown run: `stale_epoch`.
+   * A recorded step is progress: it sets the run's losses and takeovers back to 0. Limits count per generation, bytes those of
+   * the values as JSON text (admission's `jsonBytes`).
+   */
   commitSteps(args: { rows: readonly StepRow[] }): Promise<StepResult[]>;
   appendLogs(args: { rows: readonly LogLine[] }): Promise<LogResult[]>;
   /** Puts children and edges in place and lets their parent wait (see Expansion). */
@@ -177,9 +189,12 @@ export interface Store {
    * claim was lost.
    */
   listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
-  /** Makes claimable what was due. `nextInMs`: until the next is due; null when none waits. */
+  /** Makes claimable what was due, without an event. `nextInMs`: until the next is due, 0 if it is; null when none waits. */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
-  /** Orders the end (`failed`, `expired`) of live runs whose time is over. */
+  /**
+   * Orders the end (core's `expiryEnding`) of live runs whose time is over and that are not `cancelling`: the longest overdue
+   * first, then in the order of insertion. `expired`: how many such orders, not what they reached below.
+   */
   expireRuns(args: { limitRows: number }): Promise<{ expired: number; nextInMs: number | null }>;
 
   findRun(args: { id: string }): Promise<RunRow | undefined>;
@@ -197,7 +212,7 @@ export interface Store {
 
   // Members (P2, P9)
 
-  /** A new member with a lease from now. On a store without timed leases this also ends every member of an earlier boot. */
+  /** A new member with a lease from now; for a member's own id: a renewal. On a store without timed leases this also ends every member of an earlier boot. */
   joinMember(args: {
     id: string;
     kind: "node" | "worker";
@@ -209,7 +224,10 @@ export interface Store {
   renewMember(args: { id: string; leaseMs: number }): Promise<boolean>;
   /** Ends the membership and takes its claimed runs back at once. */
   leaveMember(args: { id: string }): Promise<{ takenBack: number }>;
-  /** Ends members whose lease has run out, and takes over runs of ended members: at most `limitRows` a call. */
+  /**
+   * Ends members whose lease has run out, and takes over runs of ended members (core's `memberGone`): at most `limitRows` a
+   * call, `more` when some are left. The judge (`by`) must be a member, else `member_gone`, and never judges itself.
+   */
   judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
   listMembers(args: { namespace: string }): Promise<MemberRow[]>;
 
@@ -220,12 +238,16 @@ export interface Store {
   sequenceEvents(args: { limitRows: number }): Promise<{ moved: number; more: boolean }>;
   /** The log from after `position`. `last`: the highest position given out so far. */
   listTopic(args: { namespace: string; after: number; limitRows: number }): Promise<{ events: TopicEvent[]; last: number }>;
-  /** In the order of writing, from after `cursor`. */
+  /**
+   * In the order of writing, from after `cursor`. The new cursor is the place after the last line that was answered, good for
+   * lines that come later (the given one when none was); null when there was no line yet.
+   */
   listLogs(args: { runId: string; cursor?: string; limitRows: number }): Promise<{ lines: LogLine[]; cursor: string | null }>;
 
   /**
    * Deletes trees whose root ended longer than `runsMs` ago, with steps and history; logs older than `logsMs`; topic events
-   * older than `runsMs`; and keys that are past their retention and whose run is gone.
+   * older than `runsMs`; and keys that are past their retention and whose run is gone. A tree goes whole: the last one may
+   * pass `limitRows`.
    */
   prune(args: { runsMs: number; logsMs: number; limitRows: number }): Promise<{ runs: number; more: boolean }>;
 

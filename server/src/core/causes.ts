@@ -1,0 +1,18 @@
+import type { Json, RunError } from "@holdfast/protocol";
+import type { Ending, RunRow } from "./run.ts";
+
+// Why the control plane itself ends or takes back a run, in words that are the same on every store.
+
+/** How a run ends whose time is over (`expiresAt`). */
+export function expiryEnding(run: Pick<RunRow, "createdAt" | "expiresAt">): Ending {
+  const afterMs = (run.expiresAt ?? run.createdAt) - run.createdAt;
+  return { status: "failed", error: { code: "expired", message: `It did not end within ${afterMs} ms.` } };
+}
+
+/** The data of an expiry's `run.cancel_requested`. */
+export const expiryData: Json = { reason: "expired" };
+
+/** Why a run is taken from a member that left or was judged gone. */
+export function memberGone(memberId: string): RunError {
+  return { code: "member_gone", message: `The member ${memberId}, which held it, is gone.` };
+}

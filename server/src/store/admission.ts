@@ -1,0 +1,141 @@
+import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
+import type { Expansion, Finish, NewRun } from "../core/index.ts";
+import type { EnqueueRow, ManifestRow, StepRow, Uniqueness } from "./store.ts";
+
+// What every store refuses before it touches anything, in the same words: text that not every store can keep (NUL, lone
+// surrogates), values over their limit, rows that contradict themselves. A call with one such row is refused whole and
+// changes nothing. Whoever merges calls admits each one first, so that an unfit row harms only its own call.
+
+/** Throws `invalid_request`, naming the row, when its text cannot be kept by every store. */
+export function admitText(rows: readonly unknown[]): void {
+  for (const [index, row] of rows.entries()) {
+    const text = JSON.stringify(row);
+    // JSON escapes exactly what is not welcome, so that the common case is one search.
+    if (text !== undefined && suspicious.test(text)) refuseDefects(row, `row ${index}`);
+  }
+}
+
+/** Roots with their keys. */
+export function admitEnqueue(rows: readonly EnqueueRow[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { run, key, request }] of rows.entries()) {
+    admitRun(run, index);
+    if (run.parentId !== null || run.rootId !== run.id) refuse(index, "is not a root");
+    if (run.blockedBy !== 0) refuse(index, "is a root that waits for upstreams");
+    if (key !== null) admitUniqueness(key, index);
+    if (request !== null) admitUniqueness(request, index);
+  }
+}
+
+/** Ends of activations. */
+export function admitFinishes(rows: readonly Finish[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { next, ranMs }] of rows.entries()) {
+    if (!Number.isFinite(ranMs) || ranMs < 0) refuse(index, "says that its body ran for no length of time");
+    // Of a workflow or map more is allowed; which of them it is stands in the row, so that this is the outer bound.
+    if (next.to === "ended" && next.status === "succeeded") {
+      admitBytes(next.output, limits.collectedOutputBytes, index, "output");
+    }
+    if (next.to === "ready" && !(Number.isFinite(next.delayMs) && next.delayMs >= 0)) refuse(index, "has no delay");
+  }
+}
+
+/** Children and edges: each edge joins two children of the row and is counted by the one it blocks. */
+export function admitExpansions(rows: readonly Expansion[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { runId, children, edges }] of rows.entries()) {
+    if (children.length === 0) refuse(index, "has no children");
+    if (children.length > limits.itemsPerMap) tooLarge(index, "children", limits.itemsPerMap);
+    const blockedBy = new Map<string, number>();
+    for (const child of children) {
+      admitRun(child, index);
+      if (child.parentId !== runId) refuse(index, `has a child ${child.id} of another run`);
+      if (blockedBy.has(child.id)) refuse(index, `has the child ${child.id} twice`);
+      blockedBy.set(child.id, 0);
+    }
+    for (const { upstream, downstream } of edges) {
+      const count = blockedBy.get(downstream);
+      if (count === undefined || !blockedBy.has(upstream)) refuse(index, "has an edge to a run that is not its child");
+      else blockedBy.set(downstream, count + 1);
+    }
+    const miscounted = children.find((child) => child.blockedBy !== blockedBy.get(child.id));
+    if (miscounted !== undefined) refuse(index, `counts the upstreams of ${miscounted.id} wrongly`);
+  }
+}
+
+/** Steps. */
+export function admitSteps(rows: readonly StepRow[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { key, value }] of rows.entries()) {
+    admitKey(key, index);
+    admitBytes(value, limits.stepValueBytes, index, "value");
+  }
+}
+
+/** Manifests. */
+export function admitManifests(rows: readonly ManifestRow[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { manifest }] of rows.entries()) admitBytes(manifest, limits.manifestBytes, index, "manifest");
+}
+
+/** Bytes of a JSON value as text: how steps and outputs are measured everywhere. Nothing (`undefined`) has none. */
+export function jsonBytes(value: unknown): number {
+  const text = JSON.stringify(value);
+  return text === undefined ? 0 : utf8Bytes(text);
+}
+
+const suspicious = /\\u(?:0000|d[89a-f])/;
+
+function admitCount(count: number): void {
+  if (count > limits.batchRows) tooLarge(undefined, "rows", limits.batchRows);
+}
+
+function admitRun(run: NewRun, index: number): void {
+  if (run.key !== null) admitKey(run.key, index);
+  admitBytes(run.input, limits.inputBytes, index, "input");
+  if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
+  if (run.depth > limits.treeDepth) tooLarge(index, "depth", limits.treeDepth);
+}
+
+function admitUniqueness({ key, retentionMs }: Uniqueness, index: number): void {
+  admitKey(key, index);
+  if (!Number.isFinite(retentionMs) || retentionMs < 0) refuse(index, "has no retention of its key");
+}
+
+function admitKey(key: string, index: number): void {
+  if (key.length === 0) refuse(index, "has an empty key");
+  if (key.length > limits.keyCharacters) tooLarge(index, "key", limits.keyCharacters);
+}
+
+function admitBytes(value: unknown, maxBytes: number, index: number, what: string): void {
+  if (jsonBytes(value) > maxBytes) tooLarge(index, what, maxBytes);
+}
+
+function refuseDefects(value: unknown, place: string): void {
+  if (typeof value === "string") {
+    const defect = textDefect(value);
+    if (defect !== undefined) {
+      throw new AppError("invalid_request", `The text at ${place} has a ${defect}, which cannot be stored.`);
+    }
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, item] of Object.entries(value)) {
+    refuseDefects(name, `a name in ${place}`);
+    refuseDefects(item, `${place}.${name}`);
+  }
+}
+
+function refuse(index: number, what: string): never {
+  throw new AppError("invalid_request", `Row ${index} ${what}.`, { details: { row: index } });
+}
+
+function tooLarge(index: number | undefined, what: string, limit: number): never {
+  const message = index === undefined ? `More ${what} than ${limit}.` : `Row ${index}: its ${what} is over ${limit}.`;
+  throw new AppError("too_large", message, { details: { row: index ?? null, limit } });
+}
