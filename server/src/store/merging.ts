@@ -1,0 +1,198 @@
+import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import type { Expansion, Finish } from "../core/index.ts";
+import type { EnqueueRow, StepRow, Store } from "./store.ts";
+
+// Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
+// earlier batches are under way, becomes one call of the store and so one commit.
+//
+// 1  A call is never split: it stays one atomic step and is answered with the results of its own rows.
+// 2  What is wrong with one call harms no other: a batch that is refused is halved until the call that is at fault stands
+//    alone, and only its caller gets the error.
+// 3  `store_unavailable` says nothing about any row, so the whole batch is repeated; the verbs are idempotent.
+// 4  Log lines keep their order, so their batches go one at a time.
+
+export interface MergingOptions {
+  /** Waits between repeats. */
+  readonly clock: Pick<Clock, "sleep">;
+  /** Batches of one verb that may be under way at once; default 2. */
+  readonly inFlight?: number;
+  /** How often a batch is repeated while the store is unavailable, before its callers hear of it; default 4. */
+  readonly repeats?: number;
+  /** The first pause before a repeat; each further one is twice as long; default 50. */
+  readonly repeatMs?: number;
+}
+
+const maxBatchBytes = 16 * 1024 * 1024;
+const longestPauseMs = 2_000;
+/** More than this waits only when the store is far too slow for its callers: they are told. */
+const maxWaitingCalls = 100_000;
+
+/** Errors that no row has caused: to try its halves would only repeat them. */
+const storeCodes: ReadonlySet<ErrorCode> = new Set(["store_unavailable", "store_full", "store_newer", "not_the_owner"]);
+
+/** The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs` and `expandRuns` merge. */
+export function mergeCalls(store: Store, options: MergingOptions): Store {
+  const { inFlight = 2 } = options;
+  const enqueue = new Line((rows: readonly EnqueueRow[]) => store.enqueueRuns({ rows }), options, inFlight);
+  const finish = new Line((rows: readonly Finish[]) => store.finishActivations({ rows }), options, inFlight);
+  const steps = new Line((rows: readonly StepRow[]) => store.commitSteps({ rows }), options, inFlight);
+  const logs = new Line((rows: readonly LogLine[]) => store.appendLogs({ rows }), options, 1);
+  const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
+  const lines = [enqueue, finish, steps, logs, expand];
+  return {
+    describe: () => store.describe(),
+    close: async () => {
+      await Promise.all(lines.map((line) => line.drained()));
+      await store.close();
+    },
+    applyManifests: (args) => store.applyManifests(args),
+    findDefinition: (args) => store.findDefinition(args),
+    listDefinitions: (args) => store.listDefinitions(args),
+    findManifest: (args) => store.findManifest(args),
+    enqueueRuns: ({ rows }) => enqueue.call(rows),
+    claimRuns: (args) => store.claimRuns(args),
+    finishActivations: ({ rows }) => finish.call(rows),
+    commitSteps: ({ rows }) => steps.call(rows),
+    appendLogs: ({ rows }) => logs.call(rows),
+    expandRuns: ({ rows }) => expand.call(rows),
+    orderEnd: (args) => store.orderEnd(args),
+    listCancelling: (args) => store.listCancelling(args),
+    listClaimed: (args) => store.listClaimed(args),
+    wakeRuns: (args) => store.wakeRuns(args),
+    expireRuns: (args) => store.expireRuns(args),
+    findRun: (args) => store.findRun(args),
+    findRunIds: (args) => store.findRunIds(args),
+    listRuns: (args) => store.listRuns(args),
+    listTree: (args) => store.listTree(args),
+    findScopes: (args) => store.findScopes(args),
+    listChildOutputs: (args) => store.listChildOutputs(args),
+    listSteps: (args) => store.listSteps(args),
+    joinMember: (args) => store.joinMember(args),
+    renewMember: (args) => store.renewMember(args),
+    leaveMember: (args) => store.leaveMember(args),
+    judgeMembers: (args) => store.judgeMembers(args),
+    listMembers: (args) => store.listMembers(args),
+    listEvents: (args) => store.listEvents(args),
+    sequenceEvents: (args) => store.sequenceEvents(args),
+    listTopic: (args) => store.listTopic(args),
+    listLogs: (args) => store.listLogs(args),
+    prune: (args) => store.prune(args),
+    ring: (topics) => store.ring(topics),
+    onRing: (listener) => store.onRing(listener),
+  };
+}
+
+interface Call<Row, Result> {
+  readonly rows: readonly Row[];
+  readonly bytes: number;
+  readonly resolve: (results: Result[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The waiting calls of one verb. */
+class Line<Row, Result> {
+  readonly #verb: (rows: readonly Row[]) => Promise<Result[]>;
+  readonly #options: MergingOptions;
+  readonly #inFlight: number;
+  #waiting: Call<Row, Result>[] = [];
+  #underWay = 0;
+  #scheduled = false;
+  readonly #idle: (() => void)[] = [];
+
+  constructor(verb: (rows: readonly Row[]) => Promise<Result[]>, options: MergingOptions, inFlight: number) {
+    this.#verb = verb;
+    this.#options = options;
+    this.#inFlight = inFlight;
+  }
+
+  call(rows: readonly Row[]): Promise<Result[]> {
+    if (rows.length === 0) return Promise.resolve([]);
+    if (this.#waiting.length >= maxWaitingCalls) {
+      return Promise.reject(new AppError("limit_exceeded", `${maxWaitingCalls} calls wait for the store already.`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ rows, bytes: weight(rows), resolve, reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      // After the callbacks of this turn, so that everything that arrived together goes together.
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#send();
+      });
+    });
+  }
+
+  /** Resolves once nothing waits and nothing is under way. */
+  drained(): Promise<void> {
+    if (this.#underWay === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #send(): void {
+    while (this.#underWay < this.#inFlight && this.#waiting.length > 0) {
+      this.#underWay += 1;
+      void this.#deliver(this.#takeBatch()).finally(() => {
+        this.#underWay -= 1;
+        this.#send();
+      });
+    }
+    if (this.#underWay > 0 || this.#waiting.length > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #takeBatch(): Call<Row, Result>[] {
+    let count = 0;
+    let rows = 0;
+    let bytes = 0;
+    for (const call of this.#waiting) {
+      rows += call.rows.length;
+      bytes += call.bytes;
+      if (count > 0 && (rows > limits.batchRows || bytes > maxBatchBytes)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Carries out a batch and answers its calls. Never rejects. */
+  async #deliver(calls: readonly Call<Row, Result>[]): Promise<void> {
+    try {
+      const results = await this.#repeated(calls.flatMap((call) => call.rows));
+      let from = 0;
+      for (const call of calls) {
+        call.resolve(results.slice(from, from + call.rows.length));
+        from += call.rows.length;
+      }
+    } catch (error) {
+      if (calls.length === 1 || (isAppError(error) && storeCodes.has(error.code))) {
+        for (const call of calls) call.reject(error);
+        return;
+      }
+      const half = calls.length >> 1;
+      await this.#deliver(calls.slice(0, half));
+      await this.#deliver(calls.slice(half));
+    }
+  }
+
+  async #repeated(rows: readonly Row[]): Promise<Result[]> {
+    const { clock, repeats = 4, repeatMs = 50 } = this.#options;
+    for (let repeat = 0; ; repeat++) {
+      try {
+        return await this.#verb(rows);
+      } catch (error) {
+        if (repeat >= repeats || !isAppError(error, "store_unavailable")) throw error;
+      }
+      await clock.sleep(Math.min(longestPauseMs, repeatMs * 2 ** repeat));
+    }
+  }
+}
+
+/** About how many bytes the rows take as JSON: enough to keep a batch within bounds. */
+function weight(value: unknown): number {
+  if (typeof value === "string") return value.length + 2;
+  if (typeof value !== "object" || value === null) return 8;
+  let bytes = 2;
+  if (Array.isArray(value)) for (const item of value) bytes += weight(item);
+  else for (const name in value) bytes += name.length + 3 + weight((value as Record<string, unknown>)[name]);
+  return bytes;
+}
