@@ -114,7 +114,7 @@ module.exports = {
       name: "protocol-imports-zod-only",
       severity: "error",
       from: { path: PROTOCOL, pathNot: TEST_FILE },
-      to: { pathNot: ["^protocol/", "^node_modules/zod/"] },
+      to: { pathNot: [LOCAL, "^node_modules/zod/"] },
     },
     {
       name: "core-touches-nothing",
