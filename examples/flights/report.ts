@@ -61,7 +61,7 @@ function top(ranking: Ranking): Markup {
     "header",
     {},
     h("p", { class: "kicker" }, "A report made by a Holdfast workflow"),
-    h("h1", {}, `${thousands(ranking.flights)} flights, ${plural(weeks.length, "week")}, and how late they were`),
+    h("h1", {}, `${plural(ranking.flights, "flight")}, ${plural(weeks.length, "week")}, and how late they were`),
     h(
       "p",
       { class: "lede" },

@@ -11,7 +11,7 @@ test("numbers are written for people", () => {
   assert.deepEqual([0, 999, 1_000, 37_000, 1_234_567].map(thousands), ["0", "999", "1,000", "37,000", "1,234,567"]);
   assert.deepEqual([number(-0.01), number(2.25), minutes(-3.42), minutes(7)], ["0", "2.3", "−3.4 min", "7 min"]);
   assert.equal(percent(0.7725), "77%");
-  assert.deepEqual([plural(1, "week"), plural(13, "week")], ["1 week", "13 weeks"]);
+  assert.deepEqual([plural(1, "week"), plural(13, "week")], ["1\u00a0week", "13\u00a0weeks"]);
 });
 
 test("hours and days have names", () => {

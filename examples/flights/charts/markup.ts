@@ -79,7 +79,7 @@ export function shortDayName(date: string): string {
 
 export const weekdayNames = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"] as const;
 
-/** 1 week, 13 weeks */
+/** 1 week, 13 weeks; on one line. */
 export function plural(count: number, noun: string): string {
-  return `${thousands(count)} ${noun}${count === 1 ? "" : "s"}`;
+  return `${thousands(count)}\u00a0${noun}${count === 1 ? "" : "s"}`;
 }

@@ -27,7 +27,7 @@ const top = 30;
 export function rowsChart(rows: readonly Row[], layout: RowsLayout): Markup {
   const { id, title, domain, overall } = layout;
   const bottom = top + rows.length * rowHeight;
-  const x = scaleOf(domain, [layout.names.code + layout.names.text, width - 96]);
+  const x = scaleOf(domain, [layout.names.code + layout.names.text, width - 104]);
   return picture(
     {
       id,
@@ -65,7 +65,7 @@ function rowMarks(row: Row, at: { y: number; x: (share: number) => number; text:
     label(at.text, at.y + 4.5, row.name),
     h("line", { x1: at.x(low), x2: at.x(high), y1: at.y, y2: at.y, class: "interval" }),
     h("circle", { cx: at.x(share), cy: at.y, r: 6, class: `dot ${shareClass(share)}` }),
-    label(width - 46, at.y + 4.5, percent(share), "strong", "end"),
+    label(width - 52, at.y + 4.5, percent(share), "strong", "end"),
     label(width, at.y + 4.5, thousands(row.flights), "soft", "end"),
   );
 }
