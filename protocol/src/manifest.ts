@@ -11,6 +11,12 @@ const idSchema = z
   .min(1)
   .max(limits.idCharacters)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/, "an id has letters, digits, and _ . - / inside");
+/** A node's name: an id, or a default one for the second and later calls of the same definition (`extract#2`). */
+const nodeNameSchema = z
+  .string()
+  .min(1)
+  .max(limits.idCharacters + 5)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*(#\d+)?$/, "a node's name is an id, or an id and #2");
 const millis = z.number().int().nonnegative();
 
 /**
@@ -20,7 +26,7 @@ const millis = z.number().int().nonnegative();
  */
 export const referenceSchema = z.union([
   z.strictObject({ from: z.literal("params"), path: z.array(z.union([z.string(), z.number()])) }),
-  z.strictObject({ from: z.literal("output"), node: idSchema, path: z.array(z.union([z.string(), z.number()])) }),
+  z.strictObject({ from: z.literal("output"), node: nodeNameSchema, path: z.array(z.union([z.string(), z.number()])) }),
   z.strictObject({ from: z.literal("item"), path: z.array(z.union([z.string(), z.number()])) }),
 ]);
 export type Reference = z.infer<typeof referenceSchema>;
@@ -86,10 +92,10 @@ export type TaskSpec = z.infer<typeof taskSpecSchema>;
 
 const nodeFields = {
   /** Unique in its workflow: the task's id, `id#2`… for repeats, or the `as` given. */
-  name: idSchema,
+  name: nodeNameSchema,
   definition: idSchema,
   /** Every upstream node: those named in `after` and those that bindings refer to, sorted. */
-  upstream: z.array(idSchema),
+  upstream: z.array(nodeNameSchema),
   rule: z.enum(triggerRules),
   when: bindingSchema.optional(),
   retry: retryPolicySchema.optional(),

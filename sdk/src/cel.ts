@@ -62,7 +62,7 @@ function literalCel(value: unknown, references: ReferenceData[]): string {
   }
   throw new ReferenceMisuse(
     `A ${typeof value} cannot stand in a cel template.`,
-    "Put references, expressions and plain JSON values between ${ and }.",
+    "Put references, expressions and plain JSON values into the template.",
   );
 }
 

@@ -1,4 +1,5 @@
 // What the compiler and the body's runner need of the SDK; users import index.ts.
+export type { InspectExpression } from "./binding.ts";
 export { type ExpressionData, expressionData, referenceCel } from "./cel.ts";
 export {
   type AssetData,
@@ -11,6 +12,7 @@ export {
 export { nameHint, nearestName } from "./nearest.ts";
 export type { Problem } from "./problem.ts";
 export { type Position, positionInStack } from "./source-position.ts";
+export { type CompiledDefinitions, compileDefinitions, type ExportedDefinition } from "./spec.ts";
 export {
   describeIssues,
   type InputOf,

@@ -25,8 +25,12 @@ export type Ref<T> = Placeholder<T> & Fields<NonNullable<T>>;
 
 /** Which builder made a reference; references of another builder, or of a map's item outside its map, are mistakes. */
 export interface ReferenceOwner {
-  /** How the place reads in the user's code: `w.params`, `extract.output`, `item`. */
-  readonly label: string;
+  /** The workflow it was made in. */
+  readonly workflow: string;
+  /** One builder's run; two runs of the same builder are two graphs. */
+  readonly graph: object;
+  /** The map whose item it is, if it is one. */
+  readonly map?: string;
 }
 
 export interface ReferenceData {
@@ -58,7 +62,8 @@ export function makeReference<T>(data: ReferenceData): Ref<T> {
   return new Proxy(() => undefined, new ReferenceTraps(data)) as unknown as Ref<T>;
 }
 
-const celHint = "The value exists only when the workflow runs. For an expression over it write a cel template with the reference inside.";
+const celHint =
+  "The value exists only when the workflow runs. For an expression over it write a cel template with the reference inside.";
 
 class ReferenceTraps implements ProxyHandler<() => undefined> {
   readonly #data: ReferenceData;
@@ -95,7 +100,10 @@ class ReferenceTraps implements ProxyHandler<() => undefined> {
   }
 
   has(): never {
-    throw this.#misuse('searched with "in"', "Write has(…) in a cel template to ask for a field when the workflow runs.");
+    throw this.#misuse(
+      'searched with "in"',
+      "Write has(…) in a cel template to ask for a field when the workflow runs.",
+    );
   }
 
   ownKeys(): never {

@@ -1,0 +1,118 @@
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { canonicalText, type Json, type JsonObject } from "@holdfast/protocol";
+import type { StandardSchema } from "./standard-schema.ts";
+
+/** What a schema says of itself. `jsonSchema` is undefined when its library offers none: then the type is opaque. */
+export interface SchemaReading {
+  readonly jsonSchema: JsonObject | undefined;
+  /** What no JSON value can satisfy, one sentence a place. */
+  readonly defects: readonly string[];
+  /** Where parsing gives another value than it was given, defaults apart. */
+  readonly transforms: readonly string[];
+}
+
+type Side = "input" | "output";
+
+/** The JSON Schema (2020-12) of one side of a schema. zod is asked with `io`; others through the standard's own trait. */
+export async function readJsonSchema(schema: StandardSchema, side: Side): Promise<SchemaReading> {
+  const trait = schema["~standard"];
+  if (isZod(schema)) return readZod(schema, side);
+  if (trait.jsonSchema !== undefined) {
+    try {
+      return { jsonSchema: plain(trait.jsonSchema[side]({ target: "draft-2020-12" })), defects: [], transforms: [] };
+    } catch {
+      // The library cannot say this schema in JSON Schema: opaque, and checked where the body runs.
+    }
+  }
+  return { jsonSchema: undefined, defects: [], transforms: [] };
+}
+
+interface ZodInternals {
+  readonly def: {
+    readonly type: string;
+    readonly coerce?: boolean;
+    readonly catchall?: { readonly _zod: ZodInternals };
+  };
+}
+interface ZodSchema extends StandardSchema {
+  readonly _zod: ZodInternals;
+  readonly toJSONSchema?: (options: ZodOptions) => object;
+}
+interface ZodOptions {
+  readonly io: Side;
+  readonly unrepresentable: "any";
+  readonly override: (context: ZodPlace) => void;
+}
+interface ZodPlace {
+  readonly zodSchema: { readonly _zod: ZodInternals };
+  readonly jsonSchema: Record<string, unknown>;
+  readonly path?: readonly (string | number)[];
+}
+
+function isZod(schema: StandardSchema): schema is ZodSchema {
+  return schema["~standard"].vendor === "zod" && "_zod" in schema;
+}
+
+async function readZod(schema: ZodSchema, side: Side): Promise<SchemaReading> {
+  const defects: string[] = [];
+  const transforms: string[] = [];
+  const options: ZodOptions = {
+    io: side,
+    unrepresentable: "any",
+    override: (place) => inspectZod(place, { side, defects, transforms }),
+  };
+  const json = schema.toJSONSchema === undefined ? (await ownZod())(schema, options) : schema.toJSONSchema(options);
+  return { jsonSchema: plain(json), defects, transforms };
+}
+
+interface Findings {
+  readonly side: Side;
+  readonly defects: string[];
+  readonly transforms: string[];
+}
+
+const neverJson = new Set(["bigint", "symbol", "function", "map", "set", "promise", "file", "nan"]);
+
+function inspectZod(place: ZodPlace, { side, defects, transforms }: Findings): void {
+  const { def } = place.zodSchema._zod;
+  const where = fieldName(place.path ?? []);
+  if (def.coerce === true || def.type === "transform" || def.type === "pipe") transforms.push(where);
+  if (neverJson.has(def.type) && !(def.coerce === true && side === "input")) {
+    defects.push(`${where} is a ${def.type}, which JSON cannot keep`);
+  }
+  if (def.type === "date") {
+    if (side === "output") Object.assign(place.jsonSchema, { type: "string", format: "date-time" });
+    else if (def.coerce !== true) {
+      defects.push(`${where} is a Date, but it arrives as JSON: use z.coerce.date() or z.iso.datetime()`);
+    }
+  }
+  // An object that merely strips unknown fields stays open in what is published, so that fields can be added later.
+  if (def.type === "object" && def.catchall === undefined) delete place.jsonSchema.additionalProperties;
+}
+
+function fieldName(path: readonly (string | number)[]): string {
+  const steps: string[] = [];
+  for (let i = 0; i < path.length; i++) {
+    const step = path[i];
+    if (step === "properties") steps.push(`.${String(path[++i])}`);
+    else if (step === "items") steps.push("[]");
+  }
+  return steps.length === 0 ? "it" : steps.join("").replace(/^\./, "");
+}
+
+type ToJsonSchema = (schema: ZodSchema, options: ZodOptions) => object;
+
+/** zod/mini has no method for it: the zod that the protocol uses anyway reads schemas of every copy of zod 4. */
+async function ownZod(): Promise<ToJsonSchema> {
+  const require = createRequire(fileURLToPath(import.meta.resolve("@holdfast/protocol")));
+  const zod = (await import(pathToFileURL(require.resolve("zod")).href)) as { readonly toJSONSchema: ToJsonSchema };
+  return zod.toJSONSchema;
+}
+
+/** Plain JSON without the dialect's address and the library's own marks. */
+function plain(schema: object): JsonObject {
+  const { $schema: _, ...rest } = JSON.parse(JSON.stringify(schema)) as Record<string, Json>;
+  canonicalText(rest);
+  return rest;
+}
