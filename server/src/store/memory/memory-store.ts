@@ -1,0 +1,222 @@
+import { randomUUID } from "node:crypto";
+import { AppError, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
+import type { Ending, Expansion, Finish } from "../../core/index.ts";
+import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
+import type {
+  EnqueueRow,
+  ManifestRow,
+  RingTopic,
+  RunFilter,
+  ScopeQuery,
+  StepRow,
+  Store,
+  StoreDescription,
+} from "../store.ts";
+import * as activations from "./activations.ts";
+import * as endings from "./endings.ts";
+import { enqueueRuns } from "./enqueue.ts";
+import { kept } from "./kept.ts";
+import * as membership from "./membership.ts";
+import { Memory } from "./memory.ts";
+import { prune } from "./pruning.ts";
+import * as reading from "./reading.ts";
+
+export interface MemoryStoreOptions {
+  /** Milliseconds since 1970. The store's clock never goes back, whatever this one does. */
+  readonly clock: { now(): number };
+  /** Names the incarnation; default a UUID. */
+  readonly randomId?: () => string;
+}
+
+/**
+ * A store in this process's memory: the oracle of the contract, and what tests and simulations run on. Each verb does its
+ * work at once and answers in a promise, so that equal calls in equal order give equal answers. It remembers nothing after
+ * its process.
+ */
+export function openMemoryStore({ clock, randomId = randomUUID }: MemoryStoreOptions): Store {
+  return new MemoryStore(new Memory(clock), randomId());
+}
+
+type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
+type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
+
+class MemoryStore implements Store {
+  readonly #incarnation: string;
+  readonly #memory: Memory;
+  #closed = false;
+
+  constructor(memory: Memory, incarnation: string) {
+    this.#memory = memory;
+    this.#incarnation = incarnation;
+  }
+
+  async describe(): Promise<StoreDescription> {
+    const now = this.#open().now();
+    return { kind: "memory", incarnation: this.#incarnation, schemaVersion: 1, now, timedLeases: true };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#memory.bell.silence();
+  }
+
+  async applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<{ changed: string[] }> {
+    const memory = this.#open();
+    admitManifests(args.manifests);
+    return { changed: memory.definitions.apply(args.namespace, kept(args.manifests), memory.now()) };
+  }
+
+  async findDefinition({ namespace, id }: Args<"findDefinition">): Answer<"findDefinition"> {
+    return this.#open().definitions.find(namespace, id);
+  }
+
+  async listDefinitions({ namespace }: Args<"listDefinitions">): Answer<"listDefinitions"> {
+    return this.#open().definitions.list(namespace);
+  }
+
+  async findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
+    return this.#open().definitions.manifest(hash);
+  }
+
+  async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
+    const memory = this.#open();
+    admitEnqueue(rows);
+    return enqueueRuns(memory, kept(rows));
+  }
+
+  async claimRuns(args: Args<"claimRuns">): Answer<"claimRuns"> {
+    return activations.claimRuns(this.#open(), args);
+  }
+
+  async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {
+    const memory = this.#open();
+    admitFinishes(rows);
+    return activations.finishActivations(memory, kept(rows));
+  }
+
+  async commitSteps({ rows }: { rows: readonly StepRow[] }): Answer<"commitSteps"> {
+    const memory = this.#open();
+    admitSteps(rows);
+    return activations.commitSteps(memory, kept(rows));
+  }
+
+  async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {
+    const memory = this.#open();
+    admitText(rows);
+    return activations.appendLogs(memory, kept(rows));
+  }
+
+  async expandRuns({ rows }: { rows: readonly Expansion[] }): Answer<"expandRuns"> {
+    const memory = this.#open();
+    admitExpansions(rows);
+    return activations.expandRuns(memory, kept(rows));
+  }
+
+  async orderEnd(args: { runId: string; ending: Ending; data: Json }): Answer<"orderEnd"> {
+    const memory = this.#open();
+    admitText([args]);
+    return endings.orderEnd(memory, kept(args));
+  }
+
+  async listCancelling(args: Args<"listCancelling">): Answer<"listCancelling"> {
+    return endings.listCancelling(this.#open(), args);
+  }
+
+  async listClaimed({ memberId, limitRows }: Args<"listClaimed">): Answer<"listClaimed"> {
+    const held = this.#open().runs.claimedBy(memberId).slice(0, limitRows);
+    return held.map(({ id, epoch }) => ({ runId: id, epoch }));
+  }
+
+  async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
+    return endings.wakeRuns(this.#open(), limitRows);
+  }
+
+  async expireRuns({ limitRows }: Args<"expireRuns">): Answer<"expireRuns"> {
+    return endings.expireRuns(this.#open(), limitRows);
+  }
+
+  async findRun({ id }: Args<"findRun">): Answer<"findRun"> {
+    return this.#open().runs.find(id);
+  }
+
+  async findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
+    return reading.findRunIds(this.#open(), args);
+  }
+
+  async listRuns(filter: RunFilter): Answer<"listRuns"> {
+    return reading.listRuns(this.#open(), filter);
+  }
+
+  async listTree(args: Args<"listTree">): Answer<"listTree"> {
+    return reading.listTree(this.#open(), args);
+  }
+
+  async findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
+    return reading.findScopes(this.#open(), rows);
+  }
+
+  async listChildOutputs(args: Args<"listChildOutputs">): Answer<"listChildOutputs"> {
+    return reading.listChildOutputs(this.#open(), args);
+  }
+
+  async listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
+    return this.#open().steps.list(runId, generation);
+  }
+
+  async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {
+    const memory = this.#open();
+    admitText([args]);
+    return membership.joinMember(memory, args);
+  }
+
+  async renewMember(args: Args<"renewMember">): Answer<"renewMember"> {
+    return membership.renewMember(this.#open(), args);
+  }
+
+  async leaveMember({ id }: Args<"leaveMember">): Answer<"leaveMember"> {
+    return membership.leaveMember(this.#open(), id);
+  }
+
+  async judgeMembers(args: Args<"judgeMembers">): Answer<"judgeMembers"> {
+    return membership.judgeMembers(this.#open(), args);
+  }
+
+  async listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {
+    return membership.listMembers(this.#open(), namespace);
+  }
+
+  async listEvents({ runId, after, limitRows }: Args<"listEvents">): Answer<"listEvents"> {
+    return this.#open().events.ofRun(runId, after, limitRows);
+  }
+
+  async sequenceEvents({ limitRows }: Args<"sequenceEvents">): Answer<"sequenceEvents"> {
+    return this.#open().events.sequence(limitRows);
+  }
+
+  async listTopic({ namespace, after, limitRows }: Args<"listTopic">): Answer<"listTopic"> {
+    return this.#open().events.ofTopic(namespace, after, limitRows);
+  }
+
+  async listLogs({ runId, cursor, limitRows }: Args<"listLogs">): Answer<"listLogs"> {
+    const after = cursor === undefined ? 0 : reading.placeOf(cursor);
+    const { lines, last } = this.#open().logs.ofRun(runId, after, limitRows);
+    return { lines, cursor: last === undefined ? (cursor ?? null) : String(last) };
+  }
+
+  async prune(args: Args<"prune">): Answer<"prune"> {
+    return prune(this.#open(), args);
+  }
+
+  ring(topics: readonly RingTopic[]): void {
+    this.#memory.bell.ring(topics);
+  }
+
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
+    return this.#memory.bell.listen(listener);
+  }
+
+  #open(): Memory {
+    if (this.#closed) throw new AppError("store_unavailable", "The store is closed.");
+    return this.#memory;
+  }
+}

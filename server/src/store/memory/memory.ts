@@ -1,0 +1,69 @@
+import { isEnded } from "@holdfast/protocol";
+import { isClaimable, type Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
+import type { MemberRow, RingTopic } from "../store.ts";
+import { Bell } from "./bell.ts";
+import { DefinitionTable } from "./definitions.ts";
+import { EventHistory, LogHistory } from "./history.ts";
+import { frozen } from "./kept.ts";
+import { UniqueNames } from "./names.ts";
+import { RunTable } from "./run-table.ts";
+import { StepTable } from "./steps.ts";
+
+/** Everything that a memory store remembers. Verbs change it in one go, without waiting for anything: each is atomic. */
+export class Memory {
+  readonly runs = new RunTable();
+  readonly members = new Map<string, MemberRow>();
+  readonly definitions = new DefinitionTable();
+  readonly names = new UniqueNames();
+  readonly steps = new StepTable();
+  readonly events = new EventHistory();
+  readonly logs = new LogHistory();
+  readonly bell = new Bell();
+  /** Roots in the order in which they ended. */
+  endedRoots: { readonly id: string; readonly at: number }[] = [];
+  readonly #clock: { now(): number };
+  #lastNow = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: { now(): number }) {
+    this.#clock = clock;
+  }
+
+  /** The store's clock: never earlier than it was (P9). */
+  now(): number {
+    this.#lastNow = Math.max(this.#lastNow, this.#clock.now());
+    return this.#lastNow;
+  }
+
+  /** A member that has not been judged; an expired lease alone invalidates nothing (P2). */
+  isMember(id: string): boolean {
+    return this.members.get(id)?.endedAt === null;
+  }
+
+  /** Writes everything that follows from what a ledger decided (P3). */
+  commit(ledger: Ledger): void {
+    for (let ids = ledger.propagate(); ids.length > 0; ids = ledger.propagate()) ledger.link(ids, this.runs.links(ids));
+    this.apply(ledger.changes());
+  }
+
+  apply({ inserted, updated, newEdges, flippedEdges, events }: LedgerChanges): void {
+    const topics = new Set<RingTopic>();
+    for (const row of [...inserted, ...updated]) {
+      for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
+      this.runs.put(frozen(row));
+      if (row.parentId === null && row.endedAt !== null) this.endedRoots.push({ id: row.id, at: row.endedAt });
+    }
+    this.runs.addEdges(newEdges);
+    this.runs.flipEdges(flippedEdges);
+    for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
+    if (events.length > 0) topics.add("events");
+    this.bell.ring(topics);
+  }
+}
+
+function rungBy(before: RunRow | undefined, row: RunRow): RingTopic[] {
+  const topics: RingTopic[] = [];
+  if (isClaimable(row) && !(before !== undefined && isClaimable(before))) topics.push("ready");
+  if (row.status === "cancelling" && row.claimedBy !== null) topics.push("cancelling");
+  if (isEnded(row.status)) topics.push("ended");
+  return topics;
+}

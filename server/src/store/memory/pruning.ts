@@ -1,0 +1,27 @@
+import type { Memory } from "./memory.ts";
+
+/** Deletes what is past its retention. */
+export function prune(
+  memory: Memory,
+  { runsMs, logsMs, limitRows }: { runsMs: number; logsMs: number; limitRows: number },
+): { runs: number; more: boolean } {
+  const now = memory.now();
+  const due = memory.endedRoots.findIndex((root) => root.at >= now - runsMs);
+  const past = due === -1 ? memory.endedRoots : memory.endedRoots.slice(0, due);
+  const roots: string[] = [];
+  let runs = 0;
+  for (const { id } of past) {
+    if (runs >= limitRows) break;
+    roots.push(id);
+    runs += memory.runs.tree(id).length;
+  }
+  memory.endedRoots = memory.endedRoots.slice(roots.length);
+  const ids = memory.runs.removeTrees(roots);
+  memory.steps.forgetRuns(ids);
+  memory.events.forgetRuns(ids);
+  memory.logs.forgetRuns(ids);
+  memory.events.forgetTopics(now - runsMs);
+  memory.logs.forgetLines(now - logsMs);
+  memory.names.prune(now, (runId) => memory.runs.find(runId) !== undefined);
+  return { runs, more: past.length > roots.length };
+}

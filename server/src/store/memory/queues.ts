@@ -1,0 +1,98 @@
+import { isClaimable, type RunRow } from "../../core/index.ts";
+import { Heap } from "./heap.ts";
+
+// Queues keep places, not rows: an entry whose run has moved on since is dropped when it comes to the top.
+
+interface ReadyEntry {
+  readonly id: string;
+  readonly priority: number;
+  readonly place: number;
+}
+
+/** Claimable runs of each namespace and queue: highest priority first, then in the order of insertion. */
+export class ReadyQueues {
+  readonly #find: (id: string) => RunRow | undefined;
+  readonly #namespaces = new Map<string, Map<string, Heap<ReadyEntry>>>();
+
+  constructor(find: (id: string) => RunRow | undefined) {
+    this.#find = find;
+  }
+
+  push({ id, namespace, queue, priority }: RunRow, place: number): void {
+    const queues = this.#namespaces.get(namespace) ?? new Map<string, Heap<ReadyEntry>>();
+    this.#namespaces.set(namespace, queues);
+    const heap = queues.get(queue) ?? new Heap<ReadyEntry>(standsBefore);
+    queues.set(queue, heap);
+    heap.push({ id, priority, place });
+  }
+
+  /** Takes out the first claimable run of the given queues; null: of any. */
+  take(namespace: string, queues: readonly string[] | null): RunRow | undefined {
+    const all = this.#namespaces.get(namespace);
+    if (all === undefined) return undefined;
+    let first: Heap<ReadyEntry> | undefined;
+    for (const name of queues ?? all.keys()) {
+      const heap = all.get(name);
+      const top = heap === undefined ? undefined : this.#settledTop(heap);
+      if (top !== undefined && (first?.top === undefined || standsBefore(top, first.top))) first = heap;
+    }
+    const entry = first?.pop();
+    return entry === undefined ? undefined : this.#find(entry.id);
+  }
+
+  #settledTop(heap: Heap<ReadyEntry>): ReadyEntry | undefined {
+    for (let top = heap.top; top !== undefined; top = heap.top) {
+      const run = this.#find(top.id);
+      if (run !== undefined && isClaimable(run)) return top;
+      heap.pop();
+    }
+    return undefined;
+  }
+}
+
+interface DueEntry {
+  readonly id: string;
+  readonly at: number;
+  readonly place: number;
+}
+
+/** Runs by the moment at which something is due for them. */
+export class DueQueue {
+  /** The moment that holds for a run now; null when it waits for none. */
+  readonly #moment: (id: string) => number | null;
+  readonly #heap = new Heap<DueEntry>((a, b) => a.at < b.at || (a.at === b.at && a.place < b.place));
+
+  constructor(moment: (id: string) => number | null) {
+    this.#moment = moment;
+  }
+
+  push(entry: DueEntry): void {
+    this.#heap.push(entry);
+  }
+
+  /** Takes out the first that is due, or answers undefined. */
+  take(now: number): string | undefined {
+    const top = this.#settledTop();
+    if (top === undefined || top.at > now) return undefined;
+    this.#heap.pop();
+    return top.id;
+  }
+
+  /** Milliseconds until the next is due; null when none waits. */
+  nextInMs(now: number): number | null {
+    const top = this.#settledTop();
+    return top === undefined ? null : Math.max(0, top.at - now);
+  }
+
+  #settledTop(): DueEntry | undefined {
+    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
+      if (this.#moment(top.id) === top.at) return top;
+      this.#heap.pop();
+    }
+    return undefined;
+  }
+}
+
+function standsBefore(a: ReadyEntry, b: ReadyEntry): boolean {
+  return a.priority > b.priority || (a.priority === b.priority && a.place < b.place);
+}

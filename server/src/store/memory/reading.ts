@@ -1,0 +1,98 @@
+import { AppError } from "@holdfast/protocol";
+import type { RunRow } from "../../core/index.ts";
+import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
+import type { Memory } from "./memory.ts";
+
+export function findRunIds(
+  memory: Memory,
+  { namespace, prefix, limitRows }: { namespace: string; prefix: string; limitRows: number },
+): string[] {
+  const ids = memory.runs.list(namespace, false, undefined).filter((id) => id.startsWith(prefix));
+  return ids.sort().slice(0, limitRows);
+}
+
+/** Newest first. */
+export function listRuns(memory: Memory, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
+  const ids = memory.runs.list(filter.namespace, filter.rootsOnly, filter.statuses);
+  const before = filter.cursor === undefined ? Number.POSITIVE_INFINITY : placeOf(filter.cursor);
+  const runs: RunRow[] = [];
+  for (let at = startBefore(memory, ids, before) - 1; at >= 0; at--) {
+    const run = memory.runs.find(ids[at] ?? "");
+    if (run === undefined || !matches(run, filter)) continue;
+    if (runs.length === filter.limitRows) {
+      const last = runs.at(-1);
+      return { runs, cursor: last === undefined ? null : String(memory.runs.place(last.id)) };
+    }
+    runs.push(run);
+  }
+  return { runs, cursor: null };
+}
+
+export function listTree(
+  memory: Memory,
+  { rootId, after, limitRows }: { rootId: string; after?: string; limitRows: number },
+): RunRow[] {
+  const ids = memory.runs.tree(rootId);
+  const start = after === undefined ? 0 : startBefore(memory, ids, memory.runs.place(after) + 1);
+  const rows: RunRow[] = [];
+  for (const id of ids.slice(start, start + limitRows)) {
+    const run = memory.runs.find(id);
+    if (run !== undefined) rows.push({ ...run, input: undefined, output: undefined });
+  }
+  return rows;
+}
+
+export function findScopes(memory: Memory, rows: readonly ScopeQuery[]): ScopeResult[] {
+  return rows.map(({ parentId, names }) => {
+    const outputs = names.flatMap((name) => {
+      const child = memory.runs.child(parentId, name);
+      return child === undefined ? [] : [outputOf(child)];
+    });
+    const input = memory.runs.find(parentId)?.input;
+    return input === undefined ? { outputs } : { input, outputs };
+  });
+}
+
+/** A map's children in the order of its list. */
+export function listChildOutputs(
+  memory: Memory,
+  { parentId, afterIndex, limitRows }: { parentId: string; afterIndex: number; limitRows: number },
+): ChildOutput[] {
+  const index = (run: RunRow) => run.itemIndex ?? -1;
+  return memory.runs
+    .children(parentId)
+    .filter((child) => child.itemIndex !== null && child.itemIndex > afterIndex)
+    .sort((a, b) => index(a) - index(b))
+    .slice(0, limitRows)
+    .map(outputOf);
+}
+
+/** The place that a cursor names. */
+export function placeOf(cursor: string): number {
+  if (!/^\d{1,15}$/.test(cursor))
+    throw new AppError("invalid_request", "The cursor is not one that this store gave out.");
+  return Number(cursor);
+}
+
+function outputOf({ name, status, output }: RunRow): ChildOutput {
+  return status === "succeeded" && output !== undefined ? { name, status, output } : { name, status };
+}
+
+function matches(run: RunRow, { statuses, definition, parentId, rootsOnly }: RunFilter): boolean {
+  if (rootsOnly && run.parentId !== null) return false;
+  if (parentId !== undefined && run.parentId !== parentId) return false;
+  if (definition !== undefined && run.definition !== definition) return false;
+  return statuses === undefined || statuses.includes(run.status);
+}
+
+/** How many of `ids`, which are in the order of insertion, stand before `place`. */
+function startBefore(memory: Memory, ids: readonly string[], place: number): number {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (memory.runs.place(ids[middle] ?? "") < place) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,174 @@
+import { isEnded, type RunStatus } from "@holdfast/protocol";
+import { type Edge, isClaimable, type Links, type RunRow } from "../../core/index.ts";
+import { DueQueue, ReadyQueues } from "./queues.ts";
+
+// The rows of runs and everything that finds them. No verb but prune walks over ended runs.
+
+/** The runs of one namespace in the order of insertion. `live` is unordered. */
+interface NamespaceRuns {
+  all: string[];
+  roots: string[];
+  readonly live: Set<string>;
+}
+
+export class RunTable {
+  readonly ready = new ReadyQueues((id) => this.find(id));
+  /** Ready runs that wait for their moment. */
+  readonly wakes = new DueQueue((id) => {
+    const run = this.find(id);
+    return run?.status === "ready" ? run.wakeAt : null;
+  });
+  /** Live runs whose time will be over; a run that is being ended needs no second order. */
+  readonly expiries = new DueQueue((id) => {
+    const run = this.find(id);
+    return run === undefined || isEnded(run.status) || run.status === "cancelling" ? null : run.expiresAt;
+  });
+  readonly #rows = new Map<string, RunRow>();
+  readonly #places = new Map<string, number>();
+  readonly #namespaces = new Map<string, NamespaceRuns>();
+  readonly #trees = new Map<string, string[]>();
+  readonly #children = new Map<string, Map<string, string>>();
+  readonly #claims = new Map<string, Set<string>>();
+  readonly #edges = new Map<string, Edge[]>();
+  #lastPlace = 0;
+
+  find(id: string): RunRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** Where the run stands in the order of insertion. */
+  place(id: string): number {
+    return this.#places.get(id) ?? 0;
+  }
+
+  /** Writes a row, new or changed. */
+  put(row: RunRow): void {
+    const before = this.#rows.get(row.id);
+    Object.freeze(row);
+    this.#rows.set(row.id, row);
+    if (before === undefined) this.#insert(row);
+    const place = this.place(row.id);
+    if (isClaimable(row) && !(before !== undefined && isClaimable(before))) this.ready.push(row, place);
+    if (row.status === "ready" && row.wakeAt !== null && row.wakeAt !== before?.wakeAt) {
+      this.wakes.push({ id: row.id, at: row.wakeAt, place });
+    }
+    if (before?.claimedBy !== row.claimedBy) this.#moveClaim(row.id, before?.claimedBy ?? null, row.claimedBy);
+    if (isEnded(row.status)) this.#namespaces.get(row.namespace)?.live.delete(row.id);
+  }
+
+  addEdges(edges: readonly Edge[]): void {
+    for (const edge of edges) {
+      const list = this.#edges.get(edge.upstream);
+      if (list === undefined) this.#edges.set(edge.upstream, [edge]);
+      else list.push(edge);
+    }
+  }
+
+  /** The edges that begin in a run flip together, when it ends. */
+  flipEdges(edges: readonly Edge[]): void {
+    for (const edge of edges) this.#edges.delete(edge.upstream);
+  }
+
+  /** What hangs on runs that ended. */
+  links(ids: readonly string[]): Links {
+    const edges = ids.flatMap((id) => this.#edges.get(id) ?? []);
+    const wanted = [...ids.map((id) => this.find(id)?.parentId), ...edges.map((edge) => edge.downstream)];
+    return { edges, rows: this.#known(wanted) };
+  }
+
+  /** The run and the live ones below it. */
+  liveTree(id: string): RunRow[] {
+    const rows = this.#known([id]);
+    for (const row of rows) {
+      const below = this.#known(this.#children.get(row.id)?.values() ?? []);
+      rows.push(...below.filter((child) => !isEnded(child.status)));
+    }
+    return rows;
+  }
+
+  /** Activations that a member holds, in no order. */
+  claimedBy(memberId: string): RunRow[] {
+    return this.#known(this.#claims.get(memberId) ?? []);
+  }
+
+  /** Ids of members that hold activations. */
+  get holders(): Iterable<string> {
+    return this.#claims.keys();
+  }
+
+  /** Children by name. */
+  child(parentId: string, name: string): RunRow | undefined {
+    return this.find(this.#children.get(parentId)?.get(name) ?? "");
+  }
+
+  children(parentId: string): RunRow[] {
+    return this.#known(this.#children.get(parentId)?.values() ?? []);
+  }
+
+  tree(rootId: string): readonly string[] {
+    return this.#trees.get(rootId) ?? [];
+  }
+
+  /** Ids in the order of insertion. Asked for live statuses alone, it leaves ended runs out. */
+  list(namespace: string, rootsOnly: boolean, statuses: readonly RunStatus[] | undefined): readonly string[] {
+    const runs = this.#namespaces.get(namespace);
+    if (runs === undefined) return [];
+    if (statuses !== undefined && !statuses.some(isEnded)) {
+      return [...runs.live].sort((a, b) => this.place(a) - this.place(b));
+    }
+    return rootsOnly ? runs.roots : runs.all;
+  }
+
+  /** Deletes trees and answers the ids of all their runs. */
+  removeTrees(rootIds: readonly string[]): string[] {
+    const removed = rootIds.flatMap((rootId) => this.tree(rootId));
+    for (const id of removed) {
+      this.#rows.delete(id);
+      this.#places.delete(id);
+      this.#children.delete(id);
+      this.#edges.delete(id);
+    }
+    for (const rootId of rootIds) this.#trees.delete(rootId);
+    for (const runs of this.#namespaces.values()) {
+      runs.all = runs.all.filter((id) => this.#rows.has(id));
+      runs.roots = runs.roots.filter((id) => this.#rows.has(id));
+    }
+    return removed;
+  }
+
+  #insert(row: RunRow): void {
+    this.#lastPlace += 1;
+    this.#places.set(row.id, this.#lastPlace);
+    const runs = this.#namespaces.get(row.namespace) ?? { all: [], roots: [], live: new Set() };
+    this.#namespaces.set(row.namespace, runs);
+    runs.all.push(row.id);
+    runs.live.add(row.id);
+    const tree = this.#trees.get(row.rootId);
+    if (tree === undefined) this.#trees.set(row.rootId, [row.id]);
+    else tree.push(row.id);
+    if (row.parentId === null) runs.roots.push(row.id);
+    else {
+      const siblings = this.#children.get(row.parentId) ?? new Map<string, string>();
+      this.#children.set(row.parentId, siblings.set(row.name, row.id));
+    }
+    if (row.expiresAt !== null) this.expiries.push({ id: row.id, at: row.expiresAt, place: this.#lastPlace });
+  }
+
+  #moveClaim(id: string, from: string | null, to: string | null): void {
+    if (from !== null) {
+      const held = this.#claims.get(from);
+      held?.delete(id);
+      if (held?.size === 0) this.#claims.delete(from);
+    }
+    if (to !== null) this.#claims.set(to, (this.#claims.get(to) ?? new Set()).add(id));
+  }
+
+  #known(ids: Iterable<string | null | undefined>): RunRow[] {
+    const rows: RunRow[] = [];
+    for (const id of ids) {
+      const row = this.find(id ?? "");
+      if (row !== undefined) rows.push(row);
+    }
+    return rows;
+  }
+}
