@@ -123,6 +123,16 @@ export const helloSchema = z.strictObject({
 });
 export type Hello = z.infer<typeof helloSchema>;
 
+/**
+ * Child to supervisor, sent right behind the call that ends an activation, without an answer. `clean`: nothing that the
+ * body started is left, so that this process may take another activation. A child that never says it is used once.
+ */
+export const returnedSchema = z.strictObject({
+  jsonrpc: z.literal("2.0"),
+  method: z.literal("activation.returned"),
+  params: z.strictObject({ nonce: z.string().max(64), clean: z.boolean() }),
+});
+
 export const requestSchema = z.strictObject({
   jsonrpc: z.literal("2.0"),
   id: z.number().int().nonnegative(),
@@ -137,7 +147,7 @@ export const wireErrorSchema = z.object({
   /** JSON-RPC's own numbers: -32700 parse, -32600 request, -32601 method, -32602 params, -32000 everything of ours. */
   code: z.number().int(),
   message: z.string(),
-  data: z.object({ code: z.string(), hint: z.string().optional(), details: z.json().optional() }),
+  data: z.object({ code: z.string(), hint: z.string().optional(), details: jsonSchema.optional() }),
 });
 export type WireError = z.infer<typeof wireErrorSchema>;
 

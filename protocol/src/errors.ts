@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonSchema } from "./json.ts";
 
 /** Every code a caller can meet, with its HTTP status. docs/errors.md explains each; a test compares. */
 export const errorCodes = {
@@ -53,7 +54,7 @@ export const runErrorSchema = z.object({
   name: z.string().optional(),
   stack: z.string().optional(),
   hint: z.string().optional(),
-  details: z.json().optional(),
+  details: jsonSchema.optional(),
 });
 /** Why a run ended as it did, or why an attempt failed. */
 export type RunError = z.infer<typeof runErrorSchema>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonSchema } from "./json.ts";
 
 /**
  * What can happen to a run, in the past tense. Numbers of a run's events are 1, 2, 3… without holes in commit order (P10).
@@ -31,7 +32,7 @@ export const runEventSchema = z.object({
   type: z.enum(eventTypes),
   /** Milliseconds since 1970 on the store's clock. */
   at: z.number(),
-  data: z.json(),
+  data: jsonSchema,
 });
 /** One event of one run. */
 export type RunEvent = z.infer<typeof runEventSchema>;
@@ -49,7 +50,7 @@ export const logLineSchema = z.object({
   stream: z.enum(["stdout", "stderr", "log", "progress", "supervisor"]),
   level: z.enum(["debug", "info", "warn", "error"]),
   text: z.string(),
-  fields: z.json().optional(),
+  fields: jsonSchema.optional(),
 });
 /** One line that an activation wrote. `supervisor`: what the control plane says about the process itself. */
 export type LogLine = z.infer<typeof logLineSchema>;

@@ -120,7 +120,7 @@ export const errorBodySchema = z.object({
     code: z.string(),
     message: z.string(),
     hint: z.string().optional(),
-    details: z.json().optional(),
+    details: jsonSchema.optional(),
     request_id: z.string(),
   }),
 });

@@ -19,7 +19,7 @@ import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
 import { isRunId, keyIdentity, type NewRun, rootId, type RunRow } from "../core/index.ts";
 import type { Random } from "../random.ts";
-import type { EnqueueRow, Store, Uniqueness } from "../store/store.ts";
+import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
 import { runView } from "./run-views.ts";
 
@@ -33,11 +33,11 @@ const shortestPrefix = 4;
 /** The node's own dispatcher, as far as starting a run is concerned: a slot may be kept for a run that is about to be. */
 export interface LocalSlots {
   /** The member to claim for, with a slot kept for the run; undefined when none is free. */
-  reserve(): string | undefined;
+  reserve(runId: string): string | undefined;
   /** The run was created and claimed for the member: carry it out. */
   adopt(run: RunRow): void;
-  /** The slot is not needed after all. */
-  release(): void;
+  /** The slot is not needed after all. `unsure`: the store's answer was lost, so the claim may stand. */
+  release(runId: string, unsure: boolean): void;
 }
 
 export interface RunsOptions {
@@ -155,23 +155,20 @@ export class Runs {
 
   async #enqueue(row: EnqueueRow, mayStartNow: boolean): Promise<StartedRun> {
     const slots = mayStartNow ? this.#slots : undefined;
-    const claimFor = slots?.reserve() ?? null;
-    let adopted = false;
+    const claimFor = slots?.reserve(row.run.id) ?? null;
+    let result: EnqueueResult | undefined;
     try {
-      const [result] = await this.#store.enqueueRuns({ rows: [{ ...row, claimFor }] });
-      if (result === undefined) throw new Error("the store answered no result for a row");
-      if (result.outcome === "created") {
-        if (result.run.status === "running" && slots !== undefined) {
-          adopted = true;
-          slots.adopt(result.run);
-        }
-        return { run: runView(result.run), existing: false };
-      }
-      if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
-      throw conflict(result.outcome, row, result.runId);
-    } finally {
-      if (claimFor !== null && !adopted) slots?.release();
+      [result] = await this.#store.enqueueRuns({ rows: [{ ...row, claimFor }] });
+    } catch (error) {
+      if (claimFor !== null) slots?.release(row.run.id, true);
+      throw error;
     }
+    if (result === undefined) throw new Error("the store answered no result for a row");
+    if (result.outcome === "created" && result.run.claimedBy !== null) slots?.adopt(result.run);
+    else if (claimFor !== null) slots?.release(row.run.id, false);
+    if (result.outcome === "created") return { run: runView(result.run), existing: false };
+    if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
+    throw conflict(result.outcome, row, result.runId);
   }
 
   #newRun(request: StartRun, spec: DefinitionSpec, manifestHash: string, input: Json): NewRun {

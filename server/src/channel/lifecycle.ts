@@ -1,0 +1,24 @@
+import type { Failure } from "../core/index.ts";
+import type { Handlers } from "./session.ts";
+
+/** What an activation says about itself, and its steps. */
+export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run.skip" | "step.commit"> = {
+  "run.succeed": async ({ completion, held }, { output }) => {
+    await completion.succeed(held, output);
+    return {};
+  },
+  "run.fail": async ({ completion, held }, { error, fatal = false }) => {
+    await completion.fail(held, { outcome: "failed", error, fatal });
+    return {};
+  },
+  "run.retry": async ({ completion, held }, { error, afterMs }) => {
+    const failure: Failure = { outcome: "failed", error, fatal: false, afterMs };
+    await completion.fail(held, failure);
+    return {};
+  },
+  "run.skip": async ({ completion, held }, { reason }) => {
+    await completion.skip(held, { code: "skipped_by_task", message: reason });
+    return {};
+  },
+  "step.commit": ({ completion, held }, step) => completion.commitStep(held, step),
+};

@@ -1,0 +1,228 @@
+import {
+  type AccessGroup,
+  type ActivationStart,
+  AppError,
+  defaultRetry,
+  isAppError,
+  type Json,
+  type RetryPolicy,
+  type RunError,
+  type TaskSpec,
+} from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import { type RunRow, tokenIdentity } from "../core/index.ts";
+import type { Logger } from "../log.ts";
+import { ActivationLog } from "../operations/activation-log.ts";
+import type { Completion, HeldActivation } from "../operations/completion.ts";
+import type { Definitions } from "../operations/definitions.ts";
+import type { Expander } from "../operations/expansion.ts";
+import { persist } from "../operations/persistence.ts";
+import type { ActivationEnd, ActivationListener, Placement, RunningActivation } from "../placements/placement.ts";
+import type { Store } from "../store/store.ts";
+
+/** One activation that this node holds, from its claim to its acknowledged end. */
+class Held implements HeldActivation {
+  readonly run: RunRow;
+  readonly log: ActivationLog;
+  readonly #revocation = new AbortController();
+  retry: RetryPolicy = defaultRetry;
+  running: RunningActivation | undefined;
+  abortReason: string | undefined;
+
+  constructor(run: RunRow, store: Store, clock: Clock) {
+    this.run = run;
+    this.log = new ActivationLog({ store, clock, runId: run.id, epoch: run.epoch, revoked: this.revoked });
+  }
+
+  get ranMs(): number {
+    return this.running?.ranMs ?? 0;
+  }
+
+  get revoked(): AbortSignal {
+    return this.#revocation.signal;
+  }
+
+  revoke(): void {
+    this.#revocation.abort();
+    this.running?.kill();
+  }
+
+  abort(reason: string): void {
+    this.abortReason ??= reason;
+    this.running?.abort(reason);
+  }
+}
+
+/** How a call of an activation is answered: the channel, bound to what the activation may do. */
+export type OpenChannel = (held: HeldActivation, log: ActivationLog, grants: readonly AccessGroup[]) => ActivationListener["call"];
+
+export interface ActivationsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly incarnation: string;
+  readonly definitions: Definitions;
+  readonly expander: Expander;
+  readonly completion: Completion;
+  readonly placements: { readonly process: Placement; readonly inline: Placement };
+  readonly openChannel: OpenChannel;
+  readonly grants: readonly AccessGroup[];
+  readonly newNonce: () => string;
+  readonly hash: (text: string) => string;
+}
+
+/** What this node is carrying out. */
+export class Activations {
+  readonly #options: ActivationsOptions;
+  readonly #held = new Map<string, Held>();
+
+  constructor(options: ActivationsOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  has(runId: string, epoch: number): boolean {
+    return this.#held.get(runId)?.run.epoch === epoch;
+  }
+
+  /** Carries a claimed run out. Resolves when nothing of it is left here; never rejects. */
+  async carryOut(run: RunRow): Promise<void> {
+    const held = new Held(run, this.#options.store, this.#options.clock);
+    this.#held.get(run.id)?.revoke();
+    this.#held.set(run.id, held);
+    try {
+      await this.#carry(held);
+    } catch (error) {
+      await this.#explain(held, error);
+    } finally {
+      if (this.#held.get(run.id) === held) this.#held.delete(run.id);
+    }
+  }
+
+  /** Tells an activation to end: its signal, then TERM, then KILL. */
+  abort(runId: string, epoch: number, reason: string): void {
+    const held = this.#held.get(runId);
+    if (held?.run.epoch === epoch) held.abort(reason);
+  }
+
+  abortAll(reason: string): void {
+    for (const held of this.#held.values()) held.abort(reason);
+  }
+
+  freezeAll(): void {
+    const { process, inline } = this.#options.placements;
+    process.freezeAll();
+    inline.freezeAll();
+  }
+
+  thawAll(): void {
+    const { process, inline } = this.#options.placements;
+    process.thawAll();
+    inline.thawAll();
+  }
+
+  /** None of them is this node's any more: kills them, and nothing is written for them. */
+  revokeAll(): void {
+    for (const held of this.#held.values()) held.revoke();
+    this.thawAll();
+  }
+
+  async #carry(held: Held): Promise<void> {
+    const { expander, completion, clock } = this.#options;
+    const { run } = held;
+    const { retry, turn } = await persist(clock, held.revoked, async () => ({
+      retry: await expander.retryPolicy(run),
+      turn: await expander.turn(run),
+    }));
+    held.retry = retry;
+    if (!turn.run) await completion.skip(held, turn.error);
+    else if (run.kind === "task") await this.#runBody(held, turn.input);
+    else await persist(clock, held.revoked, () => expander.carryOut(held, turn.input));
+  }
+
+  async #runBody(held: Held, input: Json): Promise<void> {
+    const { definitions, placements, openChannel, grants } = this.#options;
+    const spec = await definitions.spec(held.run.manifestHash, held.run.definition);
+    if (spec.kind !== "task") throw new Error(`"${spec.id}" is not a task`);
+    const remainingMs = spec.timeoutMs === undefined ? undefined : spec.timeoutMs - held.run.ranMs;
+    if (remainingMs !== undefined && remainingMs <= 0) return this.#conclude(held, { how: "timed_out", ranMs: 0 }, spec);
+    const start = await this.#start(held.run, spec, input);
+    if (held.revoked.aborted || held.abortReason !== undefined) {
+      await this.#conclude(held, { how: "aborted", reason: held.abortReason ?? "", ranMs: 0 }, spec);
+      return;
+    }
+    const listener: ActivationListener = {
+      call: openChannel(held, held.log, grants),
+      lines: (lines) => held.log.write(lines).catch((error: unknown) => this.#note(held, error)),
+    };
+    held.running = placements[spec.placement].start({ start, task: spec, remainingMs, grants }, listener);
+    await this.#conclude(held, await held.running.ended, spec);
+  }
+
+  async #start(run: RunRow, spec: TaskSpec, input: Json): Promise<ActivationStart> {
+    const { store, clock, incarnation, newNonce, hash } = this.#options;
+    const { id, rootId, parentId, definition, name, item, key, generation, attempt, epoch } = run;
+    const signal = this.#held.get(id)?.revoked ?? AbortSignal.abort();
+    // A first activation has recorded nothing yet.
+    const steps = epoch === 1 ? [] : await persist(clock, signal, () => store.listSteps({ runId: id, generation }));
+    return {
+      nonce: newNonce(),
+      run: { id, rootId, parentId, definition, name, item, key, generation },
+      attempt,
+      epoch,
+      source: spec.source,
+      input,
+      steps,
+      tokenSeed: hash(tokenIdentity(incarnation, id, generation)),
+    };
+  }
+
+  async #conclude(held: Held, end: ActivationEnd, spec: TaskSpec): Promise<void> {
+    if (held.revoked.aborted) return;
+    const { completion } = this.#options;
+    switch (end.how) {
+      case "settled":
+      case "refused":
+        return;
+      case "aborted":
+        await completion.giveBack(held);
+        return;
+      case "timed_out": {
+        const message = `It ran longer than its timeout of ${spec.timeoutMs ?? 0} ms.`;
+        await completion.fail(held, { outcome: "timed_out", error: { code: "task_timed_out", message }, fatal: false });
+        return;
+      }
+      case "exited": {
+        const error: RunError = { code: "task_exited", message: end.message, ...(end.hint === undefined ? {} : { hint: end.hint }) };
+        if (end.lost) await completion.lose(held, error);
+        else await completion.fail(held, { outcome: "failed", error, fatal: false });
+      }
+    }
+  }
+
+  /** What went wrong outside a body ends the run in words, unless the activation was no longer ours. */
+  async #explain(held: Held, error: unknown): Promise<void> {
+    const { completion } = this.#options;
+    if (held.revoked.aborted || isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return;
+    const known = isAppError(error) && error.code !== "internal";
+    if (!known) this.#note(held, error);
+    const message = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof AppError ? error.hint : undefined;
+    const code = !isAppError(error) ? "internal" : error.code === "not_found" ? "definition_missing" : error.code;
+    const reason: RunError = { code, message, ...(hint === undefined ? {} : { hint }) };
+    try {
+      await completion.fail(held, { outcome: "failed", error: reason, fatal: true });
+    } catch (failure) {
+      this.#note(held, failure);
+    }
+  }
+
+  #note(held: Held, error: unknown): void {
+    if (held.revoked.aborted || isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return;
+    this.#options.log.error({ err: error, run: held.run.id, epoch: held.run.epoch }, "An activation could not be carried out.");
+  }
+}
+

@@ -1,0 +1,113 @@
+import { isAppError } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
+import type { LocalSlots } from "../operations/runs.ts";
+import type { Store } from "../store/store.ts";
+import type { Activations } from "./activations.ts";
+import type { Bell, Loop } from "./loop.ts";
+import type { Membership } from "./membership.ts";
+
+// Step 3 of 6: this node claims ready runs for its free slots, and each is carried out where its task is placed (step 4,
+// placements/process/supervisor.ts). A claim raises the run's epoch, which fences all that its activation will write (P2).
+
+const reconcileRows = 1_000;
+
+export interface DispatcherOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly activations: Activations;
+  readonly namespace: string;
+  readonly queues: readonly string[] | null;
+  /** Activations at a time. */
+  readonly concurrency: number;
+  readonly pollMs: number;
+  /** Rung here when a slot becomes free. */
+  readonly bell: Bell;
+}
+
+export class Dispatcher implements Loop, LocalSlots {
+  readonly name = "dispatcher";
+  readonly #options: DispatcherOptions;
+  readonly #reserved = new Set<string>();
+  readonly #idle = new Set<() => void>();
+  #active = 0;
+  #stopping = false;
+  /** A claim's answer was lost: the store may hold activations for us that we do not know of. */
+  #unsure = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  async tick(): Promise<number> {
+    const { store, membership, namespace, queues, pollMs } = this.#options;
+    const memberId = membership.id;
+    if (this.#stopping || memberId === undefined) return pollMs;
+    if (this.#unsure) await this.#reconcile(memberId);
+    const free = this.#free();
+    if (free === 0) return pollMs;
+    try {
+      const runs = await store.claimRuns({ memberId, namespace, queues, limitRows: free });
+      for (const run of runs) this.#carryOut(run, memberId);
+      return runs.length === free && this.#free() > 0 ? 0 : pollMs;
+    } catch (error) {
+      if (isAppError(error, "member_gone")) return pollMs;
+      this.#unsure = true;
+      throw error;
+    }
+  }
+
+  reserve(runId: string): string | undefined {
+    const memberId = this.#options.membership.id;
+    if (this.#stopping || memberId === undefined || this.#free() === 0) return undefined;
+    this.#reserved.add(runId);
+    return memberId;
+  }
+
+  adopt(run: RunRow): void {
+    this.#reserved.delete(run.id);
+    this.#carryOut(run, run.claimedBy);
+  }
+
+  release(runId: string, unsure: boolean): void {
+    this.#reserved.delete(runId);
+    if (unsure) this.#unsure = true;
+    this.#options.bell.ring();
+  }
+
+  /** Claims nothing more. Resolves when everything that it has begun is over. */
+  async drain(): Promise<void> {
+    this.#stopping = true;
+    if (this.#active === 0) return;
+    await new Promise<void>((resolve) => this.#idle.add(resolve));
+  }
+
+  #free(): number {
+    return Math.max(0, this.#options.concurrency - this.#active - this.#reserved.size);
+  }
+
+  #carryOut(run: RunRow, memberId: string | null): void {
+    const { activations, membership, bell } = this.#options;
+    // Claimed under a membership that has ended meanwhile: others have taken it over.
+    if (memberId !== membership.heldId) return;
+    this.#active += 1;
+    const over = () => {
+      this.#active -= 1;
+      bell.ring();
+      if (this.#active > 0) return;
+      for (const resolve of this.#idle) resolve();
+      this.#idle.clear();
+    };
+    void activations.carryOut(run).then(over, over);
+  }
+
+  /** Gives back what the store holds for this member and nobody here knows of. */
+  async #reconcile(memberId: string): Promise<void> {
+    const { store, activations } = this.#options;
+    const claimed = await store.listClaimed({ memberId, limitRows: reconcileRows });
+    const unknown = claimed.filter(({ runId, epoch }) => !activations.has(runId, epoch) && !this.#reserved.has(runId));
+    const next = { to: "ready", outcome: "released", error: null, delayMs: 0 } as const;
+    const rows = unknown.map(({ runId, epoch }) => ({ runId, epoch, ranMs: 0, next }));
+    if (rows.length > 0) await store.finishActivations({ rows });
+    this.#unsure = claimed.length === reconcileRows;
+  }
+}

@@ -1,0 +1,58 @@
+import { isAppError } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+
+/** Work that is done again and again. `tick` does what is to be done now. */
+export interface Loop {
+  readonly name: string;
+  /** Answers the milliseconds until it wants to run again if nothing wakes it earlier. */
+  tick(): Promise<number>;
+}
+
+/** Wakes a loop that sleeps; a ring during a tick is kept until after it. */
+export class Bell {
+  #rung = false;
+  #sleeper: AbortController | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#sleeper?.abort();
+  }
+
+  /** Resolves after `ms`, or at once when it was rung since the last wait, or when `signal` fires. */
+  async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    if (!this.#rung) {
+      this.#sleeper = new AbortController();
+      await clock.sleep(ms, AbortSignal.any([this.#sleeper.signal, signal]));
+      this.#sleeper = undefined;
+    }
+    this.#rung = false;
+  }
+}
+
+export interface LoopOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly bell: Bell;
+  /** The least time between two ticks, so that many rings become one piece of work. */
+  readonly gapMs?: number;
+}
+
+const failureDelayMs = 500;
+
+/** Runs a loop until `signal` fires. A tick that fails is said in the log and tried again: a loop does not end by a failure. */
+export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0 }: LoopOptions): Promise<void> {
+  while (!signal.aborted) {
+    let waitMs = failureDelayMs;
+    try {
+      waitMs = await loop.tick();
+    } catch (error) {
+      const level = isAppError(error, "store_unavailable") ? "warn" : "error";
+      log[level]({ err: error, loop: loop.name }, `The ${loop.name} failed; it tries again.`);
+      await clock.sleep(failureDelayMs, signal);
+    }
+    if (gapMs > 0) await clock.sleep(gapMs, signal);
+    await bell.wait(waitMs, clock, signal);
+  }
+}

@@ -1,0 +1,146 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import type { Loop } from "./loop.ts";
+
+// The node's presence: one lease, renewed here. P2: an expired lease alone ends nothing; only a renewal that answers false
+// does. P9: the lease is measured by this process's monotonic clock from before the renewal was sent.
+
+/** Part of the lease after which, unrenewed, what the node runs is frozen: the rest is time to do so. */
+const riskShare = 0.75;
+const renewalShare = 1 / 3;
+const retryShare = 1 / 8;
+
+/** What the node does about its activations as its membership goes. */
+export interface MembershipListener {
+  /** The lease may run out unrenewed: stop what can be stopped. */
+  atRisk(): void;
+  /** Renewed, and nobody took over meanwhile: go on. */
+  safeAgain(): void;
+  /** Others have what this member held: kill it all. */
+  gone(): void;
+}
+
+export interface MembershipOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly name: string;
+  readonly namespace: string;
+  readonly leaseMs: number;
+  readonly timedLeases: boolean;
+  readonly newId: () => string;
+}
+
+export class Membership implements Loop {
+  readonly name = "membership";
+  readonly #options: MembershipOptions;
+  #listener: MembershipListener = { atRisk() {}, safeAgain() {}, gone() {} };
+  #id: string | undefined;
+  #renewedMs = 0;
+  #unbrokenSinceMs = 0;
+  #atRisk = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  useListener(listener: MembershipListener): void {
+    this.#listener = listener;
+  }
+
+  /** The member's id while it may claim; undefined before joining, at risk, and after it was judged gone. */
+  get id(): string | undefined {
+    return this.#atRisk ? undefined : this.#id;
+  }
+
+  /** The member's id as long as nobody said that it is gone, also while its lease is at risk. */
+  get heldId(): string | undefined {
+    return this.#id;
+  }
+
+  /** True once it has renewed without a gap for a whole lease: only then may it judge others. */
+  get mayJudge(): boolean {
+    const { clock, leaseMs, timedLeases } = this.#options;
+    if (this.#id === undefined || this.#atRisk) return false;
+    return !timedLeases || clock.monotonicMs() - this.#unbrokenSinceMs >= leaseMs;
+  }
+
+  async join(): Promise<void> {
+    const { store, clock, name, namespace, leaseMs, newId } = this.#options;
+    const id = newId();
+    const sentMs = clock.monotonicMs();
+    await store.joinMember({ id, kind: "node", name, namespace, leaseMs });
+    this.#id = id;
+    this.#renewedMs = sentMs;
+    this.#unbrokenSinceMs = sentMs;
+    this.#atRisk = false;
+  }
+
+  async leave(): Promise<void> {
+    const id = this.#id;
+    this.#id = undefined;
+    if (id !== undefined) await this.#options.store.leaveMember({ id });
+  }
+
+  /** Renews, or joins anew. */
+  async tick(): Promise<number> {
+    const { leaseMs, timedLeases } = this.#options;
+    if (this.#id === undefined) await this.join();
+    else if (timedLeases) {
+      try {
+        await this.#renew(this.#id);
+      } catch (error) {
+        this.#options.log.warn({ err: error }, "The lease could not be renewed; trying again.");
+        return leaseMs * retryShare;
+      }
+    }
+    return leaseMs * renewalShare;
+  }
+
+  /** Looks at the time that is left. Call it several times a lease: it is what freezes in time. */
+  watch(): void {
+    const { clock, leaseMs, timedLeases } = this.#options;
+    if (!timedLeases || this.#atRisk || this.#id === undefined) return;
+    if (clock.monotonicMs() - this.#renewedMs < leaseMs * riskShare) return;
+    this.#atRisk = true;
+    this.#options.log.warn("The lease is at risk: what runs here is frozen until the store answers.");
+    this.#listener.atRisk();
+  }
+
+  async #renew(id: string): Promise<void> {
+    const { store, clock, leaseMs, log } = this.#options;
+    const sentMs = clock.monotonicMs();
+    const renewed = await this.#bounded(store.renewMember({ id, leaseMs }));
+    if (this.#id !== id) return;
+    if (!renewed) {
+      log.error("This member was judged gone: others have taken over its runs. It joins anew.");
+      this.#id = undefined;
+      this.#atRisk = false;
+      this.#listener.gone();
+      await this.join();
+      return;
+    }
+    if (sentMs - this.#renewedMs >= leaseMs) this.#unbrokenSinceMs = sentMs;
+    this.#renewedMs = sentMs;
+    if (!this.#atRisk) return;
+    this.#atRisk = false;
+    log.warn("The store answers again and nobody took over: what was frozen goes on.");
+    this.#listener.safeAgain();
+  }
+
+  /** A store that hangs must not use up the time for another try. */
+  async #bounded(answer: Promise<boolean>): Promise<boolean> {
+    const { clock, leaseMs } = this.#options;
+    const over = new AbortController();
+    const late = clock.sleep(leaseMs * renewalShare, over.signal).then(() => {
+      throw new Error("the store did not answer a renewal in time");
+    });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      over.abort();
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import type { Runs } from "../operations/runs.ts";
+import type { RingTopic, Store } from "../store/store.ts";
+import type { Activations } from "./activations.ts";
+import { Canceller } from "./canceller.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Bell, type Loop, runLoop } from "./loop.ts";
+import { Membership } from "./membership.ts";
+import { Pruner } from "./pruner.ts";
+import { Rescuer } from "./rescuer.ts";
+import { Sequencer } from "./sequencer.ts";
+import { Timer } from "./timer.ts";
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly runs: Runs;
+  readonly activations: Activations;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly name: string;
+  readonly namespace: string;
+  readonly queues: readonly string[] | null;
+  readonly concurrency: number;
+  readonly leaseMs: number;
+  /** How often the loops look should every ring be lost. */
+  readonly pollMs: number;
+  readonly runsMs: number;
+  readonly logsMs: number;
+  readonly timedLeases: boolean;
+  readonly newId: () => string;
+}
+
+/** One node's loops: what happens when time passes. */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #stop = new AbortController();
+  readonly #bells = new Map<string, Bell>();
+  readonly #membership: Membership;
+  readonly #dispatcher: Dispatcher;
+  #loops: Promise<void>[] = [];
+  #stopRings: () => void = () => undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    const { activations } = options;
+    this.#membership = new Membership(options);
+    this.#membership.useListener({
+      atRisk: () => activations.freezeAll(),
+      safeAgain: () => activations.thawAll(),
+      gone: () => activations.revokeAll(),
+    });
+    this.#dispatcher = new Dispatcher({ ...options, membership: this.#membership, bell: this.#bell("dispatcher") });
+  }
+
+  get memberId(): string | undefined {
+    return this.#membership.heldId;
+  }
+
+  /** Joins and begins to work. Rejects when the store does not answer. */
+  async start(): Promise<void> {
+    const { store, runs, activations, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
+    const membership = this.#membership;
+    await membership.join();
+    this.#stopRings = store.onRing((topics) => this.#hear(topics));
+    const watch: Loop = { name: "watch", tick: async () => (membership.watch(), leaseMs / 12) };
+    this.#run(membership);
+    this.#run(watch);
+    this.#run(this.#dispatcher);
+    this.#run(new Rescuer({ store, membership, log, leaseMs }));
+    this.#run(new Timer({ store, pollMs }), 100);
+    this.#run(new Canceller({ store, membership, activations, pollMs }));
+    this.#run(new Sequencer({ store, pollMs }), 20);
+    this.#run(new Pruner({ store, runsMs, logsMs }));
+    runs.useSlots(this.#dispatcher);
+  }
+
+  /** Claims nothing more, lets what runs end for `graceMs`, gives the rest back, leaves. Cancels nothing. */
+  async stop(graceMs: number): Promise<void> {
+    const { runs, activations, clock, log } = this.#options;
+    runs.useSlots(undefined);
+    const over = new AbortController();
+    const drained = this.#dispatcher.drain().finally(() => over.abort());
+    await clock.sleep(graceMs, over.signal);
+    activations.abortAll("the node is stopping");
+    await drained;
+    this.#stopRings();
+    this.#stop.abort();
+    await Promise.all(this.#loops);
+    try {
+      await this.#membership.leave();
+    } catch (error) {
+      log.warn({ err: error }, "The node could not say goodbye to the store; its lease will run out.");
+    }
+  }
+
+  #run(loop: Loop, gapMs = 0): void {
+    const { clock, log } = this.#options;
+    const bell = this.#bell(loop.name);
+    this.#loops.push(runLoop(loop, { clock, log, bell, gapMs, signal: this.#stop.signal }));
+  }
+
+  #bell(name: string): Bell {
+    let bell = this.#bells.get(name);
+    if (bell === undefined) {
+      bell = new Bell();
+      this.#bells.set(name, bell);
+    }
+    return bell;
+  }
+
+  #hear(topics: readonly RingTopic[]): void {
+    if (topics.includes("ready")) this.#bell("dispatcher").ring();
+    if (topics.includes("cancelling")) this.#bell("canceller").ring();
+    if (!topics.includes("events")) return;
+    this.#bell("sequencer").ring();
+    // A retry may have been put off: the timer has to know when it is due.
+    this.#bell("timer").ring();
+  }
+}

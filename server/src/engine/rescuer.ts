@@ -1,0 +1,31 @@
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import type { Loop } from "./loop.ts";
+import type { Membership } from "./membership.ts";
+
+const limitRows = 500;
+
+/** Takes over the runs of members whose lease has run out. Judges only when it may (see Membership.mayJudge): after an outage everybody's lease has. */
+export class Rescuer implements Loop {
+  readonly name = "rescuer";
+  readonly #store: Store;
+  readonly #membership: Membership;
+  readonly #log: Logger;
+  readonly #periodMs: number;
+
+  constructor(options: { store: Store; membership: Membership; log: Logger; leaseMs: number }) {
+    this.#store = options.store;
+    this.#membership = options.membership;
+    this.#log = options.log;
+    this.#periodMs = options.leaseMs / 3;
+  }
+
+  async tick(): Promise<number> {
+    const by = this.#membership.id;
+    if (by === undefined || !this.#membership.mayJudge) return this.#periodMs;
+    const { judged, taken, more } = await this.#store.judgeMembers({ by, limitRows });
+    if (judged.length > 0) this.#log.warn({ judged }, "Members whose lease ran out are gone.");
+    if (taken > 0) this.#log.warn({ taken }, `Took over ${taken} runs of members that are gone.`);
+    return more ? 0 : this.#periodMs;
+  }
+}
