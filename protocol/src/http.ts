@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { errorCodes, runErrorSchema, type ErrorCode } from "./errors.ts";
+import { type ErrorCode, errorCodes, runErrorSchema } from "./errors.ts";
 import { logLineSchema, runEventSchema, topicEventSchema } from "./events.ts";
 import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
@@ -76,6 +76,9 @@ export const listRunsQuerySchema = z.strictObject({
 export const runPageSchema = z.object({ runs: z.array(runViewSchema), cursor: cursor.nullable() });
 export type RunPage = z.infer<typeof runPageSchema>;
 
+/** Pages by `after`, the id of the last run that was answered. */
+export const listTreeQuerySchema = z.strictObject({ after: z.string().max(100).optional(), limit });
+
 export const cancelRunSchema = z.strictObject({ reason: z.string().max(1_000).optional() });
 /** `requested`: how many live runs of the tree are affected; 0 when it had ended or was being cancelled. */
 export const cancelledRunSchema = z.object({ run: runViewSchema, requested: z.number().int() });
@@ -88,10 +91,19 @@ export const listEventsQuerySchema = z.strictObject({
   waitMs: z.coerce.number().int().min(0).max(30_000).default(0),
 });
 export const eventPageSchema = z.object({ events: z.array(runEventSchema), last: z.number().int() });
+export type EventPage = z.infer<typeof eventPageSchema>;
+
+/** As for a run's events; `after=last` answers no events and where the log ends now. */
+export const listTopicQuerySchema = listEventsQuerySchema.extend({
+  after: z.union([z.literal("last"), z.coerce.number().int().nonnegative()]).default(0),
+});
 export const topicPageSchema = z.object({ events: z.array(topicEventSchema), last: z.number().int() });
+export type TopicPage = z.infer<typeof topicPageSchema>;
 
 export const listLogsQuerySchema = z.strictObject({ cursor: cursor.optional(), limit });
 export const logPageSchema = z.object({ lines: z.array(logLineSchema), cursor: cursor.nullable() });
+
+export type LogPage = z.infer<typeof logPageSchema>;
 
 export const resultQuerySchema = z.strictObject({ waitMs: z.coerce.number().int().min(0).max(30_000).default(0) });
 
@@ -103,6 +115,7 @@ export const definitionViewSchema = z.object({
   appliedAt: time,
 });
 export type DefinitionView = z.infer<typeof definitionViewSchema>;
+export const definitionPageSchema = z.object({ definitions: z.array(definitionViewSchema) });
 /** `changed`: ids whose manifest is not the one that was current. */
 export const appliedSchema = z.object({ definitions: z.array(definitionViewSchema), changed: z.array(z.string()) });
 export type Applied = z.infer<typeof appliedSchema>;
@@ -114,6 +127,8 @@ export const serverViewSchema = z.object({
   namespace: z.string(),
   now: time,
 });
+
+export type ServerView = z.infer<typeof serverViewSchema>;
 
 export const errorBodySchema = z.object({
   error: z.object({

@@ -40,12 +40,20 @@ export class History {
     return { events, last: events.at(-1)?.number ?? query.after };
   }
 
-  /** The namespace's log from after position `after`. Waits up to `waitMs` for a first event. */
+  /**
+   * The namespace's log from after position `after`. Waits up to `waitMs` for a first event. After `"last"`: no event, and
+   * the position where the log ends now.
+   */
   async topic(
-    query: { after: number; limit: number; waitMs: number },
+    query: { after: number | "last"; limit: number; waitMs: number },
     signal?: AbortSignal,
   ): Promise<{ events: TopicEvent[]; last: number }> {
     const { after, limit, waitMs } = query;
+    if (after === "last") {
+      const namespace = this.#namespace;
+      const { last } = await this.#store.listTopic({ namespace, after: Number.MAX_SAFE_INTEGER, limitRows: 1 });
+      return { events: [], last };
+    }
     const read = () => this.#store.listTopic({ namespace: this.#namespace, after, limitRows: limit });
     const { events } = await this.#await(read, (page) => page.events.length > 0, waitMs, signal);
     return { events, last: events.at(-1)?.position ?? after };

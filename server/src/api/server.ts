@@ -1,0 +1,269 @@
+import { randomUUID } from "node:crypto";
+import type { AddressInfo, Socket } from "node:net";
+import { AppError, limits, textDefect } from "@holdfast/protocol";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { Logger } from "../log.ts";
+import type { Definitions } from "../operations/definitions.ts";
+import type { History } from "../operations/history.ts";
+import type { Runs } from "../operations/runs.ts";
+import { aboutRoutes, type StoreAnswer } from "./about.ts";
+import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
+import { parseBody } from "./body.ts";
+import { definitionRoutes } from "./definitions.ts";
+import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
+import { historyRoutes } from "./history.ts";
+import { Metrics } from "./metrics.ts";
+import { openApi } from "./openapi.ts";
+import type { Route } from "./route.ts";
+import { runRoutes } from "./runs.ts";
+
+const defaultBodyBytes = 64 * 1024;
+const readyTimeoutMs = 5_000;
+/** After this long, callers that do not take their answer are cut off. */
+const closeTimeoutMs = 5_000;
+
+/** What the interface stands on. */
+export interface ApiServices {
+  readonly store: { describe(): Promise<StoreAnswer> };
+  readonly definitions: Definitions;
+  readonly runs: Runs;
+  readonly history: History;
+  readonly namespace: string;
+}
+
+export interface ApiOptions {
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Needed off loopback; where it is set, callers must send it. */
+  readonly token?: string;
+  /** Names that `Host` may carry besides `host`, loopback's and plain addresses. */
+  readonly allowedHosts?: readonly string[];
+  readonly version: string;
+  readonly log: Logger;
+}
+
+/** The interface over HTTP, listening or not. */
+export interface Api {
+  /** Resolves with the base address, `http://127.0.0.1:4400`. Throws `invalid_request` when the port is taken. */
+  listen(): Promise<string>;
+  /** Waiting callers are answered with what there is; then the port is closed. */
+  close(): Promise<void>;
+  /** For tests: a request without a socket. */
+  readonly inject: FastifyInstance["inject"];
+}
+
+/** Builds the interface. Throws `unauthorized` when it would be open to the network without a token. */
+export function buildApi(services: ApiServices, options: ApiOptions): Api {
+  const { host, port, version, log } = options;
+  const access: AccessOptions = { host, token: options.token, allowedHosts: options.allowedHosts ?? [] };
+  checkExposure(access);
+  const stopping = new AbortController();
+  const metrics = new Metrics(version);
+  const app = newApp(log);
+  const routes: Route[] = [
+    ...runRoutes(services),
+    ...historyRoutes(services),
+    ...definitionRoutes(services),
+    ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
+  ];
+  guard(app, access);
+  for (const route of routes) addRoute(app, route, stopping.signal);
+  addProbes(app, { services, metrics });
+  let description: object | undefined;
+  app.get("/v1/openapi.json", () => {
+    description ??= openApi(routes, version);
+    return description;
+  });
+  app.setNotFoundHandler((request) => {
+    throw unknownRoute(routes, request);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    metrics.count({
+      method: request.method,
+      route: request.routeOptions.url ?? "unknown",
+      status: reply.statusCode,
+    });
+  });
+  return {
+    listen: () => listen(app, { host, port }),
+    close: async () => {
+      stopping.abort();
+      const patience = setTimeout(() => app.server.closeAllConnections(), closeTimeoutMs);
+      await app.close();
+      clearTimeout(patience);
+    },
+    inject: app.inject.bind(app),
+  };
+}
+
+function newApp(log: Logger): FastifyInstance {
+  const app = fastify({
+    bodyLimit: defaultBodyBytes,
+    routerOptions: { maxParamLength: 1_000 },
+    genReqId: () => randomUUID(),
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    frameworkErrors: (error, request, reply) => fail({ error, request, reply, log }),
+    clientErrorHandler: refuseGarbage,
+  });
+  app.setErrorHandler((error, request, reply) => fail({ error, request, reply, log }));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, bytes, done) => {
+    try {
+      done(null, parseBody(Buffer.from(bytes)));
+    } catch (error) {
+      done(asAppError(error), undefined);
+    }
+  });
+  return app;
+}
+
+interface Failing {
+  readonly error: unknown;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly log: Logger;
+}
+
+function fail({ error, request, reply, log }: Failing): void {
+  const { status, body } = failureAnswer(error, request.id);
+  if (status === 500) log.error({ err: error, request_id: request.id, url: request.url }, "a request failed");
+  void reply.code(status).type("application/json").send(JSON.stringify(body));
+}
+
+/** What is no HTTP at all. */
+function refuseGarbage(_error: unknown, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const error = new AppError("invalid_request", "This is not a request in HTTP/1.1.");
+  const body = JSON.stringify(failureAnswer(error, randomUUID()).body);
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`;
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+/** Host and Origin for every request; the token for all but the probes. */
+function guard(app: FastifyInstance, access: AccessOptions): void {
+  const checkHost = hostCheck(access);
+  const checkToken = tokenCheck(access);
+  app.addHook("onRequest", async (request) => {
+    checkHost(request.headers);
+    if (request.routeOptions.url === "/healthz" || request.routeOptions.url === "/readyz") return;
+    checkToken(request.headers);
+  });
+}
+
+function addRoute(app: FastifyInstance, route: Route, stopping: AbortSignal): void {
+  app.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    bodyLimit: route.maxBodyBytes ?? defaultBodyBytes,
+    exposeHeadRoute: false,
+    handler: async (request, reply) => {
+      const body = route.body === undefined ? undefined : (request.body ?? (route.bodyOptional ? {} : undefined));
+      const gone = new AbortController();
+      const leave = () => gone.abort();
+      reply.raw.once("close", leave);
+      const answer = await route.answerCall({
+        params: request.params as Record<string, string>,
+        query: parse(route.query, request.query, "query"),
+        body: parse(route.body, body, "body"),
+        requestKey: route.idempotent === true ? requestKey(request) : undefined,
+        signal: AbortSignal.any([gone.signal, stopping]),
+      });
+      return reply.type("application/json").send(JSON.stringify(answer));
+    },
+  });
+}
+
+function parse(schema: Route["query"], value: unknown, place: "query" | "body"): unknown {
+  if (schema === undefined) return undefined;
+  if (place === "body" && value === undefined) {
+    throw new AppError("invalid_request", "The request has no body.", {
+      hint: "Send JSON, with the header Content-Type: application/json.",
+    });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw schemaFailure(parsed.error, place);
+}
+
+function requestKey(request: FastifyRequest): string | undefined {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && key !== "" && key.length <= limits.keyCharacters && textDefect(key) === undefined) {
+    return key;
+  }
+  throw new AppError("invalid_request", `Idempotency-Key must be one text of 1 to ${limits.keyCharacters} characters.`);
+}
+
+function addProbes(app: FastifyInstance, { services, metrics }: { services: ApiServices; metrics: Metrics }): void {
+  app.get("/healthz", () => ({ status: "ok" }));
+  app.get("/readyz", async () => {
+    await within(services.store.describe(), readyTimeoutMs);
+    return { status: "ok" };
+  });
+  app.get("/metrics", (_request, reply) => reply.type("text/plain; version=0.0.4; charset=utf-8").send(metrics.text()));
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new AppError("store_unavailable", `The store has not answered for ${ms / 1_000} s.`)),
+    ms,
+  );
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unknownRoute(routes: readonly Route[], { method, url }: FastifyRequest): AppError {
+  const path = url.split("?")[0] ?? url;
+  const others = routes.filter((route) => pathPattern(route.path).test(path));
+  const methods = [...new Set(others.map((route) => route.method))];
+  if (methods.length > 0 && !methods.some((known) => known === method)) {
+    return new AppError("not_found", `${path} does not answer to ${method}.`, { hint: `Use ${methods.join(" or ")}.` });
+  }
+  return new AppError("not_found", `There is nothing at ${path}.`, {
+    hint: "GET /v1/openapi.json lists what there is.",
+  });
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+}
+
+async function listen(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw listenFailure(error, { host, port });
+  }
+  const address = app.server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
+
+function listenFailure(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") {
+    return new AppError("invalid_request", `Port ${port} on ${host} is in use.`, {
+      hint: "Another program listens there, perhaps another Holdfast. Choose another with --port.",
+      cause: error,
+    });
+  }
+  if (code === "EACCES") {
+    return new AppError("invalid_request", `Port ${port} on ${host} may not be used by this user.`, {
+      hint: "Choose one above 1023 with --port.",
+      cause: error,
+    });
+  }
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return new AppError("invalid_request", `${host} is no address of this machine.`, {
+      hint: "Listen on 127.0.0.1, or on 0.0.0.0 for all addresses.",
+      cause: error,
+    });
+  }
+  return error;
+}
