@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { runErrorSchema } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
 import { sourceSchema } from "./manifest.ts";
-import { runErrorSchema } from "./errors.ts";
 
 // THE METHOD TABLE: what user code can ask of the control plane. Each method is in exactly one access group (P8);
 // what a process may call is the union of the groups its kind is granted. What no grant names is denied.

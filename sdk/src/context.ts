@@ -1,33 +1,152 @@
-import type { Json } from "@holdfast/protocol";
+import { createHash } from "node:crypto";
+import {
+  type ActivationStart,
+  AppError,
+  type ChannelCall,
+  canonicalText,
+  type Json,
+  limits,
+  utf8Bytes,
+} from "@holdfast/protocol";
+import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
+import { Skip } from "./skip.ts";
+import type { Stored } from "./stored.ts";
+import { storedValue } from "./stored-value.ts";
+
+/** The run that a body is carrying out. */
+export interface RunIdentity {
+  readonly id: string;
+  readonly rootId: string;
+  readonly parentId: string | null;
+  readonly definition: string;
+  /** The node's name in its workflow (`transform[eu]`), or the definition's id for a root. */
+  readonly name: string;
+  /** The identity of the item, for a mapped child. */
+  readonly item: string | null;
+  readonly key: string | null;
+  /** Rises when the run is cleared to start fresh. */
+  readonly generation: number;
+}
 
 /** What a body is given beside its input. */
 export interface TaskContext {
-  readonly run: {
-    readonly id: string;
-    readonly rootId: string;
-    readonly parentId: string | null;
-    readonly definition: string;
-    readonly name: string;
-    readonly item: string | null;
-    readonly key: string | null;
-    readonly generation: number;
-  };
+  readonly run: RunIdentity;
   /** The try that users see and count, from 1. */
   readonly attempt: number;
+  /** Which start of the body this is, over all attempts. */
   readonly epoch: number;
-  /** Aborts when the run is cancelled, its attempt times out or its node stops. */
+  /** Aborts when the run is cancelled, its attempt times out or its node stops. What the body returns then is not heard. */
   readonly abortSignal: AbortSignal;
-  readonly log: {
-    debug(text: string, fields?: Readonly<Record<string, Json>>): void;
-    info(text: string, fields?: Readonly<Record<string, Json>>): void;
-    warn(text: string, fields?: Readonly<Record<string, Json>>): void;
-    error(text: string, fields?: Readonly<Record<string, Json>>): void;
-  };
+  readonly log: TaskLog;
+  /** Tells watchers how far the body is; only the latest report counts. Never throws and never waits. */
   progress(done: number, total?: number, text?: string): void;
-  /** A text that is the same at every activation of this run's generation, and nowhere else. */
+  /**
+   * 64 hexadecimal digits that are the same for this key at every activation and attempt of this run's generation, and
+   * nowhere else: give it to a service as idempotency key or name.
+   */
   token(key: string): string;
-  /** Runs `fn` once and records what it returns under `key`; later the record answers. */
-  step<R>(key: string, fn: () => R | Promise<R>): Promise<R>;
-  /** Ends the run `skipped`. */
+  /**
+   * Runs `fn` and records what it returns under `key`; once recorded, `fn` is not run again in this run's generation and
+   * the record answers. A crash before the record commits runs `fn` again. Answers what JSON keeps of the value
+   * (undefined as null). Rejects with what `fn` threw (nothing is recorded), with TypeError when JSON cannot keep the
+   * value, and with Error when the same key is under way already.
+   */
+  step<R>(key: string, fn: () => R | Promise<R>): Promise<Stored<Awaited<R>>>;
+  /** Ends the run `skipped` with this reason. It throws: what follows it in the body does not happen. */
   skip(reason: string): never;
+}
+
+/** The context of one activation, and what its runner needs beside it. */
+export class ActivationContext implements TaskContext {
+  readonly run: RunIdentity;
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly abortSignal: AbortSignal;
+  readonly log: LogSender;
+  readonly #tokenSeed: string;
+  readonly #call: ChannelCall;
+  readonly #progress: ProgressSender;
+  readonly #recorded: Map<string, Json>;
+  readonly #open = new Set<string>();
+  #allDone: () => void = () => undefined;
+  #closed = false;
+
+  constructor(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal) {
+    this.run = start.run;
+    this.attempt = start.attempt;
+    this.epoch = start.epoch;
+    this.abortSignal = abortSignal;
+    this.#tokenSeed = start.tokenSeed;
+    this.#call = call;
+    this.log = new LogSender(call);
+    this.#progress = new ProgressSender(call);
+    this.#recorded = new Map(start.steps.map((step) => [step.key, step.value]));
+  }
+
+  progress(done: number, total?: number, text?: string): void {
+    this.#progress.report(done, total, text);
+  }
+
+  token(key: string): string {
+    // Canonical text of a list: no seed and key can be shifted into another pair.
+    return createHash("sha256")
+      .update(canonicalText([this.#tokenSeed, key]))
+      .digest("hex");
+  }
+
+  async step<R>(key: string, fn: () => R | Promise<R>): Promise<Stored<Awaited<R>>> {
+    this.#check(key);
+    const recorded = this.#recorded.get(key);
+    if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
+    this.#open.add(key);
+    try {
+      const value = storedValue(await fn(), `The result of step ${JSON.stringify(key)}`);
+      return (await this.#commit(key, value)) as Stored<Awaited<R>>;
+    } finally {
+      this.#open.delete(key);
+      if (this.#open.size === 0) this.#allDone();
+    }
+  }
+
+  async #commit(key: string, value: Json): Promise<Json> {
+    const bytes = utf8Bytes(JSON.stringify(value));
+    if (bytes > limits.stepValueBytes) {
+      throw new AppError("too_large", `The result of step ${JSON.stringify(key)} has ${bytes} bytes.`, {
+        hint: `The limit is ${limits.stepValueBytes}: keep the value in a file or an object store and return its name.`,
+      });
+    }
+    const answer = await this.#call("step.commit", { key, value });
+    this.#recorded.set(key, answer.value);
+    return answer.value;
+  }
+
+  #check(key: string): void {
+    if (typeof key !== "string" || key === "" || key.length > limits.keyCharacters) {
+      throw new TypeError(`A step's key is a text of 1 to ${limits.keyCharacters} characters.`);
+    }
+    if (this.#closed) throw new Error(`Step ${JSON.stringify(key)} was asked for after the body had ended.`);
+    if (this.#open.has(key)) {
+      throw new Error(`Step ${JSON.stringify(key)} is under way already: await it, or give each use a key of its own.`);
+    }
+  }
+
+  skip(reason: string): never {
+    throw new Skip(String(reason).slice(0, 1_000));
+  }
+
+  /** Resolves when no step is under way: what the body left unawaited belongs to it. */
+  async stepsDone(): Promise<void> {
+    while (this.#open.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#allDone = resolve;
+      });
+    }
+  }
+
+  /** Hands over what is still unsent of log and progress, then takes no more. */
+  close(): void {
+    this.#closed = true;
+    this.log.close();
+    this.#progress.close();
+  }
 }

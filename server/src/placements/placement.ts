@@ -40,7 +40,9 @@ export interface ActivationListener {
  * the attempt failed. `message` and `hint` are sentences for people.
  * `aborted`: abort() or kill() was obeyed and the whole group is gone.
  */
-export type ActivationEnd = { readonly ranMs: number } & (
+export type ActivationEnd = ActivationVerdict & { readonly ranMs: number };
+
+export type ActivationVerdict =
   | { readonly how: "settled" | "refused" | "timed_out" }
   | {
       readonly how: "exited";
@@ -50,8 +52,7 @@ export type ActivationEnd = { readonly ranMs: number } & (
       readonly message: string;
       readonly hint?: string;
     }
-  | { readonly how: "aborted"; readonly reason: string }
-);
+  | { readonly how: "aborted"; readonly reason: string };
 
 /** An activation under way. All methods may be called at any time, also after the end, when they do nothing. */
 export interface RunningActivation {

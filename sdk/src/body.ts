@@ -1,0 +1,109 @@
+import { type ActivationStart, AppError, type ChannelCall, isAppError, limits, utf8Bytes } from "@holdfast/protocol";
+import { ActivationContext } from "./context.ts";
+import type { TaskData } from "./definition.ts";
+import { failure, type Outcome } from "./outcome.ts";
+import { describeIssues, type StandardSchema } from "./standard-schema.ts";
+import { storedValue } from "./stored-value.ts";
+
+export { loadFailure, loadTask } from "./load-task.ts";
+export { failure, type Outcome } from "./outcome.ts";
+
+// Runs one body, whatever process it is in: input checked, body called, result checked, outcome said.
+
+/** One activation's body and what it runs with. */
+export interface BodyRun {
+  readonly task: TaskData;
+  readonly start: ActivationStart;
+  readonly call: ChannelCall;
+  readonly abortSignal: AbortSignal;
+  /** Absolute; stacks name files relative to it. */
+  readonly projectRoot: string;
+}
+
+/**
+ * Runs the body to its end and answers what is to be said of it. Never rejects. Steps that the body left unawaited are
+ * waited for, and its log and progress have been sent.
+ */
+export async function runBody(run: BodyRun): Promise<Outcome> {
+  const context = new ActivationContext(run.start, run.call, run.abortSignal);
+  try {
+    const input = await checked(run.task.options.input, run.start.input, (issues) => {
+      return new AppError("invalid_input", `The input does not fit ${run.task.options.id}: ${issues}`);
+    });
+    const returned = await run.task.body(input as never, context);
+    await context.stepsDone();
+    return await success(run.task, returned);
+  } catch (thrown) {
+    return failure(thrown, run.projectRoot);
+  } finally {
+    context.close();
+  }
+}
+
+async function success(task: TaskData, returned: unknown): Promise<Outcome> {
+  let output: unknown = returned;
+  try {
+    output = await checked(task.options.output, returned, (issues) => new TypeError(`It does not fit: ${issues}`));
+    const kept = storedValue(output, "It");
+    const bytes = utf8Bytes(JSON.stringify(kept));
+    if (bytes > limits.outputBytes) {
+      return invalid(`It has ${bytes} bytes; the limit is ${limits.outputBytes}.`, {
+        hint: "Keep large values in a file or an object store and return their name.",
+      });
+    }
+    return { method: "run.succeed", params: { output: kept } };
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function invalid(why: string, more: { readonly hint?: string } = {}): Outcome {
+  const message = `The body returned something that cannot be its output. ${why}`;
+  return { method: "run.fail", params: { error: { code: "result_invalid", message, ...more } } };
+}
+
+async function checked(
+  schema: StandardSchema | undefined,
+  value: unknown,
+  refusal: (issues: string) => Error,
+): Promise<unknown> {
+  if (schema === undefined) return value;
+  const answer = schema["~standard"].validate(value);
+  const result = answer instanceof Promise ? await answer : answer;
+  if (result.issues === undefined) return result.value;
+  throw refusal(describeIssues(result.issues));
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 5_000;
+
+/**
+ * Says the outcome until it is acknowledged: while the store is away it is said again (the control plane takes it once).
+ * An outcome that cannot be stored becomes a failure that says so. Rejects with `stale_epoch` or `run_ended` when the
+ * control plane no longer wants to hear it, and with the AppError of a refusal that has no remedy.
+ */
+export async function settle(call: ChannelCall, outcome: Outcome, pause: (ms: number) => Promise<void>): Promise<void> {
+  let said = outcome;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      await call(said.method, said.params);
+      return;
+    } catch (error) {
+      if (isAppError(error, "store_unavailable")) await pause(pauseMs);
+      else if (said === outcome && isUnstorable(error)) said = unstorable(outcome, error);
+      else throw error;
+    }
+  }
+}
+
+function isUnstorable(error: unknown): error is AppError {
+  const codes = ["invalid_request", "invalid_output", "too_large", "limit_exceeded", "store_full"] as const;
+  return codes.some((code) => isAppError(error, code));
+}
+
+function unstorable(outcome: Outcome, error: AppError): Outcome {
+  const what = outcome.method === "run.succeed" ? "result" : "error";
+  const message = `The ${what} of the body could not be stored: ${error.message}`;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return { method: "run.fail", params: { error: { code: "result_invalid", message, ...hint } } };
+}

@@ -1,0 +1,105 @@
+// Step 5 of 6: the child carries out one activation at a time. The only entry of a child process: it says hello, waits to
+// be told what to run, runs it through body.ts and says how it went. No user code is loaded before it is told.
+
+import { readFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import type { ActivationStart, ChannelCall, Command } from "@holdfast/protocol";
+import { failure, loadFailure, loadTask, type Outcome, runBody, settle } from "./body.ts";
+import { ChannelSocket } from "./channel-socket.ts";
+import { leftovers, lookBefore } from "./leftovers.ts";
+import { registerModuleHook } from "./module-hook.ts";
+
+enableCompileCache();
+// Stacks name the lines that the user wrote, not those of the transformed text.
+process.setSourceMapsEnabled(true);
+
+interface Current {
+  readonly nonce: string;
+  readonly abort: AbortController;
+  /** What the body, or something that it left to happen on its own, threw outside its promise. */
+  readonly uncaught: PromiseWithResolvers<Outcome>;
+  thrown: Outcome | undefined;
+}
+
+let projectRoot = process.cwd();
+let current: Current | undefined;
+
+const channel = new ChannelSocket(Number(process.env.HOLDFAST_CHANNEL_FD ?? "3"), obey, leave);
+channel.hello(sdkVersion());
+
+// Made now, so that their descriptors are not taken for something that a body left behind.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+process.on("uncaughtException", (error) => {
+  if (current === undefined) {
+    console.error(error);
+    process.exit(1);
+  }
+  current.thrown ??= failure(error, projectRoot);
+  current.uncaught.resolve(current.thrown);
+});
+
+function obey(command: Command): void {
+  switch (command.method) {
+    case "welcome":
+      projectRoot = command.params.projectRoot;
+      process.chdir(projectRoot);
+      registerModuleHook();
+      return;
+    case "activation.start":
+      void carryOut(command.params);
+      return;
+    case "activation.abort":
+      if (current?.nonce === command.params.nonce) current.abort.abort(new Error(command.params.reason));
+      return;
+    case "goodbye":
+      process.exit(0);
+  }
+}
+
+async function carryOut(start: ActivationStart): Promise<void> {
+  const abort = new AbortController();
+  const running: Current = { nonce: start.nonce, abort, uncaught: Promise.withResolvers(), thrown: undefined };
+  current = running;
+  const call = channel.calls(start.nonce);
+  const { outcome, clean } = await Promise.race([
+    bodyOutcome(start, call, abort.signal),
+    running.uncaught.promise.then((thrown) => ({ outcome: thrown, clean: () => false })),
+  ]);
+  // In one turn of the loop, what the body left to happen right away has happened.
+  await new Promise((resolve) => setImmediate(resolve));
+  const said = settle(call, running.thrown ?? outcome, pause);
+  channel.returned(start.nonce, running.thrown === undefined && clean());
+  // Refused: the supervisor ends this process.
+  await said.catch(() => undefined);
+  current = undefined;
+}
+
+async function bodyOutcome(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal) {
+  try {
+    const task = await loadTask(start, projectRoot);
+    const before = lookBefore();
+    const outcome = await runBody({ task, start, call, abortSignal, projectRoot });
+    return { outcome, clean: () => leftovers(before).length === 0 };
+  } catch (thrown) {
+    return { outcome: loadFailure(thrown, projectRoot), clean: () => false };
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The supervisor has gone: nobody will hear this process, so it ends with everything that it started. */
+function leave(): void {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    process.exit(1); // not the leader of a group of its own
+  }
+}
+
+function sdkVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return String((JSON.parse(text) as { readonly version?: unknown }).version);
+}

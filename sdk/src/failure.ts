@@ -1,0 +1,80 @@
+import { inspect } from "node:util";
+import { isAppError, limits, type RunError } from "@holdfast/protocol";
+
+// What a person reads of a thrown value: its class, its message, and the part of its stack that is user code.
+
+const messageCharacters = Math.floor(limits.errorTextBytes / 12);
+const stackCharacters = Math.floor(limits.errorTextBytes / 4);
+const deepestCause = 5;
+
+/** The SDK's own folder, whose frames say nothing to a user. */
+const ownFolder = new URL(".", import.meta.url).href;
+
+/**
+ * A thrown value as the error of a run. Frames of Node and of Holdfast are left out of the stack; files under
+ * `projectRoot` (an absolute path) are named relative to it. An AppError keeps its code, hint and details.
+ */
+export function runError(thrown: unknown, projectRoot: string): RunError {
+  if (!(thrown instanceof Error) && !isErrorLike(thrown)) {
+    return {
+      code: "task_failed",
+      message: clean(`The body threw ${inspect(thrown, { depth: 2 })}`, messageCharacters),
+    };
+  }
+  const stack = clean(stackText(thrown, projectRoot, 0), stackCharacters);
+  return {
+    code: isAppError(thrown) ? thrown.code : "task_failed",
+    message: clean(String(thrown.message), messageCharacters),
+    name: clean(String(thrown.name), 200),
+    ...(stack !== "" && { stack }),
+    ...(isAppError(thrown) && thrown.hint !== undefined && { hint: clean(thrown.hint, messageCharacters) }),
+  };
+}
+
+interface ErrorLike {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly cause?: unknown;
+}
+
+/** Errors of another realm (node:vm) are no instance of this realm's Error. */
+function isErrorLike(value: unknown): value is ErrorLike {
+  return typeof value === "object" && value !== null && "message" in value && "name" in value && "stack" in value;
+}
+
+function stackText(error: ErrorLike, projectRoot: string, depth: number): string {
+  const frames = ownStack(error)
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line) && isUserFrame(line))
+    .map((line) => shorten(line, projectRoot));
+  const text = [`${error.name}: ${error.message}`, ...frames].join("\n");
+  const cause = error.cause;
+  if (cause === undefined || depth === deepestCause) return text;
+  if (!isErrorLike(cause)) return `${text}\nCaused by: ${inspect(cause, { depth: 1 })}`;
+  return `${text}\nCaused by: ${stackText(cause, projectRoot, depth + 1)}`;
+}
+
+function ownStack(error: ErrorLike): string {
+  try {
+    return typeof error.stack === "string" ? error.stack : "";
+  } catch {
+    return ""; // a getter, or a prepareStackTrace, of user code that throws
+  }
+}
+
+function isUserFrame(line: string): boolean {
+  if (line.includes("(node:") || line.includes("at node:")) return false;
+  if (line.includes("(<anonymous>)") || line.includes("native)")) return false;
+  if (line.includes(ownFolder) || line.includes(ownFolder.slice("file://".length))) return false;
+  return !/\/node_modules\/(@holdfast|holdfast)\//.test(line);
+}
+
+function shorten(line: string, projectRoot: string): string {
+  return line.replace("file://", "").replace(`${projectRoot.replace(/\/$/, "")}/`, "");
+}
+
+function clean(text: string, maxCharacters: number): string {
+  const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}… (cut: ${text.length} characters)` : text;
+  return cut.replaceAll("\u0000", "\ufffd").toWellFormed();
+}

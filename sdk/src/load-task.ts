@@ -1,0 +1,47 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { ActivationStart } from "@holdfast/protocol";
+import { definitionData, type TaskData } from "./definition.ts";
+import { nearestName } from "./nearest.ts";
+import { failure, type Outcome } from "./outcome.ts";
+
+/** The code that a manifest names is not there. */
+class DefinitionMissing extends Error {}
+
+/** What is to be said when `loadTask` threw. No retry finds code that is missing; what a module throws may pass. */
+export function loadFailure(thrown: unknown, projectRoot: string): Outcome {
+  if (!(thrown instanceof DefinitionMissing)) return failure(thrown, projectRoot);
+  const hint = "The run is pinned to code that is gone: put it back, or start a new run of what is there now.";
+  const error = { code: "definition_missing", message: thrown.message, hint };
+  return { method: "run.fail", params: { error, fatal: true } };
+}
+
+/** Imports a task's module, relative to `projectRoot`, and finds its export. Throws what `loadFailure` explains. */
+export async function loadTask(start: ActivationStart, projectRoot: string): Promise<TaskData> {
+  const { module, export: name } = start.source;
+  const url = pathToFileURL(join(projectRoot, module)).href;
+  const exports = await importModule(url, module);
+  if (!Object.hasOwn(exports, name)) {
+    const nearest = nearestName(name, Object.keys(exports));
+    const meant = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+    throw new DefinitionMissing(`${module} has no export ${name}.${meant}`);
+  }
+  const data = definitionData(exports[name]);
+  if (data?.kind !== "task") throw new DefinitionMissing(`The export ${name} of ${module} is not a task.`);
+  if (data.id !== start.run.definition) {
+    const message = `The export ${name} of ${module} is now the task ${data.id}, not ${start.run.definition}.`;
+    throw new DefinitionMissing(message);
+  }
+  return data;
+}
+
+async function importModule(url: string, module: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(url)) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && "url" in error) {
+      if (error.url === url) throw new DefinitionMissing(`The module ${module} is not there any more.`);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+import { Child, type ChildCommand, type ChildListener } from "./child.ts";
+import type { Guard } from "./guard.ts";
+
+export interface PoolOptions {
+  readonly start: ChildCommand;
+  readonly guard: Guard;
+  /** Started ahead, with no user code loaded. */
+  readonly spareChildren: number;
+  /** After this long without use a warm child is ended. */
+  readonly idleMs: number;
+}
+
+const sweepMs = 10_000;
+
+interface Idle {
+  readonly child: Child;
+  readonly since: number;
+}
+
+/** Children that wait for an activation: spares that have loaded no user code, and warm ones kept for the same use. */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #all = new Set<Child>();
+  readonly #sweep: NodeJS.Timeout;
+  #spares: Child[] = [];
+  /** The longest idle first. */
+  #warm: Idle[] = [];
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.#endIdle(), sweepMs).unref();
+    this.#refill();
+  }
+
+  /** Processes that wait, for tests. */
+  get waiting(): { readonly spare: number; readonly warm: number } {
+    return { spare: this.#spares.length, warm: this.#warm.length };
+  }
+
+  /** A warm child of the same use, else a spare, else a new one; `listener` is set by the caller at once. */
+  take(useKey: string): Child {
+    const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
+    const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
+    if (warm !== undefined) return warm;
+    const child = this.#spares.shift() ?? this.#startChild();
+    child.useKey = useKey;
+    setImmediate(() => this.#refill());
+    return child;
+  }
+
+  /** Keeps a clean child for the same use. */
+  keep(child: Child): void {
+    if (this.#closed || !child.alive) {
+      child.kill();
+      return;
+    }
+    child.thaw();
+    child.listener = this.#waitingListener(child);
+    this.#warm.push({ child, since: performance.now() });
+  }
+
+  /** Ends the longest idle until at most `count` are warm. */
+  trim(count: number): void {
+    while (this.#warm.length > count) this.#warm.shift()?.child.kill();
+  }
+
+  /** Ends every child that waits, spares too: what they have read of the project may be old. */
+  renew(): void {
+    this.trim(0);
+    for (const spare of this.#spares.splice(0)) spare.kill();
+    this.#refill();
+  }
+
+  /** Kills every child that was ever taken or waits, and resolves when all their groups are gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#sweep);
+    for (const child of this.#all) child.kill();
+    await Promise.all([...this.#all].map((child) => child.closed));
+  }
+
+  /** Kills the children that wait. */
+  killAll(): void {
+    for (const child of this.#all) child.kill();
+  }
+
+  #refill(): void {
+    while (!this.#closed && this.#spares.length < this.#options.spareChildren) this.#spares.push(this.#startChild());
+  }
+
+  #startChild(): Child {
+    const child: Child = new Child(this.#options.start, this.#options.guard, noListener);
+    child.listener = this.#waitingListener(child);
+    this.#all.add(child);
+    void child.closed.then(() => this.#all.delete(child));
+    return child;
+  }
+
+  /** A child that waits has nothing to say. */
+  #waitingListener(child: Child): ChildListener {
+    return {
+      ready: () => undefined,
+      frame: () => child.fault("It spoke without an activation."),
+      output: () => undefined,
+      gone: () => this.#forget(child),
+    };
+  }
+
+  #forget(child: Child): void {
+    this.#spares = this.#spares.filter((spare) => spare !== child);
+    this.#warm = this.#warm.filter((idle) => idle.child !== child);
+  }
+
+  #endIdle(): void {
+    const before = performance.now() - this.#options.idleMs;
+    while ((this.#warm[0]?.since ?? Number.POSITIVE_INFINITY) < before) this.#warm.shift()?.child.kill();
+  }
+}
+
+const noListener: ChildListener = {
+  ready: () => undefined,
+  frame: () => undefined,
+  output: () => undefined,
+  gone: () => undefined,
+};

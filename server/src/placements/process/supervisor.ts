@@ -1,0 +1,264 @@
+// Step 4 of 6: the supervisor starts an activation in a child, speaks for the control plane on its channel, keeps its
+// limits, and says how it ended.
+
+import { AppError, returnedSchema } from "@holdfast/protocol";
+import type { Clock } from "../../clock.ts";
+import type {
+  ActivationEnd,
+  ActivationJob,
+  ActivationListener,
+  ActivationVerdict,
+  RunningActivation,
+} from "../placement.ts";
+import { RunningClock } from "../running-clock.ts";
+import { ActivationOutput } from "./activation-output.ts";
+import { Calls } from "./calls.ts";
+import type { Child, ChildEnd } from "./child.ts";
+import { exitWords } from "./exit-words.ts";
+import type { LogLimits } from "./log-budget.ts";
+import type { MemoryWatch } from "./memory-watch.ts";
+
+export interface SupervisorSettings {
+  /** How long a new process may take to say hello. */
+  readonly helloMs: number;
+  /** From abortSignal to TERM. */
+  readonly abortGraceMs: number;
+  /** From TERM to KILL. */
+  readonly termGraceMs: number;
+  readonly logLimits: LogLimits;
+}
+
+export interface Supervised {
+  readonly child: Child;
+  readonly job: ActivationJob;
+  readonly listener: ActivationListener;
+  readonly settings: SupervisorSettings;
+  readonly clock: Clock;
+  readonly memory: MemoryWatch;
+  /** Resident bytes that the process may hold; undefined: no limit. */
+  readonly memoryBytes: number | undefined;
+  /** The activation has ended. */
+  readonly onEnd: () => void;
+  /** The child has ended its activation and is as clean as before it. */
+  readonly onClean: (child: Child) => void;
+}
+
+/** After the acknowledgement, how long a child may take to say that it is clean. */
+const returnedMs = 1_000;
+
+export class Supervisor implements RunningActivation {
+  readonly ended: Promise<ActivationEnd>;
+  readonly #it: Supervised;
+  readonly #clock: RunningClock;
+  readonly #output: ActivationOutput;
+  readonly #calls: Calls;
+  readonly #unwatch: () => void;
+  #resolve: (end: ActivationEnd) => void = () => undefined;
+  /** Decided before the process is gone; the first decision stands. */
+  #verdict: ActivationVerdict | undefined;
+  #over = false;
+  #started = false;
+  #frozen = false;
+  #clean: boolean | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(it: Supervised) {
+    this.#it = it;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#clock = new RunningClock(it.clock, it.job.remainingMs, () => this.#timeOut());
+    this.#output = new ActivationOutput(it.settings.logLimits, (lines) => it.listener.lines(lines));
+    this.#calls = this.#makeCalls();
+    const { child, memoryBytes } = it;
+    child.listener = {
+      ready: () => this.#start(),
+      frame: (frame) => this.#frame(frame),
+      output: (stream, bytes) => this.#output.take(stream, bytes),
+      gone: (end) => void this.#gone(end),
+    };
+    this.#unwatch =
+      memoryBytes === undefined
+        ? () => undefined
+        : it.memory.watch(child.pid, memoryBytes, (bytes) => this.#tooLarge(bytes, memoryBytes));
+    if (child.ready) this.#start();
+    else this.#awaitHello();
+  }
+
+  get ranMs(): number {
+    return this.#clock.ranMs;
+  }
+
+  abort(reason: string): void {
+    if (this.#over || this.#verdict !== undefined) return;
+    this.#verdict = { how: "aborted", reason };
+    this.#endGently(reason);
+  }
+
+  kill(): void {
+    if (this.#over) return;
+    this.#verdict ??= { how: "aborted", reason: "killed" };
+    this.#calls.end(new AppError("run_ended", "The activation has been killed."));
+    this.#it.child.kill();
+  }
+
+  freeze(): void {
+    if (this.#over || this.#frozen) return;
+    this.#frozen = true;
+    this.#clock.stop();
+    this.#it.child.freeze();
+  }
+
+  thaw(): void {
+    if (this.#over || !this.#frozen) return;
+    this.#frozen = false;
+    this.#it.child.thaw();
+    if (this.#started) this.#clock.run();
+  }
+
+  #makeCalls(): Calls {
+    const { child, job, listener } = this.#it;
+    return new Calls({
+      nonce: job.start.nonce,
+      call: (method, params) => listener.call(method, params),
+      admitLines: (lines) => this.#output.admit(lines),
+      handOverOutput: () => this.#handOverOutput(),
+      reply: (reply) => child.send(reply),
+      crowded: (crowded) => (crowded ? child.deafen() : child.hear()),
+      settled: () => this.#settled(),
+      refused: () => this.#refused(),
+      violation: (reason) => child.fault(reason),
+    });
+  }
+
+  #awaitHello(): void {
+    this.#timer = setTimeout(() => {
+      if (this.#started || this.#over) return;
+      if (this.#frozen) return this.#awaitHello();
+      const message = `The process did not say hello within ${this.#it.settings.helloMs} ms of its start.`;
+      this.#verdict ??= { how: "exited", code: null, signal: null, lost: true, message };
+      this.#it.child.kill();
+    }, this.#it.settings.helloMs);
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer);
+    this.#started = true;
+    if (!this.#frozen) this.#clock.run();
+    try {
+      this.#it.child.send({ jsonrpc: "2.0", method: "activation.start", params: this.#it.job.start });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const message = `The input and the recorded steps do not fit into one message: ${why}`;
+      this.#verdict = { how: "exited", code: null, signal: null, lost: false, message };
+      this.#it.child.kill();
+    }
+  }
+
+  #frame(frame: unknown): void {
+    const isReturned =
+      typeof frame === "object" && frame !== null && "method" in frame && frame.method === "activation.returned";
+    if (!isReturned) {
+      this.#calls.take(frame);
+      return;
+    }
+    const returned = returnedSchema.safeParse(frame);
+    if (!returned.success || returned.data.params.nonce !== this.#it.job.start.nonce) return;
+    this.#clean ??= returned.data.params.clean;
+    if (this.#over) this.#letGo();
+  }
+
+  /**
+   * What was printed before a call is in the pipes when the call arrives. Two turns of the loop after that, it has been
+   * read: the first ends the turn under way, the second has asked the pipes.
+   */
+  async #handOverOutput(): Promise<void> {
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await this.#output.flush();
+  }
+
+  #settled(): void {
+    if (this.#over) return;
+    this.#end({ how: "settled" });
+    this.#letGo();
+  }
+
+  /** After the acknowledgement: back to the pool when clean, ended when not, and soon when it does not say. */
+  #letGo(): void {
+    const { child, job } = this.#it;
+    clearTimeout(this.#timer);
+    if (this.#clean === undefined && child.alive) {
+      this.#timer = setTimeout(() => child.kill(), returnedMs);
+      return;
+    }
+    const reusable = this.#clean === true && this.#verdict === undefined && job.task.isolation === "pool";
+    if (reusable && child.alive) this.#it.onClean(child);
+    else child.kill();
+  }
+
+  #refused(): void {
+    this.#verdict ??= { how: "refused" };
+    this.#it.child.kill();
+  }
+
+  #timeOut(): void {
+    if (this.#over || this.#verdict !== undefined) return;
+    this.#verdict = { how: "timed_out" };
+    this.#calls.close(new AppError("run_ended", "The attempt's time was over before the body returned."));
+    this.#endGently("The attempt's time is over.");
+  }
+
+  #endGently(reason: string): void {
+    const { child, job, settings } = this.#it;
+    if (!this.#started || this.#frozen) {
+      child.kill();
+      return;
+    }
+    child.send({ jsonrpc: "2.0", method: "activation.abort", params: { nonce: job.start.nonce, reason } });
+    this.#timer = setTimeout(() => {
+      child.terminate();
+      this.#timer = setTimeout(() => child.kill(), settings.termGraceMs);
+    }, settings.abortGraceMs);
+  }
+
+  #tooLarge(bytes: number, maxBytes: number): void {
+    if (this.#over || this.#verdict !== undefined) return;
+    const message = `The process held ${mib(bytes)} of memory; the limit is ${mib(maxBytes)}.`;
+    const hint = "Process the data in parts, or raise the task's memory.";
+    this.#verdict = { how: "exited", code: null, signal: "SIGKILL", lost: false, message, hint };
+    this.#it.child.kill();
+  }
+
+  async #gone(end: ChildEnd): Promise<void> {
+    clearTimeout(this.#timer);
+    // A result that was said before the end is still heard: its acknowledgement decides.
+    await this.#calls.idle();
+    if (this.#over) return;
+    const verdict = this.#verdict ?? this.#explain(end);
+    if (verdict.how === "exited") this.#output.say("error", verdict.message);
+    await this.#output.flush();
+    this.#end(verdict);
+  }
+
+  #explain(end: ChildEnd): ActivationVerdict {
+    const { code, signal, fault } = end;
+    if (fault === undefined) return { how: "exited", code, signal, ...exitWords(end, this.#it.child.ready) };
+    // Without an exit code and signal it was never a process: the machine's fault.
+    const lost = code === null && signal === null;
+    const message = lost ? fault : `The process was ended for what it said on the channel. ${fault}`;
+    return { how: "exited", code, signal, lost, message };
+  }
+
+  #end(verdict: ActivationVerdict): void {
+    this.#over = true;
+    this.#clock.stop();
+    this.#unwatch();
+    clearTimeout(this.#timer);
+    this.#it.onEnd();
+    this.#resolve({ ...verdict, ranMs: this.#clock.ranMs });
+  }
+}
+
+function mib(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MiB`;
+}
