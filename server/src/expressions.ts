@@ -55,8 +55,21 @@ function makeEnvironment(): Environment {
   return env;
 }
 
+// A map evaluates the same expression for each of its items.
+const remembered = new Map<string, ParsedExpression>();
+const rememberedExpressions = 1_000;
+
 /** Parses and checks an expression. Throws ExpressionError with the place and a remedy. */
 export function parseExpression(text: string): ParsedExpression {
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const parsed = parse(text);
+  if (remembered.size >= rememberedExpressions) remembered.clear();
+  remembered.set(text, parsed);
+  return parsed;
+}
+
+function parse(text: string): ParsedExpression {
   try {
     const program = environment.parse(text);
     const checked = program.check();

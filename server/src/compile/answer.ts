@@ -1,0 +1,37 @@
+import { manifestSchema } from "@holdfast/protocol";
+import { z } from "zod";
+
+// What crosses between the compiler and the process that loads user code.
+
+/** What the process is told, as JSON on its standard input. */
+export const compileRequestSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("definitions"),
+    root: z.string(),
+    /** Absolute paths, in order. */
+    files: z.array(z.string()),
+    /** Files that were named one by one: each must export something. */
+    named: z.array(z.string()),
+  }),
+  z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string() }),
+]);
+export type CompileRequest = z.infer<typeof compileRequestSchema>;
+
+export const problemSchema = z.strictObject({
+  file: z.string(),
+  line: z.number().int(),
+  column: z.number().int().optional(),
+  message: z.string(),
+  hint: z.string(),
+});
+
+/** What it answers on descriptor 3. */
+export const compileAnswerSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("definitions"),
+    manifests: z.array(manifestSchema),
+    problems: z.array(problemSchema),
+  }),
+  z.strictObject({ kind: z.literal("config"), config: z.json(), problems: z.array(problemSchema) }),
+]);
+export type CompileAnswer = z.infer<typeof compileAnswerSchema>;

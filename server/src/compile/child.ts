@@ -1,0 +1,151 @@
+// The process that loads user code to compile it. Told what to do on standard input, it answers on descriptor 3, so that
+// nothing that user code prints can be taken for the answer.
+
+import { enableCompileCache } from "node:module";
+import { Socket } from "node:net";
+import { relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { canonicalText } from "@holdfast/protocol";
+import {
+  compileDefinitions,
+  definitionData,
+  type ExportedDefinition,
+  type InspectExpression,
+  type Problem,
+  positionInStack,
+} from "@holdfast/sdk/definitions";
+import { registerModuleHook } from "@holdfast/sdk/module-hook";
+import { ExpressionError, parseExpression } from "../expressions.ts";
+import { type CompileAnswer, type CompileRequest, compileRequestSchema } from "./answer.ts";
+
+enableCompileCache();
+process.setSourceMapsEnabled(true);
+const door = new Socket({ fd: 3, readable: true, writable: true });
+// The other end is gone: nobody waits for the answer.
+door
+  .on("error", () => process.exit(1))
+  .on("close", () => process.exit(1))
+  .resume();
+
+const request = await readRequest();
+registerModuleHook();
+const answer = request.kind === "config" ? await readConfig(request) : await readDefinitions(request);
+// User code may have left timers and connections behind: they are not waited for.
+door.end(JSON.stringify(answer), () => process.exit(0));
+
+async function readRequest(): Promise<CompileRequest> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return compileRequestSchema.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
+}
+
+async function readConfig({ file }: { readonly file: string }): Promise<CompileAnswer> {
+  const loaded = await load(file);
+  if (loaded.problem !== undefined) return { kind: "config", config: null, problems: [loaded.problem] };
+  const value = loaded.exports.default;
+  const refuse = (message: string, hint: string): CompileAnswer => {
+    return { kind: "config", config: null, problems: [{ file, line: 1, message, hint }] };
+  };
+  if (value === undefined)
+    return refuse("The config file has no default export.", "Write export default defineConfig({ … }).");
+  try {
+    return { kind: "config", config: JSON.parse(canonicalText(value)) as null, problems: [] };
+  } catch (error) {
+    return refuse(
+      `The config is not plain JSON: ${messageOf(error)}.`,
+      "Use texts, numbers, booleans, lists and objects.",
+    );
+  }
+}
+
+async function readDefinitions(told: CompileRequest & { kind: "definitions" }): Promise<CompileAnswer> {
+  const problems: Problem[] = [];
+  const exported: (ExportedDefinition & { readonly home: boolean })[] = [];
+  for (const file of told.files) {
+    const loaded = await load(file);
+    if (loaded.problem !== undefined) {
+      problems.push(loaded.problem);
+      continue;
+    }
+    const module = relative(told.root, file).split(sep).join("/");
+    const found = Object.entries(loaded.exports).flatMap(([name, value]) => {
+      const data = definitionData(value);
+      return data === undefined ? [] : [{ data, source: { module, export: name }, home: data.position?.file === file }];
+    });
+    exported.push(...found);
+    if (found.length === 0 && told.named.includes(file)) problems.push(exportsNothing(file, loaded.exports));
+  }
+  // A definition that is exported again elsewhere keeps the name of the module that wrote it.
+  exported.sort((a, b) => Number(b.home) - Number(a.home));
+  const compiled = await compileDefinitions(exported, inspect);
+  const manifests = problems.length > 0 ? [] : [...compiled.manifests];
+  return { kind: "definitions", manifests, problems: [...problems, ...compiled.problems] };
+}
+
+function exportsNothing(file: string, exports: Readonly<Record<string, unknown>>): Problem {
+  const names = Object.keys(exports);
+  const message =
+    names.length === 0
+      ? "The file exports nothing."
+      : `The file exports no task or workflow (only ${names.join(", ")}).`;
+  return { file, line: 1, message, hint: 'Write "export const name = task({ id: "name" }, …)".' };
+}
+
+type Loaded =
+  | { readonly exports: Readonly<Record<string, unknown>>; readonly problem?: undefined }
+  | { readonly problem: Problem };
+
+async function load(file: string): Promise<Loaded> {
+  try {
+    return { exports: (await import(pathToFileURL(file).href)) as Record<string, unknown> };
+  } catch (error) {
+    return { problem: loadProblem(file, error) };
+  }
+}
+
+function loadProblem(file: string, error: unknown): Problem {
+  if (!(error instanceof Error)) {
+    return {
+      file,
+      line: 1,
+      message: `Loading the file threw ${String(error)}.`,
+      hint: "Code outside of tasks runs when a file is loaded.",
+    };
+  }
+  const code = "code" in error ? String(error.code) : "";
+  const place = placeOf(error) ?? { file, line: 1 };
+  const message = `The file cannot be loaded: ${error.name}: ${messageOf(error)}`;
+  return { ...place, message, hint: loadHint(code, error) };
+}
+
+function placeOf(error: Error): { file: string; line: number; column?: number } | undefined {
+  if ("file" in error && "line" in error && typeof error.file === "string" && typeof error.line === "number") {
+    return { file: error.file, line: error.line };
+  }
+  const stack = error.stack ?? "";
+  const first = /^(?:file:\/\/)?(\/[^\n]*?):(\d+)\n/.exec(stack);
+  if (first !== null && error instanceof SyntaxError)
+    return { file: decodeURI(first[1] ?? ""), line: Number(first[2]) };
+  return positionInStack(stack);
+}
+
+function loadHint(code: string, error: Error): string {
+  if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND")
+    return "Install the package, or correct the path of the import.";
+  if (error instanceof SyntaxError) return "Correct the syntax, or the name that is imported.";
+  return "Code outside of tasks runs when a file is loaded: keep it free of work, and of what only a task may reach.";
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+}
+
+function inspect(text: string): ReturnType<InspectExpression> {
+  try {
+    const { tasks, usesItem } = parseExpression(text);
+    return { tasks, usesItem };
+  } catch (error) {
+    const hint = error instanceof ExpressionError ? error.hint : "Expressions are CEL.";
+    return { tasks: [], usesItem: false, defect: { message: messageOf(error), hint } };
+  }
+}

@@ -1,0 +1,84 @@
+import { isAbsolute, relative, sep } from "node:path";
+import { canonicalText, limits, type Manifest, utf8Bytes } from "@holdfast/protocol";
+import type { Problem } from "@holdfast/sdk/definitions";
+import { canonicalHash } from "../canonical.ts";
+import { findFiles, namedFiles } from "./files.ts";
+import { type CompileProcessOptions, runCompileProcess } from "./process.ts";
+
+export interface CompileOptions extends CompileProcessOptions {
+  /** Absolute. Modules are named relative to it. */
+  readonly root: string;
+  /** Globs relative to the root. */
+  readonly include?: readonly string[];
+  /** Instead of globs: these files, each of which must export a definition. */
+  readonly files?: readonly string[];
+}
+
+export interface CompiledManifest {
+  readonly id: string;
+  /** SHA-256 of the canonical manifest, in hexadecimal. */
+  readonly hash: string;
+  readonly manifest: Manifest;
+}
+
+export interface Compiled {
+  /** One for each exported definition, in order of their ids; empty when there are problems. */
+  readonly manifests: readonly CompiledManifest[];
+  /** Every mistake; files relative to the root where they lie in it. */
+  readonly problems: readonly Problem[];
+  /** The files that were read, relative to the root, with `/`. */
+  readonly files: readonly string[];
+}
+
+/** Compiles a project's definitions in a process of its own. Mistakes are answered, not thrown. */
+export async function compileProject(options: CompileOptions): Promise<Compiled> {
+  const { root } = options;
+  const chosen =
+    options.files === undefined ? await findFiles(root, options.include ?? []) : namedFiles(root, options.files);
+  const files = chosen.files.map((file) => localName(root, file));
+  if (chosen.problems.length > 0) return { manifests: [], problems: localProblems(root, chosen.problems), files };
+  const named = options.files === undefined ? [] : [...chosen.files];
+  const answer = await runCompileProcess({ kind: "definitions", root, files: [...chosen.files], named }, options);
+  if (answer.kind !== "definitions") {
+    const problem = answer.kind === "none" ? answer : { message: "The compile process gave a wrong answer.", hint: "" };
+    return { manifests: [], problems: [{ file: "", line: 0, message: problem.message, hint: problem.hint }], files };
+  }
+  const manifests = answer.manifests.map((manifest) => ({
+    id: manifest.root,
+    hash: canonicalHash(manifest),
+    manifest,
+  }));
+  const problems = [...localProblems(root, answer.problems.map(withoutUndefined)), ...manifests.flatMap(tooLarge)];
+  return { manifests: problems.length > 0 ? [] : manifests, problems, files };
+}
+
+function tooLarge({ id, manifest }: CompiledManifest): Problem[] {
+  const bytes = utf8Bytes(canonicalText(manifest));
+  if (bytes <= limits.manifestBytes) return [];
+  const message = `The manifest of "${id}" has ${bytes} bytes; at most ${limits.manifestBytes} are allowed.`;
+  return [{ file: "", line: 0, message, hint: "Keep large constants in files, and split large workflows." }];
+}
+
+/** In order of file and line, each once, with names relative to the root. */
+export function localProblems(root: string, problems: readonly Problem[]): Problem[] {
+  const local = problems.map((problem) => ({ ...problem, file: localName(root, problem.file) }));
+  local.sort((a, b) =>
+    a.file === b.file ? a.line - b.line || (a.column ?? 0) - (b.column ?? 0) : a.file < b.file ? -1 : 1,
+  );
+  const seen = new Set<string>();
+  return local.filter((problem) => {
+    const key = JSON.stringify(problem);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** Properties that are undefined are as good as absent; the types want them absent. */
+function withoutUndefined({ column, ...problem }: Omit<Problem, "column"> & { column?: number | undefined }): Problem {
+  return column === undefined ? problem : { ...problem, column };
+}
+
+function localName(root: string, file: string): string {
+  if (!isAbsolute(file)) return file;
+  const name = relative(root, file);
+  return name.startsWith("..") || isAbsolute(name) ? file : name.split(sep).join("/");
+}

@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { limits } from "@holdfast/protocol";
+import { type CompileAnswer, type CompileRequest, compileAnswerSchema } from "./answer.ts";
+
+export interface CompileProcessOptions {
+  /** What user code prints while it is loaded. */
+  readonly onOutput?: (text: string, stream: "stdout" | "stderr") => void;
+  /** The process is ended after this; default 60 s. */
+  readonly limitMs?: number;
+}
+
+/** How the process ended when it gave no answer. */
+export interface NoAnswer {
+  readonly kind: "none";
+  readonly message: string;
+  readonly hint: string;
+}
+
+const entry = fileURLToPath(new URL(`./child${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
+const answerBytes = 4 * limits.frameBytes;
+
+/** Runs one compile process: user code in a group and an environment of its own, ended with everything it started. */
+export function runCompileProcess(
+  request: CompileRequest,
+  options: CompileProcessOptions = {},
+): Promise<CompileAnswer | NoAnswer> {
+  const limitMs = options.limitMs ?? 60_000;
+  const conditions = entry.endsWith(".ts") ? ["--conditions=@holdfast/source"] : [];
+  const child = spawn(process.execPath, [...conditions, entry], {
+    cwd: request.root,
+    env: cleanEnvironment(),
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    detached: true,
+  });
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let ended: NoAnswer | undefined;
+    const stop = (message: string, hint: string): void => {
+      ended ??= { kind: "none", message, hint };
+      endGroup(child);
+    };
+    const timer = setTimeout(() => {
+      const hint =
+        "Code outside of tasks runs when a file is loaded: look for an endless loop or an await that never ends.";
+      stop(`Loading the project took longer than ${limitMs / 1_000} s.`, hint);
+    }, limitMs);
+    child.stdio[3]?.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > answerBytes) stop("The project's manifests are too large.", "Split the project.");
+      else chunks.push(chunk);
+    });
+    child.stdio[3]?.on("error", () => undefined);
+    listen(child, options);
+    child.on("error", (error) =>
+      stop(`The compile process could not be started: ${error.message}.`, "Is Node still where it was?"),
+    );
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      endGroup(child);
+      resolve(ended ?? readAnswer(Buffer.concat(chunks), code, signal));
+    });
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(JSON.stringify(request));
+  });
+}
+
+function listen(child: ChildProcess, { onOutput }: CompileProcessOptions): void {
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream]?.setEncoding("utf8");
+    child[stream]?.on("data", (text: string) => onOutput?.(text, stream));
+  }
+}
+
+function readAnswer(bytes: Buffer, code: number | null, signal: NodeJS.Signals | null): CompileAnswer | NoAnswer {
+  if (bytes.length === 0) {
+    const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+    const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
+    return { kind: "none", message: `The process that loads the project ended ${how} before it was done.`, hint };
+  }
+  try {
+    return compileAnswerSchema.parse(JSON.parse(bytes.toString("utf8")));
+  } catch (error) {
+    const why = (error instanceof Error ? error.message : String(error)).slice(0, 2_000);
+    return {
+      kind: "none",
+      message: `The compiled definitions are not valid: ${why}`,
+      hint: "This is a mistake of Holdfast: please report it.",
+    };
+  }
+}
+
+/** Ends the process and whatever it started. */
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // The group is gone already.
+  }
+}
+
+/** Only what loading code needs, and one time zone and language, so that a manifest is the same wherever it is compiled. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, HOME, TMPDIR } = process.env;
+  return Object.fromEntries(
+    Object.entries({ PATH, HOME, TMPDIR, LANG: "C.UTF-8", TZ: "UTC" }).filter(([, value]) => value !== undefined),
+  );
+}

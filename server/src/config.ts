@@ -1,0 +1,252 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { type Duration, durationMs } from "@holdfast/protocol";
+import { nameHint, type Problem } from "@holdfast/sdk/definitions";
+
+// What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
+// imports little; reading a config file is the compiler's work (compile/load-config.ts).
+
+/** What `holdfast.config.ts` may say. Everything is optional. */
+export interface Config {
+  /** The application's name; default the package's, else the folder's. */
+  readonly app?: string;
+  /** Globs, relative to the root, of the files that export definitions; default `tasks/**` and `workflows/**`. */
+  readonly include?: readonly string[];
+  /** `sqlite:./x.db` (relative to the root), `postgres://…` or `memory:`; default `sqlite:.holdfast/holdfast.db`. */
+  readonly store?: string;
+  readonly namespace?: string;
+  /** How long a node is believed alive after its last sign; default 15s. */
+  readonly lease?: Duration;
+  /** Activations at once in this node; default the number of processors. */
+  readonly concurrency?: number;
+  /** How long ended runs, keys and log lines are kept; defaults 30d, 30d, 7d. */
+  readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
+  /** Where the HTTP interface listens; default 4400 on 127.0.0.1. Port 0 takes a free one. */
+  readonly port?: number;
+  readonly host?: string;
+}
+
+/** Returns its argument; for the types. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
+
+/** A configuration with every default filled in and every duration in milliseconds. */
+export interface Settings {
+  readonly root: string;
+  readonly configFile: string | undefined;
+  readonly app: string;
+  readonly include: readonly string[];
+  readonly store: string;
+  readonly namespace: string;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+  readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
+  readonly port: number;
+  readonly host: string;
+}
+
+export const defaultInclude: readonly string[] = ["tasks/**", "workflows/**"];
+const configNames = ["ts", "mts", "js", "mjs"].map((extension) => `holdfast.config.${extension}`);
+
+export interface ProjectPlace {
+  readonly root: string;
+  readonly configFile: string | undefined;
+}
+
+/** The root: the folder of the nearest config file at or above `from`, else of the nearest package.json, else `from`. */
+export function findProject(from: string): ProjectPlace {
+  const folders = [...ancestors(resolve(from))];
+  for (const folder of folders) {
+    const configFile = configNames.map((name) => join(folder, name)).find((file) => existsSync(file));
+    if (configFile !== undefined) return { root: folder, configFile };
+  }
+  const withPackage = folders.find((folder) => existsSync(join(folder, "package.json")));
+  return { root: withPackage ?? resolve(from), configFile: undefined };
+}
+
+function* ancestors(folder: string): Generator<string> {
+  for (let at = folder; ; at = dirname(at)) {
+    yield at;
+    if (dirname(at) === at) return;
+  }
+}
+
+/** `.holdfast/` under the root, made when it is missing, with a .gitignore of its own. */
+export function ensureStateFolder(root: string): string {
+  const folder = join(root, ".holdfast");
+  mkdirSync(folder, { recursive: true });
+  const ignore = join(folder, ".gitignore");
+  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  return folder;
+}
+
+type Flags = { readonly [K in Exclude<keyof Config, "retention" | "include">]?: string | number };
+
+export interface SettingsSources {
+  readonly place: ProjectPlace;
+  /** The config file's value, as JSON. */
+  readonly file?: unknown;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: Flags & { readonly include?: readonly string[] };
+}
+
+/** Flag > environment (`HOLDFAST_…`) > file > default. With problems, `settings` has defaults in their place. */
+export function resolveSettings(sources: SettingsSources): { settings: Settings; problems: readonly Problem[] } {
+  const reader = new SettingsReader(sources);
+  reader.checkFile();
+  const { root, configFile } = sources.place;
+  const settings: Settings = {
+    root,
+    configFile,
+    app: reader.text("app", /^[A-Za-z0-9@][\w.@/-]{0,199}$/) ?? appName(root),
+    include: reader.list("include") ?? defaultInclude,
+    store: reader.text("store", /^(?:sqlite:.+|postgres(?:ql)?:\/\/.+|memory:)$/) ?? "sqlite:.holdfast/holdfast.db",
+    namespace: reader.text("namespace", /^[a-z0-9][a-z0-9_-]{0,62}$/) ?? "default",
+    leaseMs: reader.duration("lease", 1_000) ?? 15_000,
+    concurrency: reader.integer("concurrency", { min: 1, max: 1_000 }) ?? availableParallelism(),
+    retention: {
+      runsMs: reader.duration("retention.runs", 0) ?? 30 * dayMs,
+      keysMs: reader.duration("retention.keys", 0) ?? 30 * dayMs,
+      logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
+    },
+    port: reader.integer("port", { min: 0, max: 65_535 }) ?? 4400,
+    host: reader.text("host", /^[\w.:-]{1,255}$/) ?? "127.0.0.1",
+  };
+  return { settings, problems: reader.problems };
+}
+
+const dayMs = 86_400_000;
+const knownKeys = ["app", "include", "store", "namespace", "lease", "concurrency", "retention", "port", "host"];
+const laterKeys = ["queues", "access", "schedules", "secrets", "mode"];
+const hints: Readonly<Record<string, string>> = {
+  app: "Use letters, digits and . _ - / @.",
+  store: 'Write "sqlite:./file.db", "postgres://…" or "memory:".',
+  namespace: "Use lower-case letters, digits, _ and -.",
+  host: "Write an address or a host name.",
+};
+
+interface Given {
+  readonly value: unknown;
+  /** As messages name it: `--port`, `HOLDFAST_PORT`, `"port"`. */
+  readonly source: string;
+  readonly inFile: boolean;
+}
+
+class SettingsReader {
+  readonly problems: Problem[] = [];
+  readonly #sources: SettingsSources;
+  readonly #file: Readonly<Record<string, unknown>>;
+  #text: string | undefined;
+
+  constructor(sources: SettingsSources) {
+    this.#sources = sources;
+    this.#file = isRecord(sources.file) ? sources.file : {};
+  }
+
+  checkFile(): void {
+    const { file } = this.#sources;
+    if (file !== undefined && !isRecord(file)) {
+      this.#addInFile("", "the default export is no object", "Write export default defineConfig({ … }).");
+    }
+    this.#checkKeys(this.#file, knownKeys, "");
+    const { retention } = this.#file;
+    if (isRecord(retention)) this.#checkKeys(retention, ["runs", "keys", "logs"], "retention.");
+    else if (retention !== undefined)
+      this.#addInFile("retention", '"retention" is no object', 'Write { runs: "30d" }.');
+  }
+
+  text(name: string, pattern: RegExp): string | undefined {
+    const given = this.#find(name);
+    if (given === undefined) return undefined;
+    if (typeof given.value === "string" && pattern.test(given.value)) return given.value;
+    return this.#refuse(given, name, hints[name] ?? "Write a text.");
+  }
+
+  list(name: string): readonly string[] | undefined {
+    const given = this.#find(name);
+    if (given === undefined) return undefined;
+    const value = typeof given.value === "string" ? given.value.split(",").map((item) => item.trim()) : given.value;
+    const fits =
+      Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string" && item !== "");
+    return fits ? (value as string[]) : this.#refuse(given, name, 'Write a list of globs: ["tasks/**"].');
+  }
+
+  duration(name: string, leastMs: number): number | undefined {
+    const given = this.#find(name);
+    if (given === undefined) return undefined;
+    const ms = typeof given.value === "string" ? durationMs(given.value) : undefined;
+    if (ms !== undefined && ms >= leastMs) return ms;
+    const least = leastMs === 0 ? "" : `, at least ${leastMs / 1_000}s`;
+    return this.#refuse(given, name, `Write a duration such as "15s" or "30d"${least}.`);
+  }
+
+  integer(name: string, { min, max }: { readonly min: number; readonly max: number }): number | undefined {
+    const given = this.#find(name);
+    if (given === undefined) return undefined;
+    const value = typeof given.value === "string" && /^\d+$/.test(given.value) ? Number(given.value) : given.value;
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+    return this.#refuse(given, name, `Write a whole number from ${min} to ${max}.`);
+  }
+
+  #find(name: string): Given | undefined {
+    const flag = (this.#sources.flags as Readonly<Record<string, unknown>> | undefined)?.[name];
+    if (flag !== undefined) return { value: flag, source: `--${name}`, inFile: false };
+    const variable = `HOLDFAST_${name.replace(".", "_").toUpperCase()}`;
+    const fromEnv = this.#sources.env?.[variable];
+    if (fromEnv !== undefined && fromEnv !== "") return { value: fromEnv, source: variable, inFile: false };
+    const [first = "", second] = name.split(".");
+    const outer = this.#file[first];
+    const value = second === undefined ? outer : isRecord(outer) ? outer[second] : undefined;
+    return value === undefined ? undefined : { value, source: `"${name}"`, inFile: true };
+  }
+
+  #refuse(given: Given, name: string, hint: string): undefined {
+    const message = `${given.source} is ${JSON.stringify(given.value)}`;
+    if (given.inFile) this.#addInFile(name, message, hint);
+    else this.problems.push({ file: "", line: 0, message: `${message}.`, hint });
+    return undefined;
+  }
+
+  #checkKeys(object: Readonly<Record<string, unknown>>, known: readonly string[], prefix: string): void {
+    for (const key of Object.keys(object)) {
+      if (known.includes(key)) continue;
+      if (prefix === "" && laterKeys.includes(key)) {
+        this.#addInFile(key, `"${key}" is not supported yet`, "Remove it: this version would not do what it asks.");
+      } else this.#addInFile(key, `unknown key "${prefix}${key}"`, nameHint(key, known));
+    }
+  }
+
+  #addInFile(key: string, message: string, hint: string): void {
+    const file = this.#sources.place.configFile ?? "";
+    const name = key.split(".").at(-1) ?? "";
+    this.problems.push({ file, line: this.#lineOf(name), message: `${message}.`, hint });
+  }
+
+  /** Where the config file names a key, as well as its text tells. */
+  #lineOf(key: string): number {
+    const file = this.#sources.place.configFile;
+    if (file === undefined) return 0;
+    this.#text ??= existsSync(file) ? readFileSync(file, "utf8") : "";
+    const pattern = new RegExp(
+      key === "" ? "export\\s+default" : `(?:^|[{,\\s"'])${key.replace(/\W/g, "\\$&")}["']?\\s*[:,}]`,
+    );
+    const index = this.#text.split("\n").findIndex((line) => pattern.test(line));
+    return index === -1 ? 1 : index + 1;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function appName(root: string): string {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    if (isRecord(parsed) && typeof parsed.name === "string" && parsed.name !== "") return parsed.name;
+  } catch {
+    // Without a readable package.json the folder names the application.
+  }
+  return basename(root) || "app";
+}
