@@ -46,7 +46,8 @@ export function admitFinishes(rows: readonly Finish[]): void {
 export function admitExpansions(rows: readonly Expansion[]): void {
   admitCount(rows.length);
   admitText(rows);
-  for (const [index, { runId, children, edges }] of rows.entries()) {
+  for (const [index, { runId, input, children, edges }] of rows.entries()) {
+    admitBytes(input, limits.collectedOutputBytes, index, "input");
     if (children.length === 0) refuse(index, "has no children");
     if (children.length > limits.itemsPerMap) tooLarge(index, "children", limits.itemsPerMap);
     const blockedBy = new Map<string, number>();

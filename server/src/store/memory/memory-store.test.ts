@@ -1,0 +1,16 @@
+import { storeContract } from "../store.contract.ts";
+import { openMemoryStore } from "./memory-store.ts";
+
+storeContract("memory", {
+  clock: "held",
+  timedLeases: true,
+  second: false,
+  async open() {
+    let now = 1_800_000_000_000;
+    const store = openMemoryStore({ clock: { now: () => now } });
+    const advance = (ms: number) => {
+      now += ms;
+    };
+    return { store, advance, close: () => store.close() };
+  },
+});

@@ -1,0 +1,33 @@
+import { describe, test } from "node:test";
+import { claimContract } from "./contract/claim.contract.ts";
+import { definitionsContract } from "./contract/definitions.contract.ts";
+import { enqueueContract } from "./contract/enqueue.contract.ts";
+import { finishContract } from "./contract/finish.contract.ts";
+import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
+
+export type { ContractHarness, ContractSubject } from "./contract/world.contract.ts";
+
+/** What a subject of the contract is checked for; the parts that need more than every store has look at the subject. */
+const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubject) => void>> = {
+  definitions: definitionsContract,
+  enqueue: enqueueContract,
+  claim: claimContract,
+  finish: finishContract,
+};
+
+/** Holds a store to the words of store.ts. Each case has a store of its own, opened and closed by the subject. */
+export function storeContract(name: string, subject: ContractSubject): void {
+  const contract: Contract = (sentence, body) => {
+    test(sentence, async () => {
+      const harness = await subject.open();
+      try {
+        await body(new World(harness));
+      } finally {
+        await harness.close();
+      }
+    });
+  };
+  describe(`the contract of stores, kept by ${name}`, () => {
+    for (const [part, register] of Object.entries(parts)) describe(part, () => register(contract, subject));
+  });
+}
