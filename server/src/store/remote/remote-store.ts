@@ -1,0 +1,28 @@
+import type { RingTopic, Store, StoreVerb } from "../store.ts";
+import { storeVerbs } from "./wire.ts";
+
+/** How a store that is somewhere else is reached. */
+export interface StoreLink {
+  /** Carries a call there and its answer back. Rejects with AppErrors. */
+  call(verb: StoreVerb, args: unknown): Promise<unknown>;
+  ring(topics: readonly RingTopic[]): void;
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** The store at the other end of a link: each verb is a message there and an answer back. */
+export function remoteStore(link: StoreLink): Store {
+  const verbs = Object.fromEntries(storeVerbs.map((verb) => [verb, (args: unknown) => link.call(verb, args)]));
+  return {
+    // The answers are what the same verb of the store at the other end returned.
+    ...(verbs as unknown as Pick<Store, StoreVerb>),
+    ring: (topics) => link.ring(topics),
+    onRing: (listener) => link.onRing(listener),
+    close: () => link.close(),
+  };
+}
+
+/** Calls a verb by its name. */
+export function callVerb(store: Store, verb: StoreVerb, args: unknown): Promise<unknown> {
+  return (store[verb] as (args: unknown) => Promise<unknown>)(args);
+}

@@ -1,0 +1,94 @@
+import { connect, type Socket } from "node:net";
+import { AppError, encodeFrame, FrameDecoder } from "@holdfast/protocol";
+import type { RingTopic, StoreVerb } from "../store.ts";
+import { Bell } from "./bell.ts";
+import { PendingCalls } from "./pending.ts";
+import type { StoreLink } from "./remote-store.ts";
+import { errorOf, type ServerFrame, serverFrameSchema, storeFrameBytes, storeWireVersion } from "./wire.ts";
+
+/** One connection to a store's owner. It ends with the connection: reopening.ts makes the next one. */
+export class SocketLink implements StoreLink {
+  readonly #socket: Socket;
+  readonly #decoder = new FrameDecoder(storeFrameBytes);
+  readonly #calls: PendingCalls;
+  readonly #bell = new Bell();
+  readonly #onWelcome: () => void;
+  readonly #closed: Promise<void>;
+  #refusal: AppError | undefined;
+
+  /** Resolves when the owner has answered; rejects when nobody does, or with the owner's refusal. */
+  static open(path: string, { onExit }: { onExit: () => void }): Promise<SocketLink> {
+    return new Promise((resolve, reject) => {
+      const link = new SocketLink(path, {
+        onWelcome: () => resolve(link),
+        onExit: (error) => {
+          reject(error);
+          onExit();
+        },
+      });
+    });
+  }
+
+  private constructor(path: string, told: { onWelcome: () => void; onExit: (error: AppError) => void }) {
+    this.#onWelcome = told.onWelcome;
+    this.#socket = connect(path);
+    this.#calls = new PendingCalls((requests) => {
+      this.#socket.write(Buffer.concat(requests.map((request) => encodeFrame(request, storeFrameBytes))));
+    });
+    this.#socket.write(encodeFrame({ hello: { version: storeWireVersion, pid: process.pid } }));
+    this.#socket.on("data", (chunk) => this.#hear(chunk));
+    let cause: unknown;
+    this.#socket.on("error", (error) => {
+      cause = error;
+    });
+    this.#closed = new Promise((resolve) => {
+      this.#socket.on("close", () => {
+        const text = "The process that owns the store does not answer.";
+        const error = this.#refusal ?? new AppError("store_unavailable", text, { cause });
+        this.#calls.abandon(error);
+        this.#bell.silence();
+        told.onExit(error);
+        resolve();
+      });
+    });
+  }
+
+  call(verb: StoreVerb, args: unknown): Promise<unknown> {
+    if (this.#socket.destroyed) return Promise.reject(new AppError("store_unavailable", "The connection has ended."));
+    return this.#calls.call(verb, args);
+  }
+
+  ring(topics: readonly RingTopic[]): void {
+    if (!this.#socket.destroyed) this.#socket.write(encodeFrame({ ring: topics }));
+  }
+
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
+    return this.#bell.listen(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#calls.answered();
+    this.#socket.destroySoon();
+    await this.#closed;
+  }
+
+  #hear(chunk: Buffer): void {
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#take(serverFrameSchema.parse(frame));
+    } catch (cause) {
+      this.#refusal = new AppError("store_unavailable", "The process that owns the store sent a malformed message.", {
+        cause,
+      });
+      this.#socket.destroy();
+    }
+  }
+
+  #take(frame: ServerFrame): void {
+    if ("hello" in frame) this.#onWelcome();
+    else if ("ring" in frame) this.#bell.tell(frame.ring);
+    else if ("refused" in frame) {
+      this.#refusal = errorOf(frame.refused);
+      this.#socket.destroy();
+    } else this.#calls.answer(frame);
+  }
+}

@@ -1,0 +1,105 @@
+import { AppError, type RunError } from "@holdfast/protocol";
+import { claimed, type RunRow } from "../../core/index.ts";
+import { type Connection, listText } from "./connection.ts";
+import { appendEvents } from "./events.ts";
+import { selectRuns, updateClaimed } from "./run-rows.ts";
+import type { Turn } from "./turn.ts";
+
+// Claims walk the partial index of ready runs, one queue at a time, and visit what they take and nothing else.
+
+interface Place {
+  readonly seq: number;
+  readonly priority: number;
+}
+
+export function claimRuns(
+  { db, now, ring }: Turn,
+  args: { memberId: string; namespace: string; queues: readonly string[] | null; limitRows: number },
+): RunRow[] {
+  const { memberId, namespace, limitRows } = args;
+  if (!isMember(db, memberId)) {
+    throw new AppError("member_gone", `Member ${memberId} is gone: its runs have been taken over.`, {
+      hint: "Join again under a new id.",
+    });
+  }
+  const queues = args.queues ?? readyQueues(db, namespace);
+  const places = queues.flatMap((queue) => readyPlaces(db, { namespace, queue, limitRows }));
+  if (queues.length > 1) places.sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+  const chosen = places.slice(0, limitRows).map((place) => place.seq);
+  if (chosen.length === 0) return [];
+  const rows = selectRuns(
+    db,
+    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY priority DESC, seq",
+    listText(chosen),
+  );
+  const claims = rows.map(({ seq, run }) => ({ seq, ...claimed(run, memberId, now) }));
+  for (const { seq, row } of claims) updateClaimed(db, { seq, run: row });
+  appendEvents(
+    db,
+    claims.map(({ row, data }) => ({ run: row, number: row.lastEvent, type: "run.started", at: now, data })),
+  );
+  ring("events");
+  return claims.map((claim) => claim.row);
+}
+
+/** True while nobody has judged the member gone. */
+export function isMember(db: Connection, id: string): boolean {
+  return db.find("SELECT 1 FROM members WHERE id = ? AND ended_at IS NULL", id) !== undefined;
+}
+
+/** Queues that have a claimable run, by hopping from each to the next in the index. */
+function readyQueues(db: Connection, namespace: string): string[] {
+  const rows = db.list<{ queue: string }>(
+    `WITH RECURSIVE hop (queue) AS (
+       SELECT min(queue) FROM runs WHERE namespace = ?1 AND status = 'ready' AND wake_at IS NULL
+       UNION ALL
+       SELECT (SELECT min(queue) FROM runs
+               WHERE namespace = ?1 AND queue > hop.queue AND status = 'ready' AND wake_at IS NULL)
+       FROM hop WHERE hop.queue IS NOT NULL)
+     SELECT queue FROM hop WHERE queue IS NOT NULL`,
+    namespace,
+  );
+  return rows.map((row) => row.queue);
+}
+
+function readyPlaces(
+  db: Connection,
+  { namespace, queue, limitRows }: { namespace: string; queue: string; limitRows: number },
+): Place[] {
+  return db.list<Place>(
+    `SELECT seq, priority FROM runs INDEXED BY runs_ready
+     WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
+     ORDER BY priority DESC, seq LIMIT ?`,
+    namespace,
+    queue,
+    limitRows,
+  );
+}
+
+export function listClaimed(
+  { db }: Turn,
+  { memberId, limitRows }: { memberId: string; limitRows: number },
+): { runId: string; epoch: number }[] {
+  return db.list(
+    `SELECT id AS runId, epoch FROM runs INDEXED BY runs_claimed WHERE claimed_by = ? ORDER BY claimed_at, seq LIMIT ?`,
+    memberId,
+    limitRows,
+  );
+}
+
+export function listCancelling(
+  { db }: Turn,
+  { memberId, limitRows }: { memberId: string; limitRows: number },
+): { runId: string; epoch: number; error: RunError }[] {
+  const rows = db.list<{ runId: string; epoch: number; ending: string }>(
+    `SELECT id AS runId, epoch, ending FROM runs INDEXED BY runs_claimed
+     WHERE claimed_by = ? AND status = 'cancelling' ORDER BY claimed_at, seq LIMIT ?`,
+    memberId,
+    limitRows,
+  );
+  return rows.map(({ runId, epoch, ending }) => ({
+    runId,
+    epoch,
+    error: (JSON.parse(ending) as { error: RunError }).error,
+  }));
+}

@@ -1,0 +1,100 @@
+import { Worker } from "node:worker_threads";
+import { AppError } from "@holdfast/protocol";
+import { Bell } from "../remote/bell.ts";
+import { PendingCalls } from "../remote/pending.ts";
+import type { StoreLink } from "../remote/remote-store.ts";
+import { errorOf, type StoreAnswer } from "../remote/wire.ts";
+import type { RingTopic, StoreVerb } from "../store.ts";
+import type { FromThread, ThreadData, ToThread } from "./thread.ts";
+
+const fromSource = import.meta.url.endsWith(".ts");
+const entry = new URL(fromSource ? "./thread.ts" : "./thread.js", import.meta.url);
+
+export interface DatabaseThreadOptions {
+  readonly path: string;
+  readonly migrate: boolean;
+  /** Absent: the machine's clock. */
+  readonly clock?: { now(): number };
+  /** Called once, when the thread is gone for whatever reason. */
+  readonly onExit: () => void;
+}
+
+/** The owner's own way to its database. */
+export class DatabaseThread implements StoreLink {
+  readonly #worker: Worker;
+  readonly #calls: PendingCalls;
+  readonly #bell = new Bell();
+  readonly #exited: Promise<void>;
+  #gone = false;
+
+  /** Resolves when the database is open. Rejects with what kept it from opening. */
+  static open(options: DatabaseThreadOptions): Promise<DatabaseThread> {
+    return new Promise((resolve, reject) => {
+      const thread = new DatabaseThread(options, {
+        opened: () => resolve(thread),
+        failed: reject,
+      });
+    });
+  }
+
+  private constructor(
+    { path, migrate, clock, onExit }: DatabaseThreadOptions,
+    told: { opened: () => void; failed: (error: unknown) => void },
+  ) {
+    const workerData: ThreadData = { path, migrate, now: clock?.now() ?? Date.now() };
+    const condition = fromSource ? ["--conditions=@holdfast/source"] : [];
+    // The environment is not for this thread, and warnings are the main thread's to give.
+    this.#worker = new Worker(entry, { workerData, env: {}, execArgv: [...condition, "--no-warnings"] });
+    this.#calls = new PendingCalls((requests) => {
+      this.#post(clock === undefined ? { requests } : { requests, now: clock.now() });
+    });
+    this.#worker.on("message", (text: string) => {
+      const message = JSON.parse(text) as FromThread;
+      if ("opened" in message) told.opened();
+      else if ("failed" in message) told.failed(errorOf(message.failed));
+      else {
+        for (const answer of message.answers) this.#calls.answer(answer as StoreAnswer);
+        this.#bell.tell(message.rings);
+      }
+    });
+    let cause: unknown;
+    this.#worker.on("error", (error) => {
+      cause = error;
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on("exit", () => {
+        this.#gone = true;
+        const error = new AppError("store_unavailable", `The store ${path} is closed.`, { cause });
+        told.failed(error);
+        this.#calls.abandon(error);
+        this.#bell.silence();
+        onExit();
+        resolve();
+      });
+    });
+  }
+
+  call(verb: StoreVerb, args: unknown): Promise<unknown> {
+    if (this.#gone) return Promise.reject(new AppError("store_unavailable", "The store is closed."));
+    return this.#calls.call(verb, args);
+  }
+
+  ring(topics: readonly RingTopic[]): void {
+    this.#bell.tell(topics);
+  }
+
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
+    return this.#bell.listen(listener);
+  }
+
+  /** Lets calls under way end, then closes the database. */
+  async close(): Promise<void> {
+    await this.#calls.answered();
+    if (!this.#gone) this.#post({ close: true });
+    await this.#exited;
+  }
+
+  #post(message: ToThread): void {
+    this.#worker.postMessage(JSON.stringify(message));
+  }
+}

@@ -1,0 +1,161 @@
+import { failureOf, type StoreAnswer, type StoreRequest } from "../remote/wire.ts";
+import type { RingTopic, StoreDescription, StoreVerb } from "../store.ts";
+import { Connection } from "./connection.ts";
+import { nextBoot, settleIncarnation } from "./incarnation.ts";
+import { prepareSchema } from "./schema.ts";
+import { runVerb } from "./verbs.ts";
+
+// The one writer of a store's file. Synchronous; lives in a thread of its own.
+//
+// P3  Each call is a savepoint in a transaction that carries all calls which were waiting: one fsync for everybody, and a
+//     call that fails takes back only itself. When the commit itself fails, each call is tried alone, so that one that
+//     does not fit on the disk is not the others' loss.
+// P9  The clock row is written with every change; no transaction, of this boot or a later one, runs on an earlier moment.
+
+export interface DatabaseOptions {
+  readonly path: string;
+  /** False: an older or absent schema is refused instead of brought up to date. */
+  readonly migrate: boolean;
+}
+
+export interface Committed {
+  readonly answers: StoreAnswer[];
+  readonly rings: RingTopic[];
+}
+
+const reading: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
+  "describe",
+  "findDefinition",
+  "listDefinitions",
+  "findManifest",
+  "listCancelling",
+  "listClaimed",
+  "findRun",
+  "findRunIds",
+  "listRuns",
+  "listTree",
+  "findScopes",
+  "listChildOutputs",
+  "listSteps",
+  "listMembers",
+  "listEvents",
+  "sequenceEvents",
+  "listTopic",
+  "listLogs",
+]);
+
+export class Database {
+  readonly #db: Connection;
+  readonly #description: StoreDescription;
+  readonly #boot: number;
+  #lastNow: number;
+
+  constructor({ path, migrate }: DatabaseOptions, now: number) {
+    this.#db = new Connection(path);
+    try {
+      this.#db.script(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
+        PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864`);
+      const schemaVersion = prepareSchema(this.#db, { path, migrate, now });
+      this.#db.script("BEGIN IMMEDIATE");
+      const incarnation = settleIncarnation(this.#db, path);
+      this.#boot = nextBoot(this.#db);
+      this.#db.run("INSERT INTO clock (one, now) VALUES (1, ?) ON CONFLICT (one) DO NOTHING", now);
+      this.#lastNow = this.#db.find<{ now: number }>("SELECT now FROM clock")?.now ?? now;
+      this.#db.script("COMMIT");
+      this.#description = { kind: "sqlite", incarnation, schemaVersion, now, timedLeases: false };
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Carries out calls in order, commits them together and answers them. */
+  carryOut(requests: readonly StoreRequest[], clockNow: number): Committed {
+    this.#lastNow = Math.max(this.#lastNow, clockNow);
+    const together = this.#tryTogether(requests);
+    if (together !== undefined) return together;
+    const answers: StoreAnswer[] = [];
+    const rings = new Set<RingTopic>();
+    for (const request of requests) {
+      const alone = this.#alone(request);
+      answers.push(...alone.answers);
+      for (const topic of alone.rings) rings.add(topic);
+    }
+    return { answers, rings: [...rings] };
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Undefined when the transaction could not be completed: then nothing of it has happened. */
+  #tryTogether(requests: readonly StoreRequest[]): Committed | undefined {
+    const rings = new Set<RingTopic>();
+    const answers: StoreAnswer[] = [];
+    try {
+      this.#begin();
+      for (const request of requests) {
+        answers.push(this.#carryOutOne(request, rings));
+        if (!this.#db.inTransaction) return undefined;
+      }
+      this.#commit();
+    } catch {
+      this.#rollBack();
+      return undefined;
+    }
+    return { answers, rings: [...rings] };
+  }
+
+  #alone(request: StoreRequest): Committed {
+    const rings = new Set<RingTopic>();
+    try {
+      this.#begin();
+      const result = this.#run(request, rings);
+      this.#commit();
+      return { answers: [{ id: request.id, result }], rings: [...rings] };
+    } catch (error) {
+      this.#rollBack();
+      return { answers: [{ id: request.id, error: failureOf(error) }], rings: [] };
+    }
+  }
+
+  #carryOutOne(request: StoreRequest, rings: Set<RingTopic>): StoreAnswer {
+    if (reading.has(request.verb)) return this.#answer(request, rings);
+    const own = new Set<RingTopic>();
+    this.#db.mark("SAVEPOINT call");
+    const answer = this.#answer(request, own);
+    // A full disk can make SQLite roll back everything at once: then the savepoint is gone with it.
+    if (!this.#db.inTransaction) return answer;
+    if (answer.error === undefined) for (const topic of own) rings.add(topic);
+    else this.#db.mark("ROLLBACK TO call");
+    this.#db.mark("RELEASE call");
+    return answer;
+  }
+
+  #answer(request: StoreRequest, rings: Set<RingTopic>): StoreAnswer {
+    try {
+      return { id: request.id, result: this.#run(request, rings) };
+    } catch (error) {
+      return { id: request.id, error: failureOf(error) };
+    }
+  }
+
+  #run({ verb, args }: StoreRequest, rings: Set<RingTopic>): unknown {
+    const turn = { db: this.#db, now: this.#lastNow, boot: this.#boot, ring: (topic: RingTopic) => rings.add(topic) };
+    return runVerb(turn, verb, args, this.#description);
+  }
+
+  #begin(): void {
+    this.#db.changes = 0;
+    this.#db.mark("BEGIN IMMEDIATE");
+  }
+
+  #commit(): void {
+    if (this.#db.changes > 0) this.#db.run("UPDATE clock SET now = ?", this.#lastNow);
+    this.#db.mark("COMMIT");
+  }
+
+  #rollBack(): void {
+    if (this.#db.inTransaction) this.#db.mark("ROLLBACK");
+  }
+}

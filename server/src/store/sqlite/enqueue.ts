@@ -1,0 +1,104 @@
+import { claimed, enqueuedData, isClaimable, type LedgerEvent, type RunRow, startingRun } from "../../core/index.ts";
+import { admitEnqueue } from "../admission.ts";
+import type { EnqueueResult, EnqueueRow, Uniqueness } from "../store.ts";
+import { isMember } from "./claims.ts";
+import type { Connection } from "./connection.ts";
+import { appendEvents } from "./events.ts";
+import { insertRun } from "./run-rows.ts";
+import type { Turn } from "./turn.ts";
+
+export function enqueueRuns(turn: Turn, { rows }: { rows: readonly EnqueueRow[] }): EnqueueResult[] {
+  admitEnqueue(rows);
+  const events: LedgerEvent[] = [];
+  const results = rows.map((row) => enqueueOne(turn, row, events));
+  appendEvents(turn.db, events);
+  if (events.length > 0) turn.ring("events");
+  return results;
+}
+
+function enqueueOne(turn: Turn, row: EnqueueRow, events: LedgerEvent[]): EnqueueResult {
+  const { db, now } = turn;
+  const { run, key, request, claimFor } = row;
+  const repeated = findRepeated(turn, row);
+  if (repeated !== undefined) return repeated;
+  const enqueued = startingRun(run, now);
+  events.push({ run: enqueued, number: 1, type: "run.enqueued", at: now, data: enqueuedData(enqueued) });
+  const inserted = claimAtOnce(turn, { run: enqueued, claimFor, events });
+  insertRun(db, inserted);
+  if (key !== null) insertKey(db, { ...runKey(row), uniqueness: key, runId: run.id, now });
+  if (request !== null) insertKey(db, { ...requestKey(row), uniqueness: request, runId: run.id, now });
+  if (isClaimable(inserted)) turn.ring("ready");
+  return { outcome: "created", run: inserted };
+}
+
+function claimAtOnce(
+  { db, now }: Turn,
+  { run, claimFor, events }: { run: RunRow; claimFor: string | null; events: LedgerEvent[] },
+): RunRow {
+  if (claimFor === null || !isClaimable(run) || !isMember(db, claimFor)) return run;
+  const { row, data } = claimed(run, claimFor, now);
+  events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data });
+  return row;
+}
+
+function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined {
+  const { run, key, request } = row;
+  if (request !== null) {
+    const known = findKey(db, { ...requestKey(row), key: request.key });
+    if (known !== undefined) {
+      return { outcome: known.hash === request.hash ? "existing" : "request_conflict", runId: known.runId };
+    }
+  }
+  if (key !== null) {
+    const known = findKey(db, { ...runKey(row), key: key.key });
+    if (known !== undefined) {
+      return { outcome: known.hash === key.hash ? "existing" : "key_conflict", runId: known.runId };
+    }
+  }
+  if (db.find("SELECT 1 FROM runs WHERE id = ?", run.id) !== undefined) return { outcome: "existing", runId: run.id };
+  return undefined;
+}
+
+interface KeyScope {
+  readonly namespace: string;
+  readonly kind: "run" | "request";
+  readonly scope: string;
+}
+
+function runKey({ run }: EnqueueRow): KeyScope {
+  return { namespace: run.namespace, kind: "run", scope: run.definition };
+}
+
+function requestKey({ run }: EnqueueRow): KeyScope {
+  return { namespace: run.namespace, kind: "request", scope: "" };
+}
+
+function findKey(
+  db: Connection,
+  { namespace, kind, scope, key }: KeyScope & { key: string },
+): { hash: string; runId: string } | undefined {
+  return db.find(
+    "SELECT hash, run_id AS runId FROM keys WHERE namespace = ? AND kind = ? AND scope = ? AND key = ?",
+    namespace,
+    kind,
+    scope,
+    key,
+  );
+}
+
+function insertKey(
+  db: Connection,
+  args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number },
+): void {
+  const { namespace, kind, scope, uniqueness, runId, now } = args;
+  db.run(
+    `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    namespace,
+    kind,
+    scope,
+    uniqueness.key,
+    uniqueness.hash,
+    runId,
+    now + uniqueness.retentionMs,
+  );
+}

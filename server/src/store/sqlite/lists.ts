@@ -1,0 +1,147 @@
+import type { RunStatus } from "@holdfast/protocol";
+import type { RunRow } from "../../core/index.ts";
+import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
+import { listText } from "./connection.ts";
+import { placeOf } from "./cursor.ts";
+import { type PlacedRun, selectLeanRuns, selectRuns, valueOf } from "./run-rows.ts";
+import type { Turn } from "./turn.ts";
+
+// Lists visit about what they show: each filter has an index that is in the order of creation, or is small.
+
+export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
+  const found = narrowings(filter).flatMap((narrowing) => page(turn, filter, narrowing));
+  found.sort((a, b) => b.seq - a.seq);
+  const shown = found.slice(0, filter.limitRows);
+  const last = shown.at(-1);
+  const more = found.length > shown.length && last !== undefined;
+  return { runs: shown.map((row) => row.run), cursor: more ? String(last.seq) : null };
+}
+
+interface Narrowing {
+  readonly index: string;
+  readonly where: string;
+  readonly values: readonly string[];
+}
+
+/** Where to look: one index for a parent, a definition or everything; else one for each status. */
+function narrowings({ parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
+  const among = statuses === undefined ? "" : "AND status IN (SELECT value FROM json_each(?))";
+  const values = statuses === undefined ? [] : [listText(statuses)];
+  if (parentId !== undefined) {
+    const byDefinition = definition === undefined ? "" : "AND definition = ?";
+    const all = [parentId, ...(definition === undefined ? [] : [definition]), ...values];
+    return [{ index: "INDEXED BY runs_children", where: `parent_id = ? ${byDefinition} ${among}`, values: all }];
+  }
+  if (definition !== undefined) {
+    return [{ index: "INDEXED BY runs_definition", where: `definition = ? ${among}`, values: [definition, ...values] }];
+  }
+  if (statuses !== undefined) return [...new Set(statuses)].map((status) => narrowingOf(status, rootsOnly));
+  return [{ index: inOrder(rootsOnly), where: "1", values: [] }];
+}
+
+function narrowingOf(status: RunStatus, rootsOnly: boolean): Narrowing {
+  switch (status) {
+    case "running":
+      return { index: "INDEXED BY runs_claimed", where: "claimed_by IS NOT NULL AND status = 'running'", values: [] };
+    case "ready":
+      return { index: "INDEXED BY runs_live", where: "ended_at IS NULL AND status = 'ready'", values: [] };
+    case "succeeded":
+      return { index: inOrder(rootsOnly), where: "status = 'succeeded'", values: [] };
+    case "pending":
+    case "waiting":
+    case "cancelling":
+    case "failed":
+    case "cancelled":
+    case "skipped":
+      // The literal lets the planner see that the partial index holds every such row.
+      return { index: "INDEXED BY runs_uncommon", where: `status = '${status}'`, values: [] };
+  }
+}
+
+function inOrder(rootsOnly: boolean): string {
+  return rootsOnly ? "INDEXED BY runs_roots" : "NOT INDEXED";
+}
+
+function page({ db }: Turn, filter: RunFilter, { index, where, values }: Narrowing): PlacedRun[] {
+  const roots = filter.rootsOnly ? "AND parent_id IS NULL" : "";
+  return selectRuns(
+    db,
+    `${index} WHERE ${where} AND namespace = ? ${roots} AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    ...values,
+    filter.namespace,
+    placeOf(filter.cursor) ?? Number.MAX_SAFE_INTEGER,
+    filter.limitRows + 1,
+  );
+}
+
+export function findRunIds(
+  { db }: Turn,
+  { namespace, prefix, limitRows }: { namespace: string; prefix: string; limitRows: number },
+): string[] {
+  const rows = db.list<{ id: string }>(
+    "SELECT id FROM runs INDEXED BY runs_id WHERE id >= ? AND id < ? AND namespace = ? ORDER BY id LIMIT ?",
+    prefix,
+    `${prefix}\u{10ffff}`,
+    namespace,
+    limitRows,
+  );
+  return rows.map((row) => row.id);
+}
+
+/** The root stands before everything below it. */
+export function listTree(
+  { db }: Turn,
+  { rootId, after, limitRows }: { rootId: string; after?: string; limitRows: number },
+): RunRow[] {
+  const place = after === undefined ? 0 : (selectLeanRuns(db, "WHERE id = ?", after)[0]?.seq ?? 0);
+  const root = selectLeanRuns(db, "WHERE id = ? AND seq > ?", rootId, place);
+  const below = selectLeanRuns(
+    db,
+    "INDEXED BY runs_tree WHERE root_id = ? AND parent_id IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
+    rootId,
+    place,
+    limitRows,
+  );
+  return [...root, ...below].slice(0, limitRows).map((row) => row.run);
+}
+
+interface StoredOutput {
+  readonly name: string;
+  readonly status: RunStatus;
+  readonly output: string | null;
+}
+
+export function findScopes({ db }: Turn, { rows }: { rows: readonly ScopeQuery[] }): ScopeResult[] {
+  return rows.map(({ parentId, names }) => {
+    const outputs = names.flatMap((name) => {
+      const child = db.find<StoredOutput>(
+        `SELECT name, status, output FROM runs INDEXED BY runs_children
+         WHERE parent_id = ? AND name = ? ORDER BY seq DESC LIMIT 1`,
+        parentId,
+        name,
+      );
+      return child === undefined ? [] : [outputOf(child)];
+    });
+    const input = valueOf(db.find<{ input: string | null }>("SELECT input FROM runs WHERE id = ?", parentId)?.input);
+    return input === undefined ? { outputs } : { input, outputs };
+  });
+}
+
+export function listChildOutputs(
+  { db }: Turn,
+  { parentId, afterIndex, limitRows }: { parentId: string; afterIndex: number; limitRows: number },
+): ChildOutput[] {
+  const rows = db.list<StoredOutput>(
+    `SELECT name, status, output FROM runs INDEXED BY runs_items
+     WHERE parent_id = ? AND item_index IS NOT NULL AND item_index > ? ORDER BY item_index LIMIT ?`,
+    parentId,
+    afterIndex,
+    limitRows,
+  );
+  return rows.map(outputOf);
+}
+
+function outputOf({ name, status, output }: StoredOutput): ChildOutput {
+  const value = valueOf(output);
+  return status === "succeeded" && value !== undefined ? { name, status, output: value } : { name, status };
+}

@@ -1,0 +1,64 @@
+import { chmodSync } from "node:fs";
+import type { StoreLink } from "../remote/remote-store.ts";
+import { SocketServer } from "../remote/socket-server.ts";
+import type { RingTopic, StoreVerb } from "../store.ts";
+import { DatabaseThread } from "./database-thread.ts";
+import type { OwnerLock } from "./lock.ts";
+import { claimSocketPlace } from "./socket-place.ts";
+
+export interface OwnedStoreOptions {
+  readonly path: string;
+  readonly migrate: boolean;
+  readonly clock?: { now(): number };
+  readonly onExit: () => void;
+}
+
+/** The owner's store: the database's thread, and the socket by which other processes reach it. */
+export class OwnedStore implements StoreLink {
+  readonly #thread: DatabaseThread;
+  readonly #server: SocketServer;
+
+  private constructor(thread: DatabaseThread, server: SocketServer) {
+    this.#thread = thread;
+    this.#server = server;
+  }
+
+  /** Opens with the lock in hand, and gives it back when the database is closed or could not be opened. */
+  static async open(lock: OwnerLock, { path, onExit, ...options }: OwnedStoreOptions): Promise<OwnedStore> {
+    let server: SocketServer | undefined;
+    const thread = await DatabaseThread.open({
+      ...options,
+      path,
+      onExit: () => {
+        // The thread has died or was closed; whoever takes the lock next listens at the same place.
+        void (server?.close() ?? Promise.resolve()).finally(() => lock.release());
+        onExit();
+      },
+    });
+    try {
+      chmodSync(path, 0o600);
+      server = await SocketServer.listen(claimSocketPlace(path), thread);
+      return new OwnedStore(thread, server);
+    } catch (error) {
+      await thread.close();
+      throw error;
+    }
+  }
+
+  call(verb: StoreVerb, args: unknown): Promise<unknown> {
+    return this.#thread.call(verb, args);
+  }
+
+  ring(topics: readonly RingTopic[]): void {
+    this.#thread.ring(topics);
+  }
+
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
+    return this.#thread.onRing(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+    await this.#thread.close();
+  }
+}

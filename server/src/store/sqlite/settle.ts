@@ -1,0 +1,75 @@
+import { type Edge, Ledger, type LedgerChanges, type Links, type RunRow } from "../../core/index.ts";
+import { type Connection, listText } from "./connection.ts";
+import { appendEvents } from "./events.ts";
+import { insertRun, loadRuns, updateRun } from "./run-rows.ts";
+
+// P3  What core's ledger decides is written in the transaction that loaded the rows: the runs, their edges, their events.
+
+/** A ledger over stored rows, which it reads as the ledger asks for them. */
+export class StoredLedger {
+  readonly #db: Connection;
+  readonly ledger: Ledger;
+
+  constructor(db: Connection, now: number) {
+    this.#db = db;
+    this.ledger = new Ledger(now);
+  }
+
+  /** Loads runs, with the links of those whose end is to be expected, so that the usual case needs one query a batch. */
+  load(ids: readonly string[]): void {
+    const rows = loadRuns(this.#db, ids);
+    this.ledger.load(rows);
+    this.#link(rows);
+  }
+
+  take(rows: readonly RunRow[]): void {
+    this.ledger.load(rows);
+  }
+
+  /** Carries every end on to parents and dependents. */
+  settle(): void {
+    for (let wanted = this.ledger.propagate(); wanted.length > 0; wanted = this.ledger.propagate()) {
+      this.#link(wanted.map((id) => this.ledger.row(id)).filter((row) => row !== undefined));
+    }
+  }
+
+  /** Writes everything. Answers what was written. */
+  write(): LedgerChanges {
+    const changes = this.ledger.changes();
+    for (const run of changes.inserted) insertRun(this.#db, run);
+    for (const run of changes.updated) updateRun(this.#db, run);
+    for (const edge of changes.newEdges) insertEdge(this.#db, edge);
+    for (const edge of changes.flippedEdges) flipEdge(this.#db, edge);
+    appendEvents(this.#db, changes.events);
+    return changes;
+  }
+
+  #link(runs: readonly RunRow[]): void {
+    const children = runs.filter((run) => run.parentId !== null);
+    this.ledger.link(
+      runs.map((run) => run.id),
+      selectLinks(this.#db, children),
+    );
+  }
+}
+
+/** Unflipped edges that begin in these children, and the rows of their parents and dependents. */
+function selectLinks(db: Connection, children: readonly RunRow[]): Links {
+  // A root has no parent, and edges join children of one parent only.
+  if (children.length === 0) return { edges: [], rows: [] };
+  const edges = db.list<Edge>(
+    `SELECT upstream, downstream FROM edges WHERE upstream IN (SELECT value FROM json_each(?)) AND flipped = 0`,
+    listText(children.map((run) => run.id)),
+  );
+  const wanted = new Set(edges.map((edge) => edge.downstream));
+  for (const { parentId } of children) if (parentId !== null) wanted.add(parentId);
+  return { edges, rows: loadRuns(db, [...wanted]) };
+}
+
+function insertEdge(db: Connection, { upstream, downstream }: Edge): void {
+  db.run("INSERT INTO edges (upstream, downstream) VALUES (?, ?)", upstream, downstream);
+}
+
+function flipEdge(db: Connection, { upstream, downstream }: Edge): void {
+  db.run("UPDATE edges SET flipped = 1 WHERE upstream = ? AND downstream = ?", upstream, downstream);
+}

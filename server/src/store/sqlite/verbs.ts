@@ -1,0 +1,69 @@
+import { AppError } from "@holdfast/protocol";
+import type { Store, StoreDescription, StoreVerb } from "../store.ts";
+import { admitText } from "../admission.ts";
+import { claimRuns, listCancelling, listClaimed } from "./claims.ts";
+import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
+import { expandRuns, expireRuns, finishActivations, orderEnd, wakeRuns } from "./endings.ts";
+import { enqueueRuns } from "./enqueue.ts";
+import { selectEvents, selectTopic } from "./events.ts";
+import { findRunIds, findScopes, listChildOutputs, listRuns, listTree } from "./lists.ts";
+import { appendLogs, listLogs } from "./logs.ts";
+import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
+import { prune } from "./prune.ts";
+import { findRun } from "./run-rows.ts";
+import { commitSteps, listSteps } from "./steps.ts";
+import type { Turn } from "./turn.ts";
+
+/** Every verb but `describe`, which is the database's own to answer. */
+type TurnVerb = Exclude<StoreVerb, "describe">;
+
+type Verbs = {
+  readonly [V in TurnVerb]: (turn: Turn, args: Parameters<Store[V]>[0]) => Awaited<ReturnType<Store[V]>>;
+};
+
+const verbs: Verbs = {
+  applyManifests,
+  findDefinition,
+  listDefinitions,
+  findManifest,
+  enqueueRuns,
+  claimRuns,
+  finishActivations,
+  commitSteps,
+  appendLogs,
+  expandRuns,
+  orderEnd,
+  listCancelling,
+  listClaimed,
+  wakeRuns,
+  expireRuns,
+  findRun: ({ db }, { id }) => findRun(db, id),
+  findRunIds,
+  listRuns,
+  listTree,
+  findScopes,
+  listChildOutputs,
+  listSteps,
+  joinMember: (turn, args) => {
+    admitText([args]);
+    return joinMember(turn, args);
+  },
+  renewMember,
+  leaveMember,
+  judgeMembers,
+  listMembers,
+  listEvents: ({ db }, args) => selectEvents(db, args),
+  // Positions are given out in the commit itself: see events.ts.
+  sequenceEvents: () => ({ moved: 0, more: false }),
+  listTopic: ({ db }, args) => selectTopic(db, args),
+  listLogs,
+  prune,
+};
+
+/** Carries out one verb. `describe` answers the description given. */
+export function runVerb(turn: Turn, verb: StoreVerb, args: unknown, description: StoreDescription): unknown {
+  if (verb === "describe") return { ...description, now: turn.now };
+  const run = verbs[verb] as ((turn: Turn, args: unknown) => unknown) | undefined;
+  if (run === undefined) throw new AppError("invalid_request", `A store has no verb ${String(verb)}.`);
+  return run(turn, args);
+}
