@@ -1,8 +1,11 @@
 import { describe, test } from "node:test";
+import { cancelContract } from "./contract/cancel.contract.ts";
 import { claimContract } from "./contract/claim.contract.ts";
 import { definitionsContract } from "./contract/definitions.contract.ts";
 import { enqueueContract } from "./contract/enqueue.contract.ts";
+import { expandContract } from "./contract/expand.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
+import { graphContract } from "./contract/graph.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
 
 export type { ContractHarness, ContractSubject } from "./contract/world.contract.ts";
@@ -13,6 +16,9 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   enqueue: enqueueContract,
   claim: claimContract,
   finish: finishContract,
+  expand: expandContract,
+  graph: graphContract,
+  cancel: cancelContract,
 };
 
 /** Holds a store to the words of store.ts. Each case has a store of its own, opened and closed by the subject. */
