@@ -75,16 +75,16 @@ class BindingReader {
     const found = this.#place.inspectExpression(expression.text);
     if (found.defect !== undefined)
       this.#refuse(`${text} is an expression with a mistake: ${found.defect.message}`, found.defect.hint);
+    const named = expression.references.map(({ reference }) => reference);
     for (const name of found.tasks) {
       this.upstream.add(name);
-      if (this.#place.hasNode(name) || expression.references.some(({ reference }) => reference.from === "output"))
-        continue;
+      if (this.#place.hasNode(name) || named.some((item) => item.from === "output" && item.node === name)) continue;
       this.#refuse(
         `${text} names tasks.${name}, which is no node above it`,
         "Put a reference into the template: it names its node by itself.",
       );
     }
-    if (found.usesItem && this.#place.map === undefined && expression.references.length === 0) {
+    if (found.usesItem && this.#place.map === undefined && !named.some((item) => item.from === "item")) {
       this.#refuse(`${text} uses item outside of a map`, 'An item exists only in "key" and "with" of its own map.');
     }
     return { cel: expression.text };

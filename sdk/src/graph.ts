@@ -134,7 +134,7 @@ export class Graph {
     draft.reader.onlyKnown(callOptions, laterOptions);
     const given = args === undefined && callee?.known.input !== undefined ? {} : args;
     const bound = this.#bind(given, "its input", draft);
-    this.#checkArguments(bound.binding, callee?.known.input, "its input", draft);
+    if (bound.defects.length === 0) this.#checkArguments(bound.binding, callee?.known.input, "its input", draft);
     const node = { kind: "call" as const, ...this.#fields(draft, callee?.data), args: bound.binding };
     return this.#add(draft, node, "output", callee?.known.output ?? unknownShape);
   }

@@ -9,7 +9,12 @@ export function nearestName(name: string, known: Iterable<string>): string | und
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? sameBeginning(name.toLowerCase(), known);
+}
+
+/** `retries` is far from `retry` by letters, but begins like it. */
+function sameBeginning(name: string, known: Iterable<string>): string | undefined {
+  return [...known].find((candidate) => name.length >= 4 && candidate.toLowerCase().startsWith(name.slice(0, 4)));
 }
 
 /** Insertions, removals, replacements and swaps of neighbours that lead from `a` to `b`. */

@@ -20,7 +20,7 @@ import { type Problem, ProblemList } from "./problem.ts";
 import { ReferenceMisuse } from "./reference.ts";
 import { type Shape, schemaShape, unknownShape } from "./shape.ts";
 import { positionInStack } from "./source-position.ts";
-import type { StandardSchema } from "./standard-schema.ts";
+import { isStandardSchema, type StandardSchema } from "./standard-schema.ts";
 
 /** A definition and where it is exported. */
 export interface ExportedDefinition {
@@ -307,7 +307,8 @@ function present<T extends object>(fields: T): Present<T> {
 }
 
 function schemaOption(data: DefinitionData, option: string): StandardSchema | undefined {
-  return (data.options as unknown as Readonly<Record<string, StandardSchema | undefined>> | undefined)?.[option];
+  const value = (data.options as unknown as Readonly<Record<string, unknown>> | undefined)?.[option];
+  return isStandardSchema(value) ? value : undefined;
 }
 
 function assetsOf(data: TaskData): DefinitionData[] {
