@@ -1,4 +1,7 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { z } from "zod";
+import { isDefinition } from "./definitions.ts";
 import { asset, cel, type Json, type TaskContext, task, workflow } from "./index.ts";
 
 // Type tests: `tsc` is what runs them. Each @ts-expect-error fails the check when the mistake compiles.
@@ -151,3 +154,7 @@ holds<Is<OutputOf<typeof transform>["kind"], "big" | "small">>();
 holds<Is<OutputOf<typeof nested>, readonly string[]>>();
 export const parsed = task({ id: "parsed" }, async () => JSON.parse("{}") as unknown);
 holds<Is<OutputOf<typeof parsed>, Json>>();
+
+test("definitions with mistakes in them can be made: mistakes are told when the project is compiled", () => {
+  for (const definition of [extract, transform, nightly, nested]) assert.ok(isDefinition(definition));
+});

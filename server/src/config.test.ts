@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ensureStateFolder, findProject, resolveSettings } from "./config.ts";
+
+const root = mkdtempSync(join(tmpdir(), "holdfast-config-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function write(name: string, text: string): string {
+  const file = join(root, name);
+  mkdirSync(join(file, ".."), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+
+test("the root is the folder of the nearest config, else of the nearest package.json, else the folder itself", () => {
+  write("shop/package.json", '{ "name": "@acme/shop" }');
+  mkdirSync(join(root, "shop/tasks/deep"), { recursive: true });
+  assert.deepEqual(findProject(join(root, "shop/tasks/deep")), { root: join(root, "shop"), configFile: undefined });
+  const configFile = write("holdfast.config.ts", "export default {};");
+  assert.deepEqual(findProject(join(root, "shop/tasks/deep")), { root, configFile });
+  rmSync(configFile);
+  mkdirSync(join(root, "plain"));
+  assert.equal(findProject(join(root, "plain")).root, join(root, "plain"));
+});
+
+test("a flag beats the environment, which beats the file, which beats the default", () => {
+  const sources = {
+    place: { root: join(root, "shop"), configFile: undefined },
+    file: { port: 1, lease: "20s", concurrency: 2, retention: { runs: "5d" } },
+    env: {
+      HOLDFAST_PORT: "2",
+      HOLDFAST_CONCURRENCY: "3",
+      HOLDFAST_INCLUDE: "a/**, b/**",
+      HOLDFAST_RETENTION_LOGS: "1d",
+    },
+    flags: { port: "3" },
+  };
+  const { settings, problems } = resolveSettings(sources);
+  assert.deepEqual(problems, []);
+  assert.equal(settings.port, 3);
+  assert.equal(settings.concurrency, 3);
+  assert.equal(settings.leaseMs, 20_000);
+  assert.deepEqual(settings.include, ["a/**", "b/**"]);
+  assert.deepEqual(settings.retention, { runsMs: 5 * 86_400_000, keysMs: 30 * 86_400_000, logsMs: 86_400_000 });
+  assert.equal(settings.store, "sqlite:.holdfast/holdfast.db");
+  assert.equal(settings.app, "@acme/shop");
+});
+
+test("unknown keys and wrong values are problems that name the place and what is meant", () => {
+  const text =
+    'export default {\n  stroe: "memory:",\n  port: 70_000,\n  queues: {},\n  retention: { rnus: "1d" },\n  lease: "soon",\n};\n';
+  const configFile = write("bad/holdfast.config.ts", text);
+  const { problems } = resolveSettings({
+    place: { root: join(root, "bad"), configFile },
+    file: { stroe: "memory:", port: 70_000, queues: {}, retention: { rnus: "1d" }, lease: "soon" },
+    env: { HOLDFAST_STORE: "mysql://x" },
+    flags: { host: "a b" },
+  });
+  assert.deepEqual(
+    problems.map(({ file, line, message, hint }) => `${file === configFile ? line : "-"} ${message} ${hint}`),
+    [
+      '2 unknown key "stroe". Did you mean "store"?',
+      '4 "queues" is not supported yet. Remove it: this version would not do what it asks.',
+      '5 unknown key "retention.rnus". Did you mean "runs"?',
+      '- HOLDFAST_STORE is "mysql://x". Write "sqlite:./file.db", "postgres://…" or "memory:".',
+      '6 "lease" is "soon". Write a duration such as "15s" or "30d", at least 1s.',
+      '3 "port" is 70000. Write a whole number from 0 to 65535.',
+      '- --host is "a b". Write an address or a host name.',
+    ],
+  );
+});
+
+test("the state folder is made with its own .gitignore, once", () => {
+  const folder = ensureStateFolder(root);
+  assert.equal(readFileSync(join(folder, ".gitignore"), "utf8"), "*\n");
+  writeFileSync(join(folder, ".gitignore"), "mine");
+  ensureStateFolder(root);
+  assert.equal(readFileSync(join(folder, ".gitignore"), "utf8"), "mine");
+  assert.ok(existsSync(folder));
+});
