@@ -98,7 +98,14 @@ export class Ledger {
     }
     const released = { ...run, claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
     const openChildren = expansion.children.length;
-    const waiting: RunRow = { ...released, status: "waiting", input: expansion.input, openChildren, losses: 0, takeovers: 0 };
+    const waiting: RunRow = {
+      ...released,
+      status: "waiting",
+      input: expansion.input,
+      openChildren,
+      losses: 0,
+      takeovers: 0,
+    };
     this.#write(waiting, "run.waiting", { children: openChildren });
     for (const child of expansion.children) this.#insert(startingRun(child, this.#now));
     this.#newEdges.push(...expansion.edges);

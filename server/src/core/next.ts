@@ -50,7 +50,8 @@ export interface Expansion {
 
 /**
  * The answer to a finish or an expansion. `repeated`: this activation had been ended before (by this very call, or by a
- * cancel); `status` is where the run stands. `readied`: how many runs became ready by it.
+ * cancel); `status` is where the run stands. `readied`: how many runs the row itself made ready, its own run or its children;
+ * what an end releases among dependents and parents belongs to the whole call and is told by the doorbell.
  */
 export type FinishResult =
   | { readonly outcome: "finished"; readonly status: RunStatus; readonly readied: number }

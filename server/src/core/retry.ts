@@ -1,6 +1,6 @@
 import { limits, type RetryPolicy, type RunError } from "@holdfast/protocol";
-import type { RunRow } from "./run.ts";
 import type { Next } from "./next.ts";
+import type { RunRow } from "./run.ts";
 
 /** How an attempt failed, as far as the decision about the next one needs it. */
 export interface Failure {

@@ -7,7 +7,7 @@ export function graphContract(contract: Contract): void {
   contract("the end of an upstream makes its dependent ready in the same step", async (world) => {
     const { ids } = await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
     const a = await world.activate(ids.a ?? "");
-    assert.deepEqual(await world.finish(a, next.success()), { outcome: "finished", status: "succeeded", readied: 1 });
+    assert.equal((await world.finish(a, next.success())).outcome, "finished");
     const b = await world.get(ids.b);
     assert.deepEqual(
       { status: b.status, blockedBy: b.blockedBy, upstream: plain(b.upstream) },
@@ -117,7 +117,7 @@ export function graphContract(contract: Contract): void {
       { status: "waiting", open: 1 },
     );
     const last = await world.activate(ids.c ?? "");
-    assert.deepEqual(await world.finish(last, next.failure()), { outcome: "finished", status: "failed", readied: 1 });
+    assert.equal((await world.finish(last, next.failure())).outcome, "finished");
     const woken = await world.get(parent.id);
     assert.deepEqual(plain(woken.children), { succeeded: 1, failed: 1, skipped: 1 });
     assert.deepEqual(await world.events(parent.id), ["run.enqueued", "run.started", "run.waiting", "run.woken"]);
@@ -148,11 +148,10 @@ export function graphContract(contract: Contract): void {
     const { parent, ids } = await world.workflow([...nodes, { name: "join", after: nodes.map(({ name }) => name) }]);
     const runs = await world.claim(await world.member(), 100);
     const rows = runs.map((run) => ({ runId: run.id, epoch: run.epoch, ranMs: 1, next: next.success() }));
-    const results = await world.store.finishActivations({ rows });
-    const readied = results.reduce((sum, result) => sum + (result.outcome === "finished" ? result.readied : 0), 0);
+    await world.store.finishActivations({ rows });
     assert.equal(await world.status(ids.join), "ready");
     assert.deepEqual(plain((await world.get(ids.join)).upstream), { succeeded: 30, failed: 0, skipped: 0 });
-    assert.ok(readied <= 1, "one run became ready");
+    assert.deepEqual(await world.events(ids.join), ["run.enqueued", "run.ready"]);
     await end(world, ids.join, "succeed");
     assert.equal(await world.status(parent.id), "ready");
   });
