@@ -32,10 +32,18 @@ const wanted = (file: string) => positionals.length === 0 || positionals.some((p
 /** Test files that start a database say so by importing this. */
 const needsPostgres = (file: string) => readFileSync(join(root, file), "utf8").includes("test/postgres.ts");
 
-const unitFiles = globSync(
-  ["{protocol,sdk,server}/{src,test}/**/*.test.ts", "{scripts,examples,bench}/**/*.test.ts", "test/house/*.test.ts"],
-  { cwd: root, exclude: (path) => path.includes("node_modules") || path.includes(".holdfast") },
-)
+const unitPatterns = [
+  "{protocol,sdk,server}/src/**/*.test.ts",
+  "{scripts,examples,bench}/**/*.test.ts",
+  "test/house/*.test.ts",
+];
+/** In one process each, so they share the cores; the rest of test/ starts processes and kills them. */
+const simulationPattern = "test/simulation/**/*.test.ts";
+
+const unitFiles = globSync(values.fast ? unitPatterns : [...unitPatterns, simulationPattern], {
+  cwd: root,
+  exclude: (path) => path.includes("node_modules") || path.includes(".holdfast"),
+})
   .filter(wanted)
   .filter((file) => !values.fast || !needsPostgres(file))
   .sort();
@@ -49,8 +57,8 @@ const runId = randomUUID();
 async function runTests(options: { title: string; files: string[]; concurrency: number; postgresUrl: string }) {
   if (options.files.length === 0 || interrupted.signal.aborted) return;
   console.log(pc.bold(`\n${options.title}`));
-  // A developer's own settings must not steer the tests.
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
+  // A developer's own settings must not steer the tests, except which seeds they try.
+  const own = Object.entries(process.env).filter(([name]) => !/^HOLDFAST_(?!SEED)/.test(name));
   const env = {
     ...Object.fromEntries(own),
     [runVariable]: runId,
