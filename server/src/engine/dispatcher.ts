@@ -1,4 +1,5 @@
 import { isAppError } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
 import type { RunRow } from "../core/index.ts";
 import type { LocalSlots } from "../operations/runs.ts";
 import type { Store } from "../store/store.ts";
@@ -10,9 +11,12 @@ import type { Membership } from "./membership.ts";
 // placements/process/supervisor.ts). A claim raises the run's epoch, which fences all that its activation will write (P2).
 
 const reconcileRows = 1_000;
+/** In polls: how often what the store holds for this member is compared with what it carries out, doubt or no doubt. */
+const reconcilePolls = 10;
 
 export interface DispatcherOptions {
   readonly store: Store;
+  readonly clock: Clock;
   readonly membership: Membership;
   readonly activations: Activations;
   readonly namespace: string;
@@ -31,18 +35,21 @@ export class Dispatcher implements Loop, LocalSlots {
   readonly #idle = new Set<() => void>();
   #active = 0;
   #stopping = false;
-  /** A claim's answer was lost: the store may hold activations for us that we do not know of. */
+  /** The store may hold activations for us that we do not know of, since the answer to a claim was lost. */
   #unsure = false;
+  #reconciledMs: number;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#reconciledMs = options.clock.monotonicMs();
   }
 
   async tick(): Promise<number> {
     const { store, membership, namespace, queues, pollMs } = this.#options;
     const memberId = membership.id;
     if (this.#stopping || memberId === undefined) return pollMs;
-    if (this.#unsure) await this.#reconcile(memberId);
+    const unlookedMs = this.#options.clock.monotonicMs() - this.#reconciledMs;
+    if (this.#unsure || unlookedMs > pollMs * reconcilePolls) await this.#reconcile(memberId);
     const free = this.#free();
     if (free === 0) return pollMs;
     try {
@@ -102,12 +109,13 @@ export class Dispatcher implements Loop, LocalSlots {
 
   /** Gives back what the store holds for this member and nobody here knows of. */
   async #reconcile(memberId: string): Promise<void> {
-    const { store, activations } = this.#options;
+    const { store, activations, clock } = this.#options;
     const claimed = await store.listClaimed({ memberId, limitRows: reconcileRows });
     const unknown = claimed.filter(({ runId, epoch }) => !activations.has(runId, epoch) && !this.#reserved.has(runId));
     const next = { to: "ready", outcome: "released", error: null, delayMs: 0 } as const;
     const rows = unknown.map(({ runId, epoch }) => ({ runId, epoch, ranMs: 0, next }));
     if (rows.length > 0) await store.finishActivations({ rows });
-    this.#unsure = claimed.length === reconcileRows;
+    this.#unsure = claimed.length === reconcileRows && rows.length > 0;
+    this.#reconciledMs = clock.monotonicMs();
   }
 }

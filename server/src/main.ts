@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { type AccessGroup, defaultGrants } from "@holdfast/protocol";
+import { answer, type Session } from "./channel/session.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { Activations, type OpenChannel } from "./engine/activations.ts";
+import { Engine } from "./engine/node.ts";
+import { type Logger, silentLog } from "./log.ts";
+import { Completion } from "./operations/completion.ts";
+import { Definitions } from "./operations/definitions.ts";
+import { Expander } from "./operations/expansion.ts";
+import { History } from "./operations/history.ts";
+import { Runs } from "./operations/runs.ts";
+import { InlinePlacement } from "./placements/inline/inline-placement.ts";
+import type { Placement } from "./placements/placement.ts";
+import { ProcessPlacement } from "./placements/process/process-placement.ts";
+import { type Random, systemRandom } from "./random.ts";
+import { mergeCalls } from "./store/merging.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/store.ts";
+
+// The composition root: the one place where parts are put together.
+
+const dayMs = 86_400_000;
+
+/** What is promised by default; each can be set in the configuration. */
+export const defaults = { leaseMs: 15_000, pollMs: 1_000, runsMs: 30 * dayMs, logsMs: 7 * dayMs, graceMs: 10_000 };
+
+/** What can be asked of Holdfast on one store and namespace, without a node of one's own. */
+export interface Services {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly runs: Runs;
+  readonly history: History;
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  close(): Promise<void>;
+}
+
+export interface ServicesOptions {
+  /** `sqlite:PATH`, `postgres://…`, `memory:`. */
+  readonly address: string;
+  readonly namespace?: string;
+  /** Whether this process may or must be a SQLite file's one owner. */
+  readonly role?: "owner" | "client" | "either";
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly pollMs?: number;
+}
+
+/** Opens a store and what is asked of it. Throws the store's AppErrors. */
+export async function openServices(options: ServicesOptions): Promise<Services> {
+  const { address, role = "either", clock = systemClock } = options;
+  const store = await openStore(address, { role, clock });
+  return serve(mergeCalls(store, { clock }), { ...options, clock });
+}
+
+/** What is asked of a store that is open already. Closing the services closes it. */
+export function serve(store: Store, options: Omit<ServicesOptions, "address" | "role">): Services {
+  const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
+  const definitions = new Definitions({ store, namespace });
+  const runs = new Runs({ store, definitions, namespace, clock, random });
+  const history = new History({ store, runs, namespace, clock, pollMs });
+  return { store, definitions, runs, history, namespace, clock, random, close: () => store.close() };
+}
+
+export interface NodeOptions {
+  /** The project's root: tasks' modules are found from here. */
+  readonly root: string;
+  /** Activations at a time; default 8. */
+  readonly concurrency?: number;
+  readonly leaseMs?: number;
+  readonly pollMs?: number;
+  readonly runsMs?: number;
+  readonly logsMs?: number;
+  readonly queues?: readonly string[];
+  readonly log?: Logger;
+  readonly grants?: readonly AccessGroup[];
+  /** Where bodies run instead of the two placements: a simulation's. */
+  readonly placement?: Placement;
+}
+
+export interface RunningNode {
+  readonly memberId: string | undefined;
+  /** User code has changed: no process that has loaded any is used again. */
+  forgetCode(): void;
+  /** Claims nothing more, lets what runs end for `graceMs`, gives the rest back. Cancels nothing. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** Starts a node: from now on this process carries runs out. */
+export async function startNode(services: Services, options: NodeOptions): Promise<RunningNode> {
+  const { store, clock, random, runs, namespace } = services;
+  const { root, concurrency = 8, log = silentLog } = options;
+  const { incarnation, timedLeases } = await store.describe();
+  const placements = placementsFor(options, root, concurrency, log);
+  const activations = activationsFor(services, { incarnation, log, placements, grants: options.grants ?? defaultGrants.task });
+  const engine = new Engine({
+    store,
+    runs,
+    activations,
+    clock,
+    log,
+    namespace,
+    timedLeases,
+    concurrency,
+    name: `${hostname()}/${process.pid}`,
+    queues: options.queues ?? null,
+    leaseMs: options.leaseMs ?? defaults.leaseMs,
+    pollMs: options.pollMs ?? defaults.pollMs,
+    runsMs: options.runsMs ?? defaults.runsMs,
+    logsMs: options.logsMs ?? defaults.logsMs,
+    newId: () => hex(random.bytes(10)),
+  });
+  await engine.start();
+  return {
+    get memberId() {
+      return engine.memberId;
+    },
+    forgetCode: () => placements.process.forgetCode(),
+    stop: async ({ graceMs = defaults.graceMs } = {}) => {
+      await engine.stop(graceMs);
+      await Promise.all([placements.process.close(), placements.inline.close()]);
+    },
+  };
+}
+
+function placementsFor({ placement }: NodeOptions, root: string, concurrency: number, log: Logger) {
+  if (placement !== undefined) return { process: placement, inline: placement };
+  const process = new ProcessPlacement({ projectRoot: root, concurrency, log });
+  return { process, inline: new InlinePlacement({ projectRoot: root, concurrency }) };
+}
+
+interface Held {
+  readonly incarnation: string;
+  readonly log: Logger;
+  readonly placements: { readonly process: Placement; readonly inline: Placement };
+  readonly grants: readonly AccessGroup[];
+}
+
+function activationsFor(services: Services, held: Held): Activations {
+  const { store, clock, random, definitions } = services;
+  const completion = new Completion({ store, clock, random });
+  const expander = new Expander({ store, definitions, completion, clock });
+  const openChannel: OpenChannel = (activation, log, grants) => {
+    const session: Session = { held: activation, completion, log };
+    return (method, params) => answer(session, grants, method, params as never);
+  };
+  const newNonce = () => hex(random.bytes(16));
+  const hash = (text: string) => createHash("sha256").update(text).digest("hex");
+  return new Activations({ ...held, store, clock, definitions, expander, completion, openChannel, newNonce, hash });
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+

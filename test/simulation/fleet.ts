@@ -1,0 +1,323 @@
+import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
+import { type RunningNode, serve, type Services, startNode } from "../../server/src/main.ts";
+import { openMemoryStore } from "../../server/src/store/memory/memory-store.ts";
+import { mergeCalls } from "../../server/src/store/merging.ts";
+import type { Store } from "../../server/src/store/store.ts";
+import { untilQuiet, VirtualClock } from "../../server/src/testing/virtual-clock.ts";
+import { Bodies, newWitness, type Witness } from "./bodies.ts";
+import { Chance } from "./chance.ts";
+import { link, type Outage, type Weather } from "./link.ts";
+import { Machine } from "./machine.ts";
+import { Watch } from "./watched-store.ts";
+import { randomManifests, randomScript } from "./workload.ts";
+
+
+// One simulated fleet: nodes, their processes and their ways to the store on one virtual clock, with everything going wrong
+// that a seed says. After a while it is left in peace; then every run has to end, and end right.
+
+const namespace = "simulated";
+const leaseMs = 6_000;
+const chaosMs = 60_000;
+const peaceLimitMs = 1_800_000;
+
+/** A fault that is built in on purpose, to see it caught. */
+export interface Breakage {
+  /** A store that lacks something: laid between the fleet and the watched store. */
+  readonly store?: (store: Store) => Store;
+  /** What a node does besides: a rogue loop. */
+  readonly rogue?: (node: { store: Store; memberId: () => string | undefined; clock: Machine["clock"]; outage: Outage }) => void;
+  readonly successFromExit?: boolean;
+}
+
+export interface Report {
+  readonly seed: number;
+  readonly breach: string | undefined;
+  readonly runs: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly outages: number;
+  readonly virtualMs: number;
+}
+
+interface SimulatedNode {
+  readonly machine: Machine;
+  node: RunningNode | undefined;
+  memberIds: Set<string>;
+  wasStopped: boolean;
+}
+
+export class Fleet {
+  readonly #seed: number;
+  readonly #chance: Chance;
+  readonly #clock = new VirtualClock();
+  readonly #outage: Outage = { away: false };
+  readonly #witness: Witness = newWitness();
+  readonly #watch: Watch;
+  readonly #store: Store;
+  readonly #weather: Weather;
+  readonly #breakage: Breakage;
+  readonly #nodes: SimulatedNode[] = [];
+  readonly #cancelled = new Set<string>();
+  readonly #topic: { runId: string; number: number }[] = [];
+  readonly #client: Services;
+  readonly #manifests: readonly Manifest[];
+  #topicPosition = 0;
+  #counts = { kills: 0, stops: 0, outages: 0 };
+  #peace = false;
+  #asked = false;
+
+  constructor(seed: number, breakage: Breakage = {}) {
+    this.#seed = seed;
+    this.#breakage = breakage;
+    this.#chance = new Chance(seed);
+    this.#weather = randomWeather(this.#chance);
+    const manifests = randomManifests(this.#chance);
+    this.#watch = new Watch({
+      store: openMemoryStore({ clock: this.#clock, randomId: () => `store-${seed}` }),
+      namespace,
+      manifests,
+      mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
+    });
+    this.#store = breakage.store?.(this.#watch.store) ?? this.#watch.store;
+    this.#client = this.#services(new Machine(this.#clock, 0));
+    this.#manifests = manifests;
+  }
+
+  async run(): Promise<Report> {
+    await serve(this.#watch.store, { namespace }).definitions.apply(this.#manifests);
+    for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
+    const work = [this.#people(), this.#chaos(), this.#reader()];
+    let failed: unknown;
+    Promise.all(work).catch((error: unknown) => {
+      failed = error;
+    });
+    await this.#until(() => this.#clock.monotonicMs() >= chaosMs + 2_000, chaosMs + 3_000);
+    await this.#makePeace();
+    const done = () => this.#asked && [...this.#watch.rows.values()].every((run) => isEnded(run.status));
+    await this.#until(done, peaceLimitMs);
+    await this.#until(() => false, 3_000);
+    const breach = this.#watch.breach?.message ?? (await this.#verdict()) ?? (failed === undefined ? undefined : String(failed));
+    const report = { seed: this.#seed, breach, runs: this.#watch.rows.size, ...this.#counts, virtualMs: this.#clock.monotonicMs() };
+    for (const { machine } of this.#nodes) machine.kill();
+    return report;
+  }
+
+  /** Lets time go on until `done` or for `limitMs`. */
+  async #until(done: () => boolean, limitMs: number): Promise<void> {
+    const deadline = this.#clock.monotonicMs() + limitMs;
+    await untilQuiet();
+    while (!done() && this.#watch.breach === undefined) {
+      const next = this.#clock.nextInMs;
+      if (next === undefined || this.#clock.monotonicMs() + next > deadline) return;
+      this.#clock.step();
+      await untilQuiet();
+    }
+  }
+
+  #services(machine: Machine): Services {
+    const { clock } = machine;
+    const linked = link({
+      store: this.#store,
+      world: this.#clock,
+      machine,
+      chance: this.#chance,
+      weather: this.#peaceful(),
+      outage: this.#outage,
+    });
+    const chance = this.#chance;
+    const random = { fraction: () => chance.fraction(), bytes: (count: number) => chance.bytes(count) };
+    return serve(mergeCalls(linked, { clock }), { namespace, clock, random });
+  }
+
+  /** The weather as it is now: calm once peace is made. */
+  #peaceful(): Weather {
+    const now = () => (this.#peace ? calm : this.#weather);
+    return {
+      get lost() {
+        return now().lost;
+      },
+      get unanswered() {
+        return now().unanswered;
+      },
+      get doubled() {
+        return now().doubled;
+      },
+      get longestDelayMs() {
+        return now().longestDelayMs;
+      },
+      get deaf() {
+        return now().deaf;
+      },
+    };
+  }
+
+  #boot(): void {
+    const machine = new Machine(this.#clock, this.#chance.between(-5_000, 5_000));
+    const simulated: SimulatedNode = { machine, node: undefined, memberIds: new Set(), wasStopped: false };
+    this.#nodes.push(simulated);
+    void this.#start(simulated);
+  }
+
+  async #start(simulated: SimulatedNode): Promise<void> {
+    const { machine } = simulated;
+    const services = this.#services(machine);
+    const { successFromExit = false } = this.#breakage;
+    const placement = new Bodies({ machine, chance: this.#chance, witness: this.#witness, successFromExit });
+    for (;;) {
+      try {
+        const node = await startNode(services, { root: "/", concurrency: 4, leaseMs, placement, pollMs: 1_000 });
+        simulated.node = node;
+        this.#breakage.rogue?.({ store: services.store, memberId: () => node.memberId, clock: machine.clock, outage: this.#outage });
+        return;
+      } catch (error) {
+        if (!isAppError(error, "store_unavailable")) throw error;
+        await machine.clock.sleep(500);
+      }
+    }
+  }
+
+  /** Users start runs and change their minds. */
+  async #people(): Promise<void> {
+    const count = this.#chance.between(3, 14);
+    for (let i = 0; i < count; i++) {
+      await this.#clock.sleep(this.#chance.between(0, chaosMs / count));
+      const id = await this.#startRun(i);
+      if (this.#chance.happens(0.2)) void this.#cancelLater(id);
+    }
+    this.#asked = true;
+  }
+
+  async #startRun(i: number): Promise<string> {
+    const flow = this.#chance.happens(0.5);
+    const definition = flow ? `flow-${this.#chance.between(0, 2)}` : "unit";
+    const input = flow ? {} : randomScript(this.#chance);
+    const key = `key-${i}`;
+    const delayed = this.#chance.happens(0.1) ? { startAfter: new Date(this.#clock.now() + 5_000).toISOString() } : {};
+    const expires = this.#chance.happens(0.1) ? { expiresAfterMs: this.#chance.between(500, 8_000) } : {};
+    const twice = this.#chance.happens(0.2);
+    const request = { definition, input, key, ...delayed, ...expires };
+    if (twice) await this.#insist(() => this.#client.runs.start(request));
+    const { run } = await this.#insist(() => this.#client.runs.start(request));
+    return run.id;
+  }
+
+  async #cancelLater(id: string): Promise<void> {
+    await this.#clock.sleep(this.#chance.between(0, 6_000));
+    const { requested, run } = await this.#insist(() => this.#client.runs.cancel(id, "changed my mind"));
+    if (requested > 0 && run.status !== "failed") this.#cancelled.add(id);
+  }
+
+  async #insist<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isAppError(error, "store_unavailable")) throw error;
+        await this.#clock.sleep(200);
+      }
+    }
+  }
+
+  /** Kills, stops, outages. */
+  async #chaos(): Promise<void> {
+    while (this.#clock.monotonicMs() < chaosMs) {
+      await this.#clock.sleep(this.#chance.between(500, 12_000));
+      if (this.#peace) return;
+      const victim = this.#chance.pick(this.#nodes);
+      const blow = this.#chance.fraction();
+      if (blow < 0.35) this.#kill(victim);
+      else if (blow < 0.65) await this.#stop(victim);
+      else if (blow < 0.85) await this.#goAway();
+      else if (this.#nodes.filter(({ machine }) => !machine.dead).length < 3) this.#boot();
+    }
+  }
+
+  #kill(victim: SimulatedNode): void {
+    if (victim.machine.dead) return;
+    victim.machine.kill();
+    this.#counts.kills += 1;
+    void this.#clock.sleep(this.#chance.between(0, 10_000)).then(() => this.#boot());
+  }
+
+  async #stop(victim: SimulatedNode): Promise<void> {
+    if (victim.machine.dead) return;
+    victim.wasStopped = true;
+    victim.machine.stop();
+    this.#counts.stops += 1;
+    await this.#clock.sleep(this.#chance.between(100, leaseMs * 3));
+    victim.machine.continue();
+  }
+
+  async #goAway(): Promise<void> {
+    this.#outage.away = true;
+    this.#counts.outages += 1;
+    await this.#clock.sleep(this.#chance.between(100, leaseMs * 4));
+    this.#outage.away = false;
+  }
+
+  async #makePeace(): Promise<void> {
+    this.#peace = true;
+    this.#outage.away = false;
+    for (const { machine } of this.#nodes) machine.continue();
+    if (this.#nodes.every(({ machine }) => machine.dead)) this.#boot();
+  }
+
+  /** Reads the topic from where it is, as a consumer would. */
+  async #reader(): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(700);
+      const after = this.#topicPosition;
+      const { events } = await this.#watch.store.listTopic({ namespace, after, limitRows: this.#chance.between(1, 50) });
+      for (const event of events) this.#topic.push({ runId: event.runId, number: event.number });
+      this.#topicPosition = events.at(-1)?.position ?? after;
+    }
+  }
+
+  #mayBeJudged(memberId: string): boolean {
+    // In bad weather several renewals in a row may be lost: then even a live member can lose its lease.
+    if (this.#weather.lost > 0 || this.#weather.unanswered > 0) return true;
+    const holder = this.#nodes.find(({ node }) => node?.memberId === memberId);
+    return holder === undefined || holder.machine.dead || holder.wasStopped;
+  }
+
+  async #verdict(): Promise<string | undefined> {
+    const rows = [...this.#watch.rows.values()];
+    const stuck = rows.find((run) => !isEnded(run.status));
+    if (stuck !== undefined) return `P1 ${stuck.name} of ${stuck.rootId} is ${stuck.status} for ever`;
+    if (this.#witness.faults[0] !== undefined) return this.#witness.faults[0];
+    for (const run of rows) {
+      if (run.kind === "task" && run.status === "succeeded" && !this.#witness.said.has(run.id)) return `P4 ${run.name} succeeded unsaid`;
+      if (this.#witness.acknowledged.has(run.id) && run.status !== "succeeded") return `P3 ${run.name} is ${run.status} after an acknowledged success`;
+      if (this.#cancelled.has(run.id) && run.status !== "cancelled") return `P6 ${run.name} is ${run.status} after an acknowledged cancel`;
+      const failed = rows.some((child) => child.parentId === run.id && (child.status === "failed" || child.error?.code === "upstream_failed"));
+      if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
+    }
+    return this.#topicVerdict(rows);
+  }
+
+  async #topicVerdict(rows: readonly { id: string; name: string; lastEvent: number }[]): Promise<string | undefined> {
+    for (;;) {
+      const { events } = await this.#watch.store.listTopic({ namespace, after: this.#topicPosition, limitRows: 500 });
+      for (const event of events) this.#topic.push({ runId: event.runId, number: event.number });
+      if (events.length === 0) break;
+      this.#topicPosition = events.at(-1)?.position ?? this.#topicPosition;
+    }
+    const seen = Map.groupBy(this.#topic, ({ runId }) => runId);
+    for (const run of rows) {
+      const numbers = (seen.get(run.id) ?? []).map(({ number }) => number);
+      const due = Array.from({ length: run.lastEvent }, (_, i) => i + 1);
+      if (String(numbers) !== String(due)) return `P10 a reader of the topic saw ${numbers} of ${run.name}, where ${due} are due`;
+    }
+    return undefined;
+  }
+}
+
+const calm: Weather = { lost: 0, unanswered: 0, doubled: 0, longestDelayMs: 5, deaf: 0 };
+
+function randomWeather(chance: Chance): Weather {
+  const deaf = chance.happens(0.2) ? 1 : chance.fraction() * 0.3;
+  if (chance.happens(0.4)) return { ...calm, longestDelayMs: chance.between(1, 50), deaf };
+  const bad = chance.fraction() * 0.15;
+  return { lost: bad, unanswered: bad, doubled: bad, longestDelayMs: chance.between(1, 200), deaf };
+}
+

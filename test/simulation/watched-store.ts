@@ -1,0 +1,152 @@
+import { isEnded, type Manifest } from "@holdfast/protocol";
+import { judgeRule, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import type { Store } from "../../server/src/store/store.ts";
+
+// The promises, looked at after every verb that changes something (P2, P3, P6, P10).
+
+const changing: ReadonlySet<string> = new Set([
+  "enqueueRuns",
+  "claimRuns",
+  "finishActivations",
+  "commitSteps",
+  "expandRuns",
+  "orderEnd",
+  "wakeRuns",
+  "expireRuns",
+  "leaveMember",
+  "judgeMembers",
+]);
+
+/** A breach of a promise, in words. */
+export class Breach extends Error {}
+
+export interface WatchOptions {
+  readonly store: Store;
+  readonly namespace: string;
+  readonly manifests: readonly Manifest[];
+  /** Answers false when a member that was judged gone was alive and well. */
+  readonly mayBeJudged: (memberId: string) => boolean;
+}
+
+export class Watch {
+  readonly store: Store;
+  readonly #options: WatchOptions;
+  readonly #workflows = new Map<string, Manifest>();
+  #before = new Map<string, RunRow>();
+  breach: Breach | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    for (const manifest of options.manifests) this.#workflows.set(manifest.root, manifest);
+    this.store = this.#watched(options.store);
+  }
+
+  /** Every run as it was after the last change. */
+  get rows(): ReadonlyMap<string, RunRow> {
+    return this.#before;
+  }
+
+  #watched(store: Store): Store {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const verb: unknown = Reflect.get(target, name, target);
+        if (typeof verb !== "function" || typeof name !== "string" || !changing.has(name)) {
+          return typeof verb === "function" ? verb.bind(target) : verb;
+        }
+        return async (args: unknown) => {
+          const answer: unknown = await verb.call(target, args);
+          if (name === "judgeMembers") this.#checkJudged(answer as { judged: string[] });
+          await this.#look(name);
+          return answer;
+        };
+      },
+    });
+  }
+
+  #checkJudged({ judged }: { judged: string[] }): void {
+    for (const id of judged) {
+      if (!this.#options.mayBeJudged(id)) this.#report(`P1 member ${id} was judged gone while it was alive`);
+    }
+  }
+
+  async #look(verb: string): Promise<void> {
+    const { store, namespace } = this.#options;
+    const { runs } = await store.listRuns({ namespace, rootsOnly: false, limitRows: 1_000 });
+    const rows = new Map(runs.map((run) => [run.id, run]));
+    const children = Map.groupBy(runs, (run) => run.parentId);
+    const changed = runs.filter((run) => this.#before.get(run.id) !== run);
+    try {
+      for (const run of changed) {
+        this.#compare(this.#before.get(run.id), run);
+        await this.#history(this.#before.get(run.id), run);
+      }
+      for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
+    } catch (error) {
+      if (!(error instanceof Breach)) throw error;
+      this.#report(`after ${verb}: ${error.message}`);
+    }
+    this.#before = rows;
+  }
+
+  #compare(before: RunRow | undefined, run: RunRow): void {
+    if (before === undefined) return;
+    check(run.epoch >= before.epoch, `P2 the epoch of ${run.name} fell`);
+    check(run.attempt >= before.attempt, `the attempt of ${run.name} fell`);
+    check(run.lastEvent >= before.lastEvent, `P10 the last event of ${run.name} fell`);
+    if (isEnded(before.status)) check(run.status === before.status, `${run.name} left its end ${before.status} for ${run.status}`);
+    if (before.status === "cancelling" && isEnded(run.status)) {
+      check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
+    }
+    if (before.ending !== null) check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
+  }
+
+  async #history(before: RunRow | undefined, run: RunRow): Promise<void> {
+    const after = before?.lastEvent ?? 0;
+    if (run.lastEvent === after) return;
+    const events = await this.#options.store.listEvents({ runId: run.id, after, limitRows: 100 });
+    const numbers = events.map((event) => event.number);
+    const expected = Array.from({ length: run.lastEvent - after }, (_, i) => after + 1 + i);
+    check(String(numbers) === String(expected), `P10 ${run.name} has events ${numbers} where ${expected} are due`);
+  }
+
+  #consistent(run: RunRow, own: readonly RunRow[]): void {
+    if (isEnded(run.status) || run.status === "pending" || run.status === "waiting" || run.status === "ready") {
+      check(run.claimedBy === null, `${run.name} is ${run.status} and still claimed`);
+    }
+    if (run.status === "running") check(run.claimedBy !== null, `${run.name} runs and nobody holds it`);
+    const open = own.filter((child) => !isEnded(child.status));
+    check(run.openChildren === open.length, `P3 ${run.name} counts ${run.openChildren} open children of ${open.length}`);
+    if (isEnded(run.status)) check(open.length === 0, `${run.name} ended before its children`);
+    if (run.status === "waiting") check(open.length > 0, `P1 ${run.name} waits for nothing`);
+    if (run.kind === "workflow") this.#graph(run, own);
+  }
+
+  #graph(run: RunRow, children: readonly RunRow[]): void {
+    const spec = this.#workflows.get(run.definition)?.definitions[run.definition];
+    if (spec?.kind !== "workflow" || children.length === 0) return;
+    const byName = new Map(children.map((child) => [child.name, child]));
+    for (const node of spec.nodes) {
+      const child = byName.get(node.name);
+      if (child === undefined) throw new Breach(`${run.name} lacks its node ${node.name}`);
+      const upstreams = node.upstream.map((name) => byName.get(name)).filter((up) => up !== undefined);
+      const blocked = upstreams.filter((up) => !isEnded(up.status)).length;
+      if (isEnded(child.status)) continue;
+      check(child.blockedBy === blocked, `P3 ${node.name} counts ${child.blockedBy} open upstreams of ${blocked}`);
+      if (child.status === "pending") check(blocked > 0, `P1 ${node.name} is pending and nothing blocks it`);
+      else check(blocked === 0, `${node.name} is ${child.status} before its upstreams ended`);
+      if (upstreams.length > 0 && child.status !== "pending" && child.status !== "cancelling") {
+        const counts = { succeeded: 0, failed: 0, skipped: 0 };
+        for (const up of upstreams) counts[outcomeOf(up)] += 1;
+        check(judgeRule(node.rule, counts) === "start", `${node.name} started against its rule ${node.rule}`);
+      }
+    }
+  }
+
+  #report(text: string): void {
+    this.breach ??= new Breach(text);
+  }
+}
+
+function check(holds: boolean, text: string): asserts holds {
+  if (!holds) throw new Breach(text);
+}

@@ -1,0 +1,73 @@
+import { defaultRetry, type Manifest, type TaskSpec, triggerRules, type WorkflowNode, type WorkflowSpec } from "@holdfast/protocol";
+import type { Script } from "./bodies.ts";
+import type { Chance } from "./chance.ts";
+
+const unit: TaskSpec = {
+  kind: "task",
+  id: "unit",
+  executor: "typescript",
+  source: { module: "unit.ts", export: "unit" },
+  queue: "default",
+  priority: 0,
+  retry: { ...defaultRetry, attempts: 3, delayMs: 500 },
+  timeoutMs: 3_000,
+  placement: "process",
+  isolation: "pool",
+  reads: [],
+  writes: [],
+};
+
+/** A random script; mostly of those that succeed, since what follows a success is where the graph is. */
+export function randomScript(chance: Chance): Script {
+  const ends = ["succeed", "succeed", "succeed", "succeed", "succeed", "fail", "fatal", "skip", "mute", "hang"] as const;
+  return {
+    steps: chance.between(0, 3),
+    workMs: chance.between(0, 400),
+    then: chance.pick(ends),
+    failures: chance.happens(0.2) ? chance.between(1, 3) : 0,
+    lost: chance.happens(0.2) ? 0.3 : 0,
+  };
+}
+
+/** The task alone, and a few random workflows: graphs, maps, and workflows within workflows. */
+export function randomManifests(chance: Chance): Manifest[] {
+  const definitions: Record<string, WorkflowSpec | TaskSpec> = { unit };
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const spec = randomWorkflow(`flow-${i}`, ids, chance);
+    definitions[spec.id] = spec;
+    ids.push(spec.id);
+  }
+  const single: Manifest = { format: 1, root: "unit", definitions: { unit }, assets: {} };
+  return [single, ...ids.map((root): Manifest => ({ format: 1, root, definitions, assets: {} }))];
+}
+
+function randomWorkflow(id: string, smaller: readonly string[], chance: Chance): WorkflowSpec {
+  const nodes: WorkflowNode[] = [];
+  for (let i = chance.between(1, 6); i > 0; i--) {
+    const name = `node-${nodes.length}`;
+    const upstream = nodes.filter(() => chance.happens(0.4)).map((node) => node.name);
+    const rule = chance.happens(0.6) ? "all_success" : chance.pick(triggerRules);
+    const fields = { name, upstream, rule };
+    if (smaller.length > 0 && chance.happens(0.15)) {
+      nodes.push({ kind: "call", ...fields, definition: chance.pick(smaller), args: { const: {} } });
+    } else if (chance.happens(0.25)) {
+      const list = Array.from({ length: chance.between(0, 4) }, (_, n) => ({ ...randomScript(chance), name: `item-${n}` }));
+      const itemKey = { ref: { from: "item" as const, path: ["name"] } };
+      const item = { ref: { from: "item" as const, path: [] } };
+      nodes.push({ kind: "map", ...fields, definition: "unit", list: { const: list }, itemKey, with: item });
+    } else {
+      const when = chance.happens(0.1) ? { when: { const: false } } : {};
+      nodes.push({ kind: "call", ...fields, ...when, definition: "unit", args: { const: randomScript(chance) } });
+    }
+  }
+  const last = nodes.at(-1)?.name ?? "node-0";
+  return {
+    kind: "workflow",
+    id,
+    source: { module: "flows.ts", export: id },
+    priority: 0,
+    nodes,
+    output: { ref: { from: "output", node: last, path: [] } },
+  };
+}
