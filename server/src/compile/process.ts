@@ -56,9 +56,10 @@ export function runCompileProcess(
     child.on("error", (error) =>
       stop(`The compile process could not be started: ${error.message}.`, "Is Node still where it was?"),
     );
+    // What it leaves behind may hold its streams open.
+    child.on("exit", () => endGroup(child));
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      endGroup(child);
       resolve(ended ?? readAnswer(Buffer.concat(chunks), code, signal));
     });
     child.stdin?.on("error", () => undefined);
