@@ -1,0 +1,65 @@
+import postgres from "postgres";
+import { createDatabase, dropDatabase } from "../../../../test/postgres.ts";
+import type { Store } from "../store.ts";
+import { openPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
+import { migratePostgres } from "./schema.ts";
+
+/** A migrated database for the tests of a file, and the stores that are open on it. */
+export class TestDatabase {
+  readonly url: string;
+  /** For looking past the store. */
+  readonly sql: postgres.Sql;
+  readonly #stores = new Set<Store>();
+
+  private constructor(url: string) {
+    this.url = url;
+    this.sql = postgres(url, {
+      max: 4,
+      onnotice: () => {},
+      types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
+    });
+  }
+
+  static async create(): Promise<TestDatabase> {
+    const url = await createDatabase();
+    await migratePostgres(url);
+    return new TestDatabase(url);
+  }
+
+  async open(options: Omit<PostgresStoreOptions, "url"> = {}): Promise<Store> {
+    const store = await openPostgresStore({ url: this.url, maxSessions: 4, ...options });
+    this.#stores.add(store);
+    return store;
+  }
+
+  /** Closes the stores and empties the tables, which is much faster than a new database. */
+  async empty(): Promise<void> {
+    await this.closeStores();
+    const tables = [
+      "runs",
+      "edges",
+      "names",
+      "values",
+      "outbox",
+      "topics",
+      "events",
+      "logs",
+      "members",
+      "definitions",
+      "manifests",
+    ];
+    await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
+      update holdfast.meta set topic_floor = 0, log_floor = 0`);
+  }
+
+  async closeStores(): Promise<void> {
+    await Promise.all([...this.#stores].map((store) => store.close()));
+    this.#stores.clear();
+  }
+
+  async drop(): Promise<void> {
+    await this.closeStores();
+    await this.sql.end({ timeout: 5 });
+    await dropDatabase(this.url);
+  }
+}

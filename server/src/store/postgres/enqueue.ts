@@ -1,0 +1,132 @@
+import { claimed, enqueuedData, type NewRun, type RunRow, startingRun } from "../../core/index.ts";
+import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
+import { msArray, numberArray, textArray } from "./arrays.ts";
+import { judgeNames } from "./names.ts";
+import { valueText } from "./run-rows.ts";
+import type { Runner } from "./session.ts";
+import type { SessionPool } from "./session-pool.ts";
+
+/** A root that was inserted, with the moment and whether it was claimed in the same step. */
+interface InsertedRoot {
+  readonly id: string;
+  readonly now: number;
+  readonly claimed: boolean;
+}
+
+/** Inserts roots whose ids are new, claims those that ask for it and can start, and puts down their events. */
+export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<InsertedRoot[]> {
+  const text = (of: (run: NewRun) => string | null) => textArray(rows.map((row) => of(row.run)));
+  return db.run<InsertedRoot>("insertRoots", insertRootsText, [
+    text((run) => run.id),
+    text((run) => run.namespace),
+    text((run) => run.kind),
+    text((run) => run.definition),
+    text((run) => run.workflow),
+    text((run) => run.manifestHash),
+    text((run) => run.name),
+    text((run) => run.key),
+    text((run) => run.queue),
+    numberArray(rows.map((row) => row.run.priority)),
+    text((run) => run.rule),
+    text((run) => valueText(run.input)),
+    msArray(rows.map((row) => row.run.startAfter)),
+    msArray(rows.map((row) => row.run.expiresAfterMs)),
+    textArray(rows.map((row) => row.claimFor)),
+    text((run) => JSON.stringify(enqueuedData({ ...startingRun(run, 0), parentId: null }))),
+    numberArray(rows.map((row) => row.run.depth)),
+  ]);
+}
+
+const insertRootsText = `
+  with given as materialized (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::int[])
+      with ordinality n(id, namespace, kind, definition, workflow, manifest_hash, name, key, queue, priority, rule, input,
+        start_after, expires_after, claim_for, data, depth, place)
+  ),
+  alive as materialized (
+    select m.id from holdfast.members m
+    where m.id in (select claim_for from given) and m.ended_at is null for key share of m
+  ),
+  moment as materialized (select holdfast.clock_ms() as now from (select count(*) from alive) a),
+  starting as materialized (
+    select g.*, moment.now, case when g.start_after > moment.now then g.start_after end as wake_at,
+      case when g.start_after > moment.now then null else a.id end as claimer
+    from given g cross join moment left join alive a on a.id = g.claim_for
+  ),
+  fresh as (
+    insert into holdfast.runs (id, root_id, namespace, kind, definition, workflow, manifest_hash, name, key, depth, queue,
+      priority, rule, status, generation, attempt, epoch, losses, takeovers, input, blocked_by, upstream_succeeded,
+      upstream_failed, upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at,
+      expires_at, ran_ms, claimed_by, claimed_at, last_event, created_at, started_at)
+    select s.id, s.id, s.namespace, s.kind, s.definition, s.workflow, s.manifest_hash, s.name, s.key, s.depth, s.queue,
+      s.priority, s.rule, case when s.claimer is null then 'ready' else 'running' end, 1, 1,
+      case when s.claimer is null then 0 else 1 end, 0, 0, s.input, 0, 0, 0, 0, 0, 0, 0, 0, s.wake_at,
+      s.now + s.expires_after, 0, s.claimer, case when s.claimer is not null then s.now end,
+      case when s.claimer is null then 1 else 2 end, s.now, case when s.claimer is not null then s.now end
+    from starting s order by s.place
+    on conflict (id) do nothing
+    returning id, claimed_by
+  ),
+  told as (
+    insert into holdfast.outbox (namespace, run_id, root_id, definition, name, number, type, at, data)
+    select s.namespace, s.id, s.id, s.definition, s.name, e.number, e.type, s.now, e.data
+    from (select distinct on (id) * from starting order by id, place) s join fresh f on f.id = s.id
+    cross join lateral (values
+      (1, 'run.enqueued', s.data),
+      (2, 'run.started', '{"attempt":1,"epoch":1,"member":' || to_json(s.claimer)::text || '}')
+    ) e(number, type, data)
+    where e.number = 1 or s.claimer is not null
+    order by s.place, e.number
+  )
+  select f.id, m.now, f.claimed_by is not null as claimed from fresh f cross join moment m`;
+
+/** See `Store.enqueueRuns`. Rows without names take one round trip. */
+export async function enqueueRuns(
+  pool: SessionPool,
+  rows: readonly EnqueueRow[],
+): Promise<{ results: EnqueueResult[]; topics: RingTopic[] }> {
+  const isNamed = rows.some((row) => row.key !== null || row.request !== null);
+  const results = isNamed ? await insertNamed(pool, rows) : created(rows, await insertRoots(pool, distinct(rows)));
+  const topics: RingTopic[] = [];
+  if (results.some((result) => result.outcome === "created")) topics.push("events");
+  if (results.some(isReady)) topics.push("ready");
+  return { results, topics };
+}
+
+function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
+  return pool.transaction(async (transaction) => {
+    const verdicts = await judgeNames(transaction, rows);
+    const wanted = rows.filter((_, index) => verdicts[index] === undefined);
+    const made = created(wanted, wanted.length === 0 ? [] : await insertRoots(transaction, wanted));
+    return verdicts.map((verdict) => {
+      const result = verdict ?? made.shift();
+      if (result === undefined) throw new Error("a row without a verdict has no result");
+      return result;
+    });
+  });
+}
+
+/** One result a row. Of rows with one id the first is the one that was inserted. */
+function created(rows: readonly EnqueueRow[], inserted: readonly InsertedRoot[]): EnqueueResult[] {
+  const byId = new Map(inserted.map((root) => [root.id, root]));
+  return rows.map(({ run, claimFor }) => {
+    const root = byId.get(run.id);
+    byId.delete(run.id);
+    if (root === undefined) return { outcome: "existing", runId: run.id };
+    const starting = startingRun(run, root.now);
+    const isClaimed = root.claimed && claimFor !== null;
+    return { outcome: "created", run: isClaimed ? claimed(starting, claimFor, root.now).row : starting };
+  });
+}
+
+function distinct(rows: readonly EnqueueRow[]): EnqueueRow[] {
+  const first = new Map<string, EnqueueRow>();
+  for (const row of rows) if (!first.has(row.run.id)) first.set(row.run.id, row);
+  return [...first.values()];
+}
+
+function isReady(result: EnqueueResult): boolean {
+  const run: RunRow | undefined = result.outcome === "created" ? result.run : undefined;
+  return run?.status === "ready" && run.wakeAt === null;
+}

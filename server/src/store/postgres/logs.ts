@@ -1,0 +1,83 @@
+import type { LogLine } from "@holdfast/protocol";
+import type { LogResult } from "../store.ts";
+import { numberArray, textArray } from "./arrays.ts";
+import { placeOf } from "./cursor.ts";
+import { jsonOf, jsonText } from "./run-rows.ts";
+import type { Runner } from "./session.ts";
+
+/** Keeps the lines of activations that are their run's last, each once. Answers the places of those lines. */
+export function insertLogs(db: Runner, rows: readonly LogLine[]): Promise<{ place: number }[]> {
+  return db.run("insertLogs", insertText, [
+    textArray(rows.map((row) => row.runId)),
+    numberArray(rows.map((row) => row.epoch)),
+    numberArray(rows.map((row) => row.seq)),
+    numberArray(rows.map((row) => row.at)),
+    textArray(rows.map((row) => row.stream)),
+    textArray(rows.map((row) => row.level)),
+    textArray(rows.map((row) => row.text)),
+    textArray(rows.map((row) => jsonText(row.fields))),
+  ]);
+}
+
+// The lock keeps takeovers out until the lines are committed, and gives the lines of a run their ids in commit order.
+const insertText = `
+  with given as materialized (
+    select * from unnest($1::text[], $2::int[], $3::bigint[], $4::float8[], $5::text[], $6::text[], $7::text[], $8::text[])
+      with ordinality n(run_id, epoch, seq, at, stream, level, text, fields, place)
+  ),
+  held as materialized (
+    select r.id, r.epoch from holdfast.runs r where r.id in (select run_id from given) order by r.id for no key update of r
+  ),
+  kept as materialized (
+    select g.* from given g join held h on h.id = g.run_id and h.epoch = g.epoch
+  ),
+  fresh as (
+    insert into holdfast.logs (run_id, epoch, seq, written_at, at, stream, level, text, fields)
+    select k.run_id, k.epoch, k.seq, m.now, k.at, k.stream, k.level, k.text, k.fields
+    from kept k cross join (select holdfast.clock_ms() as now from (select count(*) from held) h) m
+    where not exists (
+      select 1 from holdfast.logs l where l.run_id = k.run_id and l.epoch = k.epoch and l.seq = k.seq)
+    order by k.place
+    on conflict do nothing
+  )
+  select k.place from kept k`;
+
+/** See `Store.appendLogs`. */
+export async function appendLogs(db: Runner, rows: readonly LogLine[]): Promise<LogResult[]> {
+  if (rows.length === 0) return [];
+  const kept = new Set((await insertLogs(db, rows)).map(({ place }) => place));
+  return rows.map((_, index) => ({ outcome: kept.has(index + 1) ? "kept" : "stale_epoch" }));
+}
+
+interface StoredLine {
+  readonly id: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: number;
+  readonly stream: LogLine["stream"];
+  readonly level: LogLine["level"];
+  readonly text: string;
+  readonly fields: string | null;
+}
+
+/** See `Store.listLogs`. */
+export async function listLogs(
+  db: Runner,
+  { runId, cursor, limitRows }: { runId: string; cursor?: string; limitRows: number },
+): Promise<{ lines: LogLine[]; cursor: string | null }> {
+  const after = cursor === undefined ? 0 : placeOf(cursor);
+  const rows = await db.run<StoredLine>("listLogs", listText, [runId, after, limitRows]);
+  const lines = rows.map(({ epoch, seq, at, stream, level, text, fields }): LogLine => {
+    const line = { runId, epoch, seq, at, stream, level, text };
+    return fields === null ? line : ({ ...line, fields: jsonOf(fields) } as LogLine);
+  });
+  const last = rows.at(-1);
+  return { lines, cursor: last === undefined ? (cursor ?? null) : String(last.id) };
+}
+
+// Lines of a tree that was pruned, and lines past their retention, wait unseen for their partition to be dropped.
+const listText = `
+  select l.id, l.epoch, l.seq, l.at, l.stream, l.level, l.text, l.fields from holdfast.logs l
+  where l.run_id = $1 and l.id > $2 and l.written_at >= (select m.log_floor from holdfast.meta m)
+    and exists (select 1 from holdfast.runs r where r.id = $1)
+  order by l.id limit $3`;

@@ -1,0 +1,249 @@
+import { randomUUID } from "node:crypto";
+import type { Json, LogLine, Manifest } from "@holdfast/protocol";
+import type { Ending, Expansion, Finish } from "../../core/index.ts";
+import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
+import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
+import * as activations from "./activations.ts";
+import { claimRuns } from "./claim.ts";
+import * as definitions from "./definitions.ts";
+import { Doorbell } from "./doorbell.ts";
+import * as endings from "./endings.ts";
+import { enqueueRuns } from "./enqueue.ts";
+import { listRuns } from "./listing.ts";
+import { appendLogs, listLogs } from "./logs.ts";
+import * as membership from "./membership.ts";
+import { prune } from "./pruning.ts";
+import * as reading from "./reading.ts";
+import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
+import { Session } from "./session.ts";
+import { type PoolOptions, SessionPool } from "./session-pool.ts";
+import { commitSteps, listSteps } from "./steps.ts";
+import { listEvents, listTopic, sequenceEvents } from "./topics.ts";
+
+export interface PostgresStoreOptions {
+  /** `postgres://…` */
+  readonly url: string;
+  /** Create the schema or bring it up to date first; otherwise an older schema is `invalid_request`. */
+  readonly migrate?: boolean;
+  /** As the server lists its connections; default `holdfast`. */
+  readonly applicationName?: string;
+  /** Connections for work; default 8. Leases have one more, rings two. */
+  readonly maxSessions?: number;
+  /** False behind a pooler that knows no prepared statements; default true. */
+  readonly prepare?: boolean;
+  /** A statement without an answer for so long fails with `store_unavailable`; default 30 s. */
+  readonly answerMs?: number;
+  /** For tests: no ring is ever heard. */
+  readonly swallowRings?: boolean;
+  /** For tests: awaited before each statement, by its name. */
+  readonly beforeStatement?: (name: string) => Promise<void>;
+}
+
+/** Opens a store for many nodes on PostgreSQL 15 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const { url, applicationName = "holdfast", prepare = true, answerMs = 30_000, beforeStatement } = options;
+  if (options.migrate === true) await migratePostgres(url);
+  const session = await Session.open({ url, applicationName, prepare });
+  let incarnation: string;
+  try {
+    incarnation = (await openSchema(session)).incarnation;
+  } finally {
+    await session.close();
+  }
+  const poolOptions = { url, applicationName, prepare, answerMs, beforeStatement };
+  const swallow = options.swallowRings === true;
+  const doorbell = new Doorbell({ url, applicationName, instance: randomUUID(), swallow });
+  return new PostgresStore({ pool: { ...poolOptions, maxSessions: options.maxSessions ?? 8 }, incarnation, doorbell });
+}
+
+type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
+type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
+
+class PostgresStore implements Store {
+  readonly #pool: SessionPool;
+  /** Renewals never wait behind work. */
+  readonly #leases: SessionPool;
+  readonly #doorbell: Doorbell;
+  readonly #incarnation: string;
+
+  constructor(parts: { pool: PoolOptions; incarnation: string; doorbell: Doorbell }) {
+    this.#pool = new SessionPool(parts.pool);
+    const applicationName = `${parts.pool.applicationName} leases`;
+    this.#leases = new SessionPool({ ...parts.pool, maxSessions: 1, applicationName });
+    this.#doorbell = parts.doorbell;
+    this.#incarnation = parts.incarnation;
+  }
+
+  async describe(): Answer<"describe"> {
+    const [row] = await this.#pool.run<{ now: number }>("readClock", "select holdfast.clock_ms() as now");
+    const now = row?.now ?? 0;
+    return { kind: "postgres", incarnation: this.#incarnation, schemaVersion: newestSchema(), now, timedLeases: true };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#leases.close(), this.#doorbell.close()]);
+  }
+
+  async applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Answer<"applyManifests"> {
+    admitManifests(args.manifests);
+    return definitions.applyManifests(this.#pool, args);
+  }
+
+  findDefinition(args: Args<"findDefinition">): Answer<"findDefinition"> {
+    return definitions.findDefinition(this.#pool, args);
+  }
+
+  listDefinitions({ namespace }: Args<"listDefinitions">): Answer<"listDefinitions"> {
+    return definitions.listDefinitions(this.#pool, namespace);
+  }
+
+  findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
+    return definitions.findManifest(this.#pool, hash);
+  }
+
+  async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
+    admitEnqueue(rows);
+    if (rows.length === 0) return [];
+    const { results, topics } = await enqueueRuns(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  async claimRuns(args: Args<"claimRuns">): Answer<"claimRuns"> {
+    const runs = await claimRuns(this.#pool, args);
+    if (runs.length > 0) this.#doorbell.ring(["events"]);
+    return runs;
+  }
+
+  async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {
+    admitFinishes(rows);
+    const { results, topics } = await activations.finishActivations(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  async commitSteps({ rows }: { rows: readonly StepRow[] }): Answer<"commitSteps"> {
+    admitSteps(rows);
+    return commitSteps(this.#pool, rows);
+  }
+
+  async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {
+    admitText(rows);
+    return appendLogs(this.#pool, rows);
+  }
+
+  async expandRuns({ rows }: { rows: readonly Expansion[] }): Answer<"expandRuns"> {
+    admitExpansions(rows);
+    const { results, topics } = await activations.expandRuns(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  async orderEnd(args: { runId: string; ending: Ending; data: Json }): Answer<"orderEnd"> {
+    admitText([args]);
+    const { answer, topics } = await endings.orderEnd(this.#pool, args);
+    this.#doorbell.ring(topics);
+    return answer;
+  }
+
+  listCancelling(args: Args<"listCancelling">): Answer<"listCancelling"> {
+    return endings.listCancelling(this.#pool, args);
+  }
+
+  listClaimed(args: Args<"listClaimed">): Answer<"listClaimed"> {
+    return endings.listClaimed(this.#pool, args);
+  }
+
+  async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
+    const answer = await endings.wakeRuns(this.#pool, limitRows);
+    if (answer.woken > 0) this.#doorbell.ring(["ready"]);
+    return answer;
+  }
+
+  async expireRuns({ limitRows }: Args<"expireRuns">): Answer<"expireRuns"> {
+    const { topics, ...answer } = await endings.expireRuns(this.#pool, limitRows);
+    this.#doorbell.ring(topics);
+    return answer;
+  }
+
+  findRun({ id }: Args<"findRun">): Answer<"findRun"> {
+    return reading.findRun(this.#pool, id);
+  }
+
+  findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
+    return reading.findRunIds(this.#pool, args);
+  }
+
+  async listRuns(filter: RunFilter): Answer<"listRuns"> {
+    return listRuns(this.#pool, filter);
+  }
+
+  listTree(args: Args<"listTree">): Answer<"listTree"> {
+    return reading.listTree(this.#pool, args);
+  }
+
+  findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
+    return reading.findScopes(this.#pool, rows);
+  }
+
+  listChildOutputs(args: Args<"listChildOutputs">): Answer<"listChildOutputs"> {
+    return reading.listChildOutputs(this.#pool, args);
+  }
+
+  listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
+    return listSteps(this.#pool, runId, generation);
+  }
+
+  async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {
+    admitText([args]);
+    return membership.joinMember(this.#leases, args);
+  }
+
+  renewMember(args: Args<"renewMember">): Answer<"renewMember"> {
+    return membership.renewMember(this.#leases, args);
+  }
+
+  async leaveMember({ id }: Args<"leaveMember">): Answer<"leaveMember"> {
+    const { takenBack, topics } = await membership.leaveMember(this.#pool, id);
+    this.#doorbell.ring(topics);
+    return { takenBack };
+  }
+
+  async judgeMembers(args: Args<"judgeMembers">): Answer<"judgeMembers"> {
+    const { judgement, topics } = await membership.judgeMembers(this.#pool, args);
+    this.#doorbell.ring(topics);
+    return judgement;
+  }
+
+  listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {
+    return membership.listMembers(this.#pool, namespace);
+  }
+
+  listEvents(args: Args<"listEvents">): Answer<"listEvents"> {
+    return listEvents(this.#pool, args);
+  }
+
+  sequenceEvents({ limitRows }: Args<"sequenceEvents">): Answer<"sequenceEvents"> {
+    return sequenceEvents(this.#pool, limitRows);
+  }
+
+  listTopic(args: Args<"listTopic">): Answer<"listTopic"> {
+    return listTopic(this.#pool, args);
+  }
+
+  async listLogs(args: Args<"listLogs">): Answer<"listLogs"> {
+    return listLogs(this.#pool, args);
+  }
+
+  prune(args: Args<"prune">): Answer<"prune"> {
+    return prune(this.#pool, args);
+  }
+
+  ring(topics: readonly RingTopic[]): void {
+    this.#doorbell.ring(topics);
+  }
+
+  onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
+    return this.#doorbell.onRing(listener);
+  }
+}

@@ -1,0 +1,109 @@
+import type { RunStatus } from "@holdfast/protocol";
+import type { RunRow } from "../../core/index.ts";
+import type { ChildOutput, ScopeQuery, ScopeResult } from "../store.ts";
+import { numberArray, textArray } from "./arrays.ts";
+import { jsonOf, runColumns, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
+import type { Runner } from "./session.ts";
+
+export async function findRun(db: Runner, id: string): Promise<RunRow | undefined> {
+  const rows = await db.run<StoredRun>("findRun", findText, [id]);
+  return rows.map(toRun)[0];
+}
+
+const findText = `select ${runColumns} from holdfast.runs r where r.id = $1`;
+
+/** Greater than every text that begins with the same prefix. */
+const lastCharacter = "\u{10ffff}";
+
+/** See `Store.findRunIds`. */
+export async function findRunIds(
+  db: Runner,
+  { namespace, prefix, limitRows }: { namespace: string; prefix: string; limitRows: number },
+): Promise<string[]> {
+  const rows = await db.run<{ id: string }>("findRunIds", findIdsText, [
+    namespace,
+    prefix,
+    `${prefix}${lastCharacter}`,
+    limitRows,
+  ]);
+  return rows.map(({ id }) => id);
+}
+
+const findIdsText = `
+  select r.id from holdfast.runs r where r.namespace = $1 and r.id >= $2 and r.id < $3 order by r.id limit $4`;
+
+/** See `Store.listTree`. */
+export async function listTree(
+  db: Runner,
+  { rootId, after, limitRows }: { rootId: string; after?: string; limitRows: number },
+): Promise<RunRow[]> {
+  return (await db.run<StoredRun>("listTree", treeText, [rootId, after ?? null, limitRows])).map(toRun);
+}
+
+const treeText = `
+  with place as materialized (select coalesce((select p.ord from holdfast.runs p where p.id = $2), 0) as ord)
+  select * from (
+    (select ${slimRunColumns}, r.ord from holdfast.runs r
+      where r.id = $1 and r.parent_id is null and r.ord > (select ord from place))
+    union all
+    (select ${slimRunColumns}, r.ord from holdfast.runs r
+      where r.root_id = $1 and r.parent_id is not null and r.ord > (select ord from place) order by r.ord limit $3)
+  ) t order by t.ord limit $3`;
+
+interface ScopePart {
+  readonly place: number;
+  readonly name: string | null;
+  readonly status: RunStatus | null;
+  readonly value: string | null;
+}
+
+/** See `Store.findScopes`. */
+export async function findScopes(db: Runner, rows: readonly ScopeQuery[]): Promise<ScopeResult[]> {
+  if (rows.length === 0) return [];
+  const named = rows.flatMap(({ parentId, names }, index) => names.map((name) => ({ parentId, name, index })));
+  const parts = await db.run<ScopePart>("findScopes", scopesText, [
+    textArray(rows.map((row) => row.parentId)),
+    textArray(named.map(({ parentId }) => parentId)),
+    textArray(named.map(({ name }) => name)),
+    numberArray(named.map(({ index }) => index + 1)),
+  ]);
+  const results: { input?: ScopeResult["input"]; outputs: ChildOutput[] }[] = rows.map(() => ({ outputs: [] }));
+  for (const { place, name, status, value } of parts) {
+    const result = results[place - 1];
+    const json = jsonOf(value);
+    if (result === undefined) continue;
+    if (name !== null && status !== null) result.outputs.push(toOutput(name, status, json));
+    else if (json !== undefined) result.input = json;
+  }
+  return results as ScopeResult[];
+}
+
+const scopesText = `
+  select p.place, null::text as name, null::text as status, r.input as value, 0 as nth
+  from unnest($1::text[]) with ordinality p(id, place) join holdfast.runs r on r.id = p.id
+  union all
+  select c.place, r.name, r.status, case when r.status = 'succeeded' then r.output end, c.nth
+  from (select * from unnest($2::text[], $3::text[], $4::bigint[]) with ordinality n(parent_id, name, place, nth)) c
+  join holdfast.runs r on r.parent_id = c.parent_id and r.name = c.name
+  order by place, nth`;
+
+/** See `Store.listChildOutputs`. */
+export async function listChildOutputs(
+  db: Runner,
+  { parentId, afterIndex, limitRows }: { parentId: string; afterIndex: number; limitRows: number },
+): Promise<ChildOutput[]> {
+  const rows = await db.run<{ name: string; status: RunStatus; value: string | null }>(
+    "listChildOutputs",
+    childOutputsText,
+    [parentId, afterIndex, limitRows],
+  );
+  return rows.map(({ name, status, value }) => toOutput(name, status, jsonOf(value)));
+}
+
+const childOutputsText = `
+  select r.name, r.status, case when r.status = 'succeeded' then r.output end as value from holdfast.runs r
+  where r.parent_id = $1 and r.item_index is not null and r.item_index > $2 order by r.item_index limit $3`;
+
+function toOutput(name: string, status: RunStatus, output: ReturnType<typeof jsonOf>): ChildOutput {
+  return status === "succeeded" && output !== undefined ? { name, status, output } : { name, status };
+}

@@ -1,0 +1,147 @@
+import { isEnded } from "@holdfast/protocol";
+import { type Edge, Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
+import type { RingTopic } from "../store.ts";
+import { textArray } from "./arrays.ts";
+import { insertEvents } from "./outbox.ts";
+import { insertRuns, type StoredRun, slimRunColumns, toRun, updateRuns } from "./run-rows.ts";
+import type { Runner, Transaction } from "./session.ts";
+
+// Lock, decide, write back: the one way in which ends, cancels and takeovers change runs.
+//
+// P3  One transaction holds the rows from before core's Ledger decides until everything that follows is written.
+// P9  The ledger's moment is read from the server's clock after the locks were taken.
+// Rows are locked in the order of their ids, in one statement where they are known; a cascade locks further ones, and should
+// that end in a deadlock, the transaction is repeated whole.
+
+interface LockedRun extends StoredRun {
+  readonly now: number;
+}
+
+/** Locks the runs of `ids` and, for each that could end, its parent and the runs that wait for it. */
+export function lockRunsWithLinks(db: Runner, ids: readonly string[]): Promise<LockedRun[]> {
+  return db.run<LockedRun>("lockRunsWithLinks", lockWithLinksText, [textArray(ids)]);
+}
+
+// Ids of parents and dependents never change, so a snapshot from before the locks is good enough to collect them.
+const lockWithLinksText = `
+  with wanted as materialized (select unnest($1::text[]) as id),
+  linked as materialized (
+    select id from wanted
+    union select r.parent_id from wanted w join holdfast.runs r on r.id = w.id where r.parent_id is not null
+    union select e.downstream from wanted w join holdfast.edges e on e.upstream = w.id where not e.flipped
+  )
+  select ${slimRunColumns}, holdfast.clock_ms() as now
+  from holdfast.runs r where r.id in (select id from linked) order by r.id for update of r`;
+
+/** Locks the runs of `ids` alone. */
+export function lockRuns(db: Runner, ids: readonly string[]): Promise<LockedRun[]> {
+  return db.run<LockedRun>("lockRuns", lockText, [textArray(ids)]);
+}
+
+const lockText = `
+  select ${slimRunColumns}, holdfast.clock_ms() as now
+  from holdfast.runs r where r.id in (select unnest($1::text[])) order by r.id for update of r`;
+
+/** Edges from the runs of `ids` that have not been flipped. */
+export function listOpenEdges(db: Runner, ids: readonly string[]): Promise<Edge[]> {
+  return db.run<Edge & object>("listOpenEdges", openEdgesText, [textArray(ids)]);
+}
+
+const openEdgesText = `
+  select e.upstream, e.downstream from unnest($1::text[]) w(id) join holdfast.edges e on e.upstream = w.id
+  where not e.flipped order by e.upstream, e.downstream`;
+
+/** Inserts edges. */
+export function insertEdges(db: Runner, edges: readonly Edge[]): Promise<unknown> {
+  const parameters = [textArray(edges.map((edge) => edge.upstream)), textArray(edges.map((edge) => edge.downstream))];
+  return db.run("insertEdges", insertEdgesText, parameters);
+}
+
+const insertEdgesText = `
+  insert into holdfast.edges (upstream, downstream) select * from unnest($1::text[], $2::text[]) on conflict do nothing`;
+
+/** Flips edges. */
+export function flipEdges(db: Runner, edges: readonly Edge[]): Promise<unknown> {
+  const parameters = [textArray(edges.map((edge) => edge.upstream)), textArray(edges.map((edge) => edge.downstream))];
+  return db.run("flipEdges", flipEdgesText, parameters);
+}
+
+const flipEdgesText = `
+  update holdfast.edges e set flipped = true from unnest($1::text[], $2::text[]) n(upstream, downstream)
+  where e.upstream = n.upstream and e.downstream = n.downstream`;
+
+export interface Settled<T> {
+  readonly value: T;
+  readonly topics: readonly RingTopic[];
+}
+
+/** Locks what `ids` name and what hangs on it, lets `decide` say what happens, and starts writing it. */
+export async function settle<T>(
+  transaction: Transaction,
+  ids: readonly string[],
+  decide: (ledger: Ledger) => T,
+): Promise<Settled<T>> {
+  if (ids.length === 0) return { value: decide(new Ledger(0)), topics: [] };
+  const [rows, edges] = await Promise.all([lockRunsWithLinks(transaction, ids), listOpenEdges(transaction, ids)]);
+  const ledger = new Ledger(nowOf(rows));
+  ledger.load(rows.map(toRun));
+  await link(transaction, ledger, ids, edges);
+  return decideAndWrite(transaction, ledger, decide);
+}
+
+/** As {@link settle}, for a ledger whose rows are locked already. */
+export async function decideAndWrite<T>(
+  transaction: Transaction,
+  ledger: Ledger,
+  decide: (ledger: Ledger) => T,
+): Promise<Settled<T>> {
+  const value = decide(ledger);
+  for (let wanting = ledger.propagate(); wanting.length > 0; wanting = ledger.propagate()) {
+    const [rows, edges] = await Promise.all([
+      lockRunsWithLinks(transaction, wanting),
+      listOpenEdges(transaction, wanting),
+    ]);
+    ledger.load(rows.map(toRun));
+    await link(transaction, ledger, wanting, edges);
+  }
+  const changes = ledger.changes();
+  startWriting(transaction, changes);
+  return { value, topics: topicsOf(changes, ledger.readied) };
+}
+
+/** The latest moment at which a row was locked. */
+export function nowOf(rows: readonly LockedRun[]): number {
+  return rows.reduce((now, row) => Math.max(now, row.now), 0);
+}
+
+/** Hands over edges, after locking dependents that an earlier snapshot did not show. */
+async function link(transaction: Transaction, ledger: Ledger, ids: readonly string[], edges: Edge[]): Promise<void> {
+  const unknown = edges.map((edge) => edge.downstream).filter((id) => ledger.row(id) === undefined);
+  const rows = unknown.length === 0 ? [] : await lockRuns(transaction, [...new Set(unknown)]);
+  ledger.link(ids, { edges, rows: rows.map(toRun) });
+}
+
+/** Starts the statements that write the changes; they travel with the commit. */
+function startWriting(transaction: Transaction, changes: LedgerChanges): void {
+  const { inserted, updated, newEdges, flippedEdges, events } = changes;
+  const writes: Promise<unknown>[] = [];
+  if (updated.length > 0) writes.push(updateRuns(transaction, updated));
+  if (inserted.length > 0) writes.push(insertRuns(transaction, inserted));
+  if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
+  if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
+  if (events.length > 0) writes.push(insertEvents(transaction, events));
+  for (const write of writes) {
+    write.catch(() => {
+      // The transaction remembers it and fails.
+    });
+  }
+}
+
+function topicsOf({ inserted, updated, events }: LedgerChanges, readied: number): RingTopic[] {
+  const topics: RingTopic[] = [];
+  if (readied > 0) topics.push("ready");
+  if (updated.some((run) => run.status === "cancelling" && run.claimedBy !== null)) topics.push("cancelling");
+  if ([...updated, ...inserted].some((run: RunRow) => isEnded(run.status))) topics.push("ended");
+  if (events.length > 0) topics.push("events");
+  return topics;
+}

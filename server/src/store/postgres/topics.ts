@@ -1,0 +1,131 @@
+import type { EventType, RunEvent, TopicEvent } from "@holdfast/protocol";
+import { jsonOf } from "./run-rows.ts";
+import type { Runner } from "./session.ts";
+import type { SessionPool } from "./session-pool.ts";
+
+// P10: work transactions put events down in the outbox; a sequencer moves what it can see into the log of each namespace and
+// numbers it there. What commits late is seen late and comes later; no work transaction touches the row that counts.
+
+const maxMoveRows = 5_000;
+/** Names this store's sequencer among advisory locks ("hold", "seq"). */
+const sequencerLock = [0x686f6c64, 0x736571] as const;
+
+interface StoredEvent {
+  readonly run_id: string;
+  readonly root_id: string;
+  readonly definition: string;
+  readonly name: string;
+  readonly number: number;
+  readonly type: EventType;
+  readonly at: number;
+  readonly data: string;
+}
+
+const columns = "run_id, root_id, definition, name, number, type, at, data";
+
+/** Makes this transaction the one sequencer, or answers false at once. */
+export function lockSequencer(db: Runner): Promise<{ locked: boolean }[]> {
+  return db.run("lockSequencer", "select pg_try_advisory_xact_lock($1::int, $2::int) as locked", [...sequencerLock]);
+}
+
+/** Moves the oldest visible events into their topics. */
+export function moveEvents(db: Runner, limitRows: number): Promise<{ moved: number; more: boolean }[]> {
+  return db.run("moveEvents", moveText, [limitRows]);
+}
+
+// Rows of the outbox are never updated, so that their places (ctid) hold between looking and deleting.
+const moveText = `
+  with gone as materialized (
+    delete from holdfast.outbox o
+    where o.ctid = any (array(select w.ctid from holdfast.outbox w order by w.id limit $1))
+    returning o.*
+  ),
+  counted as materialized (
+    select g.*, row_number() over (partition by g.namespace order by g.id) as nth from gone g
+  ),
+  topic as (
+    insert into holdfast.topics as t (namespace, last) select c.namespace, max(c.nth) from counted c group by c.namespace
+    on conflict (namespace) do update set last = t.last + excluded.last
+    returning t.namespace, t.last
+  ),
+  first as materialized (
+    select t.namespace, t.last - (select max(c.nth) from counted c where c.namespace = t.namespace) as before from topic t
+  ),
+  moved as (
+    insert into holdfast.events (namespace, position, ${columns})
+    select c.namespace, f.before + c.nth, c.run_id, c.root_id, c.definition, c.name, c.number, c.type, c.at, c.data
+    from first f join counted c on c.namespace = f.namespace
+  )
+  select count(*) as moved, count(*) = $1 and exists (
+    select 1 from holdfast.outbox o where o.id > max(g.id)) as more
+  from gone g`;
+
+/** See `Store.sequenceEvents`. */
+export async function sequenceEvents(pool: SessionPool, limitRows: number): Promise<{ moved: number; more: boolean }> {
+  return pool.transaction(async (transaction) => {
+    const [lock] = await lockSequencer(transaction);
+    if (lock?.locked !== true) return { moved: 0, more: false };
+    const [result] = await moveEvents(transaction, Math.min(limitRows, maxMoveRows));
+    return { moved: result?.moved ?? 0, more: result?.more ?? false };
+  });
+}
+
+/** See `Store.listEvents`. */
+export async function listEvents(
+  db: Runner,
+  { runId, after, limitRows }: { runId: string; after: number; limitRows: number },
+): Promise<RunEvent[]> {
+  return (await db.run<StoredEvent>("listEvents", eventsText, [runId, after, limitRows])).map(toEvent);
+}
+
+// The outbox has no index on runs; it is looked through only when the run's row says that some of its events are there.
+const eventsText = `
+  with run as materialized (
+    select r.last_event, (select max(e.number) from holdfast.events e where e.run_id = $1) as moved
+    from holdfast.runs r where r.id = $1
+  )
+  select * from (
+    (select ${columns} from holdfast.events e
+      where e.run_id = $1 and e.number > $2 and (select count(*) from run) = 1 order by e.number limit $3)
+    union all
+    (select ${columns} from holdfast.outbox o
+      where o.run_id = $1 and o.number > $2 and (select run.last_event > coalesce(run.moved, 0) from run))
+  ) t order by t.number limit $3`;
+
+/** See `Store.listTopic`. */
+export async function listTopic(
+  db: Runner,
+  { namespace, after, limitRows }: { namespace: string; after: number; limitRows: number },
+): Promise<{ events: TopicEvent[]; last: number }> {
+  const rows = await db.run<Partial<StoredEvent> & { last: number; position: number | null }>("listTopic", topicText, [
+    namespace,
+    after,
+    limitRows,
+  ]);
+  const events = rows.flatMap((row) =>
+    row.position === null ? [] : { ...toEvent(row as StoredEvent), position: row.position },
+  );
+  return { events, last: rows[0]?.last ?? 0 };
+}
+
+const topicText = `
+  select t.last, p.* from (select coalesce((select last from holdfast.topics where namespace = $1), 0) as last) t
+  left join lateral (
+    select e.position, ${columns} from holdfast.events e
+    where e.namespace = $1 and e.position > $2 and e.at >= (select m.topic_floor from holdfast.meta m)
+    order by e.position limit $3
+  ) p on true
+  order by p.position`;
+
+function toEvent(row: StoredEvent): RunEvent {
+  return {
+    runId: row.run_id,
+    rootId: row.root_id,
+    definition: row.definition,
+    name: row.name,
+    number: row.number,
+    type: row.type,
+    at: row.at,
+    data: jsonOf(row.data) as RunEvent["data"],
+  };
+}
