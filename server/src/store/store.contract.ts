@@ -2,13 +2,17 @@ import { describe, test } from "node:test";
 import { cancelContract } from "./contract/cancel.contract.ts";
 import { claimContract } from "./contract/claim.contract.ts";
 import { definitionsContract } from "./contract/definitions.contract.ts";
+import { doorbellContract } from "./contract/doorbell.contract.ts";
 import { dueContract } from "./contract/due.contract.ts";
 import { enqueueContract } from "./contract/enqueue.contract.ts";
+import { eventsContract } from "./contract/events.contract.ts";
 import { expandContract } from "./contract/expand.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
 import { graphContract } from "./contract/graph.contract.ts";
+import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
+import { pruneContract } from "./contract/prune.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
 
@@ -27,6 +31,10 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   members: membersContract,
   steps: stepsContract,
   logs: logsContract,
+  events: eventsContract,
+  lists: listsContract,
+  prune: pruneContract,
+  doorbell: doorbellContract,
 };
 
 /** Holds a store to the words of store.ts. Each case has a store of its own, opened and closed by the subject. */
