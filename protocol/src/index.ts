@@ -7,4 +7,6 @@ export * from "./http.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";
+export * from "./nearest.ts";
+export * from "./problem.ts";
 export * from "./status.ts";

@@ -1,5 +1,5 @@
 import type { Binding, Json, JsonObject } from "@holdfast/protocol";
-import { nameHint } from "./nearest.ts";
+import { nameHint } from "@holdfast/protocol";
 import { asObject, branches, isClosed, type JsonKind, kindsOf, type Shape, type StepDefect } from "./shape.ts";
 
 /** Compares what is bound with the JSON Schema of what is wanted, as far as both are known. */

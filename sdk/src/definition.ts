@@ -1,6 +1,5 @@
-import type { Duration } from "@holdfast/protocol";
+import type { Duration, Problem } from "@holdfast/protocol";
 import type { TaskContext } from "./context.ts";
-import type { Problem } from "./problem.ts";
 import type { Position } from "./source-position.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 

@@ -9,8 +9,6 @@ export {
   type TaskData,
   type WorkflowData,
 } from "./definition.ts";
-export { nameHint, nearestName } from "./nearest.ts";
-export type { Problem } from "./problem.ts";
 export { type Position, positionInStack } from "./source-position.ts";
 export { type CompiledDefinitions, compileDefinitions, type ExportedDefinition } from "./spec.ts";
 export {

@@ -2,6 +2,7 @@ import type { JsonObject } from "@holdfast/protocol";
 import {
   type Binding,
   limits,
+  nameHint,
   type RetryPolicy,
   type TriggerRule,
   triggerRules,
@@ -10,9 +11,8 @@ import {
 import { type BindingPlace, type BoundValue, bindValue, type InspectExpression, ignoresItem } from "./binding.ts";
 import { BindingCheck } from "./binding-check.ts";
 import { type DefinitionData, definitionData } from "./definition.ts";
-import { nameHint } from "./nearest.ts";
 import { OptionReader, show } from "./options.ts";
-import { ProblemList } from "./problem.ts";
+import { ProblemList } from "./problem-list.ts";
 import {
   makeReference,
   type Ref,

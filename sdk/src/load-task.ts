@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ActivationStart } from "@holdfast/protocol";
+import { nearestName } from "@holdfast/protocol";
 import { definitionData, type TaskData } from "./definition.ts";
-import { nearestName } from "./nearest.ts";
 import { failure, type Outcome } from "./outcome.ts";
 
 /** The code that a manifest names is not there. */

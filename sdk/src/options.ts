@@ -1,6 +1,5 @@
-import { defaultRetry, durationMs, limits, type RetryPolicy } from "@holdfast/protocol";
-import { nameHint } from "./nearest.ts";
-import { ProblemList } from "./problem.ts";
+import { defaultRetry, durationMs, limits, nameHint, type RetryPolicy } from "@holdfast/protocol";
+import { ProblemList } from "./problem-list.ts";
 import type { Position } from "./source-position.ts";
 
 const idPattern = /^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/;

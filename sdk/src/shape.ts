@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "@holdfast/protocol";
-import { nameHint } from "./nearest.ts";
+import { nameHint } from "@holdfast/protocol";
 
 // What is known at compile time about a value that exists only later. Unknown is always possible, and never a mistake.
 

@@ -1,3 +1,4 @@
+import type { Problem } from "@holdfast/protocol";
 import {
   type AssetSpec,
   canonicalText,
@@ -16,7 +17,7 @@ import { type DefinitionData, definitionData, type TaskData, type WorkflowData }
 import { type Callee, Graph } from "./graph.ts";
 import { readJsonSchema, type SchemaReading } from "./json-schema.ts";
 import { OptionReader } from "./options.ts";
-import { type Problem, ProblemList } from "./problem.ts";
+import { ProblemList } from "./problem-list.ts";
 import { ReferenceMisuse } from "./reference.ts";
 import { type Shape, schemaShape, unknownShape } from "./shape.ts";
 import { positionInStack } from "./source-position.ts";

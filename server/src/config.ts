@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Duration, durationMs } from "@holdfast/protocol";
-import { nameHint, type Problem } from "@holdfast/sdk/definitions";
+import { type Duration, durationMs, nameHint, type Problem } from "@holdfast/protocol";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).

@@ -1,4 +1,4 @@
-import { manifestSchema } from "@holdfast/protocol";
+import { manifestSchema, problemSchema } from "@holdfast/protocol";
 import { z } from "zod";
 
 // What crosses between the compiler and the process that loads user code.
@@ -16,14 +16,6 @@ export const compileRequestSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string() }),
 ]);
 export type CompileRequest = z.infer<typeof compileRequestSchema>;
-
-export const problemSchema = z.strictObject({
-  file: z.string(),
-  line: z.number().int(),
-  column: z.number().int().optional(),
-  message: z.string(),
-  hint: z.string(),
-});
 
 /** What it answers on descriptor 3. */
 export const compileAnswerSchema = z.discriminatedUnion("kind", [

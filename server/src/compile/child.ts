@@ -5,13 +5,12 @@ import { enableCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { canonicalText } from "@holdfast/protocol";
+import { canonicalText, type Problem } from "@holdfast/protocol";
 import {
   compileDefinitions,
   definitionData,
   type ExportedDefinition,
   type InspectExpression,
-  type Problem,
   positionInStack,
 } from "@holdfast/sdk/definitions";
 import { registerModuleHook } from "@holdfast/sdk/module-hook";

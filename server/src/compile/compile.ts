@@ -1,6 +1,5 @@
 import { isAbsolute, relative, sep } from "node:path";
-import { canonicalText, limits, type Manifest, utf8Bytes } from "@holdfast/protocol";
-import type { Problem } from "@holdfast/sdk/definitions";
+import { canonicalText, limits, type Manifest, type Problem, utf8Bytes } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import { findFiles, namedFiles } from "./files.ts";
 import { type CompileProcessOptions, runCompileProcess } from "./process.ts";
@@ -48,7 +47,7 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
     hash: canonicalHash(manifest),
     manifest,
   }));
-  const problems = [...localProblems(root, answer.problems.map(withoutUndefined)), ...manifests.flatMap(tooLarge)];
+  const problems = [...localProblems(root, answer.problems), ...manifests.flatMap(tooLarge)];
   return { manifests: problems.length > 0 ? [] : manifests, problems, files };
 }
 
@@ -70,11 +69,6 @@ export function localProblems(root: string, problems: readonly Problem[]): Probl
     const key = JSON.stringify(problem);
     return !seen.has(key) && seen.add(key);
   });
-}
-
-/** Properties that are undefined are as good as absent; the types want them absent. */
-function withoutUndefined({ column, ...problem }: Omit<Problem, "column"> & { column?: number | undefined }): Problem {
-  return column === undefined ? problem : { ...problem, column };
 }
 
 function localName(root: string, file: string): string {

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
-import type { Problem } from "@holdfast/sdk/definitions";
+import type { Problem } from "@holdfast/protocol";
 
 const extensions = /\.(?:ts|tsx|mts|js|mjs|jsx)$/;
 const excluded = /\.(?:test|spec)\.[a-z]+$|\.d\.[a-z]*ts$/;

@@ -1,4 +1,4 @@
-import type { Problem } from "@holdfast/sdk/definitions";
+import type { Problem } from "@holdfast/protocol";
 import { findProject, resolveSettings, type Settings, type SettingsSources } from "../config.ts";
 import { localProblems } from "./compile.ts";
 import { type CompileProcessOptions, runCompileProcess } from "./process.ts";
@@ -29,7 +29,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
     ...(answer.kind === "config" && answer.problems.length === 0 ? { file: answer.config } : {}),
   });
   const local = (found: readonly Problem[]): Problem[] => localProblems(place.root, found);
-  if (answer.kind === "config") return { settings, problems: local([...(answer.problems as Problem[]), ...problems]) };
+  if (answer.kind === "config") return { settings, problems: local([...answer.problems, ...problems]) };
   const { message, hint } =
     answer.kind === "none" ? answer : { message: "The compile process gave a wrong answer.", hint: "" };
   return { settings, problems: local([{ file: place.configFile, line: 0, message, hint }, ...problems]) };
