@@ -1,13 +1,5 @@
 import { AppError, type LogLine } from "@holdfast/protocol";
-import {
-  claimed,
-  type Expansion,
-  type Finish,
-  type FinishResult,
-  Ledger,
-  mayBeActive,
-  type RunRow,
-} from "../../core/index.ts";
+import { claimed, type Expansion, type Finish, type FinishResult, mayBeActive, type RunRow } from "../../core/index.ts";
 import type { LogResult, StepResult, StepRow } from "../store.ts";
 import type { Memory } from "./memory.ts";
 
@@ -30,7 +22,7 @@ export function claimRuns(
 }
 
 export function finishActivations(memory: Memory, rows: readonly Finish[]): FinishResult[] {
-  const ledger = new Ledger(memory.now());
+  const ledger = memory.newLedger(memory.now());
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.finish(row));
   memory.commit(ledger);
@@ -38,7 +30,7 @@ export function finishActivations(memory: Memory, rows: readonly Finish[]): Fini
 }
 
 export function expandRuns(memory: Memory, rows: readonly Expansion[]): FinishResult[] {
-  const ledger = new Ledger(memory.now());
+  const ledger = memory.newLedger(memory.now());
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.expand(row));
   memory.commit(ledger);

@@ -1,5 +1,5 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import { type Ending, expiryData, expiryEnding, Ledger } from "../../core/index.ts";
+import { type Ending, expiryData, expiryEnding } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 
 export function orderEnd(
@@ -51,7 +51,7 @@ export function expireRuns(memory: Memory, limitRows: number): { expired: number
 }
 
 function order(memory: Memory, runId: string, ending: Ending, data: Json, now: number): number {
-  const ledger = new Ledger(now);
+  const ledger = memory.newLedger(now);
   ledger.load(memory.runs.liveTree(runId));
   const reached = ledger.order(runId, ending, data);
   memory.commit(ledger);

@@ -1,4 +1,4 @@
-import { Ledger, memberGone } from "../../core/index.ts";
+import { memberGone } from "../../core/index.ts";
 import type { MemberRow } from "../store.ts";
 import { memberGoneError } from "./activations.ts";
 import type { Memory } from "./memory.ts";
@@ -64,7 +64,7 @@ function end(memory: Memory, member: MemberRow, now: number): void {
 
 function takeOver(memory: Memory, memberId: string, now: number, limitRows: number): number {
   const held = memory.runs.claimedBy(memberId).slice(0, limitRows);
-  const ledger = new Ledger(now);
+  const ledger = memory.newLedger(now);
   ledger.load(held);
   for (const run of held) ledger.takeOver(run.id, memberGone(memberId));
   memory.commit(ledger);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish } from "../../core/index.ts";
+import type { Ending, Expansion, Finish, Ledger } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
 import type {
   EnqueueRow,
@@ -26,6 +26,8 @@ export interface MemoryStoreOptions {
   readonly clock: { now(): number };
   /** Names the incarnation; default a UUID. */
   readonly randomId?: () => string;
+  /** What decides: core's Ledger, or a broken one, to see its faults caught. */
+  readonly newLedger?: (now: number) => Ledger;
 }
 
 /**
@@ -33,8 +35,8 @@ export interface MemoryStoreOptions {
  * work at once and answers in a promise, so that equal calls in equal order give equal answers. It remembers nothing after
  * its process.
  */
-export function openMemoryStore({ clock, randomId = randomUUID }: MemoryStoreOptions): Store {
-  return new MemoryStore(new Memory(clock), randomId());
+export function openMemoryStore({ clock, randomId = randomUUID, newLedger }: MemoryStoreOptions): Store {
+  return new MemoryStore(new Memory(clock, newLedger), randomId());
 }
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];

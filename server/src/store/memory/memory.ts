@@ -1,5 +1,5 @@
 import { isEnded } from "@holdfast/protocol";
-import { isClaimable, type Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
+import { isClaimable, Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
 import type { MemberRow, RingTopic } from "../store.ts";
 import { Bell } from "./bell.ts";
 import { DefinitionTable } from "./definitions.ts";
@@ -21,11 +21,14 @@ export class Memory {
   readonly bell = new Bell();
   /** Roots in the order in which they ended. */
   endedRoots: { readonly id: string; readonly at: number }[] = [];
+  /** Opens the ledger of one verb, at `now`. */
+  readonly newLedger: (now: number) => Ledger;
   readonly #clock: { now(): number };
   #lastNow = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: { now(): number }) {
+  constructor(clock: { now(): number }, newLedger: (now: number) => Ledger = (now) => new Ledger(now)) {
     this.#clock = clock;
+    this.newLedger = newLedger;
   }
 
   /** The store's clock: never earlier than it was (P9). */

@@ -1,0 +1,320 @@
+import { createHash } from "node:crypto";
+import { type Json, triggerRules } from "@holdfast/protocol";
+import {
+  childId,
+  childIdentity,
+  type Expansion,
+  type NewRun,
+  type Next,
+  type RunRow,
+  rootId,
+} from "../../core/index.ts";
+import type { EnqueueRow, Store, StoreVerb, Uniqueness } from "../store.ts";
+import { hourMs, namespace, next } from "./world.contract.ts";
+
+// Random calls of a store's verbs. What is likely to mean something (a live epoch, a known key) is drawn often, what is
+// stale, repeated or unknown now and then.
+
+/** A call as it could travel in a message. */
+export interface StoreCall {
+  readonly verb: StoreVerb;
+  readonly args: object;
+}
+
+/** Numbers that are equal for equal seeds (mulberry32). */
+export class Chance {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** From [0, 1). */
+  fraction(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number from 0 to `end`, which it never is. */
+  below(end: number): number {
+    return Math.floor(this.fraction() * end);
+  }
+
+  likely(share: number): boolean {
+    return this.fraction() < share;
+  }
+
+  pick<T>(items: readonly [T, ...T[]]): T {
+    return items[this.below(items.length)] ?? items[0];
+  }
+
+  /** Between one and `most` things. */
+  some<T>(most: number, make: () => T): T[] {
+    return Array.from({ length: 1 + this.below(most) }, make);
+  }
+}
+
+/** Lengths of time that a history may use, milliseconds. */
+export interface HistoryTimes {
+  readonly delaysMs: readonly [number, ...number[]];
+  readonly leasesMs: readonly [number, ...number[]];
+}
+
+/** Draws the next call, looking at the model to know what would mean something. */
+export class CallSource {
+  readonly #chance: Chance;
+  readonly #model: Store;
+  readonly #times: HistoryTimes;
+  readonly #members: string[] = [];
+  readonly #expansions: Expansion[] = [];
+  #ids: string[] = [];
+
+  constructor(chance: Chance, model: Store, times: HistoryTimes) {
+    this.#chance = chance;
+    this.#model = model;
+    this.#times = times;
+  }
+
+  async draw(now: number): Promise<StoreCall> {
+    const { runs } = await this.#model.listRuns({ namespace, rootsOnly: false, limitRows: 5_000 });
+    this.#ids = runs.map(({ id }) => id).reverse();
+    if (this.#members.length === 0 || this.#chance.likely(0.04)) return this.#join();
+    const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
+      [16, () => this.#enqueue(now)],
+      [18, () => this.#claim()],
+      [26, () => this.#finish()],
+      [12, () => this.#expand(runs)],
+      [6, () => this.#steps()],
+      [4, () => this.#logs(now)],
+      [4, () => this.#order()],
+      [3, () => this.#presence()],
+      [4, () => this.#due()],
+      [7, () => this.#read()],
+    ];
+    let at = this.#chance.below(100);
+    for (const [weight, draw] of draws) {
+      if (at < weight) return draw();
+      at -= weight;
+    }
+    return this.#claim();
+  }
+
+  #join(): StoreCall {
+    const known = this.#members.length > 0 && this.#chance.likely(0.1);
+    const id = known ? this.#member() : `member-${this.#members.length}`;
+    if (!known) this.#members.push(id);
+    const leaseMs = this.#chance.pick(this.#times.leasesMs);
+    return { verb: "joinMember", args: { id, kind: "node", name: `Name of ${id}`, namespace, leaseMs } };
+  }
+
+  #enqueue(now: number): StoreCall {
+    const { pick } = this.#drawn();
+    const rows = this.#chance.some(4, (): EnqueueRow => {
+      const name = (prefix: string): Uniqueness => ({
+        key: `${prefix}${this.#chance.below(6)}`,
+        hash: pick(["h1", "h2"]),
+        retentionMs: pick([1, hourMs]),
+      });
+      const known = this.#ids.length > 0 && this.#chance.likely(0.05);
+      return {
+        run: this.#run(known ? this.#id() : this.#freshId(), now),
+        key: this.#chance.likely(0.25) ? name("key") : null,
+        request: this.#chance.likely(0.15) ? name("request") : null,
+        claimFor: this.#chance.likely(0.3) ? this.#member() : null,
+      };
+    });
+    return { verb: "enqueueRuns", args: { rows } };
+  }
+
+  #claim(): StoreCall {
+    const queues = this.#chance.pick<string[] | null>([null, null, ["a"], ["b", "a"], []]);
+    return {
+      verb: "claimRuns",
+      args: { memberId: this.#member(), namespace, queues, limitRows: 1 + this.#chance.below(5) },
+    };
+  }
+
+  async #finish(): Promise<StoreCall> {
+    const rows = [];
+    for (const runId of this.#chance.some(4, () => this.#id())) {
+      rows.push({ runId, epoch: await this.#epoch(runId), ranMs: this.#chance.below(100), next: this.#next() });
+    }
+    return { verb: "finishActivations", args: { rows } };
+  }
+
+  async #expand(runs: readonly RunRow[]): Promise<StoreCall> {
+    const old = this.#expansions[this.#chance.below(this.#expansions.length)];
+    if (old !== undefined && this.#chance.likely(0.1)) return { verb: "expandRuns", args: { rows: [old] } };
+    const parents = new Set(runs.map(({ parentId }) => parentId));
+    const fit = runs.filter((run) => run.claimedBy !== null && run.depth < 4 && !parents.has(run.id));
+    const rows: Expansion[] = [];
+    const parent = fit[this.#chance.below(fit.length)];
+    if (parent === undefined) return this.#finish();
+    rows.push(this.#expansion(parent));
+    this.#expansions.push(...rows);
+    return { verb: "expandRuns", args: { rows } };
+  }
+
+  #expansion(parent: RunRow): Expansion {
+    const names = Array.from({ length: 1 + this.#chance.below(5) }, (_, index) => `n${index}`);
+    const idOf = (name: string) => {
+      const identity = childIdentity(parent.id, parent.generation, name);
+      return childId(parent.id, createHash("sha256").update(identity).digest());
+    };
+    const edges = names.flatMap((name, index) =>
+      names
+        .slice(0, index)
+        .filter(() => this.#chance.likely(0.4))
+        .map((upstream) => ({ upstream: idOf(upstream), downstream: idOf(name) })),
+    );
+    const children = names.map((name, index): NewRun => {
+      const id = idOf(name);
+      const { rootId: _, ...fields } = this.#run(id, 0);
+      const blockedBy = edges.filter((edge) => edge.downstream === id).length;
+      const place = {
+        rootId: parent.rootId,
+        parentId: parent.id,
+        workflow: parent.definition,
+        depth: parent.depth + 1,
+      };
+      return { ...fields, ...place, name, item: `${index}`, itemIndex: index, startAfter: null, blockedBy };
+    });
+    return { runId: parent.id, epoch: parent.epoch, ranMs: 3, input: { bound: parent.name }, children, edges };
+  }
+
+  async #steps(): Promise<StoreCall> {
+    const rows = [];
+    for (const runId of this.#chance.some(3, () => this.#id())) {
+      const key = `step${this.#chance.below(4)}`;
+      const generation = this.#chance.likely(0.95) ? 1 : 2;
+      rows.push({ runId, epoch: await this.#epoch(runId), generation, key, value: this.#value() });
+    }
+    return { verb: "commitSteps", args: { rows } };
+  }
+
+  async #logs(at: number): Promise<StoreCall> {
+    const rows = [];
+    for (const runId of this.#chance.some(3, () => this.#id())) {
+      const seq = 1 + this.#chance.below(5);
+      rows.push({ runId, epoch: await this.#epoch(runId), seq, at, stream: "log", level: "info", text: `line ${seq}` });
+    }
+    return { verb: "appendLogs", args: { rows } };
+  }
+
+  #order(): StoreCall {
+    const status = this.#chance.pick(["cancelled", "cancelled", "failed"]);
+    const ending = { status, error: { code: status, message: "It was ordered." } };
+    return { verb: "orderEnd", args: { runId: this.#id(), ending, data: { reason: "chance" } } };
+  }
+
+  #presence(): StoreCall {
+    const id = this.#member();
+    const renewal = { id, leaseMs: this.#chance.pick(this.#times.leasesMs) };
+    return this.#chance.pick<StoreCall>([
+      { verb: "leaveMember", args: { id } },
+      { verb: "renewMember", args: renewal },
+      { verb: "judgeMembers", args: { by: id, limitRows: 1_000 } },
+    ]);
+  }
+
+  #due(): StoreCall {
+    const verb = this.#chance.pick<StoreVerb>(["wakeRuns", "expireRuns", "sequenceEvents", "sequenceEvents"]);
+    return { verb, args: { limitRows: 1_000 } };
+  }
+
+  #read(): StoreCall {
+    const memberId = this.#member();
+    const page = { limitRows: 1 + this.#chance.below(20) };
+    const id = this.#id();
+    return this.#chance.pick<StoreCall>([
+      { verb: "listRuns", args: { namespace, rootsOnly: this.#chance.likely(0.5), ...page } },
+      { verb: "listRuns", args: { namespace, rootsOnly: false, statuses: ["ready", "failed"], limitRows: 1_000 } },
+      { verb: "listRuns", args: { namespace, rootsOnly: false, definition: "load", parentId: id, limitRows: 1_000 } },
+      { verb: "listTree", args: { rootId: id, ...page } },
+      { verb: "findScopes", args: { rows: [{ parentId: id, names: ["n0", "n1", "n2"] }] } },
+      { verb: "listChildOutputs", args: { parentId: id, afterIndex: this.#chance.below(4) - 1, ...page } },
+      { verb: "listClaimed", args: { memberId, limitRows: 1_000 } },
+      { verb: "listCancelling", args: { memberId, limitRows: 1_000 } },
+      { verb: "findRunIds", args: { namespace, prefix: id.slice(0, 5 + this.#chance.below(15)), limitRows: 1_000 } },
+      { verb: "listEvents", args: { runId: id, after: this.#chance.below(4), ...page } },
+    ]);
+  }
+
+  #run(id: string, now: number): NewRun {
+    const { pick, likely } = this.#drawn();
+    const delayMs = pick(this.#times.delaysMs);
+    return {
+      id,
+      rootId: id,
+      parentId: null,
+      workflow: null,
+      namespace,
+      kind: pick(["task", "workflow", "map"]),
+      definition: pick(["extract", "load"]),
+      manifestHash: "5f2a",
+      name: "root",
+      item: null,
+      itemIndex: null,
+      key: null,
+      depth: 0,
+      queue: pick(["a", "b"]),
+      priority: pick([0, 0, 0, 5, -5]),
+      rule: pick(triggerRules),
+      ...(likely(0.7) ? { input: this.#value() } : {}),
+      startAfter: likely(0.15) ? now + delayMs : null,
+      expiresAfterMs: likely(0.15) ? pick(this.#times.delaysMs) : null,
+      blockedBy: 0,
+    };
+  }
+
+  #next(): Next {
+    const delayMs = this.#chance.pick(this.#times.delaysMs);
+    const success = next.success(this.#value());
+    return this.#chance.pick<Next>([
+      success,
+      success,
+      success,
+      next.failure(),
+      next.skip(),
+      next.retry(delayMs),
+      next.lost(),
+      next.release(),
+    ]);
+  }
+
+  #value(): Json {
+    return this.#chance.pick<Json>([null, 0, "", { a: [1, null] }, "Grüße \u{1F6A2}", [[]], false]);
+  }
+
+  #member(): string {
+    const known = this.#members[this.#chance.below(this.#members.length)] ?? "nobody";
+    return this.#chance.likely(0.03) ? "nobody" : known;
+  }
+
+  /** A known run, the younger the likelier, or one that never was. */
+  #id(): string {
+    const back = Math.floor(this.#chance.fraction() ** 2 * Math.max(12, this.#ids.length));
+    return this.#ids.at(-1 - back) ?? "0000000000000000000z";
+  }
+
+  #freshId(): string {
+    return rootId(
+      1_800_000_000_000,
+      Uint8Array.from({ length: 9 }, () => this.#chance.below(256)),
+    );
+  }
+
+  /** Mostly the epoch that is live. */
+  async #epoch(runId: string): Promise<number> {
+    const epoch = (await this.#model.findRun({ id: runId }))?.epoch ?? 1;
+    return this.#chance.likely(0.9) ? epoch : epoch + this.#chance.pick([-1, 1]);
+  }
+
+  #drawn() {
+    const pick = <T>(items: readonly [T, ...T[]]) => this.#chance.pick(items);
+    return { pick, likely: (share: number) => this.#chance.likely(share) };
+  }
+}
