@@ -24,6 +24,12 @@ const spellings: Readonly<Record<string, readonly string[]>> = {
 const provided = /^(?:holdfast|@holdfast\/sdk|zod)(?:\/|$)/;
 
 let registered = false;
+const loaded = new Set<string>();
+
+/** Paths of the user files that this process has loaded so far, in the order of loading. */
+export function loadedFiles(): string[] {
+  return [...loaded];
+}
 
 /** Registers the hook for this process; a second call does nothing. */
 export function registerModuleHook(): void {
@@ -56,6 +62,7 @@ const ownFormat = ownUrl.endsWith(".ts") ? "module-typescript" : "module";
 const load: LoadHookSync = (url, context, nextLoad) => {
   if (!isUserFile(url)) return nextLoad(url, context);
   const file = fileURLToPath(url);
+  loaded.add(file);
   const extension = extname(file);
   if (transformed.has(extension)) {
     process.setSourceMapsEnabled(true);

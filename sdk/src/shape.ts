@@ -174,7 +174,7 @@ function kindOfType(type: string): JsonKind {
   return type as JsonKind;
 }
 
-export function kindOfValue(value: Json): JsonKind {
+function kindOfValue(value: Json): JsonKind {
   if (value === null) return "null";
   if (Array.isArray(value)) return "list";
   return typeof value as "boolean" | "number" | "string" | "object";

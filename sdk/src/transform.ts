@@ -5,7 +5,7 @@ import type { CompilerOptions } from "./tsconfig.ts";
 // User files as JavaScript with an inline source map. The transformer is loaded when the first file needs it.
 
 /** A file that cannot be transformed: where and why. */
-export class TransformError extends SyntaxError {
+class TransformError extends SyntaxError {
   override readonly name = "TransformError";
   readonly file: string;
   readonly line: number;

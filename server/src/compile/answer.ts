@@ -22,6 +22,8 @@ export const compileAnswerSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("definitions"),
     manifests: z.array(manifestSchema),
+    /** Absolute paths of the user files that were loaded, imports included. */
+    loaded: z.array(z.string()),
     problems: z.array(problemSchema),
   }),
   z.strictObject({ kind: z.literal("config"), config: z.json(), problems: z.array(problemSchema) }),

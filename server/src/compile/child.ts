@@ -10,12 +10,11 @@ import {
   compileDefinitions,
   definitionData,
   type ExportedDefinition,
-  type InspectExpression,
   positionInStack,
 } from "@holdfast/sdk/definitions";
-import { registerModuleHook } from "@holdfast/sdk/module-hook";
-import { ExpressionError, parseExpression } from "../expressions.ts";
+import { loadedFiles, registerModuleHook } from "@holdfast/sdk/module-hook";
 import { type CompileAnswer, type CompileRequest, compileRequestSchema } from "./answer.ts";
+import { inspectExpression } from "./inspect-expression.ts";
 
 enableCompileCache();
 process.setSourceMapsEnabled(true);
@@ -76,9 +75,9 @@ async function readDefinitions(told: CompileRequest & { kind: "definitions" }): 
   }
   // A definition that is exported again elsewhere keeps the name of the module that wrote it.
   exported.sort((a, b) => Number(b.home) - Number(a.home));
-  const compiled = await compileDefinitions(exported, inspect);
+  const compiled = await compileDefinitions(exported, inspectExpression);
   const manifests = problems.length > 0 ? [] : [...compiled.manifests];
-  return { kind: "definitions", manifests, problems: [...problems, ...compiled.problems] };
+  return { kind: "definitions", manifests, problems: [...problems, ...compiled.problems], loaded: loadedFiles() };
 }
 
 function exportsNothing(file: string, exports: Readonly<Record<string, unknown>>): Problem {
@@ -137,14 +136,4 @@ function loadHint(code: string, error: Error): string {
 
 function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
-}
-
-function inspect(text: string): ReturnType<InspectExpression> {
-  try {
-    const { tasks, usesItem } = parseExpression(text);
-    return { tasks, usesItem };
-  } catch (error) {
-    const hint = error instanceof ExpressionError ? error.hint : "Expressions are CEL.";
-    return { tasks: [], usesItem: false, defect: { message: messageOf(error), hint } };
-  }
 }

@@ -21,9 +21,11 @@ function project(name: string, files: Readonly<Record<string, string>>): string 
 
 const shop = {
   "tasks/extract.ts": `import { task } from "holdfast"; import { z } from "zod";
+    import { prefix } from "../lib/prefix";
     export enum Kind { A = "a" }
     export const extract = task({ id: "extract", input: z.object({ day: z.string() }), output: z.object({ files: z.array(z.string()) }) },
-      async (input) => ({ files: [input.day] }));`,
+      async (input) => ({ files: [prefix + input.day] }));`,
+  "lib/prefix.ts": "export const prefix: string = 'p';",
   "tasks/extract.test.ts": "throw new Error('tests are not compiled');",
   "workflows/nightly.ts": `import { workflow, cel } from "holdfast"; import { extract } from "../tasks/extract";
     export { extract as again } from "../tasks/extract";
@@ -56,7 +58,7 @@ test("a project compiles to one manifest a definition, and what it prints is pas
   const printed: string[] = [];
   const compiled = await compileProject({ root: folder, include, onOutput: (text) => printed.push(text) });
   assert.deepEqual(compiled.problems, []);
-  assert.deepEqual(compiled.files, ["tasks/extract.ts", "workflows/nightly.ts"]);
+  assert.deepEqual(compiled.files, ["lib/prefix.ts", "tasks/extract.ts", "workflows/nightly.ts"]);
   assert.deepEqual(
     compiled.manifests.map(({ id }) => id),
     ["extract", "nightly"],

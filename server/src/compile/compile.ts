@@ -25,7 +25,7 @@ export interface Compiled {
   readonly manifests: readonly CompiledManifest[];
   /** Every mistake; files relative to the root where they lie in it. */
   readonly problems: readonly Problem[];
-  /** The files that were read, relative to the root, with `/`. */
+  /** The files that were read, imports included, relative to the root, with `/`, in order. */
   readonly files: readonly string[];
 }
 
@@ -48,7 +48,8 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
     manifest,
   }));
   const problems = [...localProblems(root, answer.problems), ...manifests.flatMap(tooLarge)];
-  return { manifests: problems.length > 0 ? [] : manifests, problems, files };
+  const read = [...files, ...answer.loaded.map((file) => localName(root, file))];
+  return { manifests: problems.length > 0 ? [] : manifests, problems, files: [...new Set(read)].sort() };
 }
 
 function tooLarge({ id, manifest }: CompiledManifest): Problem[] {
