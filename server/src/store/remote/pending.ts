@@ -18,11 +18,11 @@ export class PendingCalls {
     this.#send = send;
   }
 
-  call(verb: StoreVerb, args: unknown): Promise<unknown> {
+  call(verb: StoreVerb, args: unknown, remote: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#lastId += 1;
       this.#waiting.set(this.#lastId, { resolve, reject });
-      this.#unsent.push({ id: this.#lastId, verb, args });
+      this.#unsent.push({ id: this.#lastId, verb, args, ...(remote ? { remote } : {}) });
       // After the callbacks of this turn, so that what was asked together shares one commit.
       if (this.#unsent.length === 1) setImmediate(() => this.#flush());
     });

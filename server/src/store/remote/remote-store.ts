@@ -3,8 +3,10 @@ import { storeVerbs } from "./wire.ts";
 
 /** How a store that is somewhere else is reached. */
 export interface StoreLink {
-  /** Carries a call there and its answer back. Rejects with AppErrors. */
-  call(verb: StoreVerb, args: unknown): Promise<unknown>;
+  /** True once no call can be answered any more. */
+  readonly ended: boolean;
+  /** Carries a call there and its answer back; `remote`: for another process. Rejects with AppErrors. */
+  call(verb: StoreVerb, args: unknown, remote?: boolean): Promise<unknown>;
   ring(topics: readonly RingTopic[]): void;
   onRing(listener: (topics: readonly RingTopic[]) => void): () => void;
   close(): Promise<void>;
@@ -20,9 +22,4 @@ export function remoteStore(link: StoreLink): Store {
     onRing: (listener) => link.onRing(listener),
     close: () => link.close(),
   };
-}
-
-/** Calls a verb by its name. */
-export function callVerb(store: Store, verb: StoreVerb, args: unknown): Promise<unknown> {
-  return (store[verb] as (args: unknown) => Promise<unknown>)(args);
 }

@@ -25,10 +25,16 @@ export class ReopeningLink implements StoreLink {
   readonly #bell = new Bell();
   #current: StoreLink | undefined;
   #opening: Promise<StoreLink> | undefined;
+  /** Members that this process has joined: told to each new owner first, so that it does not take them for dead. */
+  readonly #members = new Map<string, number>();
   #closed = false;
 
   constructor(options: ReopeningOptions) {
     this.#options = options;
+  }
+
+  get ended(): boolean {
+    return this.#closed;
   }
 
   /** Opens the first link, so that what keeps it from opening is told at once. */
@@ -41,10 +47,13 @@ export class ReopeningLink implements StoreLink {
     for (;;) {
       const link = await this.#link();
       try {
-        return await link.call(verb, args);
+        const answer = await link.call(verb, args);
+        this.#noteMember(verb, args, answer);
+        return answer;
       } catch (error) {
         // The store's own answers are the caller's; only the end of the link is mended here.
-        if (this.#closed || link === this.#current || !isAppError(error, "store_unavailable")) throw error;
+        if (this.#closed || !link.ended || !isAppError(error, "store_unavailable")) throw error;
+        if (this.#current === link) this.#current = undefined;
         if (performance.now() > until) throw this.#options.unavailable();
       }
     }
@@ -78,11 +87,18 @@ export class ReopeningLink implements StoreLink {
     const until = performance.now() + this.#options.patienceMs;
     for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
       let ended = false;
+      let opened: StoreLink | undefined;
       const link = await this.#options.open(() => {
         ended = true;
-        if (this.#current === link) this.#current = undefined;
+        if (opened === undefined || this.#current !== opened) return;
+        this.#current = undefined;
+        // At once, for rings and for members; should it fail, the next call tries again.
+        if (!this.#closed) this.#link().catch(() => {});
       });
+      opened = link;
       if (link !== undefined && !ended) {
+        await this.#renewMembers(link);
+        if (ended) continue;
         this.#current = link;
         link.onRing((topics) => this.#bell.tell(topics));
         // Whatever was rung meanwhile has been missed.
@@ -92,5 +108,18 @@ export class ReopeningLink implements StoreLink {
       if (this.#closed || performance.now() > until) throw this.#options.unavailable();
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
+  }
+
+  #noteMember(verb: StoreVerb, args: unknown, answer: unknown): void {
+    if (verb !== "joinMember" && verb !== "renewMember" && verb !== "leaveMember") return;
+    const { id, leaseMs } = args as { id: string; leaseMs?: number };
+    if (leaseMs === undefined || answer === false) this.#members.delete(id);
+    else this.#members.set(id, leaseMs);
+  }
+
+  async #renewMembers(link: StoreLink): Promise<void> {
+    const renewals = [...this.#members].map(([id, leaseMs]) => link.call("renewMember", { id, leaseMs }));
+    // A link that fails meanwhile is noticed by its end.
+    await Promise.allSettled(renewals);
   }
 }

@@ -53,9 +53,13 @@ export class SocketLink implements StoreLink {
     });
   }
 
+  get ended(): boolean {
+    return this.#socket.destroyed;
+  }
+
   call(verb: StoreVerb, args: unknown): Promise<unknown> {
     if (this.#socket.destroyed) return Promise.reject(new AppError("store_unavailable", "The connection has ended."));
-    return this.#calls.call(verb, args);
+    return this.#calls.call(verb, args, false);
   }
 
   ring(topics: readonly RingTopic[]): void {

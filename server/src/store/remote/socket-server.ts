@@ -124,7 +124,7 @@ class Peer {
   async #answer({ id, verb, args }: Extract<ClientFrame, { verb: unknown }>): Promise<void> {
     this.#noteMember(verb, args);
     try {
-      this.send({ id, result: await this.#link.call(verb, args) });
+      this.send({ id, result: await this.#link.call(verb, args, true) });
     } catch (error) {
       this.send({ id, error: failureOf(error) });
     }

@@ -54,6 +54,8 @@ export interface StoreRequest {
   readonly id: number;
   readonly verb: StoreVerb;
   readonly args?: unknown;
+  /** Set by an owner for what came through its socket. */
+  readonly remote?: boolean;
 }
 
 export interface StoreFailure {
@@ -85,7 +87,11 @@ const ringSchema = z.object({ ring: z.array(topicSchema) });
 export const clientFrameSchema = z.union([
   helloSchema,
   ringSchema,
-  z.object({ id: z.number().int(), verb: z.enum(storeVerbs as [StoreVerb, ...StoreVerb[]]), args: z.unknown() }),
+  z.object({
+    id: z.number().int(),
+    verb: z.enum(storeVerbs as [StoreVerb, ...StoreVerb[]]),
+    args: z.unknown().optional(),
+  }),
 ]);
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
 

@@ -5,7 +5,7 @@ import { PendingCalls } from "../remote/pending.ts";
 import type { StoreLink } from "../remote/remote-store.ts";
 import { errorOf, type StoreAnswer } from "../remote/wire.ts";
 import type { RingTopic, StoreVerb } from "../store.ts";
-import type { FromThread, ThreadData, ToThread } from "./thread.ts";
+import type { FromThread, ThreadData, ToThread } from "./serving.ts";
 
 const fromSource = import.meta.url.endsWith(".ts");
 const entry = new URL(fromSource ? "./thread.ts" : "./thread.js", import.meta.url);
@@ -13,8 +13,9 @@ const entry = new URL(fromSource ? "./thread.ts" : "./thread.js", import.meta.ur
 export interface DatabaseThreadOptions {
   readonly path: string;
   readonly migrate: boolean;
+  readonly maxPages?: number | undefined;
   /** Absent: the machine's clock. */
-  readonly clock?: { now(): number };
+  readonly clock?: { now(): number } | undefined;
   /** Called once, when the thread is gone for whatever reason. */
   readonly onExit: () => void;
 }
@@ -38,13 +39,13 @@ export class DatabaseThread implements StoreLink {
   }
 
   private constructor(
-    { path, migrate, clock, onExit }: DatabaseThreadOptions,
+    { path, migrate, maxPages, clock, onExit }: DatabaseThreadOptions,
     told: { opened: () => void; failed: (error: unknown) => void },
   ) {
-    const workerData: ThreadData = { path, migrate, now: clock?.now() ?? Date.now() };
+    const workerData: ThreadData = { path, migrate, maxPages, now: clock?.now() ?? Date.now() };
     const condition = fromSource ? ["--conditions=@holdfast/source"] : [];
-    // The environment is not for this thread, and warnings are the main thread's to give.
-    this.#worker = new Worker(entry, { workerData, env: {}, execArgv: [...condition, "--no-warnings"] });
+    // Warnings are the main thread's to give.
+    this.#worker = new Worker(entry, { workerData, execArgv: [...condition, "--no-warnings"] });
     this.#calls = new PendingCalls((requests) => {
       this.#post(clock === undefined ? { requests } : { requests, now: clock.now() });
     });
@@ -74,9 +75,13 @@ export class DatabaseThread implements StoreLink {
     });
   }
 
-  call(verb: StoreVerb, args: unknown): Promise<unknown> {
+  get ended(): boolean {
+    return this.#gone;
+  }
+
+  call(verb: StoreVerb, args: unknown, remote = false): Promise<unknown> {
     if (this.#gone) return Promise.reject(new AppError("store_unavailable", "The store is closed."));
-    return this.#calls.call(verb, args);
+    return this.#calls.call(verb, args, remote);
   }
 
   ring(topics: readonly RingTopic[]): void {

@@ -16,6 +16,8 @@ export interface DatabaseOptions {
   readonly path: string;
   /** False: an older or absent schema is refused instead of brought up to date. */
   readonly migrate: boolean;
+  /** The file grows to this many pages of 4 KiB at most, as if the disk ended there. */
+  readonly maxPages?: number | undefined;
 }
 
 export interface Committed {
@@ -48,9 +50,10 @@ export class Database {
   readonly #db: Connection;
   readonly #description: StoreDescription;
   readonly #boot: number;
+  readonly #bootAt: number;
   #lastNow: number;
 
-  constructor({ path, migrate }: DatabaseOptions, now: number) {
+  constructor({ path, migrate, maxPages }: DatabaseOptions, now: number) {
     this.#db = new Connection(path);
     try {
       this.#db.script(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
@@ -61,7 +64,9 @@ export class Database {
       this.#boot = nextBoot(this.#db);
       this.#db.run("INSERT INTO clock (one, now) VALUES (1, ?) ON CONFLICT (one) DO NOTHING", now);
       this.#lastNow = this.#db.find<{ now: number }>("SELECT now FROM clock")?.now ?? now;
+      this.#bootAt = Math.max(this.#lastNow, now);
       this.#db.script("COMMIT");
+      if (maxPages !== undefined) this.#db.script(`PRAGMA max_page_count = ${maxPages}`);
       this.#description = { kind: "sqlite", incarnation, schemaVersion, now, timedLeases: false };
     } catch (error) {
       this.#db.close();
@@ -140,8 +145,15 @@ export class Database {
     }
   }
 
-  #run({ verb, args }: StoreRequest, rings: Set<RingTopic>): unknown {
-    const turn = { db: this.#db, now: this.#lastNow, boot: this.#boot, ring: (topic: RingTopic) => rings.add(topic) };
+  #run({ verb, args, remote = false }: StoreRequest, rings: Set<RingTopic>): unknown {
+    const turn = {
+      db: this.#db,
+      now: this.#lastNow,
+      boot: this.#boot,
+      bootAt: this.#bootAt,
+      remote,
+      ring: (topic: RingTopic) => rings.add(topic),
+    };
     return runVerb(turn, verb, args, this.#description);
   }
 

@@ -86,10 +86,7 @@ function findKey(
   );
 }
 
-function insertKey(
-  db: Connection,
-  args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number },
-): void {
+function insertKey(db: Connection, args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number }): void {
   const { namespace, kind, scope, uniqueness, runId, now } = args;
   db.run(
     `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,

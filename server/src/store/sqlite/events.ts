@@ -90,7 +90,9 @@ export function selectTopic(
  * their runs' own histories, which go with the runs. As the clock never goes back, positions are in the order of time.
  */
 export function pruneTopics(db: Connection, { before, limitRows }: { before: number; limitRows: number }): boolean {
-  const topics = db.list<{ namespace: string; prunedTo: number }>("SELECT namespace, pruned_to AS prunedTo FROM topics");
+  const topics = db.list<{ namespace: string; prunedTo: number }>(
+    "SELECT namespace, pruned_to AS prunedTo FROM topics",
+  );
   let more = false;
   for (const { namespace, prunedTo } of topics) {
     const oldest = db.list<{ position: number; at: number }>(

@@ -3,7 +3,7 @@ import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import { listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
-import { type PlacedRun, selectLeanRuns, selectRuns, valueOf } from "./run-rows.ts";
+import { jsonOf, type PlacedRun, selectLeanRuns, selectRuns } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
 
 // Lists visit about what they show: each filter has an index that is in the order of creation, or is small.
@@ -122,7 +122,7 @@ export function findScopes({ db }: Turn, { rows }: { rows: readonly ScopeQuery[]
       );
       return child === undefined ? [] : [outputOf(child)];
     });
-    const input = valueOf(db.find<{ input: string | null }>("SELECT input FROM runs WHERE id = ?", parentId)?.input);
+    const input = jsonOf(db.find<{ input: string | null }>("SELECT input FROM runs WHERE id = ?", parentId)?.input);
     return input === undefined ? { outputs } : { input, outputs };
   });
 }
@@ -142,6 +142,6 @@ export function listChildOutputs(
 }
 
 function outputOf({ name, status, output }: StoredOutput): ChildOutput {
-  const value = valueOf(output);
+  const value = jsonOf(output);
   return status === "succeeded" && value !== undefined ? { name, status, output: value } : { name, status };
 }

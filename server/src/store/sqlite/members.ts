@@ -7,22 +7,31 @@ import { ringChanges } from "./endings.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
 
-// Membership without time: a member lasts as long as the boot of the owner in which it was last heard of (P2). A member that
-// has outlived its owner moves to the next boot with its first renewal; one that has not is ended by the first join.
+// Membership without time (P2): a member of the owner's own process ends with it, and the first join of the next boot says so.
+// A member behind the socket may outlive the owner: it has `graceMs` from the next boot to renew, which its link does by
+// itself when it connects again; a judge ends those that did not.
+
+const graceMs = 5_000;
 
 const columns = "id, kind, name, namespace, joined_at AS joinedAt, lease_until AS leaseUntil, ended_at AS endedAt";
 
 export function joinMember(
-  { db, now, boot }: Turn,
+  { db, now, boot, remote }: Turn,
   args: { id: string; kind: "node" | "worker"; name: string; namespace: string; leaseMs: number },
 ): MemberRow {
   const { id, kind, name, namespace, leaseMs } = args;
-  db.run("UPDATE members SET ended_at = ? WHERE ended_at IS NULL AND boot < ? AND id <> ?", now, boot, id);
   db.run(
-    `INSERT INTO members (id, kind, name, namespace, joined_at, lease_until, boot) VALUES (?, ?, ?, ?, ?, ?, ?)
+    "UPDATE members SET ended_at = ? WHERE ended_at IS NULL AND boot < ? AND remote = 0 AND id <> ?",
+    now,
+    boot,
+    id,
+  );
+  db.run(
+    `INSERT INTO members (id, kind, name, namespace, joined_at, lease_until, boot, remote)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE
      SET kind = excluded.kind, name = excluded.name, namespace = excluded.namespace, lease_until = excluded.lease_until,
-       boot = excluded.boot
+       boot = excluded.boot, remote = excluded.remote
      WHERE ended_at IS NULL`,
     id,
     kind,
@@ -31,17 +40,22 @@ export function joinMember(
     now,
     now + leaseMs,
     boot,
+    Number(remote),
   );
   const row = db.find<MemberRow>(`SELECT ${columns} FROM members WHERE id = ?`, id);
   if (row === undefined || row.endedAt !== null) throw gone(id);
   return row;
 }
 
-export function renewMember({ db, now, boot }: Turn, { id, leaseMs }: { id: string; leaseMs: number }): boolean {
+export function renewMember(
+  { db, now, boot, remote }: Turn,
+  { id, leaseMs }: { id: string; leaseMs: number },
+): boolean {
   const { changes } = db.run(
-    "UPDATE members SET lease_until = ?, boot = ? WHERE id = ? AND ended_at IS NULL",
+    "UPDATE members SET lease_until = ?, boot = ?, remote = ? WHERE id = ? AND ended_at IS NULL",
     now + leaseMs,
     boot,
+    Number(remote),
     id,
   );
   return changes > 0;
@@ -57,6 +71,7 @@ export function judgeMembers(
   { by, limitRows }: { by: string; limitRows: number },
 ): { judged: string[]; taken: number; more: boolean } {
   if (!isMember(turn.db, by)) throw gone(by);
+  const judged = endSilent(turn, by);
   let taken = 0;
   let more = false;
   for (const id of endedHolders(turn.db)) {
@@ -64,7 +79,7 @@ export function judgeMembers(
     if (claims.length > limitRows - taken) more = true;
     taken += takeOver(turn, claims.slice(0, limitRows - taken), id);
   }
-  return { judged: [], taken, more };
+  return { judged, taken, more };
 }
 
 export function listMembers({ db }: Turn, { namespace }: { namespace: string }): MemberRow[] {
@@ -79,6 +94,18 @@ function takeOver(turn: Turn, runIds: readonly string[], memberId: string): numb
   stored.settle();
   ringChanges(turn, stored.write(), stored.ledger.readied);
   return taken;
+}
+
+/** Ends remote members of earlier boots that have not been heard of in this one. */
+function endSilent({ db, now, boot, bootAt }: Turn, by: string): string[] {
+  if (now < bootAt + graceMs) return [];
+  const rows = db.list<{ id: string }>(
+    "SELECT id FROM members WHERE ended_at IS NULL AND boot < ? AND id <> ? ORDER BY joined_at, id",
+    boot,
+    by,
+  );
+  for (const { id } of rows) db.run("UPDATE members SET ended_at = ? WHERE id = ?", now, id);
+  return rows.map((row) => row.id);
 }
 
 /** Claims of a member, oldest first; a negative limit is none. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { AppError, isAppError } from "@holdfast/protocol";
-import { type StoreLink, remoteStore } from "../remote/remote-store.ts";
+import { remoteStore, type StoreLink } from "../remote/remote-store.ts";
 import { ReopeningLink } from "../remote/reopening.ts";
 import { SocketLink } from "../remote/socket-link.ts";
 import type { Store } from "../store.ts";
@@ -24,6 +24,8 @@ export interface SqliteStoreOptions {
   readonly clock?: { now(): number };
   /** Whether an owner brings an older or absent schema up to date (default), or refuses it with `invalid_request`. */
   readonly migrate?: boolean;
+  /** The owner lets the file grow to this many bytes; beyond, calls that need room are `store_full`. Default: the disk. */
+  readonly maxBytes?: number;
   /** How long a call waits for an owner that is not there before it is `store_unavailable`; default 5 s. */
   readonly patienceMs?: number;
 }
@@ -34,14 +36,14 @@ export interface SqliteStoreOptions {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const path = resolve(options.path);
-  const { role, migrate = true, patienceMs = 5_000 } = options;
-  const clock = options.clock === undefined ? {} : { clock: options.clock };
+  const { role, migrate = true, patienceMs = 5_000, maxBytes, clock } = options;
+  const maxPages = maxBytes === undefined ? undefined : Math.ceil(maxBytes / 4_096);
   if (role !== "client") makeFolder(dirname(path));
   let first = true;
   const own = async (onExit: () => void): Promise<StoreLink | undefined> => {
     if (role === "client") return undefined;
     const lock = OwnerLock.take(path);
-    if (lock !== undefined) return OwnedStore.open(lock, { path, migrate, ...clock, onExit });
+    if (lock !== undefined) return OwnedStore.open(lock, { path, migrate, maxPages, clock, onExit });
     if (role === "owner" && first) throw notTheOwner(path);
     return undefined;
   };

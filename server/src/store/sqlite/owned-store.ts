@@ -2,16 +2,9 @@ import { chmodSync } from "node:fs";
 import type { StoreLink } from "../remote/remote-store.ts";
 import { SocketServer } from "../remote/socket-server.ts";
 import type { RingTopic, StoreVerb } from "../store.ts";
-import { DatabaseThread } from "./database-thread.ts";
+import { DatabaseThread, type DatabaseThreadOptions } from "./database-thread.ts";
 import type { OwnerLock } from "./lock.ts";
 import { claimSocketPlace } from "./socket-place.ts";
-
-export interface OwnedStoreOptions {
-  readonly path: string;
-  readonly migrate: boolean;
-  readonly clock?: { now(): number };
-  readonly onExit: () => void;
-}
 
 /** The owner's store: the database's thread, and the socket by which other processes reach it. */
 export class OwnedStore implements StoreLink {
@@ -24,7 +17,7 @@ export class OwnedStore implements StoreLink {
   }
 
   /** Opens with the lock in hand, and gives it back when the database is closed or could not be opened. */
-  static async open(lock: OwnerLock, { path, onExit, ...options }: OwnedStoreOptions): Promise<OwnedStore> {
+  static async open(lock: OwnerLock, { path, onExit, ...options }: DatabaseThreadOptions): Promise<OwnedStore> {
     let server: SocketServer | undefined;
     const thread = await DatabaseThread.open({
       ...options,
@@ -43,6 +36,10 @@ export class OwnedStore implements StoreLink {
       await thread.close();
       throw error;
     }
+  }
+
+  get ended(): boolean {
+    return this.#thread.ended;
   }
 
   call(verb: StoreVerb, args: unknown): Promise<unknown> {

@@ -111,8 +111,8 @@ function runOf(row: Stored): RunRow {
     epoch: row.epoch,
     losses: row.losses,
     takeovers: row.takeovers,
-    input: valueOf(row.input),
-    output: valueOf(row.output),
+    input: jsonOf(row.input),
+    output: jsonOf(row.output),
     error: row.error === null ? null : (JSON.parse(row.error) as RunError),
     blockedBy: row.blocked_by,
     upstream: countsOf(row.upstream),
@@ -176,8 +176,8 @@ export function insertRun(db: Connection, run: RunRow): void {
     run.createdAt,
     run.startedAt,
     run.endedAt,
-    valueText(run.input),
-    valueText(run.output),
+    jsonText(run.input),
+    jsonText(run.output),
   );
 }
 
@@ -208,8 +208,8 @@ export function updateRun(db: Connection, run: RunRow): void {
     run.lastEvent,
     run.startedAt,
     run.endedAt,
-    valueText(run.input),
-    valueText(run.output),
+    jsonText(run.input),
+    jsonText(run.output),
     run.id,
   );
 }
@@ -229,12 +229,12 @@ export function updateClaimed(db: Connection, { seq, run }: PlacedRun): void {
 }
 
 /** A JSON value out of its column; undefined for NULL. */
-export function valueOf(text: string | null | undefined): Json | undefined {
+export function jsonOf(text: string | null | undefined): Json | undefined {
   return text === null || text === undefined ? undefined : (JSON.parse(text) as Json);
 }
 
 /** A JSON value for its column. */
-export function valueText(value: Json | undefined): string | null {
+export function jsonText(value: Json | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 

@@ -65,7 +65,12 @@ function apply(db: Connection, migration: Migration, now: number): void {
   db.script("BEGIN IMMEDIATE");
   try {
     db.script(readFileSync(migration.file, "utf8"));
-    db.run("INSERT INTO migrations (version, name, applied_at) VALUES (?, ?, ?)", migration.version, migration.name, now);
+    db.run(
+      "INSERT INTO migrations (version, name, applied_at) VALUES (?, ?, ?)",
+      migration.version,
+      migration.name,
+      now,
+    );
     db.script(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migration.version}`);
     db.script("COMMIT");
   } catch (error) {

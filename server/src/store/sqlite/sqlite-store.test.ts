@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Store } from "../store.ts";
 import { storeContract } from "../store.contract.ts";
+import type { Store } from "../store.ts";
 import { openSqliteStore } from "./open.ts";
 
 storeContract("sqlite", {

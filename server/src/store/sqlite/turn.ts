@@ -7,6 +7,10 @@ export interface Turn {
   readonly now: number;
   /** The owner's boot; members of earlier boots have nobody left to speak for them. */
   readonly boot: number;
+  /** When that boot began. */
+  readonly bootAt: number;
+  /** True for a call of another process, through the socket. */
+  readonly remote: boolean;
   /** Notes what changed; told to listeners once it is committed. */
   readonly ring: (topic: RingTopic) => void;
 }

@@ -1,6 +1,6 @@
 import { AppError } from "@holdfast/protocol";
-import type { Store, StoreDescription, StoreVerb } from "../store.ts";
 import { admitText } from "../admission.ts";
+import type { Store, StoreDescription, StoreVerb } from "../store.ts";
 import { claimRuns, listCancelling, listClaimed } from "./claims.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
 import { expandRuns, expireRuns, finishActivations, orderEnd, wakeRuns } from "./endings.ts";

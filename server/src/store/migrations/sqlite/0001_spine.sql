@@ -170,7 +170,8 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_expiry ON keys (expires_at);
 
--- boot: the owner's boot in which the member was last heard of.
+-- boot: the owner's boot in which the member was last heard of. remote: 1 when that was through the owner's socket, so that
+-- its process may outlive the owner.
 CREATE TABLE members (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -179,5 +180,6 @@ CREATE TABLE members (
   joined_at REAL NOT NULL,
   lease_until REAL NOT NULL,
   ended_at REAL,
-  boot INTEGER NOT NULL
+  boot INTEGER NOT NULL,
+  remote INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isAppError } from "@holdfast/protocol";
+import { openSqliteStore } from "../server/src/store/sqlite/open.ts";
+import type { Store } from "../server/src/store/store.ts";
+import type { Told } from "./store-process.ts";
+
+const program = join(import.meta.dirname, "store-process.ts");
+const longWaitMs = 60_000;
+
+/** A process on the store, and what the store has acknowledged to it. */
+class StoreProcess {
+  readonly child: ChildProcess;
+  readonly enqueued: string[] = [];
+  readonly finished: string[] = [];
+  readonly #opened: Promise<void>;
+
+  constructor(path: string, role: string, name: string) {
+    const execArgv = ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"];
+    this.child = fork(program, [path, role, name], { execArgv });
+    this.#opened = new Promise((resolve) => {
+      this.child.on("message", (told: Told) => {
+        if ("open" in told) resolve();
+        else if ("enqueued" in told) this.enqueued.push(told.enqueued);
+        else this.finished.push(told.finished);
+      });
+    });
+  }
+
+  async opened(): Promise<this> {
+    await Promise.race([this.#opened, once(this.child, "exit").then(() => assert.fail("it ended before it was open"))]);
+    return this;
+  }
+
+  /** Resolves when `count` more runs have been finished. */
+  async moves(count: number): Promise<void> {
+    const goal = this.finished.length + count;
+    const signal = AbortSignal.timeout(longWaitMs);
+    while (this.finished.length < goal) await once(this.child, "message", { signal });
+  }
+
+  async kill(): Promise<void> {
+    const exited = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await exited;
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.child, "exit");
+    this.child.send("stop");
+    const [code] = await exited;
+    assert.equal(code, 0);
+  }
+}
+
+/** A folder with a store in it and processes on it, all gone afterwards. */
+async function withStore(
+  body: (path: string, start: (role: string, name: string) => Promise<StoreProcess>) => Promise<void>,
+  below = "",
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-owner-"));
+  const processes: StoreProcess[] = [];
+  try {
+    mkdirSync(join(folder, below), { recursive: true });
+    await body(join(folder, below, "store.db"), (role, name) => {
+      const started = new StoreProcess(join(folder, below, "store.db"), role, name);
+      processes.push(started);
+      return started.opened();
+    });
+  } finally {
+    for (const { child } of processes) child.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function assertNothingLostOrDoubled(store: Store, processes: readonly StoreProcess[]): Promise<void> {
+  for (const { enqueued, finished } of processes) {
+    for (const id of enqueued) assert.ok(await store.findRun({ id }), `${id} was acknowledged and is lost`);
+    for (const id of finished) assert.equal((await store.findRun({ id }))?.status, "succeeded");
+    assert.equal(new Set(finished).size, finished.length, "a run was finished twice");
+  }
+  const last = new Map<string, number>();
+  let position = 0;
+  for (;;) {
+    const { events, last: end } = await store.listTopic({ namespace: "shop", after: position, limitRows: 1_000 });
+    for (const event of events) {
+      assert.equal(event.position, position + 1);
+      assert.equal(event.number, (last.get(event.runId) ?? 0) + 1, `${event.runId} has a hole in its history`);
+      last.set(event.runId, event.number);
+      position = event.position;
+    }
+    if (position === end) break;
+  }
+  for (const [id, number] of last) assert.equal((await store.findRun({ id }))?.lastEvent, number);
+  // Every key made one run, though calls were repeated.
+  const names = new Set<string>();
+  for (const id of last.keys()) {
+    const run = await store.findRun({ id });
+    const name = `${run?.queue} ${JSON.stringify(run?.input)}`;
+    assert.ok(!names.has(name), `${name} was enqueued twice`);
+    names.add(name);
+  }
+}
+
+test("when the owner is killed under load another process takes its place, and nothing acknowledged is lost or doubled", async () => {
+  await withStore(async (path, start) => {
+    const a = await start("either", "a");
+    const b = await start("either", "b");
+    const c = await start("either", "c");
+    await Promise.all([a, b, c].map((one) => one.moves(40)));
+    await a.kill();
+    await Promise.all([b, c].map((one) => one.moves(40)));
+    const d = await start("either", "d");
+    await b.kill();
+    await Promise.all([c, d].map((one) => one.moves(40)));
+    await c.stop();
+    await d.moves(20);
+    await d.stop();
+    const store = await openSqliteStore({ path, role: "owner" });
+    await assertNothingLostOrDoubled(store, [a, b, c, d]);
+    await store.close();
+  });
+});
+
+test("a client of a killed owner waits for the next one, and without one is told what to start", async () => {
+  await withStore(async (path, start) => {
+    const owner = await start("owner", "a");
+    const client = await start("client", "b");
+    await client.moves(20);
+    await owner.kill();
+    const impatient = openSqliteStore({ path, role: "client", patienceMs: 200 });
+    await assert.rejects(
+      impatient,
+      (error) => isAppError(error, "store_unavailable") && /holdfast dev/.test(error.hint ?? ""),
+    );
+    const next = await start("owner", "c");
+    await client.moves(20);
+    await client.stop();
+    await next.stop();
+    const store = await openSqliteStore({ path, role: "owner" });
+    await assertNothingLostOrDoubled(store, [owner, client, next]);
+    await store.close();
+  });
+});
+
+test("a second owner is refused while the first lives, and welcome at once when it is killed", async () => {
+  await withStore(async (path, start) => {
+    const first = await start("owner", "a");
+    await assert.rejects(openSqliteStore({ path, role: "owner" }), (error) => isAppError(error, "not_the_owner"));
+    await first.kill();
+    const store = await openSqliteStore({ path, role: "owner" });
+    await store.describe();
+    await store.close();
+  });
+});
+
+test("the runs of a killed client are taken back though no lease runs out", async () => {
+  await withStore(async (path, start) => {
+    const store = await openSqliteStore({ path, role: "owner" });
+    const client = await start("client", "b");
+    await client.moves(20);
+    await client.kill();
+    const deadline = performance.now() + longWaitMs;
+    for (;;) {
+      const [member] = await store.listMembers({ namespace: "shop" });
+      if (member?.endedAt !== null) break;
+      assert.ok(performance.now() < deadline, "the killed client is still a member");
+    }
+    assert.deepEqual(await store.listClaimed({ memberId: "member-b", limitRows: 10 }), []);
+    await assertNothingLostOrDoubled(store, [client]);
+    await store.close();
+  });
+});
+
+test("a store too deep for a socket beside it is reached all the same, and only by its own user", async () => {
+  const deep = join(...Array.from({ length: 6 }, () => "a-rather-long-name-of-a-folder"));
+  await withStore(async (path) => {
+    const owner = await openSqliteStore({ path, role: "owner" });
+    const client = await openSqliteStore({ path, role: "client" });
+    assert.equal((await client.describe()).incarnation, (await owner.describe()).incarnation);
+    assert.ok(existsSync(`${path}.sock-place`));
+    for (const file of [path, `${path}.lock`, `${path}.sock-place`]) assert.equal(statSync(file).mode & 0o777, 0o600);
+    await client.close();
+    await owner.close();
+  }, deep);
+});
+
+test("a ring in one process is heard in the others", async () => {
+  await withStore(async (path) => {
+    const owner = await openSqliteStore({ path, role: "owner" });
+    const client = await openSqliteStore({ path, role: "client" });
+    await client.describe();
+    const heardByOwner = new Promise((resolve) => owner.onRing((topics) => topics.includes("ended") && resolve(true)));
+    client.ring(["ended"]);
+    assert.ok(await heardByOwner);
+    const heardByClient = new Promise((resolve) =>
+      client.onRing((topics) => topics.includes("ready") && resolve(true)),
+    );
+    owner.ring(["ready"]);
+    assert.ok(await heardByClient);
+    await client.close();
+    await owner.close();
+  });
+});
