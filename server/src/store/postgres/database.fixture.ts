@@ -32,9 +32,8 @@ export class TestDatabase {
     return store;
   }
 
-  /** Closes the stores and empties the tables, which is much faster than a new database. */
+  /** Empties the tables, which is much faster than a new database. */
   async empty(): Promise<void> {
-    await this.closeStores();
     const tables = [
       "runs",
       "edges",

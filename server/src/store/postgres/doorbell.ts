@@ -69,8 +69,12 @@ export class Doorbell {
   #listen(): void {
     if (this.#listening !== undefined) return;
     // The driver listens again by itself after its connection has ended; what was rung meanwhile is not known, so all of it.
-    const all = () => this.#bell.ring(topicNames);
-    this.#listening = this.#connection().listen(channel, (text) => this.#hear(text), all);
+    let isFirst = true;
+    const onListening = () => {
+      if (!isFirst) this.#bell.ring(topicNames);
+      isFirst = false;
+    };
+    this.#listening = this.#connection().listen(channel, (text) => this.#hear(text), onListening);
     this.#listening.catch(() => {
       // Not reachable yet: polling goes on, and the next listener tries again.
       this.#listening = undefined;

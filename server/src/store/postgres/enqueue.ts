@@ -1,4 +1,4 @@
-import { claimed, enqueuedData, type NewRun, type RunRow, startingRun } from "../../core/index.ts";
+import { claimed, type NewRun, type RunRow, startingRun } from "../../core/index.ts";
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { judgeNames } from "./names.ts";
@@ -13,7 +13,7 @@ interface InsertedRoot {
   readonly claimed: boolean;
 }
 
-/** Inserts roots whose ids are new, claims those that ask for it and can start, and puts down their events. */
+/** Inserts roots, whose ids differ, where they are new, claims those that ask for it and can start, and puts down their events. */
 export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<InsertedRoot[]> {
   const text = (of: (run: NewRun) => string | null) => textArray(rows.map((row) => of(row.run)));
   return db.run<InsertedRoot>("insertRoots", insertRootsText, [
@@ -32,17 +32,17 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
     msArray(rows.map((row) => row.run.startAfter)),
     msArray(rows.map((row) => row.run.expiresAfterMs)),
     textArray(rows.map((row) => row.claimFor)),
-    text((run) => JSON.stringify(enqueuedData({ ...startingRun(run, 0), parentId: null }))),
     numberArray(rows.map((row) => row.run.depth)),
   ]);
 }
 
+// The data of the events is what core's `enqueuedData` and `claimed` say.
 const insertRootsText = `
   with given as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::int[])
+      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[])
       with ordinality n(id, namespace, kind, definition, workflow, manifest_hash, name, key, queue, priority, rule, input,
-        start_after, expires_after, claim_for, data, depth, place)
+        start_after, expires_after, claim_for, depth, place)
   ),
   alive as materialized (
     select m.id from holdfast.members m
@@ -66,20 +66,20 @@ const insertRootsText = `
       case when s.claimer is null then 1 else 2 end, s.now, case when s.claimer is not null then s.now end
     from starting s order by s.place
     on conflict (id) do nothing
-    returning id, claimed_by
+    returning id, ord, namespace, kind, definition, name, queue, claimed_by, created_at
   ),
   told as (
     insert into holdfast.outbox (namespace, run_id, root_id, definition, name, number, type, at, data)
-    select s.namespace, s.id, s.id, s.definition, s.name, e.number, e.type, s.now, e.data
-    from (select distinct on (id) * from starting order by id, place) s join fresh f on f.id = s.id
-    cross join lateral (values
-      (1, 'run.enqueued', s.data),
-      (2, 'run.started', '{"attempt":1,"epoch":1,"member":' || to_json(s.claimer)::text || '}')
+    select f.namespace, f.id, f.id, f.definition, f.name, e.number, e.type, f.created_at, e.data
+    from fresh f cross join lateral (values
+      (1, 'run.enqueued',
+        '{"kind":' || to_json(f.kind)::text || ',"parentId":null,"queue":' || to_json(f.queue)::text || '}'),
+      (2, 'run.started', '{"attempt":1,"epoch":1,"member":' || to_json(f.claimed_by)::text || '}')
     ) e(number, type, data)
-    where e.number = 1 or s.claimer is not null
-    order by s.place, e.number
+    where e.number = 1 or f.claimed_by is not null
+    order by f.ord, e.number
   )
-  select f.id, m.now, f.claimed_by is not null as claimed from fresh f cross join moment m`;
+  select f.id, f.created_at as now, f.claimed_by is not null as claimed from fresh f`;
 
 /** See `Store.enqueueRuns`. Rows without names take one round trip. */
 export async function enqueueRuns(

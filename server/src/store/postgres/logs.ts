@@ -26,11 +26,10 @@ const insertText = `
       with ordinality n(run_id, epoch, seq, at, stream, level, text, fields, place)
   ),
   held as materialized (
-    select r.id, r.epoch from holdfast.runs r where r.id in (select run_id from given) order by r.id for no key update of r
+    select g.*, r.epoch = g.epoch as live from given g join holdfast.runs r on r.id = g.run_id
+    order by r.id for no key update of r
   ),
-  kept as materialized (
-    select g.* from given g join held h on h.id = g.run_id and h.epoch = g.epoch
-  ),
+  kept as materialized (select h.* from held h where h.live),
   fresh as (
     insert into holdfast.logs (run_id, epoch, seq, written_at, at, stream, level, text, fields)
     select k.run_id, k.epoch, k.seq, m.now, k.at, k.stream, k.level, k.text, k.fields

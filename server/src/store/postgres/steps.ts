@@ -5,11 +5,15 @@ import { numberArray, textArray } from "./arrays.ts";
 import { jsonOf } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 
-/** What happened to the row at `place`. `raced`: another call recorded the key meanwhile; asked again, it is `existing`. */
+/**
+ * What happened to the row at `place`; no answer: there is no such run. `recorded` counts the rows that were: fewer than have
+ * that outcome when another call recorded the same keys at the same time.
+ */
 interface StepAnswer {
   readonly place: number;
-  readonly outcome: "recorded" | "existing" | "stale_epoch" | "stepsPerRun" | "stepBytesPerRun" | "raced";
+  readonly outcome: "recorded" | "existing" | "stale_epoch" | "stepsPerRun" | "stepBytesPerRun";
   readonly value: string | null;
+  readonly recorded: number;
 }
 
 /** Records steps of live activations, each key at most once in `rows`. */
@@ -34,16 +38,14 @@ const recordText = `
       with ordinality n(run_id, epoch, generation, key, value, bytes, place)
   ),
   held as materialized (
-    select r.id, r.epoch, r.generation, r.step_count, r.step_bytes,
-      r.claimed_by is not null and r.status in ('running', 'cancelling') as live
-    from holdfast.runs r where r.id in (select run_id from given) order by r.id for no key update of r
+    select g.*, r.step_count, r.step_bytes,
+      r.claimed_by is not null and r.status in ('running', 'cancelling') and r.epoch = g.epoch
+        and r.generation = g.generation as live
+    from given g join holdfast.runs r on r.id = g.run_id order by r.id for no key update of r
   ),
   seen as materialized (
-    select g.*, h.step_count, h.step_bytes, v.value as kept,
-      coalesce(h.live and h.epoch = g.epoch and h.generation = g.generation, false) as live
-    from given g left join held h on h.id = g.run_id
-    left join holdfast.values v on v.scope_kind = 'step' and v.scope_id = g.run_id and v.generation = g.generation
-      and v.key = g.key
+    select h.*, v.value as kept from held h left join holdfast.values v
+      on v.scope_kind = 'step' and v.scope_id = h.run_id and v.generation = h.generation and v.key = h.key
   ),
   counted as materialized (
     select s.*,
@@ -67,46 +69,42 @@ const recordText = `
     from judged j cross join (select holdfast.clock_ms() as now from (select count(*) from held) h) m
     where j.outcome = 'recorded' order by j.place
     on conflict do nothing
-    returning scope_id, key
+    returning scope_id, octet_length(value) as bytes
   ),
   progress as (
     update holdfast.runs r set losses = 0, takeovers = 0, step_count = r.step_count + f.count,
       step_bytes = r.step_bytes + f.bytes
-    from (
-      select j.run_id, count(*) as count, sum(j.bytes) as bytes
-      from judged j join fresh f on f.scope_id = j.run_id and f.key = j.key where j.outcome = 'recorded' group by j.run_id
-    ) f where r.id = f.run_id
+    from (select f.scope_id, count(*) as count, sum(f.bytes) as bytes from fresh f group by f.scope_id) f
+    where r.id = f.scope_id
   )
-  select j.place, j.kept as value, case when j.outcome = 'recorded' and f.key is null then 'raced' else j.outcome end as outcome
-  from judged j left join fresh f on f.scope_id = j.run_id and f.key = j.key
-  order by j.place`;
+  select j.place, j.kept as value, j.outcome, (select count(*) from fresh) as recorded from judged j order by j.place`;
 
 /** See `Store.commitSteps`. */
 export async function commitSteps(db: Runner, rows: readonly StepRow[]): Promise<StepResult[]> {
-  const results: (StepResult | undefined)[] = rows.map(() => undefined);
-  // Of rows with one key the first is recorded and the others find it; a raced key is found on the second round. Of several
-  // rows of a run that were over its bytes only the first is final, since its bytes were counted against those after it.
-  for (let waiting = rows.map((_, index) => index), round = 0; waiting.length > 0; round++) {
+  const results: StepResult[] = rows.map(() => ({ outcome: "stale_epoch" }));
+  let waiting = rows.map((_, index) => index);
+  for (let round = 0; waiting.length > 0; round++) {
     if (round > rows.length + 1) throw new Error("steps are not settling");
     const [now, later] = firstOfEachKey(rows, waiting);
     const answers = await recordSteps(
       db,
       now.flatMap((index) => rows[index] ?? []),
     );
+    // Of rows with one key the first is recorded and the others find it. So it is with all, asked again, where some have lost a
+    // race. Of several rows of a run over its bytes only the first is final: its bytes were counted against those behind it.
+    const isRaced = answers.filter(({ outcome }) => outcome === "recorded").length !== (answers[0]?.recorded ?? 0);
     const full = new Set<string>();
     for (const answer of answers) {
       const index = now[answer.place - 1] ?? -1;
       const runId = rows[index]?.runId ?? "";
-      if (answer.outcome === "raced" || (answer.outcome === "stepBytesPerRun" && full.has(runId))) later.push(index);
+      const isOpen = answer.outcome === "stepBytesPerRun" ? full.has(runId) : answer.outcome === "recorded" && isRaced;
+      if (isOpen) later.push(index);
       else results[index] = toResult(answer);
       if (answer.outcome === "stepBytesPerRun") full.add(runId);
     }
     waiting = later.sort((a, b) => a - b);
   }
-  return results.map((result) => {
-    if (result === undefined) throw new Error("a step has no result");
-    return result;
-  });
+  return results;
 }
 
 function firstOfEachKey(rows: readonly StepRow[], indexes: readonly number[]): [number[], number[]] {
@@ -132,8 +130,6 @@ function toResult({ outcome, value }: StepAnswer): StepResult {
     case "stepsPerRun":
     case "stepBytesPerRun":
       return { outcome: "limit_exceeded", limit: outcome };
-    case "raced":
-      throw new Error("a raced step is asked for again");
   }
 }
 
