@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { type AccessGroup, defaultGrants } from "@holdfast/protocol";
+import type { ApiOptions } from "./api/server.ts";
 import { answer, type Session } from "./channel/session.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
@@ -156,3 +157,17 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
+
+export interface RunningServer {
+  /** The base address: `http://127.0.0.1:4400`. */
+  readonly url: string;
+  /** Answers those who wait with what there is, then closes the port. */
+  close(): Promise<void>;
+}
+
+/** Listens for HTTP. Throws `unauthorized` for an address that others reach without a token. */
+export async function startServer(services: Services, options: ApiOptions): Promise<RunningServer> {
+  const { buildApi } = await import("./api/server.ts");
+  const api = buildApi(services, options);
+  return { url: await api.listen(), close: () => api.close() };
+}

@@ -139,8 +139,8 @@ function failures(route: Route, schema: JsonObject): JsonObject {
 }
 
 function queryParameters(schema: JsonObject | undefined): Json[] {
-  const properties = schema?.["properties"];
-  const required = schema?.["required"];
+  const properties = schema?.properties;
+  const required = schema?.required;
   if (!isObject(properties)) return [];
   return Object.entries(properties).map(([name, described]) => ({
     name,

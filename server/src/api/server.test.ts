@@ -93,19 +93,19 @@ test("a run is started, seen, listed, cancelled, and its events and result are r
   assert.equal(field(await caller.get(`/v1/runs/${id.slice(0, 20)}`), "id"), id);
   const listed = await caller.get("/v1/runs?status=ready&status=running&limit=5");
   assert.deepEqual(
-    (listed.json["runs"] as { id: string }[]).map((run) => run.id),
+    (listed.json.runs as { id: string }[]).map((run) => run.id),
     [id],
   );
-  assert.deepEqual((await caller.get("/v1/runs?status=failed")).json["runs"], []);
+  assert.deepEqual((await caller.get("/v1/runs?status=failed")).json.runs, []);
   const waiting = caller.get(`/v1/runs/${id}/result?waitMs=30000`);
   const cancelled = await caller.post(`/v1/runs/${id}/cancel`, { reason: "enough" });
-  assert.equal(cancelled.json["requested"], 1);
+  assert.equal(cancelled.json.requested, 1);
   assert.equal(field(await waiting, "status"), "cancelled");
   const { json } = await caller.get(`/v1/runs/${id}/events?after=1`);
-  assert.deepEqual((json["events"] as { number: number }[]).map((event) => event.number)[0], 2);
+  assert.deepEqual((json.events as { number: number }[]).map((event) => event.number)[0], 2);
   const tree = await caller.get(`/v1/runs/${id}/tree`);
-  assert.equal((tree.json["runs"] as Json[]).length, 1);
-  assert.deepEqual((await caller.get(`/v1/runs/${id}/logs`)).json["lines"], []);
+  assert.equal((tree.json.runs as Json[]).length, 1);
+  assert.deepEqual((await caller.get(`/v1/runs/${id}/logs`)).json.lines, []);
 });
 
 test("a cancel needs no body", async () => {
@@ -122,7 +122,7 @@ test("the same Idempotency-Key answers the same run, and another request under i
   const first = await caller.post("/v1/runs", body, { "idempotency-key": "k1" });
   const second = await caller.post("/v1/runs", body, { "idempotency-key": "k1" });
   assert.equal(field(second, "run", "id"), field(first, "run", "id"));
-  assert.equal(second.json["existing"], true);
+  assert.equal(second.json.existing, true);
   const other = { definition: "greet", input: { name: "Bob" } };
   const refused = failureOf(await caller.post("/v1/runs", other, { "idempotency-key": "k1" }));
   assert.deepEqual([refused.status, refused.code], [409, "request_conflict"]);
@@ -190,11 +190,11 @@ test("off loopback a token is needed, and only the probes answer without it", as
 
 test("the OpenAPI document names every route, and each of its references leads somewhere", async () => {
   const { json } = await new Caller().get("/v1/openapi.json");
-  assert.equal(json["openapi"], "3.1.0");
-  assert.ok(Object.keys(json["paths"] as object).includes("/v1/runs/{id}/result"));
+  assert.equal(json.openapi, "3.1.0");
+  assert.ok(Object.keys(json.paths as object).includes("/v1/runs/{id}/result"));
   const references = [...JSON.stringify(json).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] ?? "");
   assert.ok(references.length > 20);
-  const schemas = Object.keys((json["components"] as { schemas: object }).schemas);
+  const schemas = Object.keys((json.components as { schemas: object }).schemas);
   const missing = references.filter((target) => !schemas.includes(target.replace("#/components/schemas/", "")));
   assert.deepEqual(missing, []);
 });

@@ -1,0 +1,251 @@
+import {
+  AppError,
+  type Applied,
+  appliedSchema,
+  type CancelledRun,
+  cancelledRunSchema,
+  type DefinitionView,
+  definitionPageSchema,
+  type ErrorCode,
+  type EventPage,
+  errorBodySchema,
+  errorCodes,
+  eventPageSchema,
+  isAppError,
+  type LogPage,
+  limits,
+  logPageSchema,
+  type Manifest,
+  type RunPage,
+  type RunView,
+  runPageSchema,
+  runViewSchema,
+  type ServerView,
+  type StartedRun,
+  type StartRun,
+  serverViewSchema,
+  startedRunSchema,
+  type TopicPage,
+  topicPageSchema,
+} from "@holdfast/protocol";
+import type { ControlPlane, RunQuery } from "./client-plane.ts";
+
+export interface HttpOptions {
+  /** Base address: `http://127.0.0.1:4400`. */
+  readonly server: string;
+  readonly token?: string;
+  /** How long a call is repeated while the server cannot be reached; default 30 s. */
+  readonly patienceMs?: number;
+}
+
+interface Question<T> {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
+  readonly body?: unknown;
+  readonly requestKey?: string;
+  /** How long the server may hold the answer back. */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly answer: { parse(value: unknown): T };
+}
+
+const answerTimeoutMs = 30_000;
+const firstDelayMs = 100;
+const longestDelayMs = 2_000;
+
+/**
+ * A control plane behind HTTP. Every call may be repeated without harm (starting carries an Idempotency-Key), so each is
+ * repeated while the connection fails or the store is away, up to `patienceMs`.
+ */
+export class HttpPlane implements ControlPlane {
+  readonly #base: URL;
+  readonly #token: string | undefined;
+  readonly #patienceMs: number;
+
+  constructor({ server, token, patienceMs = answerTimeoutMs }: HttpOptions) {
+    this.#base = baseUrl(server);
+    this.#token = token;
+    this.#patienceMs = patienceMs;
+  }
+
+  startRun(request: StartRun, requestKey: string): Promise<StartedRun> {
+    return this.#ask({ method: "POST", path: "/v1/runs", body: request, requestKey, answer: startedRunSchema });
+  }
+
+  getRun(id: string): Promise<RunView> {
+    return this.#ask({ method: "GET", path: runPath(id), answer: runViewSchema });
+  }
+
+  listRuns({ statuses, ...query }: RunQuery): Promise<RunPage> {
+    return this.#ask({ method: "GET", path: "/v1/runs", query: { ...query, status: statuses }, answer: runPageSchema });
+  }
+
+  listTree(id: string, after?: string): Promise<RunPage> {
+    const query = { after, limit: limits.pageRows };
+    return this.#ask({ method: "GET", path: `${runPath(id)}/tree`, query, answer: runPageSchema });
+  }
+
+  cancelRun(id: string, reason?: string): Promise<CancelledRun> {
+    const body = reason === undefined ? {} : { reason };
+    return this.#ask({ method: "POST", path: `${runPath(id)}/cancel`, body, answer: cancelledRunSchema });
+  }
+
+  awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
+    const path = `${runPath(id)}/result`;
+    return this.#ask({ method: "GET", path, query: { waitMs }, waitMs, signal, answer: runViewSchema });
+  }
+
+  listEvents(id: string, query: { after: number; waitMs: number }, signal?: AbortSignal): Promise<EventPage> {
+    const path = `${runPath(id)}/events`;
+    return this.#ask({ method: "GET", path, query, waitMs: query.waitMs, signal, answer: eventPageSchema });
+  }
+
+  listTopic(query: { after: number | "last"; waitMs: number }, signal?: AbortSignal): Promise<TopicPage> {
+    const { waitMs } = query;
+    return this.#ask({ method: "GET", path: "/v1/events", query, waitMs, signal, answer: topicPageSchema });
+  }
+
+  listLogs(id: string, query: { cursor?: string; limit?: number }): Promise<LogPage> {
+    return this.#ask({ method: "GET", path: `${runPath(id)}/logs`, query, answer: logPageSchema });
+  }
+
+  apply(manifests: readonly Manifest[]): Promise<Applied> {
+    return this.#ask({ method: "POST", path: "/v1/definitions", body: { manifests }, answer: appliedSchema });
+  }
+
+  async listDefinitions(): Promise<DefinitionView[]> {
+    const page = await this.#ask({ method: "GET", path: "/v1/definitions", answer: definitionPageSchema });
+    return page.definitions;
+  }
+
+  describe(): Promise<ServerView> {
+    return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });
+  }
+
+  async #ask<T>(question: Question<T>): Promise<T> {
+    const deadline = performance.now() + this.#patienceMs;
+    for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+      try {
+        return await this.#askOnce(question);
+      } catch (error) {
+        if (!isAppError(error, "store_unavailable") || question.signal?.aborted === true) throw error;
+        if (performance.now() + delayMs > deadline) throw error;
+        await sleep(delayMs, question.signal);
+      }
+    }
+  }
+
+  async #askOnce<T>({
+    method,
+    path,
+    query = {},
+    body,
+    requestKey,
+    waitMs = 0,
+    signal,
+    answer,
+  }: Question<T>): Promise<T> {
+    const url = new URL(this.#base);
+    url.pathname = `${url.pathname.replace(/\/$/, "")}${path}`;
+    for (const [name, value] of Object.entries(query)) {
+      for (const item of [value ?? []].flat()) url.searchParams.append(name, String(item));
+    }
+    const timeout = AbortSignal.timeout(waitMs + answerTimeoutMs);
+    const { status, text } = await this.#fetch(url, {
+      method,
+      headers: {
+        accept: "application/json",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+        ...(requestKey === undefined ? {} : { "idempotency-key": requestKey }),
+      },
+      redirect: "error",
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const value = parseJson(text);
+    if (status >= 200 && status < 300 && value !== undefined) return this.#parse(answer, value);
+    throw this.#refusal(status, value);
+  }
+
+  async #fetch(url: URL, init: RequestInit): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(url, init);
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      throw new AppError("store_unavailable", `${this.#base.origin} does not answer: ${causeOf(error)}.`, {
+        hint: "Is the server running there? holdfast dev or holdfast server starts one.",
+        cause: error,
+      });
+    }
+  }
+
+  #parse<T>(answer: { parse(value: unknown): T }, value: unknown): T {
+    try {
+      return answer.parse(value);
+    } catch (error) {
+      throw new AppError("internal", `${this.#base.origin} answered something that this version does not understand.`, {
+        hint: "Is it a Holdfast server, and of about this version?",
+        cause: error,
+      });
+    }
+  }
+
+  #refusal(status: number, value: unknown): AppError {
+    const parsed = errorBodySchema.safeParse(value);
+    if (!parsed.success) {
+      return new AppError("internal", `${this.#base.origin} answered with status ${status} and no word of Holdfast.`, {
+        hint: "Is it a Holdfast server, or is something in between?",
+      });
+    }
+    const { code, message, hint, details } = parsed.data.error;
+    return new AppError(isErrorCode(code) ? code : "internal", message, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(details === undefined ? {} : { details }),
+    });
+  }
+}
+
+function baseUrl(server: string): URL {
+  const url = URL.parse(server);
+  if (url !== null && (url.protocol === "http:" || url.protocol === "https:")) return url;
+  throw new AppError("invalid_request", `"${server}" is not the address of a server.`, {
+    hint: "Write it as http://127.0.0.1:4400.",
+  });
+}
+
+function runPath(id: string): string {
+  return `/v1/runs/${encodeURIComponent(id)}`;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What lies behind "fetch failed". */
+function causeOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (inner instanceof AggregateError && inner.errors[0] instanceof Error) return inner.errors[0].message;
+  return inner instanceof Error && inner.message !== "" ? inner.message : String(inner);
+}
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}

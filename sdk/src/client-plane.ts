@@ -1,0 +1,49 @@
+import type {
+  Applied,
+  CancelledRun,
+  DefinitionView,
+  EventPage,
+  LogPage,
+  Manifest,
+  RunPage,
+  RunStatus,
+  RunView,
+  ServerView,
+  StartedRun,
+  StartRun,
+  TopicPage,
+} from "@holdfast/protocol";
+
+/** Which runs to list. Without anything: the newest roots. */
+export interface RunQuery {
+  readonly statuses?: readonly RunStatus[];
+  readonly definition?: string;
+  /** Only the children of this run. */
+  readonly parent?: string;
+  /** `roots` (default): only runs without a parent. */
+  readonly scope?: "roots" | "all";
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+/**
+ * What a client asks, by HTTP or of a store in its own process. Calls reject with AppError; those that wait end early with
+ * what there is when their signal fires. Ids may be shortened as long as they name one run.
+ */
+export interface ControlPlane {
+  /** `requestKey`: repeated with the same one, the call answers what it answered first. */
+  startRun(request: StartRun, requestKey: string): Promise<StartedRun>;
+  getRun(id: string): Promise<RunView>;
+  listRuns(query: RunQuery): Promise<RunPage>;
+  /** In the order of creation, from after the run `after`, at most 1,000. */
+  listTree(id: string, after?: string): Promise<RunPage>;
+  cancelRun(id: string, reason?: string): Promise<CancelledRun>;
+  /** The run once it has ended, or as it stands after `waitMs` (at most 30 s). */
+  awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView>;
+  listEvents(id: string, query: { after: number; waitMs: number }, signal?: AbortSignal): Promise<EventPage>;
+  listTopic(query: { after: number | "last"; waitMs: number }, signal?: AbortSignal): Promise<TopicPage>;
+  listLogs(id: string, query: { cursor?: string; limit?: number }): Promise<LogPage>;
+  apply(manifests: readonly Manifest[]): Promise<Applied>;
+  listDefinitions(): Promise<DefinitionView[]>;
+  describe(): Promise<ServerView>;
+}

@@ -1,0 +1,20 @@
+import { existsSync } from "node:fs";
+import { enableCompileCache, registerHooks } from "node:module";
+
+// A clone runs from its sources, by the condition under which its packages name them; what is published has only dist.
+const source = new URL("../src/cli/main.ts", import.meta.url);
+const built = new URL("../dist/cli/main.js", import.meta.url);
+const condition = "@holdfast/source";
+
+enableCompileCache();
+delete process.env.HOLDFAST_NODE_TRIED;
+const fromSource = existsSync(source);
+const isSet = process.execArgv.some((argument) => argument.includes(condition));
+if (fromSource && !isSet) {
+  registerHooks({
+    resolve: (specifier, context, nextResolve) =>
+      nextResolve(specifier, { ...context, conditions: [...context.conditions, condition] }),
+  });
+}
+const { main } = await import((fromSource ? source : built).href);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,82 @@
+import { type ControlPlane, HttpPlane } from "@holdfast/sdk/client";
+import type { Settings } from "../config.ts";
+import type { RunningNode, Services } from "../main.ts";
+import { version } from "../version.ts";
+import { findDev } from "./dev-file.ts";
+import { type CommonFlags, openProject } from "./project.ts";
+import { absoluteStore } from "./store-address.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Somebody to ask: a server, the running `dev`, or the configured store opened by this process. */
+export interface Connection {
+  readonly plane: ControlPlane;
+  readonly kind: "server" | "dev" | "embedded";
+  /** The server's address or the store's. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** As `--server` says, else the running `dev`, else the store itself. `settings`: the project, if it has been opened already. */
+export async function connect(terminal: Terminal, flags: CommonFlags, opened?: Settings): Promise<Connection> {
+  const named = namedServer(flags);
+  if (named !== undefined) return named;
+  const settings = opened ?? (await openProject(terminal, flags));
+  return (await runningDev(settings, flags)) ?? (await openEmbedded(settings));
+}
+
+/** The server that `--server` or HOLDFAST_SERVER names. */
+export function namedServer({ server = process.env.HOLDFAST_SERVER, token }: CommonFlags): Connection | undefined {
+  if (server === undefined || server === "") return undefined;
+  return httpConnection("server", server, token);
+}
+
+/** The `dev` of this project, unless another store was asked for. */
+export async function runningDev(settings: Settings, flags: CommonFlags): Promise<Connection | undefined> {
+  if (flags.store !== undefined || flags.namespace !== undefined) return undefined;
+  const dev = await findDev(settings.root);
+  return dev === undefined ? undefined : httpConnection("dev", dev.url, flags.token);
+}
+
+function httpConnection(kind: "server" | "dev", address: string, given: string | undefined): Connection {
+  const token = given ?? process.env.HOLDFAST_TOKEN;
+  const plane = new HttpPlane({ server: address, patienceMs: 10_000, ...(token === undefined ? {} : { token }) });
+  return { plane, kind, address, close: async () => undefined };
+}
+
+/** What an embedded engine adds to a connection. */
+export interface EmbeddedConnection extends Connection {
+  readonly services: Services;
+  /** From now on this process carries runs out. */
+  work(): Promise<RunningNode>;
+}
+
+/** Opens the configured store in this process. Loads the whole control plane, so only when it is needed. */
+export async function openEmbedded(
+  settings: Settings,
+  options: { readonly role?: "owner" | "either"; readonly migrate?: boolean } = {},
+): Promise<EmbeddedConnection> {
+  const [{ openServices, startNode }, { LocalPlane }, { openLog }] = await Promise.all([
+    import("../main.ts"),
+    import("../embedded/local-plane.ts"),
+    import("../log.ts"),
+  ]);
+  const { namespace, root, concurrency, leaseMs, retention } = settings;
+  const services = await openServices({ address: absoluteStore(settings), namespace, ...options });
+  let node: RunningNode | undefined;
+  return {
+    plane: new LocalPlane(services, version),
+    services,
+    kind: "embedded",
+    address: settings.store,
+    work: async () => {
+      const log = openLog(process.env.HOLDFAST_LOG ?? "warn");
+      const { runsMs, logsMs } = retention;
+      node = await startNode(services, { root, concurrency, leaseMs, runsMs, logsMs, log });
+      return node;
+    },
+    close: async () => {
+      await node?.stop({ graceMs: 0 });
+      await services.close();
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import type { TopicEvent } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
+import { compileProject } from "../compile/compile.ts";
+import type { Settings } from "../config.ts";
+import { version } from "../version.ts";
+import { counted } from "./definitions.ts";
+import { findDev } from "./dev-file.ts";
+import { exitCodes, problemText, UsageError } from "./failures.ts";
+import { type Hosted, startHosting } from "./hosting.ts";
+import { hearInterruption, untilAborted } from "./interruption.ts";
+import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import type { Terminal } from "./terminal.ts";
+import { clockText, lengthText } from "./times.ts";
+import { SourceWatcher } from "./watching.ts";
+
+const graceMs = 5_000;
+
+/** `holdfast dev`: server and node on this project's store; definitions follow the files. */
+export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags): Promise<number> {
+  const startedMs = performance.now();
+  const settings = await openProject(terminal, flags);
+  const other = await findDev(settings.root);
+  if (other !== undefined) {
+    throw new UsageError(
+      `holdfast dev runs already for this project: ${other.url} (process ${other.pid}).`,
+      "Use it: holdfast run finds it by itself. Or end it first.",
+    );
+  }
+  const interruption = hearInterruption();
+  const hosted = await startHosting(settings, { announce: true, role: "owner", token: flags.token });
+  const { url, connection } = hosted;
+  const { colors } = terminal;
+  const readyMs = Math.round(performance.now() - startedMs);
+  terminal.answer({ url, root: settings.root, store: settings.store, pid: process.pid });
+  terminal.note(`${colors.bold("holdfast")} ${version}  ${colors.cyan(url)}  ${colors.dim(`ready in ${readyMs} ms`)}`);
+  terminal.note(colors.dim(`${settings.root}  ${settings.store}  Ctrl-C ends it; runs go on at the next start`));
+  const compiler = new Compiler(terminal, settings, hosted);
+  const watcher = new SourceWatcher(settings.root, (files) => compiler.changed(files));
+  if (watcher.isPartial) terminal.note("The project has too many folders to watch them all.");
+  compiler.changed([]);
+  const telling = tell(terminal, connection.plane, interruption.signal);
+  try {
+    await untilAborted(interruption.signal);
+    terminal.note("\nStopping…");
+    return exitCodes.done;
+  } finally {
+    watcher.close();
+    await compiler.idle();
+    await hosted.close({ graceMs });
+    await telling;
+    interruption.stop();
+  }
+}
+
+/** Compiles after changes, one at a time; what does not compile leaves the definitions as they were. */
+class Compiler {
+  readonly #terminal: Terminal;
+  readonly #settings: Settings;
+  readonly #hosted: Hosted;
+  #current: Promise<void> | undefined;
+  #again = false;
+  #isFirst = true;
+
+  constructor(terminal: Terminal, settings: Settings, hosted: Hosted) {
+    this.#terminal = terminal;
+    this.#settings = settings;
+    this.#hosted = hosted;
+  }
+
+  changed(files: readonly string[]): void {
+    if (files.some((file) => /^holdfast\.config\./.test(file))) {
+      this.#terminal.note("The configuration has changed: restart holdfast dev to use it.");
+    }
+    if (this.#current !== undefined) this.#again = true;
+    else this.#current = this.#compileAll();
+  }
+
+  async idle(): Promise<void> {
+    this.#again = false;
+    await this.#current;
+  }
+
+  async #compileAll(): Promise<void> {
+    do {
+      this.#again = false;
+      try {
+        await this.#compile();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#terminal.note(`${this.#terminal.colors.red("error")} The definitions could not be applied: ${message}`);
+      }
+    } while (this.#again);
+    this.#current = undefined;
+  }
+
+  async #compile(): Promise<void> {
+    const terminal = this.#terminal;
+    const { root, include } = this.#settings;
+    const startedMs = performance.now();
+    const onOutput = (text: string): void => terminal.note(terminal.colors.dim(text.trimEnd()));
+    const { manifests, problems } = await compileProject({ root, include, onOutput });
+    this.#hosted.forgetCode();
+    if (problems.length > 0) {
+      terminal.note(problemText(terminal, problems));
+      if (!this.#isFirst) terminal.note("The definitions stay as they were.");
+      this.#isFirst = false;
+      return;
+    }
+    const { changed } = await this.#hosted.connection.plane.apply(manifests.map(({ manifest }) => manifest));
+    const took = terminal.colors.dim(lengthText(performance.now() - startedMs));
+    if (this.#isFirst) terminal.note(`${counted(manifests.length, "definition")} ${took}`);
+    else if (changed.length > 0) terminal.note(`changed: ${changed.join(", ")} ${took}`);
+    else terminal.note(`reloaded ${took}`);
+    this.#isFirst = false;
+  }
+}
+
+/** A line for each root that begins or ends. */
+async function tell(terminal: Terminal, plane: ControlPlane, signal: AbortSignal): Promise<void> {
+  try {
+    let { last } = await plane.listTopic({ after: "last", waitMs: 0 });
+    while (!signal.aborted) {
+      const page = await plane.listTopic({ after: last, waitMs: 25_000 }, signal);
+      last = page.last;
+      for (const event of page.events) {
+        const said = saidOf[event.type];
+        if (said !== undefined && event.runId === event.rootId) terminal.note(eventLine(terminal, event, said));
+      }
+    }
+  } catch (error) {
+    // The store is closed under the last question.
+    if (!signal.aborted) throw error;
+  }
+}
+
+const saidOf: Readonly<Partial<Record<TopicEvent["type"], "started" | "succeeded" | "failed" | "cancelled">>> = {
+  "run.enqueued": "started",
+  "run.succeeded": "succeeded",
+  "run.failed": "failed",
+  "run.cancelled": "cancelled",
+};
+
+const colorOf = { started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
+
+function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
+  return `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)} ${colors[colorOf[said]](said)}`;
+}

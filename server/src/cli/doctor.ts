@@ -1,0 +1,139 @@
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { isAppError } from "@holdfast/protocol";
+import type { Settings } from "../config.ts";
+import { version } from "../version.ts";
+import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./connection.ts";
+import { counted } from "./definitions.ts";
+import { findDev } from "./dev-file.ts";
+import { exitCodes } from "./failures.ts";
+import { type CommonFlags, openProject } from "./project.ts";
+import { shownStore } from "./store-address.ts";
+import type { Terminal } from "./terminal.ts";
+import { lengthText } from "./times.ts";
+
+const clockDifferenceMs = 2_000;
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly what: string;
+  readonly state: "ok" | "warn" | "wrong";
+  readonly said: string;
+  readonly hint?: string;
+}
+
+/** `holdfast doctor`: looks at what Holdfast stands on. Fails when something of it is wrong. */
+export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<number> {
+  const findings: Finding[] = [nodeFinding(), guardFinding()];
+  if (namedServer(flags) !== undefined) findings.push(...(await serverFindings(terminal, flags)));
+  else {
+    const settings = await openProject(terminal, flags);
+    findings.push({ what: "project", state: "ok", said: settings.root });
+    findings.push({ what: "config", state: "ok", said: settings.configFile ?? "none: defaults" });
+    const dev = await findDev(settings.root);
+    findings.push({ what: "dev", state: "ok", said: dev === undefined ? "not running" : dev.url });
+    findings.push(...(await storeFindings(settings)));
+  }
+  const { colors } = terminal;
+  const signs = { ok: colors.green("✓"), warn: colors.yellow("!"), wrong: colors.red("✗") };
+  for (const { what, state, said, hint } of findings) {
+    terminal.print(`${signs[state]} ${what.padEnd(12)} ${said}`);
+    if (hint !== undefined) terminal.print(`  ${" ".repeat(12)} ${hint}`);
+  }
+  terminal.answer({ version, findings });
+  return findings.some(({ state }) => state === "wrong") ? exitCodes.failed : exitCodes.done;
+}
+
+function nodeFinding(): Finding {
+  return { what: "node", state: "ok", said: `${process.version} at ${process.execPath}, holdfast ${version}` };
+}
+
+/** The processes of a node that is killed are ended by a shell that watches it. */
+function guardFinding(): Finding {
+  const { status, error } = spawnSync("/bin/sh", ["-c", "exit 0"], { timeout: 10_000 });
+  if (status === 0) return { what: "guard", state: "ok", said: "processes of a killed node are ended" };
+  return {
+    what: "guard",
+    state: "wrong",
+    said: `/bin/sh does not run: ${error?.message ?? `exit code ${status}`}`,
+    hint: "Without it, processes of a node that is killed would go on. Install a shell.",
+  };
+}
+
+async function serverFindings(terminal: Terminal, flags: CommonFlags): Promise<Finding[]> {
+  const { plane, address, close } = await connect(terminal, flags);
+  try {
+    const described = await plane.describe();
+    const { store, namespace, now } = described;
+    return [
+      { what: "server", state: "ok", said: `${address}, holdfast ${described.version}` },
+      { what: "store", state: "ok", said: `${store}, namespace ${namespace}` },
+      clockFinding(Date.parse(now)),
+    ];
+  } catch (error) {
+    return [failure("server", error)];
+  } finally {
+    await close();
+  }
+}
+
+async function storeFindings(settings: Settings): Promise<Finding[]> {
+  let connection: EmbeddedConnection;
+  try {
+    connection = await openEmbedded(settings);
+  } catch (error) {
+    return [failure("store", error)];
+  }
+  const { store, namespace, definitions } = connection.services;
+  const findings: Finding[] = [];
+  try {
+    const { kind, schemaVersion, incarnation, now } = await store.describe();
+    findings.push({ what: "store", state: "ok", said: `${shownStore(settings.store)} (${kind})` });
+    findings.push({ what: "schema", state: "ok", said: `version ${schemaVersion}, incarnation ${incarnation}` });
+    findings.push(clockFinding(now));
+    findings.push(await writeFinding(connection));
+    const members = (await store.listMembers({ namespace })).filter(({ endedAt }) => endedAt === null);
+    const names = members.map(({ name, leaseUntil }) => (leaseUntil < now ? `${name} (late)` : name));
+    findings.push({
+      what: "members",
+      state: "ok",
+      said: members.length === 0 ? "none: runs wait for holdfast dev or holdfast server" : names.join(", "),
+    });
+    const list = await definitions.list();
+    findings.push({ what: "definitions", state: "ok", said: counted(list.length, "definition") });
+  } catch (error) {
+    findings.push(failure("store", error));
+  } finally {
+    await connection.close();
+  }
+  return findings;
+}
+
+/** Joins and leaves, which is a write of each kind. */
+async function writeFinding({ services: { store, namespace } }: EmbeddedConnection): Promise<Finding> {
+  const id = `doctor-${randomUUID()}`;
+  try {
+    await store.joinMember({ id, kind: "worker", name: "holdfast doctor", namespace, leaseMs: 15_000 });
+    await store.leaveMember({ id });
+    return { what: "write", state: "ok", said: "a row was written and taken back" };
+  } catch (error) {
+    return failure("write", error);
+  }
+}
+
+function clockFinding(now: number): Finding {
+  const difference = Math.abs(Date.now() - now);
+  if (difference <= clockDifferenceMs) return { what: "clock", state: "ok", said: "the store's is this machine's" };
+  return {
+    what: "clock",
+    state: "warn",
+    said: `the store's differs from this machine's by ${lengthText(difference)}`,
+    hint: "Nothing is wrong by that (the store's clock decides), but times look odd. Is time synchronised on both?",
+  };
+}
+
+function failure(what: string, error: unknown): Finding {
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = isAppError(error) ? error.hint : undefined;
+  return { what, state: "wrong", said, ...(hint === undefined ? {} : { hint }) };
+}

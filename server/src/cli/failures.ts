@@ -1,0 +1,87 @@
+import { isAppError, type Problem } from "@holdfast/protocol";
+
+import type { Terminal } from "./terminal.ts";
+
+/** How commands end (DESIGN §3.1). */
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** The command cannot be carried out as it was given: exit code 2. */
+export class UsageError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Definitions or configuration have mistakes: exit code 2. */
+export class InvalidProject extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.length === 1 ? "There is 1 mistake." : `There are ${problems.length} mistakes.`);
+    this.problems = problems;
+  }
+}
+
+/** Says what went wrong and answers the exit code. */
+export function reportFailure(terminal: Terminal, thrown: unknown): number {
+  if (thrown instanceof InvalidProject) {
+    terminal.answer({ error: { code: "invalid_definition", message: thrown.message, details: thrown.problems } });
+    terminal.note(problemText(terminal, thrown.problems));
+    return exitCodes.usage;
+  }
+  if (thrown instanceof UsageError) {
+    say(terminal, { code: "usage", message: thrown.message, hint: thrown.hint });
+    return exitCodes.usage;
+  }
+  if (isAppError(thrown)) {
+    const { code, message, hint, details } = thrown;
+    say(terminal, {
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(details === undefined ? {} : { details }),
+    });
+    return usageCodes.has(code) ? exitCodes.usage : exitCodes.failed;
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  say(terminal, { code: "internal", message, hint: "This is a mistake in Holdfast: please report it." });
+  if (thrown instanceof Error && thrown.stack !== undefined) terminal.note(terminal.colors.dim(thrown.stack));
+  return exitCodes.failed;
+}
+
+/** Refusals of what the caller wrote, as opposed to what happened. */
+const usageCodes: ReadonlySet<string> = new Set([
+  "invalid_request",
+  "invalid_definition",
+  "invalid_input",
+  "ambiguous_id",
+  "key_conflict",
+  "unsupported",
+]);
+
+interface Said {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly details?: unknown;
+}
+
+function say(terminal: Terminal, error: Said): void {
+  const { colors } = terminal;
+  terminal.answer({ error });
+  terminal.note(`${colors.red("error")} ${error.message} ${colors.dim(`(${error.code})`)}`);
+  if (error.hint !== undefined && error.hint !== "") terminal.note(`  ${error.hint}`);
+}
+
+/** Each mistake with its place, what is wrong, and what is likely meant. */
+export function problemText({ colors }: Terminal, problems: readonly Problem[]): string {
+  const lines = problems.flatMap(({ file, line, column, message, hint }) => {
+    const numbers = [line, column].filter((number) => number !== undefined && number > 0).join(":");
+    const place = file === "" ? "" : numbers === "" ? `${file}: ` : `${file}:${numbers}: `;
+    return [`${colors.red("error")} ${colors.bold(place)}${message}`, ...(hint === "" ? [] : [`  ${hint}`])];
+  });
+  return lines.join("\n");
+}

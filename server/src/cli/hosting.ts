@@ -1,0 +1,56 @@
+import type { Settings } from "../config.ts";
+import { version } from "../version.ts";
+import { type EmbeddedConnection, openEmbedded } from "./connection.ts";
+import { removeDevFile, writeDevFile } from "./dev-file.ts";
+
+export interface HostOptions {
+  readonly token?: string | undefined;
+  readonly allowedHosts?: readonly string[];
+  /** Whether `run` in this project finds this process by `.holdfast/dev.json`. */
+  readonly announce: boolean;
+  /** A SQLite store is to be this process's own. */
+  readonly role: "owner" | "either";
+  readonly migrate?: boolean;
+}
+
+/** A node and the HTTP interface in this process. */
+export interface Hosted {
+  readonly connection: EmbeddedConnection;
+  readonly url: string;
+  /** User code has changed. */
+  forgetCode(): void;
+  /** Takes no more calls, lets bodies end for `graceMs`, gives the rest back. */
+  close(options: { readonly graceMs: number }): Promise<void>;
+}
+
+/** Opens the store, starts a node and listens. Throws AppErrors. */
+export async function startHosting(settings: Settings, options: HostOptions): Promise<Hosted> {
+  const { role, announce, token, allowedHosts = [], migrate } = options;
+  const { root, host, port } = settings;
+  const [{ startServer }, { openLog }] = await Promise.all([import("../main.ts"), import("../log.ts")]);
+  const connection = await openEmbedded(settings, { role, ...(migrate === undefined ? {} : { migrate }) });
+  try {
+    const log = openLog(process.env.HOLDFAST_LOG ?? "warn");
+    const shared = { host, port, version, log, allowedHosts, ...(token === undefined ? {} : { token }) };
+    const server = await startServer(connection.services, shared);
+    const node = await connection.work();
+    if (announce) {
+      const { incarnation } = await connection.plane.describe();
+      writeDevFile(root, { url: server.url, pid: process.pid, incarnation });
+    }
+    return {
+      connection,
+      url: server.url,
+      forgetCode: () => node.forgetCode(),
+      close: async ({ graceMs }) => {
+        if (announce) removeDevFile(root);
+        await server.close();
+        await node.stop({ graceMs });
+        await connection.services.close();
+      },
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import { nearestName } from "@holdfast/protocol";
+import { type Command, CommanderError } from "commander";
+import { exitCodes, reportFailure, UsageError } from "./failures.ts";
+import { buildProgram } from "./program.ts";
+import { openTerminal } from "./terminal.ts";
+
+/** Carries out a command line (without the program's name) and answers the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  // What cannot be parsed still says how it wants to be answered.
+  const json = argv.includes("--json");
+  const program = buildProgram(async (act, flags) => {
+    const terminal = openTerminal({ json: flags.json === true });
+    try {
+      exitCode = await act(terminal);
+    } catch (error) {
+      exitCode = reportFailure(terminal, error);
+    }
+  });
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {
+    command.exitOverride();
+    command.configureOutput({ outputError: () => undefined });
+  }
+  if (argv.length === 0) {
+    process.stdout.write(program.helpInformation());
+    return exitCodes.usage;
+  }
+  try {
+    checkCommand(program, argv);
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(openTerminal({ json }), error);
+    if (error.exitCode === 0) return exitCodes.done;
+    // Help that was asked for in vain has been printed.
+    if (error.code === "commander.help") return exitCodes.usage;
+    return reportFailure(openTerminal({ json }), usageError(error, argv));
+  }
+}
+
+/** Names the nearest command where commander would only say that there is none. */
+function checkCommand(program: Command, argv: readonly string[]): void {
+  const [first = "", second] = argv;
+  if (first.startsWith("-") || first === "help") return;
+  const command = program.commands.find((known) => known.name() === first);
+  if (command === undefined) throw unknownCommand(program, first);
+  if (command.commands.length === 0 || second === undefined || second.startsWith("-")) return;
+  if (!command.commands.some((known) => known.name() === second)) throw unknownCommand(command, second);
+}
+
+function unknownCommand(command: Command, name: string): UsageError {
+  const known = command.commands.map((inner) => inner.name());
+  const path = command.parent === null ? "holdfast" : `holdfast ${command.name()}`;
+  const nearest = nearestName(name, known);
+  const hint = nearest === undefined ? `There are: ${known.join(", ")}.` : `Did you mean ${path} ${nearest}?`;
+  return new UsageError(`There is no command "${path} ${name}".`, hint);
+}
+
+function usageError(error: CommanderError, argv: readonly string[]): UsageError {
+  const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
+  const words = argv.filter((word) => !word.startsWith("-")).slice(0, argv[0] === "runs" ? 2 : 1);
+  const help = `holdfast ${[...words, "--help"].join(" ")} shows what there is.`;
+  const meant = /Did you mean (.+)\?\)?$/.exec(suggestion)?.[1];
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+  return new UsageError(sentence, meant === undefined ? help : `Did you mean ${meant}? ${help}`);
+}

@@ -1,0 +1,40 @@
+import { loadConfig } from "../compile/load-config.ts";
+import type { Settings } from "../config.ts";
+import { InvalidProject } from "./failures.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Flags that most commands know. */
+export interface CommonFlags {
+  readonly json?: boolean;
+  readonly server?: string;
+  readonly token?: string;
+  readonly store?: string;
+  readonly namespace?: string;
+  /** The folder to look from instead of the current one. */
+  readonly project?: string;
+}
+
+export interface ListenFlags {
+  readonly host?: string;
+  readonly port?: string;
+  readonly concurrency?: string;
+}
+
+/** The project that the command is for. Throws InvalidProject. */
+export async function openProject(terminal: Terminal, flags: CommonFlags & ListenFlags): Promise<Settings> {
+  const { store, namespace, host, port, concurrency } = flags;
+  const { settings, problems } = await loadConfig({
+    from: flags.project ?? process.cwd(),
+    env: process.env,
+    flags: {
+      ...(store === undefined ? {} : { store }),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(host === undefined ? {} : { host }),
+      ...(port === undefined ? {} : { port }),
+      ...(concurrency === undefined ? {} : { concurrency }),
+    },
+    onOutput: (text) => terminal.note(text.trimEnd()),
+  });
+  if (problems.length > 0) throw new InvalidProject(problems);
+  return settings;
+}

@@ -1,0 +1,39 @@
+import type { Json, RunError, RunView } from "@holdfast/protocol";
+import type { Terminal } from "./terminal.ts";
+import { lengthText } from "./times.ts";
+
+const shownStackLines = 12;
+
+/** How a run ended: its output, or why it has none and where to look. */
+export function outcomeText(terminal: Terminal, run: RunView): void {
+  const { colors } = terminal;
+  const took =
+    run.endedAt === null
+      ? ""
+      : ` in ${lengthText(Date.parse(run.endedAt) - Date.parse(run.startedAt ?? run.createdAt))}`;
+  if (run.status === "succeeded") {
+    terminal.note(`${colors.green("Succeeded")}${took}.`);
+    terminal.print(valueText(run.output));
+    return;
+  }
+  const how = run.status === "failed" ? colors.red("Failed") : colors.yellow(`Ended ${run.status}`);
+  terminal.note(`${how}${took}.`);
+  if (run.error !== null) terminal.note(errorText(terminal, run.error));
+  terminal.note(colors.dim(`What it wrote: holdfast runs logs ${run.id}`));
+}
+
+/** An error with its hint and the part of its stack that is user code. */
+export function errorText({ colors }: Terminal, error: RunError): string {
+  const stack = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const more = stack.length > shownStackLines ? [`    … ${stack.length - shownStackLines} more`] : [];
+  return [
+    `  ${error.message} ${colors.dim(`(${error.code})`)}`,
+    ...[...stack.slice(0, shownStackLines), ...more].map((line) => colors.dim(line)),
+    ...(error.hint === undefined ? [] : [`  ${error.hint}`]),
+  ].join("\n");
+}
+
+/** A value as people read it: text as it is, the rest as indented JSON. */
+export function valueText(value: Json): string {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}

@@ -1,0 +1,197 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import {
+  isEnded,
+  type Json,
+  limits,
+  nameHint,
+  type RunStatus,
+  type RunView,
+  runStatuses,
+  type StartRun,
+} from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
+import type { Settings } from "../config.ts";
+import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, runningDev } from "./connection.ts";
+import { compilePaths, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
+import { exitCodes, UsageError } from "./failures.ts";
+import { followRun } from "./following.ts";
+import { startHosting } from "./hosting.ts";
+import { hearInterruption, untilAborted } from "./interruption.ts";
+import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { outcomeText } from "./run-text.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface RunFlags extends CommonFlags, ListenFlags {
+  readonly input?: string;
+  readonly key?: string;
+  readonly id?: string;
+  /** False with --no-wait. */
+  readonly wait?: boolean;
+  /** Go on with an unfinished run of this definition, if there is one. */
+  readonly resume?: boolean;
+  /** Serve HTTP meanwhile, and after the end until interrupted. */
+  readonly serve?: boolean;
+}
+
+/** `holdfast run FILE|ID`: applies, starts, shows progress. Answers the exit code. */
+export async function run(terminal: Terminal, target: string, flags: RunFlags): Promise<number> {
+  if (flags.resume === true && (flags.input !== undefined || flags.key !== undefined)) {
+    throw new UsageError("--resume goes on with what was started before.", "Leave out --input and --key.");
+  }
+  const input = readInput(flags.input);
+  const settings = await openProject(terminal, flags);
+  const interruption = hearInterruption();
+  const engine = await openEngine(settings, flags);
+  try {
+    const definition = await applyTarget(terminal, target, { settings, engine, flags });
+    const { plane } = engine.connection;
+    const { run, existing } = await start(plane, { definition, input, flags });
+    if (flags.wait === false) return answerStarted(terminal, { run, existing, engine });
+    await engine.work();
+    if (existing) terminal.note(`Following run ${run.id}, which was started before.`);
+    const ended = await followRun(terminal, plane, { run, signal: interruption.signal });
+    if (ended === undefined) return sayInterrupted(terminal, { run, engine });
+    terminal.answer(ended);
+    outcomeText(terminal, ended);
+    if (engine.url !== undefined) {
+      terminal.note(`\nServing ${engine.url} until Ctrl-C.`);
+      await untilAborted(interruption.signal);
+    }
+    return ended.status === "succeeded" ? exitCodes.done : exitCodes.failed;
+  } finally {
+    await engine.close();
+    interruption.stop();
+  }
+}
+
+/** Who carries the run out. */
+interface Engine {
+  readonly connection: Connection;
+  /** Where this process serves. */
+  readonly url?: string;
+  /** Begins to carry runs out, where that is this process's own work. */
+  work(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function openEngine(settings: Settings, flags: RunFlags): Promise<Engine> {
+  const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
+  if (elsewhere !== undefined) return { connection: elsewhere, work: async () => undefined, close: elsewhere.close };
+  if (flags.serve === true) {
+    const hosted = await startHosting(settings, { announce: true, role: "owner", token: flags.token });
+    const { connection, url, close } = hosted;
+    return { connection, url, work: async () => undefined, close: () => close({ graceMs: 0 }) };
+  }
+  const connection: EmbeddedConnection = await openEmbedded(settings);
+  return { connection, work: async () => void (await connection.work()), close: connection.close };
+}
+
+/** The id of the definition to run, applied if it stands in a file here. */
+async function applyTarget(
+  terminal: Terminal,
+  target: string,
+  { settings, engine, flags }: { settings: Settings; engine: Engine; flags: RunFlags },
+): Promise<string> {
+  const { plane, kind } = engine.connection;
+  if (looksLikeFile(target)) {
+    const { manifests } = await compilePaths(terminal, settings, [target]);
+    const chosen = flags.id === undefined ? mainManifest(manifests, target) : findManifest(manifests, flags.id);
+    await plane.apply(manifests.map(({ manifest }) => manifest));
+    return chosen.id;
+  }
+  // A server has what was applied to it, and `dev` keeps what it serves up to date by itself.
+  if (kind === "embedded" && settings.configFile !== undefined) {
+    const { manifests } = await compilePaths(terminal, settings, []);
+    await plane.apply(manifests.map(({ manifest }) => manifest));
+  }
+  const definitions = await plane.listDefinitions();
+  if (definitions.some(({ id }) => id === target)) return target;
+  const ids = definitions.map(({ id }) => id);
+  throw new UsageError(
+    `There is no definition "${target}".`,
+    ids.length === 0 ? "Name a file that exports one: holdfast run FILE." : nameHint(target, ids),
+  );
+}
+
+interface Starting {
+  readonly definition: string;
+  readonly input: Json | undefined;
+  readonly flags: RunFlags;
+}
+
+async function start(
+  plane: ControlPlane,
+  { definition, input, flags }: Starting,
+): Promise<{ run: RunView; existing: boolean }> {
+  if (flags.resume === true) {
+    const { runs } = await plane.listRuns({ definition, statuses: unfinished, limit: 1 });
+    const [run] = runs;
+    if (run !== undefined) return { run, existing: true };
+  }
+  const request: StartRun = {
+    definition,
+    ...(input === undefined ? {} : { input }),
+    ...(flags.key === undefined ? {} : { key: flags.key }),
+  };
+  return plane.startRun(request, randomUUID());
+}
+
+const unfinished: readonly RunStatus[] = runStatuses.filter((status) => !isEnded(status));
+
+/** The JSON of `--input`, or of the file after an `@`. */
+function readInput(text: string | undefined): Json | undefined {
+  if (text === undefined) return undefined;
+  const source = text.startsWith("@") ? readInputFile(text.slice(1)) : text;
+  if (source.length > 4 * limits.inputBytes) {
+    throw new UsageError("The input is too large.", "Keep large data in a file and pass its name.");
+  }
+  try {
+    return JSON.parse(source) as Json;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(
+      `The input is not JSON: ${message}.`,
+      `Quote it for the shell: --input '{"name":"Ada"}', or name a file: --input @input.json.`,
+    );
+  }
+}
+
+function readInputFile(path: string): string {
+  try {
+    return readFileSync(path === "-" ? 0 : path, "utf8");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(
+      `The input file cannot be read: ${message}.`,
+      "Write --input @FILE, or @- for standard input.",
+    );
+  }
+}
+
+interface Started {
+  readonly run: RunView;
+  readonly existing: boolean;
+  readonly engine: Engine;
+}
+
+function answerStarted(terminal: Terminal, { run, existing, engine }: Started): number {
+  terminal.answer({ run, existing });
+  terminal.print(run.id);
+  terminal.note(existing ? "It was started before." : "Started.");
+  if (engine.connection.kind === "embedded" && engine.url === undefined) {
+    terminal.note("No server is running here: it begins with the next holdfast dev or holdfast run.");
+  }
+  return exitCodes.done;
+}
+
+function sayInterrupted(terminal: Terminal, { run, engine }: { run: RunView; engine: Engine }): number {
+  const { kind, address } = engine.connection;
+  const goesOn =
+    kind === "embedded"
+      ? "It goes on at the next start: holdfast dev, or holdfast run with the same --key or --resume."
+      : `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
+  terminal.answer({ error: { code: "interrupted", message: `Run ${run.id} has not ended. ${goesOn}` } });
+  terminal.note(`\nInterrupted; run ${run.id} has not ended. ${goesOn}`);
+  return exitCodes.interrupted;
+}

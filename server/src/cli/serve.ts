@@ -1,0 +1,44 @@
+import { version } from "../version.ts";
+import { compilePaths, counted } from "./definitions.ts";
+import { exitCodes } from "./failures.ts";
+import { startHosting } from "./hosting.ts";
+import { hearInterruption, untilAborted } from "./interruption.ts";
+import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { shownStore } from "./store-address.ts";
+import type { Terminal } from "./terminal.ts";
+
+const drainMs = 30_000;
+
+export interface ServerFlags extends CommonFlags, ListenFlags {
+  readonly allowedHost?: readonly string[];
+  readonly migrate?: boolean;
+  readonly apply?: boolean;
+}
+
+/** `holdfast server`: a node and the HTTP interface on the configured store. SIGTERM drains it. */
+export async function server(terminal: Terminal, flags: ServerFlags): Promise<number> {
+  const settings = await openProject(terminal, flags);
+  const interruption = hearInterruption();
+  const manifests = flags.apply === true ? (await compilePaths(terminal, settings, [])).manifests : [];
+  const token = flags.token ?? (process.env.HOLDFAST_TOKEN || undefined);
+  const hosted = await startHosting(settings, {
+    announce: false,
+    role: settings.store.startsWith("sqlite:") ? "owner" : "either",
+    migrate: flags.migrate === true || !settings.store.startsWith("postgres"),
+    token,
+    allowedHosts: flags.allowedHost ?? [],
+  });
+  try {
+    const { plane } = hosted.connection;
+    if (manifests.length > 0) await plane.apply(manifests.map(({ manifest }) => manifest));
+    terminal.answer({ url: hosted.url, store: shownStore(settings.store), pid: process.pid, version });
+    terminal.note(`holdfast ${version}  ${hosted.url}  ${shownStore(settings.store)}`);
+    if (manifests.length > 0) terminal.note(`Applied ${counted(manifests.length, "definition")}.`);
+    await untilAborted(interruption.signal);
+    terminal.note(`Draining: activations have ${drainMs / 1_000} s to end. Again: ends at once.`);
+    return exitCodes.done;
+  } finally {
+    await hosted.close({ graceMs: drainMs });
+    interruption.stop();
+  }
+}

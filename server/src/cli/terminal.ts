@@ -1,0 +1,77 @@
+import picocolors from "picocolors";
+
+type Colors = ReturnType<typeof picocolors.createColors>;
+
+const narrowest = 40;
+
+/** Where a command writes: answers to stdout, everything else to stderr. */
+export interface Terminal {
+  /** True: answers are JSON and nothing else stands on stdout. */
+  readonly json: boolean;
+  /** True when a person looks at stdout, so that lines may be drawn again. */
+  readonly live: boolean;
+  readonly colors: Colors;
+  /** Of stdout; 80 where it is no terminal. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Lines of an answer. */
+  print(text: string): void;
+  /** What people should know and programs need not. Says nothing under --json. */
+  note(text: string): void;
+  /** An answer as JSON. */
+  answer(value: unknown): void;
+  /** Raw text, for drawing. */
+  write(text: string): void;
+}
+
+/** The terminal of this process. Colours only where stdout is one and NO_COLOR is not set. */
+export function openTerminal({ json }: { json: boolean }): Terminal {
+  const { stdout, stderr } = process;
+  const live = stdout.isTTY === true && !json && process.env.TERM !== "dumb";
+  const colored = live && (process.env.NO_COLOR ?? "") === "";
+  return {
+    json,
+    live,
+    colors: picocolors.createColors(colored),
+    get columns() {
+      return stdout.isTTY === true ? Math.max(narrowest, stdout.columns ?? 80) : 80;
+    },
+    get rows() {
+      return stdout.isTTY === true ? (stdout.rows ?? 24) : 24;
+    },
+    print: (text) => {
+      if (!json) stdout.write(`${text}\n`);
+    },
+    note: (text) => {
+      if (!json) stderr.write(`${text}\n`);
+    },
+    answer: (value) => {
+      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    },
+    write: (text) => {
+      if (!json) stdout.write(text);
+    },
+  };
+}
+
+/** Characters that are seen: without the codes that colour them. */
+export function visibleLength(text: string): number {
+  return [...withoutCodes(text)].length;
+}
+
+export function withoutCodes(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these codes are control characters
+  return text.replaceAll(/\u001b\[[0-9;]*m/g, "");
+}
+
+/** At most `length` characters of a text without codes, with an ellipsis in place of what is left out. */
+export function cut(text: string, length: number): string {
+  const characters = [...text];
+  return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 1)).join("")}…`;
+}
+
+/** One line of what may be many, fit to be printed: no control characters. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach the terminal
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+}

@@ -1,0 +1,82 @@
+import {
+  type Applied,
+  type CancelledRun,
+  type DefinitionView,
+  type EventPage,
+  type LogPage,
+  limits,
+  type Manifest,
+  type RunPage,
+  type RunView,
+  type ServerView,
+  type StartedRun,
+  type StartRun,
+  type TopicPage,
+} from "@holdfast/protocol";
+import type { ControlPlane, RunQuery } from "@holdfast/sdk/client";
+import type { Services } from "../main.ts";
+
+const defaultRows = 100;
+
+/** What a client asks, answered by services in this process. */
+export class LocalPlane implements ControlPlane {
+  readonly #services: Services;
+  readonly #version: string;
+
+  constructor(services: Services, version: string) {
+    this.#services = services;
+    this.#version = version;
+  }
+
+  startRun(request: StartRun, requestKey: string): Promise<StartedRun> {
+    return this.#services.runs.start(request, requestKey);
+  }
+
+  getRun(id: string): Promise<RunView> {
+    return this.#services.runs.get(id);
+  }
+
+  listRuns({ scope = "roots", limit = defaultRows, ...query }: RunQuery): Promise<RunPage> {
+    return this.#services.runs.list({ ...query, rootsOnly: scope === "roots", limit });
+  }
+
+  async listTree(id: string, after?: string): Promise<RunPage> {
+    const limit = limits.pageRows;
+    const runs = await this.#services.runs.tree(id, { limit, ...(after === undefined ? {} : { after }) });
+    return { runs, cursor: runs.length < limit ? null : (runs.at(-1)?.id ?? null) };
+  }
+
+  cancelRun(id: string, reason?: string): Promise<CancelledRun> {
+    return this.#services.runs.cancel(id, reason);
+  }
+
+  awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
+    return this.#services.history.result(id, waitMs, signal);
+  }
+
+  listEvents(id: string, query: { after: number; waitMs: number }, signal?: AbortSignal): Promise<EventPage> {
+    return this.#services.history.events(id, { ...query, limit: defaultRows }, signal);
+  }
+
+  listTopic(query: { after: number | "last"; waitMs: number }, signal?: AbortSignal): Promise<TopicPage> {
+    return this.#services.history.topic({ ...query, limit: limits.pageRows }, signal);
+  }
+
+  listLogs(id: string, { cursor, limit = defaultRows }: { cursor?: string; limit?: number }): Promise<LogPage> {
+    return this.#services.history.logs(id, { limit, ...(cursor === undefined ? {} : { cursor }) });
+  }
+
+  apply(manifests: readonly Manifest[]): Promise<Applied> {
+    return this.#services.definitions.apply(manifests);
+  }
+
+  listDefinitions(): Promise<DefinitionView[]> {
+    return this.#services.definitions.list();
+  }
+
+  async describe(): Promise<ServerView> {
+    const { store, namespace } = this.#services;
+    const { kind, incarnation, now } = await store.describe();
+    return { version: this.#version, store: kind, incarnation, namespace, now: new Date(now).toISOString() };
+  }
+}
