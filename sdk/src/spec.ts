@@ -27,6 +27,8 @@ import { isStandardSchema, type StandardSchema } from "./standard-schema.ts";
 export interface ExportedDefinition {
   readonly data: DefinitionData;
   readonly source: Source;
+  /** It may be used by the others, but gets no manifest of its own. */
+  readonly imported?: boolean;
 }
 
 export interface CompiledDefinitions {
@@ -56,6 +58,7 @@ interface Compiled {
 class Compiler {
   readonly #problems = new ProblemList();
   readonly #sources = new Map<DefinitionData, Source>();
+  readonly #roots = new Set<DefinitionData>();
   readonly #schemas = new Map<StandardSchema, Partial<Record<"input" | "output", SchemaReading>>>();
   readonly #compiled = new Map<DefinitionData, Compiled>();
   readonly #open: DefinitionData[] = [];
@@ -64,7 +67,8 @@ class Compiler {
   constructor(exported: readonly ExportedDefinition[], inspectExpression: InspectExpression) {
     this.#inspectExpression = inspectExpression;
     const byId = new Map<string, DefinitionData>();
-    for (const { data, source } of exported) {
+    for (const { data, source, imported } of exported) {
+      if (data.kind !== "asset" && imported !== true) this.#roots.add(data);
       if (this.#sources.has(data)) continue;
       this.#sources.set(data, source);
       this.#problems.found.push(...data.problems);
@@ -89,7 +93,7 @@ class Compiler {
   }
 
   compile(): CompiledDefinitions {
-    const roots = [...this.#sources.keys()].filter((data) => data.kind !== "asset");
+    const roots = [...this.#roots];
     for (const data of roots) this.#compile(data);
     const problems = this.#problems.found;
     if (problems.length > 0) return { manifests: [], problems };

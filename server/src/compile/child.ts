@@ -58,26 +58,46 @@ async function readConfig({ file }: { readonly file: string }): Promise<CompileA
 
 async function readDefinitions(told: CompileRequest & { kind: "definitions" }): Promise<CompileAnswer> {
   const problems: Problem[] = [];
-  const exported: (ExportedDefinition & { readonly home: boolean })[] = [];
+  const exported: FoundDefinition[] = [];
   for (const file of told.files) {
     const loaded = await load(file);
     if (loaded.problem !== undefined) {
       problems.push(loaded.problem);
       continue;
     }
-    const module = relative(told.root, file).split(sep).join("/");
-    const found = Object.entries(loaded.exports).flatMap(([name, value]) => {
-      const data = definitionData(value);
-      return data === undefined ? [] : [{ data, source: { module, export: name }, home: data.position?.file === file }];
-    });
+    const found = definitionsIn(told.root, file, loaded.exports);
     exported.push(...found);
     if (found.length === 0 && told.named.includes(file)) problems.push(exportsNothing(file, loaded.exports));
   }
+  exported.push(...(await importedDefinitions(told)));
   // A definition that is exported again elsewhere keeps the name of the module that wrote it.
   exported.sort((a, b) => Number(b.home) - Number(a.home));
   const compiled = await compileDefinitions(exported, inspectExpression);
   const manifests = problems.length > 0 ? [] : [...compiled.manifests];
   return { kind: "definitions", manifests, problems: [...problems, ...compiled.problems], loaded: loadedFiles() };
+}
+
+type FoundDefinition = ExportedDefinition & { readonly home: boolean };
+
+function definitionsIn(root: string, file: string, exports: Readonly<Record<string, unknown>>): FoundDefinition[] {
+  const module = relative(root, file).split(sep).join("/");
+  return Object.entries(exports).flatMap(([name, value]) => {
+    const data = definitionData(value);
+    return data === undefined ? [] : [{ data, source: { module, export: name }, home: data.position?.file === file }];
+  });
+}
+
+/** What the files import may be used by their workflows, without being asked for itself. */
+async function importedDefinitions(told: CompileRequest & { kind: "definitions" }): Promise<FoundDefinition[]> {
+  const found: FoundDefinition[] = [];
+  for (const file of loadedFiles()) {
+    if (told.files.includes(file) || file.endsWith(".json")) continue;
+    const loaded = await load(file);
+    // A file that cannot be loaded is told of by the one that imports it.
+    if (loaded.problem !== undefined) continue;
+    found.push(...definitionsIn(told.root, file, loaded.exports).map((item) => ({ ...item, imported: true })));
+  }
+  return found;
 }
 
 function exportsNothing(file: string, exports: Readonly<Record<string, unknown>>): Problem {

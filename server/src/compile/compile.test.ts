@@ -68,6 +68,14 @@ test("a project compiles to one manifest a definition, and what it prints is pas
   assert.match(printed.join(""), /"kind":"definitions"/);
 });
 
+test("a single file is compiled with the tasks that it imports", async () => {
+  const folder = project("single", shop);
+  const { manifests, problems } = await compileProject({ root: folder, files: ["workflows/nightly.ts"] });
+  assert.deepEqual(problems, []);
+  const definitions = manifests.find(({ id }) => id === "nightly")?.manifest.definitions;
+  assert.deepEqual(definitions?.extract?.source, { module: "tasks/extract.ts", export: "extract" });
+});
+
 test("the hash is the same from another folder, language and time zone", async () => {
   const here = await compileProject({ root: project("here", shop), include });
   cpSync(join(root, "here"), join(root, "deep/er/there"), { recursive: true });
