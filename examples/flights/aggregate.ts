@@ -41,6 +41,8 @@ export interface DelaySummary {
 }
 
 type Report = (done: number, total: number) => void;
+/** Groups between two reports of progress: a person reads a few of them each second. */
+const reportEvery = 20;
 
 /** Every airport that a flight leaves, the busiest first. An airport missing from the list keeps its code as its name. */
 export function summariseAirports(
@@ -49,7 +51,7 @@ export function summariseAirports(
 ): readonly AirportSummary[] {
   const groups = [...Map.groupBy(flights, (flight) => flight.origin)];
   const summaries = groups.map(([code, group], index) => {
-    options.report?.(index, groups.length);
+    if (index % reportEvery === 0) options.report?.(index, groups.length);
     const airport = options.airports.get(code);
     return {
       code,
@@ -70,7 +72,7 @@ export function summariseRoutes(
 ): readonly RouteSummary[] {
   const groups = [...Map.groupBy(flights, (flight) => endsOf(flight).join("–"))];
   const summaries = groups.flatMap(([name, group], index): RouteSummary[] => {
-    options.report?.(index, groups.length);
+    if (index % reportEvery === 0) options.report?.(index, groups.length);
     const first = group[0];
     if (!first) return [];
     const { distanceMiles } = first;

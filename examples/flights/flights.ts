@@ -79,7 +79,7 @@ export const airports = task({ id: "airports", input: parts }, async ({ source, 
   const places = readAirports(await readSource(source, "airports.csv"));
   const summaries = summariseAirports(await flightsOf(weeks), {
     airports: places,
-    resamples: 4_000,
+    resamples: 2_000,
     report: (done, total) => ctx.progress(done, total, "airports"),
   });
   return { file: await keep("airports", summaries), airports: summaries.length };
@@ -88,7 +88,7 @@ export const airports = task({ id: "airports", input: parts }, async ({ source, 
 /** How punctual each pair of airports is, both directions together. */
 export const routes = task({ id: "routes", input: parts }, async ({ weeks }, ctx) => {
   const summaries = summariseRoutes(await flightsOf(weeks), {
-    resamples: 4_000,
+    resamples: 2_000,
     report: (done, total) => ctx.progress(done, total, "routes"),
   });
   return { file: await keep("routes", summaries), routes: summaries.length };
