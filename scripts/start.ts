@@ -26,4 +26,4 @@ if (process.stdout.isTTY) {
   if (!(await isFree(usualPort))) flags.push("--port", "0");
 }
 process.argv.splice(2, Number.POSITIVE_INFINITY, "run", "examples/flights/flights.ts", ...flags);
-await import("../server/bin/holdfast.js");
+await import(new URL("../server/bin/holdfast.js", import.meta.url).href);
