@@ -181,9 +181,16 @@ export interface Store {
    * Orders the end of a run and of all below it (P6). Unclaimed runs end at once; claimed ones become `cancelling` until
    * their activation has ended; parents until their children have.
    */
-  orderEnd(args: { runId: string; ending: Ending; data: Json }): Promise<{ requested: number; status: RunStatus } | undefined>;
+  orderEnd(args: {
+    runId: string;
+    ending: Ending;
+    data: Json;
+  }): Promise<{ requested: number; status: RunStatus } | undefined>;
   /** Claimed runs of a member that are `cancelling`: what its canceller has to end. */
-  listCancelling(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number; error: RunError }[]>;
+  listCancelling(args: {
+    memberId: string;
+    limitRows: number;
+  }): Promise<{ runId: string; epoch: number; error: RunError }[]>;
   /**
    * Every activation that a member holds, oldest claim first: what it compares with what it really runs when the answer to a
    * claim was lost.
@@ -234,15 +241,26 @@ export interface Store {
   // History (P10)
 
   listEvents(args: { runId: string; after: number; limitRows: number }): Promise<RunEvent[]>;
-  /** Moves committed events into their namespace's log. Safe to call from many nodes at once. */
+  /**
+   * Moves committed events into their namespace's log. Safe to call from many nodes at once. A store with one writer may put
+   * them there in the commit that makes them, and then has nothing to move.
+   */
   sequenceEvents(args: { limitRows: number }): Promise<{ moved: number; more: boolean }>;
   /** The log from after `position`. `last`: the highest position given out so far. */
-  listTopic(args: { namespace: string; after: number; limitRows: number }): Promise<{ events: TopicEvent[]; last: number }>;
+  listTopic(args: {
+    namespace: string;
+    after: number;
+    limitRows: number;
+  }): Promise<{ events: TopicEvent[]; last: number }>;
   /**
    * In the order of writing, from after `cursor`. The new cursor is the place after the last line that was answered, good for
    * lines that come later (the given one when none was); null when there was no line yet.
    */
-  listLogs(args: { runId: string; cursor?: string; limitRows: number }): Promise<{ lines: LogLine[]; cursor: string | null }>;
+  listLogs(args: {
+    runId: string;
+    cursor?: string;
+    limitRows: number;
+  }): Promise<{ lines: LogLine[]; cursor: string | null }>;
 
   /**
    * Deletes trees whose root ended longer than `runsMs` ago, with steps and history; logs older than `logsMs`; topic events

@@ -99,8 +99,10 @@ async function answer(store: Store, { verb, args }: StoreCall): Promise<unknown>
   }
 }
 
-/** Answers whose order is nobody's promise, in one order. */
+/** An answer as far as it is promised: in one order where the order is nobody's promise. */
 function sorted({ verb }: StoreCall, value: unknown): unknown {
+  // A store with one writer may put events in their log in the very commit that makes them: nothing is left to move.
+  if (verb === "sequenceEvents") return "moved";
   if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listCancelling" && verb !== "findRunIds")
     return value;
   const text = (item: unknown) => JSON.stringify(item);
