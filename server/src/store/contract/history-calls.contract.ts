@@ -71,6 +71,7 @@ export class CallSource {
   readonly #members: string[] = [];
   readonly #expansions: Expansion[] = [];
   #ids: string[] = [];
+  #live: string[] = [];
 
   constructor(chance: Chance, model: Store, times: HistoryTimes) {
     this.#chance = chance;
@@ -81,6 +82,7 @@ export class CallSource {
   async draw(now: number): Promise<StoreCall> {
     const { runs } = await this.#model.listRuns({ namespace, rootsOnly: false, limitRows: 5_000 });
     this.#ids = runs.map(({ id }) => id).reverse();
+    this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.likely(0.04)) return this.#join();
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [16, () => this.#enqueue(now)],
@@ -139,7 +141,7 @@ export class CallSource {
 
   async #finish(): Promise<StoreCall> {
     const rows = [];
-    for (const runId of this.#chance.some(4, () => this.#id())) {
+    for (const runId of this.#chance.some(4, () => this.#liveId())) {
       rows.push({ runId, epoch: await this.#epoch(runId), ranMs: this.#chance.below(100), next: this.#next() });
     }
     return { verb: "finishActivations", args: { rows } };
@@ -187,7 +189,7 @@ export class CallSource {
 
   async #steps(): Promise<StoreCall> {
     const rows = [];
-    for (const runId of this.#chance.some(3, () => this.#id())) {
+    for (const runId of this.#chance.some(3, () => this.#liveId())) {
       const key = `step${this.#chance.below(4)}`;
       const generation = this.#chance.likely(0.95) ? 1 : 2;
       rows.push({ runId, epoch: await this.#epoch(runId), generation, key, value: this.#value() });
@@ -197,7 +199,7 @@ export class CallSource {
 
   async #logs(at: number): Promise<StoreCall> {
     const rows = [];
-    for (const runId of this.#chance.some(3, () => this.#id())) {
+    for (const runId of this.#chance.some(3, () => this.#liveId())) {
       const seq = 1 + this.#chance.below(5);
       rows.push({ runId, epoch: await this.#epoch(runId), seq, at, stream: "log", level: "info", text: `line ${seq}` });
     }
@@ -290,7 +292,8 @@ export class CallSource {
   }
 
   #member(): string {
-    const known = this.#members[this.#chance.below(this.#members.length)] ?? "nobody";
+    // The younger ones, since the older are mostly gone.
+    const known = this.#members.at(-1 - this.#chance.below(Math.min(4, this.#members.length))) ?? "nobody";
     return this.#chance.likely(0.03) ? "nobody" : known;
   }
 
@@ -298,6 +301,12 @@ export class CallSource {
   #id(): string {
     const back = Math.floor(this.#chance.fraction() ** 2 * Math.max(12, this.#ids.length));
     return this.#ids.at(-1 - back) ?? "0000000000000000000z";
+  }
+
+  /** Mostly a run with a live activation. */
+  #liveId(): string {
+    const live = this.#live[this.#chance.below(this.#live.length)];
+    return live !== undefined && this.#chance.likely(0.7) ? live : this.#id();
   }
 
   #freshId(): string {
