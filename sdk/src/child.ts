@@ -4,12 +4,16 @@
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import type { ActivationStart, ChannelCall, Command } from "@holdfast/protocol";
-import { failure, loadFailure, loadTask, type Outcome, runBody, settle } from "./body.ts";
-import { ChannelSocket } from "./channel-socket.ts";
-import { leftovers, lookBefore } from "./leftovers.ts";
-import { registerModuleHook } from "./module-hook.ts";
+import type { Outcome } from "./body.ts";
+import type { TaskData } from "./definition.ts";
 
+// Before anything else is loaded, so that it is loaded from the cache: a child is to speak within tens of milliseconds.
 enableCompileCache();
+const { ChannelSocket } = await import("./channel-socket.ts");
+const { failure, loadFailure, loadTask, runBody, settle } = await import("./body.ts");
+const { leftovers, lookBefore } = await import("./leftovers.ts");
+const { registerModuleHook } = await import("./module-hook.ts");
+
 // Stacks name the lines that the user wrote, not those of the transformed text.
 process.setSourceMapsEnabled(true);
 
@@ -23,6 +27,8 @@ interface Current {
 
 let projectRoot = process.cwd();
 let current: Current | undefined;
+/** What was imported stays as it was imported, so that a warm child need not look for it again. */
+let loaded: { readonly source: string; readonly task: TaskData } | undefined;
 
 const channel = new ChannelSocket(Number(process.env.HOLDFAST_CHANNEL_FD ?? "3"), obey, leave);
 channel.hello(sdkVersion());
@@ -68,6 +74,7 @@ async function carryOut(start: ActivationStart): Promise<void> {
   ]);
   // In one turn of the loop, what the body left to happen right away has happened.
   await new Promise((resolve) => setImmediate(resolve));
+  for (const stream of [process.stdout, process.stderr]) if (stream.writableLength > 0) await written(stream);
   const said = settle(call, running.thrown ?? outcome, pause);
   channel.returned(start.nonce, running.thrown === undefined && clean());
   // Refused: the supervisor ends this process.
@@ -77,13 +84,24 @@ async function carryOut(start: ActivationStart): Promise<void> {
 
 async function bodyOutcome(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal) {
   try {
-    const task = await loadTask(start, projectRoot);
+    const task = await loadOnce(start);
     const before = lookBefore();
     const outcome = await runBody({ task, start, call, abortSignal, projectRoot });
     return { outcome, clean: () => leftovers(before).length === 0 };
   } catch (thrown) {
     return { outcome: loadFailure(thrown, projectRoot), clean: () => false };
   }
+}
+
+async function loadOnce(start: ActivationStart): Promise<TaskData> {
+  const source = `${start.source.module}\n${start.source.export}\n${start.run.definition}`;
+  if (loaded?.source !== source) loaded = { source, task: await loadTask(start, projectRoot) };
+  return loaded.task;
+}
+
+/** What a body printed has to be in the pipe before its end is said, so that it is heard before that. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
 }
 
 function pause(ms: number): Promise<void> {

@@ -108,8 +108,8 @@ export class Child {
     this.#signal("SIGSTOP");
   }
 
-  thaw(): void {
-    if (!this.#stopped) return;
+  /** SIGCONT to the whole group, also when someone else has stopped it. */
+  wake(): void {
     this.#stopped = false;
     this.#signal("SIGCONT");
   }

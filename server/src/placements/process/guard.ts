@@ -39,14 +39,16 @@ const quickDeaths = 5;
 export class Guard {
   readonly #groups = new Map<number, string>();
   readonly #onUnguarded: () => void;
+  readonly #command: string;
   #shell: ChildProcess | undefined;
   #shellSince = 0;
   #quickDeaths = 0;
   #closed = false;
 
   /** `onUnguarded`: no guard can be kept alive, so what runs must be stopped. */
-  constructor(onUnguarded: () => void) {
+  constructor(onUnguarded: () => void, options: { readonly shell?: string } = {}) {
     this.#onUnguarded = onUnguarded;
+    this.#command = options.shell ?? "/bin/sh";
     this.#start();
   }
 
@@ -56,9 +58,8 @@ export class Guard {
   }
 
   /** Call right after the leader was started, in the same turn, so that its number is surely its own. */
-  add(group: number): void {
+  add(group: number, started: string = startTime(group)): void {
     if (this.#shell === undefined) this.#start();
-    const started = startTime(group);
     this.#groups.set(group, started);
     this.#tell(`+ ${group} ${started}\n`);
   }
@@ -85,7 +86,7 @@ export class Guard {
   }
 
   #start(): void {
-    const shell = spawn("/bin/sh", ["-c", script, "holdfast-guard"], {
+    const shell = spawn(this.#command, ["-c", script, "holdfast-guard"], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",

@@ -42,8 +42,12 @@ export class Pool {
   take(useKey: string): Child {
     const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
     const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
-    if (warm !== undefined) return warm;
+    if (warm !== undefined) {
+      warm.wake();
+      return warm;
+    }
     const child = this.#spares.shift() ?? this.#startChild();
+    child.wake();
     child.useKey = useKey;
     setImmediate(() => this.#refill());
     return child;
@@ -55,7 +59,7 @@ export class Pool {
       child.kill();
       return;
     }
-    child.thaw();
+    child.wake();
     child.listener = this.#waitingListener(child);
     this.#warm.push({ child, since: performance.now() });
   }

@@ -112,7 +112,7 @@ export class Supervisor implements RunningActivation {
   thaw(): void {
     if (this.#over || !this.#frozen) return;
     this.#frozen = false;
-    this.#it.child.thaw();
+    this.#it.child.wake();
     if (this.#started) this.#clock.run();
   }
 

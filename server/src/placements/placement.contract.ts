@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { AppError } from "@holdfast/protocol";
+import { begin, carryOut, Recorder } from "./fixtures/recording.ts";
+import type { Placement } from "./placement.ts";
+
+/** What every placement does with a body. `open` makes one on the bodies of the fixtures, with two slots. */
+export function placementContract(name: string, open: () => Placement): void {
+  describe(`the ${name} placement`, { timeout: 60_000 }, () => {
+    let placement: Placement;
+    before(() => {
+      placement = open();
+    });
+    after(() => placement.close());
+
+    it("says what the body returned with run.succeed, and settles when that is acknowledged", async () => {
+      const { end, recorder } = await carryOut(placement, { do: "ok", value: { deep: [1, "zwei", null] } });
+      assert.equal(end.how, "settled");
+      assert.deepEqual(recorder.heard, [{ method: "run.succeed", params: { output: { deep: [1, "zwei", null] } } }]);
+    });
+
+    it("fails with the class, message and the user's own lines of what was thrown", async () => {
+      const { last, said } = await carryOut(placement, { do: "fail" });
+      const { error, fatal } = said;
+      assert.equal(last?.method, "run.fail");
+      assert.equal(fatal, undefined);
+      assert.equal(error.message, "this body fails");
+      assert.equal(error.name, "TypeError");
+      assert.match(error.stack ?? "", /^TypeError: this body fails\n {4}at fail \(bodies\.ts:\d+:\d+\)/);
+      assert.doesNotMatch(error.stack ?? "", /sdk\/src|node:/);
+    });
+
+    it("fails for good by FatalError, asks for a later attempt by RetryAfter, skips by ctx.skip", async () => {
+      const fatal = await carryOut(placement, { do: "fatal" });
+      assert.equal(fatal.said.fatal, true);
+      const retry = await carryOut(placement, { do: "retry" });
+      assert.equal(retry.last?.method, "run.retry");
+      assert.equal(retry.said.afterMs, 3_000);
+      const skip = await carryOut(placement, { do: "skip" });
+      assert.deepEqual(skip.last, { method: "run.skip", params: { reason: "nothing to do" } });
+    });
+
+    it("refuses a result that JSON cannot keep, naming the path", async () => {
+      const { said } = await carryOut(placement, { do: "map" });
+      const { error } = said;
+      assert.equal(error.code, "result_invalid");
+      assert.match(error.message ?? "", /It\.files\[0\] is a Map/);
+    });
+
+    it("refuses a result over the limit, and takes one just under it", async () => {
+      const over = await carryOut(placement, { do: "large", value: 1024 * 1024 - 1 });
+      assert.equal(over.said.error.code, "result_invalid");
+      const under = await carryOut(placement, { do: "large", value: 1024 * 1024 - 2 });
+      assert.equal(under.last?.method, "run.succeed");
+    });
+
+    it("checks the input and the output by the task's schemas", async () => {
+      const bad = await carryOut(placement, { day: 7 }, { definition: "checked" });
+      const { error, fatal } = bad.said;
+      assert.deepEqual([error.code, fatal], ["invalid_input", true]);
+      assert.match(error.message ?? "", /at day: /);
+      const wrong = await carryOut(placement, { day: "monday" }, { definition: "checked" });
+      assert.match(JSON.stringify(wrong.last?.params), /result_invalid.*at length: /);
+      const good = await carryOut(placement, { day: "tuesday" }, { definition: "checked" });
+      assert.deepEqual(good.last?.params, { output: { length: 7 } });
+    });
+
+    it("names what is missing when the module or the export is gone, and tries it no more", async () => {
+      const noModule = await carryOut(placement, {}, { module: "gone.ts" });
+      assert.match(JSON.stringify(noModule.last?.params), /definition_missing.*gone\.ts is not there.*"fatal":true/);
+      const noExport = await carryOut(placement, {}, { export: "actin" });
+      assert.match(JSON.stringify(noExport.last?.params), /has no export actin\. Did you mean acting\?/);
+      const noTask = await carryOut(placement, {}, { export: "notATask" });
+      assert.match(JSON.stringify(noTask.last?.params), /notATask of bodies\.ts is not a task/);
+    });
+
+    it("records a step's JSON before it goes on, and lets a record answer in place of the function", async () => {
+      const fresh = await carryOut(placement, { do: "steps" });
+      assert.deepEqual(
+        fresh.recorder.calls.map((call) => call.method),
+        ["step.commit", "step.commit", "run.succeed"],
+      );
+      const { output } = fresh.said;
+      assert.deepEqual(output.first, { at: "1970-01-01T00:00:00.000Z" });
+      assert.equal(output.second, null);
+      assert.deepEqual(output.again, output.first);
+      const again = await carryOut(placement, { do: "steps" }, { steps: [{ key: "first", value: "recorded" }] });
+      const later = again.said.output;
+      assert.equal(later.first, "recorded");
+      assert.deepEqual(
+        again.recorder.calls.map((call) => call.method),
+        ["step.commit", "run.succeed"],
+      );
+      assert.match(String(later.token), /^[0-9a-f]{64}$/);
+      assert.equal(later.token, output.token);
+    });
+
+    it("answers with the record of another activation when a step turns out to be recorded already", async () => {
+      const recorder = new Recorder((method) => (method === "step.commit" ? { recorded: false, value: 7 } : undefined));
+      const { said } = await carryOut(placement, { do: "steps" }, { recorder });
+      assert.equal(said.output.first, 7);
+    });
+
+    it("fails when a step's key is used twice at once, and when JSON cannot keep its value", async () => {
+      const twice = await carryOut(placement, { do: "stepTwice" });
+      assert.match(JSON.stringify(twice.last), /run\.fail.*Step \\"same\\" is under way already/);
+      const map = await carryOut(placement, { do: "stepMap" });
+      assert.match(JSON.stringify(map.last), /run\.fail.*The result of step \\"bad\\"\.a\[1\] is a Map/);
+    });
+
+    it("waits for a step that the body did not await before it succeeds", async () => {
+      const { recorder } = await carryOut(placement, { do: "stepUnawaited" });
+      assert.deepEqual(
+        recorder.calls.map((call) => call.method),
+        ["step.commit", "run.succeed"],
+      );
+    });
+
+    it("hands over log and progress before the success", async () => {
+      const { recorder } = await carryOut(placement, { do: "report" });
+      assert.deepEqual(recorder.calls, [
+        { method: "progress.report", params: { done: 1, total: 2, text: "half" } },
+        { method: "log.write", params: { lines: [{ level: "warn", text: "careful", fields: { n: 1 } }] } },
+        { method: "run.succeed", params: { output: null } },
+      ]);
+    });
+
+    it("carries out one call at a time, in order", async () => {
+      let open = 0;
+      let most = 0;
+      const recorder = new Recorder(async () => {
+        most = Math.max(most, ++open);
+        await new Promise((resolve) => setImmediate(resolve));
+        open--;
+      });
+      const { end } = await carryOut(placement, { do: "report" }, { recorder });
+      assert.deepEqual([end.how, most], ["settled", 1]);
+    });
+
+    it("says the result again while the store is away", async () => {
+      let away = 3;
+      const recorder = new Recorder(() => {
+        if (away-- > 0) throw new AppError("store_unavailable", "the store is away");
+      });
+      const { end } = await carryOut(placement, { do: "ok" }, { recorder });
+      assert.deepEqual([end.how, recorder.calls.length], ["settled", 4]);
+    });
+
+    it("turns a result that cannot be stored into a failure that says so", async () => {
+      const recorder = new Recorder((method) => {
+        if (method === "run.succeed") throw new AppError("invalid_output", "the output does not fit its schema");
+      });
+      const { end, last } = await carryOut(placement, { do: "ok" }, { recorder });
+      assert.equal(end.how, "settled");
+      assert.match(JSON.stringify(last), /run\.fail.*could not be stored: the output does not fit its schema/);
+    });
+
+    it("ends refused when the control plane answers that the epoch is stale", async () => {
+      for (const code of ["stale_epoch", "run_ended"] as const) {
+        const recorder = new Recorder(() => {
+          throw new AppError(code, "no");
+        });
+        const { end } = await carryOut(placement, { do: "ok" }, { recorder });
+        assert.equal(end.how, "refused");
+      }
+    });
+
+    it("fires the body's abortSignal first and hears what it says to that", async () => {
+      const { running, recorder, ended } = begin(placement, { do: "obedient" });
+      await recorder.hearsText("waiting");
+      running.abort("told to");
+      assert.equal((await ended).how, "settled");
+      assert.match(JSON.stringify(recorder.calls.at(-1)), /run\.fail.*told to/);
+    });
+
+    it("ends an activation whose time is over, and counts its running time", async () => {
+      const { recorder, ended } = begin(placement, { do: "hang" }, { remainingMs: 100 });
+      const end = await ended;
+      assert.equal(end.how, "timed_out");
+      assert.ok(end.ranMs >= 100, `ran ${end.ranMs} ms`);
+      assert.deepEqual(
+        recorder.calls.map((call) => call.method).filter((method) => method !== "log.write"),
+        [],
+      );
+    });
+
+    it("counts no running time while frozen", async () => {
+      const { running, recorder, ended } = begin(placement, { do: "hang" }, { remainingMs: 60_000 });
+      await recorder.hearsText("hanging");
+      running.freeze();
+      const before = running.ranMs;
+      await carryOut(placement, { do: "ok" });
+      assert.equal(running.ranMs, before);
+      running.thaw();
+      running.kill();
+      assert.deepEqual((await ended).how, "aborted");
+    });
+
+    it("has a slot again once an activation has ended, and refuses more than it has", async () => {
+      assert.equal(placement.free, 2);
+      const first = begin(placement, { do: "hang" });
+      const second = begin(placement, { do: "hang" });
+      assert.equal(placement.free, 0);
+      assert.throws(() => begin(placement, { do: "ok" }), /no free slot/);
+      first.running.kill();
+      second.running.kill();
+      await Promise.all([first.ended, second.ended]);
+      assert.equal(placement.free, 2);
+    });
+
+    it("kills what runs when it is closed, and takes nothing more", async () => {
+      const own = open();
+      const { ended } = begin(own, { do: "hang" });
+      await own.close();
+      assert.equal((await ended).how, "aborted");
+      assert.equal(own.free, 0);
+    });
+  });
+}
