@@ -67,7 +67,7 @@ function literalCel(value: unknown, references: ReferenceData[]): string {
 }
 
 /** A reference as CEL over `params`, `tasks`, `item`. */
-export function referenceCel(reference: Reference): string {
+function referenceCel(reference: Reference): string {
   const root =
     reference.from === "output"
       ? `tasks${celStep(reference.node)}.output`
