@@ -27,14 +27,14 @@ export interface Witness {
   readonly stepRecords: Map<string, Json>;
   /** Runs whose body said success. */
   readonly said: Set<string>;
-  /** Runs whose success was acknowledged. */
-  readonly acknowledged: Set<string>;
+  /** Runs whose success was acknowledged, and to which epoch. */
+  readonly acknowledged: Map<string, number>;
   /** Steps done again although their record had been acknowledged before the activation began, and the like. */
   readonly faults: string[];
 }
 
 export function newWitness(): Witness {
-  return { stepRuns: new Map(), stepRecords: new Map(), said: new Set(), acknowledged: new Set(), faults: [] };
+  return { stepRuns: new Map(), stepRecords: new Map(), said: new Set(), acknowledged: new Map(), faults: [] };
 }
 
 export interface BodiesOptions {
@@ -96,7 +96,7 @@ class Body implements RunningActivation {
 
   async #act({ start, remainingMs }: ActivationJob, listener: ActivationListener): Promise<void> {
     const script = start.input as unknown as Script;
-    const { chance, witness, successFromExit = false } = this.#options;
+    const { chance, successFromExit = false } = this.#options;
     const recorded = new Map(start.steps.map(({ key, value }) => [key, value]));
     const place = `${start.run.id}/${start.run.generation}`;
     const dies = chance.happens(script.lost) ? chance.between(0, script.steps) : undefined;
@@ -114,15 +114,16 @@ class Body implements RunningActivation {
     else if (script.then === "fatal") await listener.call("run.fail", { error, fatal: true });
     else if (script.then === "skip") await listener.call("run.skip", { reason: "as its script says" });
     else if (script.then === "mute" && !successFromExit) return this.#exit(0, null, false);
-    else await this.#succeed(start.run.id, script.then !== "mute", listener, witness);
+    else await this.#succeed(start.run.id, start.epoch, script.then !== "mute", listener);
     this.#end({ how: "settled", ranMs: this.ranMs });
   }
 
-  async #succeed(id: string, said: boolean, listener: ActivationListener, witness: Witness): Promise<void> {
+  async #succeed(id: string, epoch: number, said: boolean, listener: ActivationListener): Promise<void> {
+    const { witness } = this.#options;
     if (said) witness.said.add(id);
     await listener.call("run.succeed", { output: id });
     await this.#alive();
-    witness.acknowledged.add(id);
+    witness.acknowledged.set(id, epoch);
   }
 
   async #step(

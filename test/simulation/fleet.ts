@@ -1,5 +1,6 @@
 import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
 import { type RunningNode, serve, type Services, startNode } from "../../server/src/main.ts";
+import type { Ledger } from "../../server/src/core/index.ts";
 import { openMemoryStore } from "../../server/src/store/memory/memory-store.ts";
 import { mergeCalls } from "../../server/src/store/merging.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -7,7 +8,7 @@ import { untilQuiet, VirtualClock } from "../../server/src/testing/virtual-clock
 import { Bodies, newWitness, type Witness } from "./bodies.ts";
 import { Chance } from "./chance.ts";
 import { link, type Outage, type Weather } from "./link.ts";
-import { Machine } from "./machine.ts";
+import { type CallPoint, Machine } from "./machine.ts";
 import { Watch } from "./watched-store.ts";
 import { randomManifests, randomScript } from "./workload.ts";
 
@@ -27,6 +28,10 @@ export interface Breakage {
   /** What a node does besides: a rogue loop. */
   readonly rogue?: (node: { store: Store; memberId: () => string | undefined; clock: Machine["clock"]; outage: Outage }) => void;
   readonly successFromExit?: boolean;
+  /** What decides in the store instead of core's ledger. */
+  readonly newLedger?: (now: number) => Ledger;
+  /** The store as readers of topics see it. */
+  readonly reader?: (store: Store) => Store;
 }
 
 export interface Report {
@@ -54,6 +59,7 @@ export class Fleet {
   readonly #witness: Witness = newWitness();
   readonly #watch: Watch;
   readonly #store: Store;
+  readonly #read: Store;
   readonly #weather: Weather;
   readonly #breakage: Breakage;
   readonly #nodes: SimulatedNode[] = [];
@@ -73,12 +79,13 @@ export class Fleet {
     this.#weather = randomWeather(this.#chance);
     const manifests = randomManifests(this.#chance);
     this.#watch = new Watch({
-      store: openMemoryStore({ clock: this.#clock, randomId: () => `store-${seed}` }),
+      store: openMemoryStore({ clock: this.#clock, randomId: () => `store-${seed}`, ...(breakage.newLedger === undefined ? {} : { newLedger: breakage.newLedger }) }),
       namespace,
       manifests,
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
     });
-    this.#store = breakage.store?.(this.#watch.store) ?? this.#watch.store;
+    this.#store = this.#watch.fenced(breakage.store?.(this.#watch.store) ?? this.#watch.store);
+    this.#read = breakage.reader?.(this.#watch.store) ?? this.#watch.store;
     this.#client = this.#services(new Machine(this.#clock, 0));
     this.#manifests = manifests;
   }
@@ -96,7 +103,8 @@ export class Fleet {
     const done = () => this.#asked && [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
     await this.#until(() => false, 3_000);
-    const breach = this.#watch.breach?.message ?? (await this.#verdict()) ?? (failed === undefined ? undefined : String(failed));
+    if (failed !== undefined) throw failed;
+    const breach = this.#watch.breach?.message ?? (await this.#verdict());
     const report = { seed: this.#seed, breach, runs: this.#watch.rows.size, ...this.#counts, virtualMs: this.#clock.monotonicMs() };
     for (const { machine } of this.#nodes) machine.kill();
     return report;
@@ -225,22 +233,29 @@ export class Fleet {
       if (this.#peace) return;
       const victim = this.#chance.pick(this.#nodes);
       const blow = this.#chance.fraction();
-      if (blow < 0.35) this.#kill(victim);
-      else if (blow < 0.65) await this.#stop(victim);
+      const point = this.#chance.pick(["asked", "done", "now"] as const);
+      if (blow < 0.35) this.#strike(victim, point, () => this.#kill(victim));
+      else if (blow < 0.65) this.#strike(victim, point, () => void this.#stop(victim));
       else if (blow < 0.85) await this.#goAway();
       else if (this.#nodes.filter(({ machine }) => !machine.dead).length < 3) this.#boot();
     }
   }
 
+  /** At once, or when a call of an activation comes to `point`. */
+  #strike({ machine }: SimulatedNode, point: CallPoint | "now", blow: () => void): void {
+    if (point === "now") blow();
+    else machine.trap(point, blow);
+  }
+
   #kill(victim: SimulatedNode): void {
-    if (victim.machine.dead) return;
+    if (victim.machine.dead || this.#peace) return;
     victim.machine.kill();
     this.#counts.kills += 1;
     void this.#clock.sleep(this.#chance.between(0, 10_000)).then(() => this.#boot());
   }
 
   async #stop(victim: SimulatedNode): Promise<void> {
-    if (victim.machine.dead) return;
+    if (victim.machine.dead || this.#peace) return;
     victim.wasStopped = true;
     victim.machine.stop();
     this.#counts.stops += 1;
@@ -267,7 +282,7 @@ export class Fleet {
     for (;;) {
       await this.#clock.sleep(700);
       const after = this.#topicPosition;
-      const { events } = await this.#watch.store.listTopic({ namespace, after, limitRows: this.#chance.between(1, 50) });
+      const { events } = await this.#read.listTopic({ namespace, after, limitRows: this.#chance.between(1, 50) });
       for (const event of events) this.#topic.push({ runId: event.runId, number: event.number });
       this.#topicPosition = events.at(-1)?.position ?? after;
     }
@@ -287,7 +302,9 @@ export class Fleet {
     if (this.#witness.faults[0] !== undefined) return this.#witness.faults[0];
     for (const run of rows) {
       if (run.kind === "task" && run.status === "succeeded" && !this.#witness.said.has(run.id)) return `P4 ${run.name} succeeded unsaid`;
-      if (this.#witness.acknowledged.has(run.id) && run.status !== "succeeded") return `P3 ${run.name} is ${run.status} after an acknowledged success`;
+      const epoch = this.#witness.acknowledged.get(run.id);
+      if (epoch !== undefined && epoch !== run.epoch) return `P2 ${run.name} took success from epoch ${epoch} in epoch ${run.epoch}`;
+      if (epoch !== undefined && run.status !== "succeeded") return `P3 ${run.name} is ${run.status} after an acknowledged success`;
       if (this.#cancelled.has(run.id) && run.status !== "cancelled") return `P6 ${run.name} is ${run.status} after an acknowledged cancel`;
       const failed = rows.some((child) => child.parentId === run.id && (child.status === "failed" || child.error?.code === "upstream_failed"));
       if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
@@ -297,7 +314,7 @@ export class Fleet {
 
   async #topicVerdict(rows: readonly { id: string; name: string; lastEvent: number }[]): Promise<string | undefined> {
     for (;;) {
-      const { events } = await this.#watch.store.listTopic({ namespace, after: this.#topicPosition, limitRows: 500 });
+      const { events } = await this.#read.listTopic({ namespace, after: this.#topicPosition, limitRows: 500 });
       for (const event of events) this.#topic.push({ runId: event.runId, number: event.number });
       if (events.length === 0) break;
       this.#topicPosition = events.at(-1)?.position ?? this.#topicPosition;

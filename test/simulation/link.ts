@@ -33,12 +33,14 @@ export interface LinkOptions {
 
 /** The store as one process reaches it, through bad weather. */
 export function link({ store, world, machine, chance, weather, outage }: LinkOptions): Store {
-  const call = async (verb: (args: unknown) => Promise<unknown>, args: unknown): Promise<unknown> => {
+  const call = async (name: string, verb: (args: unknown) => Promise<unknown>, args: unknown): Promise<unknown> => {
     await world.sleep(chance.between(0, weather.longestDelayMs));
+    if (ofActivations.has(name)) machine.reach("asked");
     await machine.pass();
     if (outage.away || chance.happens(weather.lost)) throw away();
     if (chance.happens(weather.doubled)) await verb(args);
     const answer = await verb(args);
+    if (ofActivations.has(name)) machine.reach("done");
     await world.sleep(chance.between(0, weather.longestDelayMs));
     await machine.pass();
     if (chance.happens(weather.unanswered)) throw away();
@@ -58,10 +60,12 @@ export function link({ store, world, machine, chance, weather, outage }: LinkOpt
       if (own !== undefined) return own;
       const verb: unknown = Reflect.get(target, name, target);
       if (typeof verb !== "function") return verb;
-      return (args: unknown) => call((sent) => Promise.resolve(verb.call(target, sent)), args);
+      return (args: unknown) => call(String(name), (sent) => Promise.resolve(verb.call(target, sent)), args);
     },
   });
 }
+
+const ofActivations: ReadonlySet<string> = new Set(["claimRuns", "finishActivations", "commitSteps", "expandRuns"]);
 
 function away(): AppError {
   return new AppError("store_unavailable", "The store is away.");

@@ -1,10 +1,14 @@
 import type { Clock } from "../../server/src/clock.ts";
 import type { VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 
+/** `asked`: on its way to the store. `done`: the store has done it, the answer is on its way. */
+export type CallPoint = "asked" | "done";
+
 /** A process as the simulation sees it: it can be killed, and stopped where it stands and continued. Nothing in it goes on meanwhile. */
 export class Machine {
   readonly #world: VirtualClock;
   readonly #skewMs: number;
+  readonly #traps = new Map<CallPoint, () => void>();
   #dead = false;
   #stopped: Promise<void> | undefined;
   #continue: () => void = () => undefined;
@@ -35,6 +39,18 @@ export class Machine {
   continue(): void {
     this.#stopped = undefined;
     this.#continue();
+  }
+
+  /** Has `act` done when a call of an activation next reaches this point: the moments at which a blow hurts most. */
+  trap(point: CallPoint, act: () => void): void {
+    this.#traps.set(point, act);
+  }
+
+  /** A call of an activation has come to this point. */
+  reach(point: CallPoint): void {
+    const act = this.#traps.get(point);
+    this.#traps.delete(point);
+    act?.();
   }
 
   /** Passes when the process runs; never when it is dead. */

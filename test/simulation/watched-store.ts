@@ -17,6 +17,8 @@ const changing: ReadonlySet<string> = new Set([
   "judgeMembers",
 ]);
 
+const ofActivations: ReadonlySet<string> = new Set(["finishActivations", "commitSteps", "expandRuns"]);
+
 /** A breach of a promise, in words. */
 export class Breach extends Error {}
 
@@ -44,6 +46,27 @@ export class Watch {
   /** Every run as it was after the last change. */
   get rows(): ReadonlyMap<string, RunRow> {
     return this.#before;
+  }
+
+  /** The store as the fleet writes to it: what an epoch that is not the run's says may change nothing (P2). */
+  fenced(store: Store): Store {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const verb: unknown = Reflect.get(target, name, target);
+        if (typeof verb !== "function" || typeof name !== "string" || !ofActivations.has(name)) {
+          return typeof verb === "function" ? verb.bind(target) : verb;
+        }
+        return async (args: { rows: readonly { runId: string; epoch: number }[] }) => {
+          const epochs = args.rows.map(({ runId }) => this.#before.get(runId)?.epoch);
+          const results = (await verb.call(target, args)) as { outcome: string }[];
+          for (const [i, { epoch }] of args.rows.entries()) {
+            const changed = results[i]?.outcome === "finished" || results[i]?.outcome === "recorded";
+            if (changed && epoch !== epochs[i]) this.#report(`P2 epoch ${epoch} changed a run of epoch ${epochs[i]}`);
+          }
+          return results;
+        };
+      },
+    });
   }
 
   #watched(store: Store): Store {

@@ -1,0 +1,88 @@
+import { Ledger, type Links } from "../../server/src/core/index.ts";
+import type { Store } from "../../server/src/store/store.ts";
+import type { Breakage } from "./fleet.ts";
+
+// Engines that break one promise each. The simulation has to catch every one of them: what it cannot catch, it does not prove.
+
+/** Ends commit, what follows from them does not: the crash between two transactions, every time (P3). */
+class LateLedger extends Ledger {
+  override propagate(): string[] {
+    return [];
+  }
+}
+
+/** An edge is flipped twice, a counter that two have decremented (P3). */
+class DoublingLedger extends Ledger {
+  override link(ids: Iterable<string>, links: Links): void {
+    super.link(ids, { ...links, edges: [...links.edges, ...links.edges] });
+  }
+}
+
+/** The epoch that an activation names is not compared (P2). */
+function withoutFence(store: Store): Store {
+  const now = async (runId: string) => (await store.findRun({ id: runId }))?.epoch ?? 0;
+  return {
+    ...bound(store),
+    finishActivations: async ({ rows }) => {
+      const current = await Promise.all(rows.map(async (row) => ({ ...row, epoch: await now(row.runId) })));
+      return store.finishActivations({ rows: current });
+    },
+    commitSteps: async ({ rows }) => {
+      const current = await Promise.all(rows.map(async (row) => ({ ...row, epoch: await now(row.runId) })));
+      return store.commitSteps({ rows: current });
+    },
+  };
+}
+
+/** A cancel is taken for done once it is asked for: the answer comes, the store never hears of it (P6). */
+function withoutCancel(store: Store): Store {
+  return { ...bound(store), orderEnd: async ({ runId }) => ({ requested: 1, status: (await store.findRun({ id: runId }))?.status ?? "ready" }) };
+}
+
+/** Events are handed to the topic as they are numbered, some of them before their neighbours: a cursor that loses commits (P10). */
+function withLeakyTopic(store: Store): Store {
+  return {
+    ...bound(store),
+    listTopic: async (args) => {
+      const page = await store.listTopic(args);
+      return { ...page, events: page.events.filter((event) => event.position % 17 !== 0 || event.type !== "run.started") };
+    },
+  };
+}
+
+function bound(store: Store): Store {
+  return new Proxy(store, {
+    ownKeys: () => methods(store),
+    getOwnPropertyDescriptor: (_, name) => ({ configurable: true, enumerable: true, value: Reflect.get(store, name) }),
+  });
+}
+
+function methods(store: Store): string[] {
+  const names = new Set<string>();
+  for (let at: object | null = store; at !== null && at !== Object.prototype; at = Reflect.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== "constructor") names.add(name);
+  }
+  return [...names];
+}
+
+export const brokenEngines: Readonly<Record<string, Breakage>> = {
+  "no fencing": { store: withoutFence },
+  "release outside the transaction": { newLedger: (now) => new LateLedger(now) },
+  "a counter that is decremented twice": { newLedger: (now) => new DoublingLedger(now) },
+  "judging right after an outage": {
+    rogue: ({ store, memberId, clock, outage }) => {
+      const judge = async () => {
+        for (let wasAway = false; ; wasAway = outage.away) {
+          await clock.sleep(50);
+          const by = memberId();
+          if (!wasAway || outage.away || by === undefined) continue;
+          await store.judgeMembers({ by, limitRows: 100 }).catch(() => undefined);
+        }
+      };
+      void judge();
+    },
+  },
+  "success from the exit code": { successFromExit: true },
+  "a cancel that is only promised": { store: withoutCancel },
+  "a topic that loses events": { reader: withLeakyTopic },
+};
