@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { claimed, Ledger, type LedgerChanges, type LedgerEvent } from "./ledger.ts";
+import type { Edge, Expansion, Finish, FinishResult } from "./next.ts";
+import { type Ending, isClaimable, type NewRun, type RunRow, startingRun } from "./run.ts";
+import { isEnded, transition } from "./transitions.ts";
+
+/** The smallest thing that can keep what ledgers decide: rows, edges and events in maps. */
+export class LedgerBook {
+  readonly rows = new Map<string, RunRow>();
+  readonly events = new Map<string, LedgerEvent[]>();
+  edges: Edge[] = [];
+  now = 1_000;
+
+  add(run: NewRun): RunRow {
+    const row = startingRun(run, this.now);
+    this.rows.set(row.id, row);
+    this.events.set(row.id, [{ run: row, number: 1, type: "run.enqueued", at: this.now, data: null }]);
+    return row;
+  }
+
+  row(id: string): RunRow {
+    const row = this.rows.get(id);
+    assert.ok(row, `run ${id} is there`);
+    return row;
+  }
+
+  claim(id: string, memberId = "n1"): RunRow {
+    const before = this.row(id);
+    assert.ok(isClaimable(before), `run ${id} is claimable`);
+    const { row, data } = claimed(before, memberId, this.now);
+    const event: LedgerEvent = { run: row, number: row.lastEvent, type: "run.started", at: this.now, data };
+    this.#write({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event] });
+    return row;
+  }
+
+  finish(...rows: readonly Finish[]): FinishResult[] {
+    return this.#commit(
+      rows.map(({ runId }) => runId),
+      (ledger) => rows.map((row) => ledger.finish(row)),
+    );
+  }
+
+  expand(row: Expansion): FinishResult {
+    return this.#commit([row.runId], (ledger) => ledger.expand(row));
+  }
+
+  takeOver(id: string): boolean {
+    return this.#commit([id], (ledger) => ledger.takeOver(id, { code: "member_gone", message: "Gone." }));
+  }
+
+  order(id: string, ending: Ending): number {
+    const live = [...this.rows.values()].filter((row) => !isEnded(row.status)).map((row) => row.id);
+    const below = live.filter((other) => this.#isBelow(other, id));
+    return this.#commit([id, ...below], (ledger) => ledger.order(id, ending, null));
+  }
+
+  /** Throws where rows, edges and events contradict each other. */
+  check(): void {
+    const all = [...this.rows.values()];
+    for (const row of all) {
+      const children = all.filter(({ parentId }) => parentId === row.id);
+      const open = children.filter(({ status }) => !isEnded(status)).length;
+      assert.equal(row.openChildren, open, `${row.id} counts its open children`);
+      assert.equal(total(row.children), children.length - open, `${row.id} counts its ended children`);
+      if (!isEnded(row.status)) {
+        const unflipped = this.edges.filter(({ downstream }) => downstream === row.id).length;
+        assert.equal(row.blockedBy, unflipped, `${row.id} counts its edges`);
+        if (row.status === "waiting") assert.ok(open > 0, `${row.id} waits for somebody`);
+        if (row.status === "pending") assert.ok(unflipped > 0, `${row.id} is blocked by somebody`);
+      } else assert.equal(open, 0, `${row.id} ended after all of its children`);
+      assert.equal(
+        row.claimedBy !== null,
+        row.status === "running" || (row.status === "cancelling" && open === 0),
+        row.id,
+      );
+      assert.equal(row.endedAt !== null, isEnded(row.status), row.id);
+      const numbers = (this.events.get(row.id) ?? []).map(({ number }) => number);
+      assert.deepEqual(
+        numbers,
+        numbers.map((_, index) => index + 1),
+        `${row.id} has no holes in its history`,
+      );
+      assert.equal(row.lastEvent, numbers.length, `${row.id} counts its events`);
+    }
+  }
+
+  #commit<T>(ids: readonly string[], decide: (ledger: Ledger) => T): T {
+    const ledger = new Ledger(this.now);
+    ledger.load(ids.flatMap((id) => this.rows.get(id) ?? []));
+    const result = decide(ledger);
+    for (let wanted = ledger.propagate(); wanted.length > 0; wanted = ledger.propagate()) {
+      const edges = this.edges.filter(({ upstream }) => wanted.includes(upstream));
+      const near = [...wanted.map((id) => ledger.row(id)?.parentId), ...edges.map(({ downstream }) => downstream)];
+      ledger.link(wanted, { edges, rows: near.flatMap((id) => this.rows.get(id ?? "") ?? []) });
+    }
+    this.#write(ledger.changes());
+    return result;
+  }
+
+  #write({ inserted, updated, newEdges, flippedEdges, events }: LedgerChanges): void {
+    for (const row of inserted) assert.ok(!this.rows.has(row.id), `run ${row.id} is inserted once`);
+    for (const row of updated) {
+      const before = this.row(row.id);
+      assert.ok(!isEnded(before.status), `run ${row.id} had ended and is left alone`);
+      assert.ok(row.epoch >= before.epoch && row.attempt >= before.attempt, `run ${row.id} does not go back`);
+      if (before.status === "cancelling" && isEnded(row.status)) assert.equal(row.status, before.ending?.status);
+    }
+    for (const edge of flippedEdges) {
+      assert.ok(this.edges.includes(edge), "an edge flips once");
+      this.edges = this.edges.filter((other) => other !== edge);
+    }
+    this.edges.push(...newEdges);
+    for (const row of [...inserted, ...updated]) this.rows.set(row.id, row);
+    for (const event of events) this.events.set(event.run.id, [...(this.events.get(event.run.id) ?? []), event]);
+    this.now += 1;
+  }
+
+  #isBelow(id: string, ancestor: string): boolean {
+    for (let at = this.rows.get(id)?.parentId ?? null; at !== null; at = this.rows.get(at)?.parentId ?? null) {
+      if (at === ancestor) return true;
+    }
+    return false;
+  }
+}
+
+/** True when an order would change something. */
+export function canBeOrdered(row: RunRow): boolean {
+  return transition(row.status, "cancel") !== "stale";
+}
+
+function total({ succeeded, failed, skipped }: RunRow["children"]): number {
+  return succeeded + failed + skipped;
+}
