@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
-import { type AccessGroup, defaultGrants } from "@holdfast/protocol";
+import { type AccessGroup, AppError, type Applied, defaultGrants } from "@holdfast/protocol";
 import type { ApiOptions } from "./api/server.ts";
 import { answer, type Session } from "./channel/session.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -45,6 +45,8 @@ export interface ServicesOptions {
   readonly namespace?: string;
   /** Whether this process may or must be a SQLite file's one owner. */
   readonly role?: "owner" | "client" | "either";
+  /** Whether the schema may be created or brought up to date; default: SQLite's may, PostgreSQL's not. */
+  readonly migrate?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly pollMs?: number;
@@ -52,8 +54,8 @@ export interface ServicesOptions {
 
 /** Opens a store and what is asked of it. Throws the store's AppErrors. */
 export async function openServices(options: ServicesOptions): Promise<Services> {
-  const { address, role = "either", clock = systemClock } = options;
-  const store = await openStore(address, { role, clock });
+  const { address, role = "either", clock = systemClock, migrate } = options;
+  const store = await openStore(address, { role, clock, ...(migrate === undefined ? {} : { migrate }) });
   return serve(mergeCalls(store, { clock }), { ...options, clock });
 }
 
@@ -96,7 +98,12 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   const { root, concurrency = 8, log = silentLog } = options;
   const { incarnation, timedLeases } = await store.describe();
   const placements = placementsFor(options, root, concurrency, log);
-  const activations = activationsFor(services, { incarnation, log, placements, grants: options.grants ?? defaultGrants.task });
+  const activations = activationsFor(services, {
+    incarnation,
+    log,
+    placements,
+    grants: options.grants ?? defaultGrants.task,
+  });
   const engine = new Engine({
     store,
     runs,
@@ -157,7 +164,6 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-
 export interface RunningServer {
   /** The base address: `http://127.0.0.1:4400`. */
   readonly url: string;
@@ -170,4 +176,21 @@ export async function startServer(services: Services, options: ApiOptions): Prom
   const { buildApi } = await import("./api/server.ts");
   const api = buildApi(services, options);
   return { url: await api.listen(), close: () => api.close() };
+}
+
+/** Compiles the files that `include` (globs relative to the root) names and applies them. Throws `invalid_definition`. */
+export async function applyProject(
+  { definitions }: Services,
+  options: { readonly root: string; readonly include: readonly string[] },
+): Promise<Applied> {
+  const { compileProject } = await import("./compile/compile.ts");
+  const { manifests, problems } = await compileProject(options);
+  const [first] = problems;
+  if (first === undefined) return definitions.apply(manifests.map(({ manifest }) => manifest));
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+  const { file, line, message, hint } = first;
+  throw new AppError("invalid_definition", `${file === "" ? "" : `${file}:${line}: `}${message}${more}`, {
+    hint,
+    details: problems,
+  });
 }

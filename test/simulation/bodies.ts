@@ -1,5 +1,11 @@
 import { isAppError, type Json } from "@holdfast/protocol";
-import type { ActivationEnd, ActivationJob, ActivationListener, Placement, RunningActivation } from "../../server/src/placements/placement.ts";
+import type {
+  ActivationEnd,
+  ActivationJob,
+  ActivationListener,
+  Placement,
+  RunningActivation,
+} from "../../server/src/placements/placement.ts";
 import type { Chance } from "./chance.ts";
 import type { Machine } from "./machine.ts";
 
@@ -90,7 +96,8 @@ class Body implements RunningActivation {
     } catch (error) {
       const refused = isAppError(error, "stale_epoch") || isAppError(error, "run_ended");
       if (refused) this.#end({ how: "refused", ranMs: this.ranMs });
-      else if (error !== halted) this.#end({ how: "exited", code: 1, signal: null, lost: false, message: String(error), ranMs: this.ranMs });
+      else if (error !== halted)
+        this.#end({ how: "exited", code: 1, signal: null, lost: false, message: String(error), ranMs: this.ranMs });
     }
   }
 
@@ -134,7 +141,8 @@ class Body implements RunningActivation {
     const name = `${step.place}/${step.key}`;
     if (step.recorded.has(step.key)) {
       const known = witness.stepRecords.get(name);
-      if (known !== undefined && known !== step.recorded.get(step.key)) witness.faults.push(`P12 ${name} changed its record`);
+      if (known !== undefined && known !== step.recorded.get(step.key))
+        witness.faults.push(`P12 ${name} changed its record`);
       return;
     }
     // A body that was overtaken may still act; one that was started later may not act again.

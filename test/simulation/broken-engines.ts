@@ -36,7 +36,10 @@ function withoutFence(store: Store): Store {
 
 /** A cancel is taken for done once it is asked for: the answer comes, the store never hears of it (P6). */
 function withoutCancel(store: Store): Store {
-  return { ...bound(store), orderEnd: async ({ runId }) => ({ requested: 1, status: (await store.findRun({ id: runId }))?.status ?? "ready" }) };
+  return {
+    ...bound(store),
+    orderEnd: async ({ runId }) => ({ requested: 1, status: (await store.findRun({ id: runId }))?.status ?? "ready" }),
+  };
 }
 
 /** Events are handed to the topic as they are numbered, some of them before their neighbours: a cursor that loses commits (P10). */
@@ -45,7 +48,10 @@ function withLeakyTopic(store: Store): Store {
     ...bound(store),
     listTopic: async (args) => {
       const page = await store.listTopic(args);
-      return { ...page, events: page.events.filter((event) => event.position % 17 !== 0 || event.type !== "run.started") };
+      return {
+        ...page,
+        events: page.events.filter((event) => event.position % 17 !== 0 || event.type !== "run.started"),
+      };
     },
   };
 }

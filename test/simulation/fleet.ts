@@ -1,6 +1,6 @@
 import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
-import { type RunningNode, serve, type Services, startNode } from "../../server/src/main.ts";
 import type { Ledger } from "../../server/src/core/index.ts";
+import { type RunningNode, type Services, serve, startNode } from "../../server/src/main.ts";
 import { openMemoryStore } from "../../server/src/store/memory/memory-store.ts";
 import { mergeCalls } from "../../server/src/store/merging.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -11,7 +11,6 @@ import { link, type Outage, type Weather } from "./link.ts";
 import { type CallPoint, Machine } from "./machine.ts";
 import { Watch } from "./watched-store.ts";
 import { randomManifests, randomScript } from "./workload.ts";
-
 
 // One simulated fleet: nodes, their processes and their ways to the store on one virtual clock, with everything going wrong
 // that a seed says. After a while it is left in peace; then every run has to end, and end right.
@@ -26,7 +25,12 @@ export interface Breakage {
   /** A store that lacks something: laid between the fleet and the watched store. */
   readonly store?: (store: Store) => Store;
   /** What a node does besides: a rogue loop. */
-  readonly rogue?: (node: { store: Store; memberId: () => string | undefined; clock: Machine["clock"]; outage: Outage }) => void;
+  readonly rogue?: (node: {
+    store: Store;
+    memberId: () => string | undefined;
+    clock: Machine["clock"];
+    outage: Outage;
+  }) => void;
   readonly successFromExit?: boolean;
   /** What decides in the store instead of core's ledger. */
   readonly newLedger?: (now: number) => Ledger;
@@ -79,7 +83,11 @@ export class Fleet {
     this.#weather = randomWeather(this.#chance);
     const manifests = randomManifests(this.#chance);
     this.#watch = new Watch({
-      store: openMemoryStore({ clock: this.#clock, randomId: () => `store-${seed}`, ...(breakage.newLedger === undefined ? {} : { newLedger: breakage.newLedger }) }),
+      store: openMemoryStore({
+        clock: this.#clock,
+        randomId: () => `store-${seed}`,
+        ...(breakage.newLedger === undefined ? {} : { newLedger: breakage.newLedger }),
+      }),
       namespace,
       manifests,
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
@@ -105,7 +113,13 @@ export class Fleet {
     await this.#until(() => false, 3_000);
     if (failed !== undefined) throw failed;
     const breach = this.#watch.breach?.message ?? (await this.#verdict());
-    const report = { seed: this.#seed, breach, runs: this.#watch.rows.size, ...this.#counts, virtualMs: this.#clock.monotonicMs() };
+    const report = {
+      seed: this.#seed,
+      breach,
+      runs: this.#watch.rows.size,
+      ...this.#counts,
+      virtualMs: this.#clock.monotonicMs(),
+    };
     for (const { machine } of this.#nodes) machine.kill();
     return report;
   }
@@ -175,7 +189,12 @@ export class Fleet {
       try {
         const node = await startNode(services, { root: "/", concurrency: 4, leaseMs, placement, pollMs: 1_000 });
         simulated.node = node;
-        this.#breakage.rogue?.({ store: services.store, memberId: () => node.memberId, clock: machine.clock, outage: this.#outage });
+        this.#breakage.rogue?.({
+          store: services.store,
+          memberId: () => node.memberId,
+          clock: machine.clock,
+          outage: this.#outage,
+        });
         return;
       } catch (error) {
         if (!isAppError(error, "store_unavailable")) throw error;
@@ -301,12 +320,18 @@ export class Fleet {
     if (stuck !== undefined) return `P1 ${stuck.name} of ${stuck.rootId} is ${stuck.status} for ever`;
     if (this.#witness.faults[0] !== undefined) return this.#witness.faults[0];
     for (const run of rows) {
-      if (run.kind === "task" && run.status === "succeeded" && !this.#witness.said.has(run.id)) return `P4 ${run.name} succeeded unsaid`;
+      if (run.kind === "task" && run.status === "succeeded" && !this.#witness.said.has(run.id))
+        return `P4 ${run.name} succeeded unsaid`;
       const epoch = this.#witness.acknowledged.get(run.id);
-      if (epoch !== undefined && epoch !== run.epoch) return `P2 ${run.name} took success from epoch ${epoch} in epoch ${run.epoch}`;
-      if (epoch !== undefined && run.status !== "succeeded") return `P3 ${run.name} is ${run.status} after an acknowledged success`;
-      if (this.#cancelled.has(run.id) && run.status !== "cancelled") return `P6 ${run.name} is ${run.status} after an acknowledged cancel`;
-      const failed = rows.some((child) => child.parentId === run.id && (child.status === "failed" || child.error?.code === "upstream_failed"));
+      if (epoch !== undefined && epoch !== run.epoch)
+        return `P2 ${run.name} took success from epoch ${epoch} in epoch ${run.epoch}`;
+      if (epoch !== undefined && run.status !== "succeeded")
+        return `P3 ${run.name} is ${run.status} after an acknowledged success`;
+      if (this.#cancelled.has(run.id) && run.status !== "cancelled")
+        return `P6 ${run.name} is ${run.status} after an acknowledged cancel`;
+      const failed = rows.some(
+        (child) => child.parentId === run.id && (child.status === "failed" || child.error?.code === "upstream_failed"),
+      );
       if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
     }
     return this.#topicVerdict(rows);
@@ -323,7 +348,8 @@ export class Fleet {
     for (const run of rows) {
       const numbers = (seen.get(run.id) ?? []).map(({ number }) => number);
       const due = Array.from({ length: run.lastEvent }, (_, i) => i + 1);
-      if (String(numbers) !== String(due)) return `P10 a reader of the topic saw ${numbers} of ${run.name}, where ${due} are due`;
+      if (String(numbers) !== String(due))
+        return `P10 a reader of the topic saw ${numbers} of ${run.name}, where ${due} are due`;
     }
     return undefined;
   }
@@ -337,4 +363,3 @@ function randomWeather(chance: Chance): Weather {
   const bad = chance.fraction() * 0.15;
   return { lost: bad, unanswered: bad, doubled: bad, longestDelayMs: chance.between(1, 200), deaf };
 }
-

@@ -15,7 +15,12 @@ const only = process.env["HOLDFAST_SEED"];
 const seeds = Number(process.env["HOLDFAST_SEEDS"] ?? 2_000);
 
 async function simulate(first: number, count: number): Promise<Report[]> {
-  const args = [...process.execArgv.filter((arg) => arg.startsWith("--conditions")), script, String(first), String(count)];
+  const args = [
+    ...process.execArgv.filter((arg) => arg.startsWith("--conditions")),
+    script,
+    String(first),
+    String(count),
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 28 });
   return stdout
     .split("\n")
@@ -23,19 +28,29 @@ async function simulate(first: number, count: number): Promise<Report[]> {
     .map((line) => JSON.parse(line) as Report);
 }
 
-test(only === undefined ? `${seeds} simulated fleets keep the promises` : `the simulated fleet ${only} keeps the promises`, async () => {
-  const parts = only === undefined ? Math.min(seeds, availableParallelism()) : 1;
-  const share = Math.ceil(seeds / parts);
-  const stretches = Array.from({ length: parts }, (_, i) => simulate(i * share + 1, Math.min(share, seeds - i * share)));
-  const reports = only === undefined ? (await Promise.all(stretches)).flat() : await simulate(Number(only), 1);
-  const breaches = reports.filter(({ breach }) => breach !== undefined);
-  assert.deepEqual(breaches.map(({ seed, breach }) => `HOLDFAST_SEED=${seed}: ${breach}`), []);
-  assert.equal(reports.length, only === undefined ? seeds : 1);
-  const sum = (of: (report: Report) => number) => Math.round(reports.reduce((all, report) => all + of(report), 0));
-  const [runs, kills, stops] = [sum((r) => r.runs), sum((r) => r.kills), sum((r) => r.stops)];
-  const [outages, hours] = [sum((r) => r.outages), sum((r) => r.virtualMs / 3_600_000)];
-  console.log(`seeds 1–${seeds}: ${runs} runs, ${kills} kills, ${stops} stops, ${outages} outages in ${hours} virtual hours`);
-});
+test(
+  only === undefined ? `${seeds} simulated fleets keep the promises` : `the simulated fleet ${only} keeps the promises`,
+  async () => {
+    const parts = only === undefined ? Math.min(seeds, availableParallelism()) : 1;
+    const share = Math.ceil(seeds / parts);
+    const stretches = Array.from({ length: parts }, (_, i) =>
+      simulate(i * share + 1, Math.min(share, seeds - i * share)),
+    );
+    const reports = only === undefined ? (await Promise.all(stretches)).flat() : await simulate(Number(only), 1);
+    const breaches = reports.filter(({ breach }) => breach !== undefined);
+    assert.deepEqual(
+      breaches.map(({ seed, breach }) => `HOLDFAST_SEED=${seed}: ${breach}`),
+      [],
+    );
+    assert.equal(reports.length, only === undefined ? seeds : 1);
+    const sum = (of: (report: Report) => number) => Math.round(reports.reduce((all, report) => all + of(report), 0));
+    const [runs, kills, stops] = [sum((r) => r.runs), sum((r) => r.kills), sum((r) => r.stops)];
+    const [outages, hours] = [sum((r) => r.outages), sum((r) => r.virtualMs / 3_600_000)];
+    console.log(
+      `seeds 1–${seeds}: ${runs} runs, ${kills} kills, ${stops} stops, ${outages} outages in ${hours} virtual hours`,
+    );
+  },
+);
 
 for (const [name, breakage] of Object.entries(brokenEngines)) {
   test(`the simulation catches ${name}`, async () => {

@@ -116,7 +116,8 @@ export class Watch {
     check(run.epoch >= before.epoch, `P2 the epoch of ${run.name} fell`);
     check(run.attempt >= before.attempt, `the attempt of ${run.name} fell`);
     check(run.lastEvent >= before.lastEvent, `P10 the last event of ${run.name} fell`);
-    if (isEnded(before.status)) check(run.status === before.status, `${run.name} left its end ${before.status} for ${run.status}`);
+    if (isEnded(before.status))
+      check(run.status === before.status, `${run.name} left its end ${before.status} for ${run.status}`);
     if (before.status === "cancelling" && isEnded(run.status)) {
       check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
     }
@@ -138,7 +139,10 @@ export class Watch {
     }
     if (run.status === "running") check(run.claimedBy !== null, `${run.name} runs and nobody holds it`);
     const open = own.filter((child) => !isEnded(child.status));
-    check(run.openChildren === open.length, `P3 ${run.name} counts ${run.openChildren} open children of ${open.length}`);
+    check(
+      run.openChildren === open.length,
+      `P3 ${run.name} counts ${run.openChildren} open children of ${open.length}`,
+    );
     if (isEnded(run.status)) check(open.length === 0, `${run.name} ended before its children`);
     if (run.status === "waiting") check(open.length > 0, `P1 ${run.name} waits for nothing`);
     if (run.kind === "workflow") this.#graph(run, own);

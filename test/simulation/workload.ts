@@ -1,4 +1,11 @@
-import { defaultRetry, type Manifest, type TaskSpec, triggerRules, type WorkflowNode, type WorkflowSpec } from "@holdfast/protocol";
+import {
+  defaultRetry,
+  type Manifest,
+  type TaskSpec,
+  triggerRules,
+  type WorkflowNode,
+  type WorkflowSpec,
+} from "@holdfast/protocol";
 import type { Script } from "./bodies.ts";
 import type { Chance } from "./chance.ts";
 
@@ -19,7 +26,18 @@ const unit: TaskSpec = {
 
 /** A random script; mostly of those that succeed, since what follows a success is where the graph is. */
 export function randomScript(chance: Chance): Script {
-  const ends = ["succeed", "succeed", "succeed", "succeed", "succeed", "fail", "fatal", "skip", "mute", "hang"] as const;
+  const ends = [
+    "succeed",
+    "succeed",
+    "succeed",
+    "succeed",
+    "succeed",
+    "fail",
+    "fatal",
+    "skip",
+    "mute",
+    "hang",
+  ] as const;
   return {
     steps: chance.between(0, 3),
     workMs: chance.between(0, 400),
@@ -52,7 +70,10 @@ function randomWorkflow(id: string, smaller: readonly string[], chance: Chance):
     if (smaller.length > 0 && chance.happens(0.15)) {
       nodes.push({ kind: "call", ...fields, definition: chance.pick(smaller), args: { const: {} } });
     } else if (chance.happens(0.25)) {
-      const list = Array.from({ length: chance.between(0, 4) }, (_, n) => ({ ...randomScript(chance), name: `item-${n}` }));
+      const list = Array.from({ length: chance.between(0, 4) }, (_, n) => ({
+        ...randomScript(chance),
+        name: `item-${n}`,
+      }));
       const itemKey = { ref: { from: "item" as const, path: ["name"] } };
       const item = { ref: { from: "item" as const, path: [] } };
       nodes.push({ kind: "map", ...fields, definition: "unit", list: { const: list }, itemKey, with: item });

@@ -2,9 +2,9 @@ import {
   type AccessGroup,
   AppError,
   type ChannelMethod,
-  channelMethods,
   type ChannelParams,
   type ChannelResult,
+  channelMethods,
 } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
@@ -36,7 +36,10 @@ export async function answer<M extends ChannelMethod>(
 ): Promise<ChannelResult<M>> {
   const { group } = channelMethods[method];
   if (!grants.includes(group)) {
-    throw new AppError("method_denied", `${method} belongs to the group "${group}", which this process is not granted.`);
+    throw new AppError(
+      "method_denied",
+      `${method} belongs to the group "${group}", which this process is not granted.`,
+    );
   }
   return handlers[method](session, params);
 }

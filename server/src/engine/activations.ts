@@ -54,7 +54,11 @@ class Held implements HeldActivation {
 }
 
 /** How a call of an activation is answered: the channel, bound to what the activation may do. */
-export type OpenChannel = (held: HeldActivation, log: ActivationLog, grants: readonly AccessGroup[]) => ActivationListener["call"];
+export type OpenChannel = (
+  held: HeldActivation,
+  log: ActivationLog,
+  grants: readonly AccessGroup[],
+) => ActivationListener["call"];
 
 export interface ActivationsOptions {
   readonly store: Store;
@@ -148,7 +152,8 @@ export class Activations {
     const spec = await definitions.spec(held.run.manifestHash, held.run.definition);
     if (spec.kind !== "task") throw new Error(`"${spec.id}" is not a task`);
     const remainingMs = spec.timeoutMs === undefined ? undefined : spec.timeoutMs - held.run.ranMs;
-    if (remainingMs !== undefined && remainingMs <= 0) return this.#conclude(held, { how: "timed_out", ranMs: 0 }, spec);
+    if (remainingMs !== undefined && remainingMs <= 0)
+      return this.#conclude(held, { how: "timed_out", ranMs: 0 }, spec);
     const start = await this.#start(held.run, spec, input);
     if (held.revoked.aborted || held.abortReason !== undefined) {
       await this.#conclude(held, { how: "aborted", reason: held.abortReason ?? "", ranMs: 0 }, spec);
@@ -196,7 +201,11 @@ export class Activations {
         return;
       }
       case "exited": {
-        const error: RunError = { code: "task_exited", message: end.message, ...(end.hint === undefined ? {} : { hint: end.hint }) };
+        const error: RunError = {
+          code: "task_exited",
+          message: end.message,
+          ...(end.hint === undefined ? {} : { hint: end.hint }),
+        };
         if (end.lost) await completion.lose(held, error);
         else await completion.fail(held, { outcome: "failed", error, fatal: false });
       }
@@ -222,7 +231,9 @@ export class Activations {
 
   #note(held: Held, error: unknown): void {
     if (held.revoked.aborted || isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return;
-    this.#options.log.error({ err: error, run: held.run.id, epoch: held.run.epoch }, "An activation could not be carried out.");
+    this.#options.log.error(
+      { err: error, run: held.run.id, epoch: held.run.epoch },
+      "An activation could not be carried out.",
+    );
   }
 }
-

@@ -1,4 +1,4 @@
-import { type Json, limits, type LogLine, textDefect } from "@holdfast/protocol";
+import { type Json, type LogLine, limits, textDefect } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Store } from "../store/store.ts";
 import { persist } from "./persistence.ts";
@@ -37,7 +37,11 @@ export class ActivationLog {
       this.#seq += 1;
       const last = this.#seq === limits.logLinesPerActivation;
       const said: WrittenLine = last
-        ? { stream: "supervisor", level: "warn", text: `The limit of ${limits.logLinesPerActivation} lines is reached; no more are kept.` }
+        ? {
+            stream: "supervisor",
+            level: "warn",
+            text: `The limit of ${limits.logLinesPerActivation} lines is reached; no more are kept.`,
+          }
         : line;
       rows.push({ runId: this.#runId, epoch: this.#epoch, seq: this.#seq, at, ...said, text: storable(said.text) });
     }

@@ -82,9 +82,13 @@ export class Completion {
       case "existing":
         return { recorded: false, value: result.value };
       case "limit_exceeded":
-        throw new AppError("limit_exceeded", `The run has reached its limit of ${limits[result.limit]} ${result.limit}.`, {
-          hint: "Split the work into more tasks, or keep large values elsewhere.",
-        });
+        throw new AppError(
+          "limit_exceeded",
+          `The run has reached its limit of ${limits[result.limit]} ${result.limit}.`,
+          {
+            hint: "Split the work into more tasks, or keep large values elsewhere.",
+          },
+        );
       default:
         throw staleEpoch(held);
     }

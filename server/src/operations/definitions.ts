@@ -1,15 +1,15 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
 import {
   AppError,
   type Applied,
   type DefinitionSpec,
   type DefinitionView,
   type Json,
-  type Manifest,
   limits,
+  type Manifest,
   manifestSchema,
   utf8Bytes,
 } from "@holdfast/protocol";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
 
@@ -120,7 +120,10 @@ function manifestRow(manifest: Manifest): ManifestRow {
   }
   const bytes = utf8Bytes(JSON.stringify(manifest));
   if (bytes > limits.manifestBytes) {
-    throw new AppError("too_large", `The manifest of "${manifest.root}" has ${bytes} bytes; ${limits.manifestBytes} are allowed.`);
+    throw new AppError(
+      "too_large",
+      `The manifest of "${manifest.root}" has ${bytes} bytes; ${limits.manifestBytes} are allowed.`,
+    );
   }
   return { id: manifest.root, kind: spec.kind, hash: canonicalHash(manifest), manifest };
 }

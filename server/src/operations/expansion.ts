@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import {
   AppError,
   type Binding,
+  type DefinitionSpec,
   defaultQueue,
   defaultRetry,
-  type DefinitionSpec,
   type Json,
   limits,
   type Manifest,
@@ -76,7 +76,8 @@ export class Expander {
     const counted = run.children.succeeded + run.children.failed + run.children.skipped;
     if (counted > 0) return this.#conclude(held, input);
     const manifest = await this.#definitions.manifest(run.manifestHash);
-    const { children, edges } = run.kind === "map" ? await this.#mapChildren(run, manifest) : workflowChildren(run, manifest);
+    const { children, edges } =
+      run.kind === "map" ? await this.#mapChildren(run, manifest) : workflowChildren(run, manifest);
     if (children.length === 0) return this.#conclude(held, input);
     const row = { runId: run.id, epoch: run.epoch, ranMs: held.ranMs, input, children, edges };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.expandRuns({ rows: [row] }));
@@ -90,7 +91,10 @@ export class Expander {
     const list = evaluateBinding(node.list, scope, `"${node.name}"'s list`);
     const items = identifyItems(list, node.itemKey, scope, `"${node.name}"`);
     if (items.size > limits.itemsPerMap) {
-      throw new AppError("limit_exceeded", `"${node.name}" maps over ${items.size} items; ${limits.itemsPerMap} are allowed.`);
+      throw new AppError(
+        "limit_exceeded",
+        `"${node.name}" maps over ${items.size} items; ${limits.itemsPerMap} are allowed.`,
+      );
     }
     const spec = specOf(manifest, node.definition);
     const children: NewRun[] = [];
@@ -199,7 +203,9 @@ function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
 }
 
 function idOf(run: RunRow, name: string): string {
-  const hash = createHash("sha256").update(childIdentity(run.id, run.generation, name)).digest();
+  const hash = createHash("sha256")
+    .update(childIdentity(run.id, run.generation, name))
+    .digest();
   return childId(run.id, hash);
 }
 
@@ -221,6 +227,8 @@ function nodesIn(binding: Binding, spec: WorkflowSpec): string[] {
 function childFailure(run: RunRow): RunError {
   const { failed } = run.children;
   const what = run.kind === "map" ? "item" : "task";
-  return { code: "child_failed", message: failed === 1 ? `One ${what} did not succeed.` : `${failed} ${what}s did not succeed.` };
+  return {
+    code: "child_failed",
+    message: failed === 1 ? `One ${what} did not succeed.` : `${failed} ${what}s did not succeed.`,
+  };
 }
-

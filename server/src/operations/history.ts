@@ -59,7 +59,10 @@ export class History {
     return { events, last: events.at(-1)?.position ?? after };
   }
 
-  async logs(id: string, query: { cursor?: string; limit: number }): Promise<{ lines: LogLine[]; cursor: string | null }> {
+  async logs(
+    id: string,
+    query: { cursor?: string; limit: number },
+  ): Promise<{ lines: LogLine[]; cursor: string | null }> {
     const { id: runId } = await this.#runs.get(id);
     const { cursor, limit } = query;
     return this.#store.listLogs({ runId, limitRows: limit, ...(cursor === undefined ? {} : { cursor }) });
@@ -68,7 +71,12 @@ export class History {
   /** The run once it has ended, or as it stands after `waitMs`. */
   async result(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
     const runId = await this.#runs.resolve(id);
-    return this.#await(() => this.#runs.get(runId), (run) => isEnded(run.status), waitMs, signal);
+    return this.#await(
+      () => this.#runs.get(runId),
+      (run) => isEnded(run.status),
+      waitMs,
+      signal,
+    );
   }
 
   async #await<T>(
@@ -102,6 +110,7 @@ function tellsOfRuns(topic: RingTopic): boolean {
 
 /** What is promised where a caller waits for a run that did not succeed. */
 export function failureOf(run: RunView): AppError {
-  const message = run.error === null ? `Run ${run.id} ended ${run.status}.` : `Run ${run.id} ${run.status}: ${run.error.message}`;
+  const message =
+    run.error === null ? `Run ${run.id} ended ${run.status}.` : `Run ${run.id} ${run.status}: ${run.error.message}`;
   return new AppError("run_ended", message, { details: { status: run.status, error: run.error } });
 }

@@ -3,8 +3,8 @@ import {
   AppError,
   type CancelledRun,
   canonicalText,
-  defaultQueue,
   type DefinitionSpec,
+  defaultQueue,
   type Json,
   limits,
   type RunPage,
@@ -17,7 +17,7 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
-import { isRunId, keyIdentity, type NewRun, rootId, type RunRow } from "../core/index.ts";
+import { isRunId, keyIdentity, type NewRun, type RunRow, rootId } from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
@@ -116,7 +116,11 @@ export class Runs {
   /** A whole tree in the order of creation, at most `limit` runs, from after the run `after`. */
   async tree(id: string, { after, limit }: { after?: string; limit: number }): Promise<RunView[]> {
     const { rootId: root } = await this.#row(id);
-    const rows = await this.#store.listTree({ rootId: root, limitRows: limit, ...(after === undefined ? {} : { after }) });
+    const rows = await this.#store.listTree({
+      rootId: root,
+      limitRows: limit,
+      ...(after === undefined ? {} : { after }),
+    });
     return rows.map(runView);
   }
 
@@ -202,14 +206,18 @@ export class Runs {
     if (key === undefined) return rootId(now, this.#random.bytes(9));
     const defect = textDefect(key);
     if (defect !== undefined) throw new AppError("invalid_request", `The key contains a ${defect}.`);
-    const hash = createHash("sha256").update(keyIdentity(this.#namespace, definition, key)).digest();
+    const hash = createHash("sha256")
+      .update(keyIdentity(this.#namespace, definition, key))
+      .digest();
     return rootId(now, hash);
   }
 }
 
 /** The error for an id that names no run here. */
 export function unknownRun(id: string): AppError {
-  return new AppError("not_found", `There is no run "${id}".`, { hint: "holdfast runs list shows the runs there are." });
+  return new AppError("not_found", `There is no run "${id}".`, {
+    hint: "holdfast runs list shows the runs there are.",
+  });
 }
 
 function runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {
@@ -233,7 +241,11 @@ function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, ru
 function checkSize(input: Json, definition: string): void {
   const bytes = utf8Bytes(JSON.stringify(input));
   if (bytes <= limits.inputBytes) return;
-  throw new AppError("too_large", `The input of "${definition}" has ${bytes} bytes; ${limits.inputBytes} are allowed.`, {
-    hint: "Keep large data in a file or an object store and pass its name.",
-  });
+  throw new AppError(
+    "too_large",
+    `The input of "${definition}" has ${bytes} bytes; ${limits.inputBytes} are allowed.`,
+    {
+      hint: "Keep large data in a file or an object store and pass its name.",
+    },
+  );
 }

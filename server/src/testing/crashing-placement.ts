@@ -1,0 +1,151 @@
+import type { ChannelMethod, StepRecord } from "@holdfast/protocol";
+import type {
+  ActivationEnd,
+  ActivationJob,
+  ActivationListener,
+  Placement,
+  RunningActivation,
+} from "../placements/placement.ts";
+
+/**
+ * Where a body's process dies. `start`: before the body's first line. `step:KEY`: the step's function is done, its result not
+ * recorded. `recorded:KEY`: right after it was recorded. `succeed`: the body has returned, nothing is recorded of it.
+ */
+export type CrashPoint = "start" | `step:${string}` | `recorded:${string}` | "succeed";
+
+interface Trap {
+  readonly point: CrashPoint;
+  /** Only activations of this definition. */
+  readonly definition: string | undefined;
+  left: number;
+}
+
+/** The traps that a test has set, and which of them were reached. */
+export class CrashPlan {
+  readonly #traps: Trap[] = [];
+
+  add(point: CrashPoint, times: number, definition: string | undefined): void {
+    this.#traps.push({ point, definition, left: times });
+  }
+
+  /** True when the process is to die here; each time counts. */
+  springs(point: CrashPoint, definition: string): boolean {
+    const trap = this.#traps.find(
+      (each) => each.left > 0 && each.point === point && (each.definition ?? definition) === definition,
+    );
+    if (trap === undefined) return false;
+    trap.left -= 1;
+    return true;
+  }
+
+  /** Points that were never reached as often as asked. */
+  get unreached(): CrashPoint[] {
+    return this.#traps.filter(({ left }) => left > 0).map(({ point }) => point);
+  }
+}
+
+/** Runs bodies in another placement and lets their process die where the plan says. */
+export class CrashingPlacement implements Placement {
+  readonly name = "inline";
+  readonly #inner: Placement;
+  readonly #plan: CrashPlan;
+  #active = 0;
+
+  constructor(inner: Placement, plan: CrashPlan) {
+    this.#inner = inner;
+    this.#plan = plan;
+  }
+
+  /** How many bodies are at work. */
+  get active(): number {
+    return this.#active;
+  }
+
+  get free(): number {
+    return this.#inner.free;
+  }
+
+  start(job: ActivationJob, listener: ActivationListener): RunningActivation {
+    this.#active += 1;
+    const activation = new CrashingActivation(job, listener, this.#inner, this.#plan);
+    void activation.ended.then(() => {
+      this.#active -= 1;
+    });
+    return activation;
+  }
+
+  freezeAll(): void {
+    this.#inner.freezeAll();
+  }
+
+  thawAll(): void {
+    this.#inner.thawAll();
+  }
+
+  forgetCode(): void {
+    this.#inner.forgetCode();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+class CrashingActivation implements RunningActivation {
+  readonly ended: Promise<ActivationEnd>;
+  readonly #inner: RunningActivation | undefined;
+  #crash: () => void = () => undefined;
+
+  constructor(job: ActivationJob, listener: ActivationListener, placement: Placement, plan: CrashPlan) {
+    const { definition } = job.start.run;
+    const crashed = new Promise<void>((resolve) => {
+      this.#crash = resolve;
+    });
+    if (plan.springs("start", definition)) this.#crash();
+    else this.#inner = placement.start(job, this.#tapped(listener, definition, plan));
+    const inner = this.#inner;
+    const death = crashed.then((): ActivationEnd => {
+      inner?.kill();
+      const message = "Its process was killed, as the test said.";
+      return { how: "exited", code: null, signal: "SIGKILL", lost: true, message, ranMs: inner?.ranMs ?? 0 };
+    });
+    this.ended = inner === undefined ? death : Promise.race([inner.ended, death]);
+  }
+
+  get ranMs(): number {
+    return this.#inner?.ranMs ?? 0;
+  }
+
+  abort(reason: string): void {
+    this.#inner?.abort(reason);
+  }
+
+  freeze(): void {
+    this.#inner?.freeze();
+  }
+
+  thaw(): void {
+    this.#inner?.thaw();
+  }
+
+  kill(): void {
+    this.#inner?.kill();
+  }
+
+  #tapped(listener: ActivationListener, definition: string, plan: CrashPlan): ActivationListener {
+    const die = (): Promise<never> => {
+      this.#crash();
+      return new Promise<never>(() => undefined);
+    };
+    return {
+      lines: (lines) => listener.lines(lines),
+      call: async (method: ChannelMethod, params: unknown) => {
+        const key = method === "step.commit" ? (params as StepRecord).key : undefined;
+        if (key !== undefined && plan.springs(`step:${key}`, definition)) return die();
+        if (method === "run.succeed" && plan.springs("succeed", definition)) return die();
+        const answer = await listener.call(method, params);
+        return key !== undefined && plan.springs(`recorded:${key}`, definition) ? die() : answer;
+      },
+    };
+  }
+}

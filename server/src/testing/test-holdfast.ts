@@ -1,0 +1,237 @@
+import {
+  AppError,
+  type Duration,
+  durationMs,
+  isEnded,
+  type Json,
+  type LogLine,
+  type RunView,
+} from "@holdfast/protocol";
+import { Client, type RunHandle, type StartOptions, type Task, type Workflow } from "@holdfast/sdk";
+import { compileDefinitions, definitionData, type ExportedDefinition, type TaskData } from "@holdfast/sdk/definitions";
+import { inspectExpression } from "../compile/inspect-expression.ts";
+import { LocalPlane } from "../embedded/local-plane.ts";
+import { type RunningNode, type Services, serve, startNode } from "../main.ts";
+import { InlinePlacement } from "../placements/inline/inline-placement.ts";
+import type { ActivationJob } from "../placements/placement.ts";
+import { openMemoryStore } from "../store/memory/memory-store.ts";
+import { version } from "../version.ts";
+import { CrashingPlacement, CrashPlan, type CrashPoint } from "./crashing-placement.ts";
+import { untilQuiet, VirtualClock } from "./virtual-clock.ts";
+
+const module = "test";
+/** Rings are never lost here, so the loops need not look by themselves. */
+const seldomMs = 365 * 86_400_000;
+/** Real time that a body may work before a clock that is told to go on goes on without it. */
+const patienceMs = 50;
+const quietTurns = 4;
+
+/** What `openTest` takes: definitions by name, such as a module's exports (`import * as tasks from "./tasks.ts"`). */
+export type TestedDefinitions = Readonly<Record<string, unknown>>;
+
+/** The time of a test: it stands still until it is told to go on. */
+export interface TestClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Goes on by `"3h"` or milliseconds; what becomes due on the way happens on the way. */
+  advance(duration: Duration | number): Promise<void>;
+}
+
+/** A whole Holdfast in memory, on a clock of its own: any definition runs as it would in the world, in no time. */
+export class TestHoldfast {
+  readonly clock: TestClock;
+  readonly #clock: VirtualClock;
+  readonly #services: Services;
+  readonly #client: Client;
+  readonly #node: RunningNode;
+  readonly #placement: CrashingPlacement;
+  readonly #plan: CrashPlan;
+
+  constructor(parts: {
+    clock: VirtualClock;
+    services: Services;
+    node: RunningNode;
+    placement: CrashingPlacement;
+    plan: CrashPlan;
+  }) {
+    this.#clock = parts.clock;
+    this.#services = parts.services;
+    this.#client = new Client(new LocalPlane(parts.services, version));
+    this.#node = parts.node;
+    this.#placement = parts.placement;
+    this.#plan = parts.plan;
+    this.clock = { now: () => this.#clock.now(), advance: (duration) => this.#advance(duration) };
+  }
+
+  /** Starts a run, as a client would. Its `result()` lets time go on by itself whenever nothing is at work. */
+  start<I, O>(definition: Task<I, O> | Workflow<I, O>, input?: I, options?: StartOptions): Promise<TestRun<O>>;
+  start(definition: string, input?: Json, options?: StartOptions): Promise<TestRun>;
+  async start(
+    definition: string | { readonly id: string },
+    input?: unknown,
+    options: StartOptions = {},
+  ): Promise<TestRun> {
+    const id = typeof definition === "string" ? definition : definition.id;
+    const handle = await this.#client.start(id, input as Json, options);
+    return new TestRun(handle, { services: this.#services, goOn: () => this.#goOn() });
+  }
+
+  /** From now on the process of a body dies at this point, `times` times (default once); `of`: only of this task. */
+  crashAt(point: CrashPoint, { times = 1, of }: { times?: number; of?: { readonly id: string } } = {}): void {
+    this.#plan.add(point, times, of?.id);
+  }
+
+  /** Ends it. Rejects when a crash point was never reached: such a test would prove nothing. */
+  async close(): Promise<void> {
+    const stopped = this.#node.stop({ graceMs: 0 });
+    let done = false;
+    void stopped.then(() => {
+      done = true;
+    });
+    while (!done) {
+      await untilQuiet();
+      this.#clock.step();
+    }
+    await this.#services.close();
+    const [unreached] = this.#plan.unreached;
+    if (unreached === undefined) return;
+    throw new AppError("invalid_request", `The crash point "${unreached}" was never reached.`, {
+      hint: "Check the step's key, and that the task runs as often as crashAt says.",
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #advance(duration: Duration | number): Promise<void> {
+    const ms = typeof duration === "number" ? duration : durationMs(duration);
+    if (ms === undefined) {
+      throw new AppError("invalid_request", `"${duration}" is no duration.`, {
+        hint: 'Write "90s", "3h" or milliseconds.',
+      });
+    }
+    await this.#clock.advanceMs(ms, () => this.#settled(patienceMs));
+  }
+
+  /** Waits for what is at work, then lets time go on to whatever is due next. */
+  async #goOn(): Promise<void> {
+    await this.#settled(Number.POSITIVE_INFINITY);
+    this.#clock.step();
+  }
+
+  /** Resolves when no body is at work and nothing else goes on, or when bodies have worked for `limitMs` of real time. */
+  async #settled(limitMs: number): Promise<void> {
+    const since = performance.now();
+    for (let quiet = 0; quiet < quietTurns; ) {
+      await untilQuiet();
+      quiet = this.#placement.active === 0 || performance.now() - since > limitMs ? quiet + 1 : 0;
+    }
+  }
+}
+
+/** A run in a test. */
+export class TestRun<O = Json> {
+  readonly id: string;
+  readonly #handle: RunHandle<O>;
+  readonly #services: Services;
+  readonly #goOn: () => Promise<void>;
+
+  constructor(handle: RunHandle<O>, { services, goOn }: { services: Services; goOn: () => Promise<void> }) {
+    this.id = handle.id;
+    this.#handle = handle;
+    this.#services = services;
+    this.#goOn = goOn;
+  }
+
+  /** The output. Rejects with `run_ended` when the run ends in another way. Time goes on by itself meanwhile. */
+  async result(): Promise<O> {
+    await this.ended();
+    return this.#handle.result();
+  }
+
+  /** The run once it has ended, however. Time goes on by itself meanwhile. */
+  async ended(): Promise<RunView> {
+    for (;;) {
+      const run = await this.status();
+      if (isEnded(run.status)) return run;
+      await this.#goOn();
+    }
+  }
+
+  status(): Promise<RunView> {
+    return this.#handle.status();
+  }
+
+  cancel(reason?: string): Promise<void> {
+    return this.#handle.cancel(reason);
+  }
+
+  /** The whole tree: the run, its tasks, their items. */
+  tree(): Promise<RunView[]> {
+    return this.#services.runs.tree(this.id, { limit: 1_000 });
+  }
+
+  /** What the run's activations wrote. */
+  async logs(): Promise<LogLine[]> {
+    return (await this.#services.history.logs(this.id, { limit: 1_000 })).lines;
+  }
+}
+
+/**
+ * A Holdfast for one test, with these definitions. Throws `invalid_definition` with every mistake in them.
+ *
+ * @example
+ * const holdfast = await openTest(tasks);
+ * holdfast.crashAt("step:export");
+ * const run = await holdfast.start(tasks.extract, { day: "2026-01-01" });
+ * assert.deepEqual(await run.result(), { files: ["a", "b"] });
+ * await holdfast.close();
+ */
+export async function openTest(definitions: TestedDefinitions): Promise<TestHoldfast> {
+  const exported = exportsOf(definitions);
+  const { manifests, problems } = await compileDefinitions(exported, inspectExpression);
+  if (problems.length > 0) {
+    const message = problems.map((each) => `${each.file}:${each.line} ${each.message}`).join("\n");
+    throw new AppError(
+      "invalid_definition",
+      message,
+      problems[0]?.hint === undefined ? {} : { hint: problems[0].hint },
+    );
+  }
+  const clock = new VirtualClock();
+  const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs });
+  await services.definitions.apply(manifests);
+  const plan = new CrashPlan();
+  const inline = new InlinePlacement({ projectRoot: "/", concurrency: 1_000, clock, find: finder(exported) });
+  const placement = new CrashingPlacement(inline, plan);
+  const node = await startNode(services, {
+    root: "/",
+    concurrency: 1_000,
+    placement,
+    leaseMs: seldomMs,
+    pollMs: seldomMs,
+  });
+  return new TestHoldfast({ clock, services, node, placement, plan });
+}
+
+function exportsOf(definitions: TestedDefinitions): ExportedDefinition[] {
+  const exported: ExportedDefinition[] = [];
+  for (const [name, value] of Object.entries(definitions)) {
+    const data = definitionData(value);
+    if (data !== undefined) exported.push({ data, source: { module, export: name } });
+  }
+  if (exported.length > 0) return exported;
+  throw new AppError("invalid_definition", "There is no definition among what was given.", {
+    hint: 'Pass a module\'s exports: import * as tasks from "./tasks.ts"; openTest(tasks).',
+  });
+}
+
+function finder(exported: readonly ExportedDefinition[]): (start: ActivationJob["start"]) => TaskData {
+  const byExport = new Map(exported.map(({ data, source }) => [source.export, data]));
+  return ({ source }) => {
+    const data = byExport.get(source.export);
+    if (data?.kind === "task") return data;
+    throw new AppError("not_found", `"${source.export}" is not among the tested definitions.`);
+  };
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isAppError } from "@holdfast/protocol";
+import { FatalError, task, workflow } from "@holdfast/sdk";
+import { z } from "zod";
+import { openTest } from "./index.ts";
+
+const hour = 3_600_000;
+
+test("a task runs to its output on a clock that stands still", async () => {
+  const double = task({ id: "double", input: z.object({ n: z.number() }) }, ({ n }) => n * 2);
+  const holdfast = await openTest({ double });
+  const before = holdfast.clock.now();
+  const run = await holdfast.start(double, { n: 21 });
+  assert.equal(await run.result(), 42);
+  assert.ok(holdfast.clock.now() - before < 1_000);
+  await holdfast.close();
+});
+
+test("retries wait for the clock of the test", async () => {
+  let tries = 0;
+  const flaky = task({ id: "flaky", retry: { attempts: 3, delay: "1h", factor: 1, jitter: 0 } }, () => {
+    tries += 1;
+    if (tries < 3) throw new Error("not yet");
+    return tries;
+  });
+  const holdfast = await openTest({ flaky });
+  const run = await holdfast.start(flaky, {});
+  await holdfast.clock.advance("59m");
+  assert.equal(tries, 1);
+  await holdfast.clock.advance("2m");
+  assert.equal(tries, 2);
+  const before = holdfast.clock.now();
+  assert.equal(await run.result(), 3);
+  assert.ok(holdfast.clock.now() - before > hour / 2, "result() lets the hour pass");
+  await holdfast.close();
+});
+
+test("a crash between a step's work and its record repeats the step, one after the record does not", async () => {
+  const done: string[] = [];
+  const two = task({ id: "two" }, async (_input: unknown, ctx) => {
+    await ctx.step("first", () => void done.push("first"));
+    await ctx.step("second", () => void done.push("second"));
+    return done.length;
+  });
+  const holdfast = await openTest({ two });
+  holdfast.crashAt("step:second");
+  holdfast.crashAt("recorded:first");
+  const run = await holdfast.start(two, {});
+  assert.equal(await run.result(), 3);
+  assert.deepEqual(done, ["first", "second", "second"]);
+  const { attempt, epoch } = await run.status();
+  assert.deepEqual({ attempt, epoch }, { attempt: 1, epoch: 3 }, "a lost process uses up no attempt");
+  await holdfast.close();
+});
+
+test("a crash before the success is said repeats the body and its steps answer from their records", async () => {
+  const done: string[] = [];
+  const last = task({ id: "last" }, async (_input: unknown, ctx) => {
+    done.push("body");
+    return ctx.step("only", () => {
+      done.push("step");
+      return 7;
+    });
+  });
+  const holdfast = await openTest({ last });
+  holdfast.crashAt("succeed", { of: last });
+  holdfast.crashAt("start", { of: last });
+  const run = await holdfast.start(last, {});
+  assert.equal(await run.result(), 7);
+  assert.deepEqual(done, ["body", "step", "body"]);
+  await holdfast.close();
+});
+
+test("a workflow with a map runs whole, and its failure is told", async () => {
+  const item = task({ id: "item", input: z.object({ n: z.number() }) }, ({ n }) => {
+    if (n < 0) throw new FatalError("negative");
+    return n + 1;
+  });
+  const sum = task({ id: "sum", input: z.object({ parts: z.array(z.number()) }) }, ({ parts }) =>
+    parts.reduce((a, b) => a + b, 0),
+  );
+  const all = workflow({ id: "all", params: z.object({ list: z.array(z.number()) }) }, (w) => {
+    const parts = w.map(w.params.list, item, { key: (n) => n, with: (n) => ({ n }) });
+    return w.call(sum, { parts: parts.outputs }).output;
+  });
+  const holdfast = await openTest({ item, sum, all });
+  const good = await holdfast.start(all, { list: [1, 2, 3] });
+  assert.equal(await good.result(), 9);
+  const bad = await holdfast.start(all, { list: [1, -2] });
+  await assert.rejects(bad.result(), (error) => isAppError(error, "run_ended"));
+  const statuses = (await bad.tree()).map(({ name, status }) => `${name} ${status}`).sort();
+  assert.deepEqual(statuses, ["all failed", "item failed", "item[-2] failed", "item[1] succeeded", "sum skipped"]);
+  await holdfast.close();
+});
+
+test("a timeout and an expiry come when the clock says so", async () => {
+  const hang = task(
+    { id: "hang", timeout: "10m" },
+    (_input: unknown, ctx) =>
+      new Promise((_resolve, reject) => {
+        ctx.abortSignal.addEventListener("abort", () => reject(new Error("told to stop")));
+      }),
+  );
+  const holdfast = await openTest({ hang });
+  const timed = await holdfast.start(hang, {});
+  await holdfast.clock.advance("11m");
+  assert.equal((await timed.status()).error?.code, "task_timed_out");
+  const expired = await holdfast.start(
+    hang,
+    {},
+    { startAfter: new Date(holdfast.clock.now() + hour), expiresAfter: "30m" },
+  );
+  await holdfast.clock.advance("31m");
+  assert.equal((await expired.status()).error?.code, "expired");
+  await holdfast.close();
+});
+
+test("a crash point that is never reached fails the test", async () => {
+  const plain = task({ id: "plain" }, () => 1);
+  const holdfast = await openTest({ plain });
+  holdfast.crashAt("step:misspelt");
+  const run = await holdfast.start(plain, {});
+  assert.equal(await run.result(), 1);
+  await assert.rejects(holdfast.close(), /never reached/);
+});
+
+test("definitions with mistakes are refused with all of them", async () => {
+  const wrong = task({ id: "wrong", timeout: "soon" as never }, () => 1);
+  await assert.rejects(
+    openTest({ wrong }),
+    (error) => isAppError(error, "invalid_definition") && /timeout/.test(error.message),
+  );
+  await assert.rejects(openTest({ nothing: 1 }), /no definition/);
+});
