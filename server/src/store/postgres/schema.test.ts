@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { isAppError } from "@holdfast/protocol";
+import postgres from "postgres";
+import { requirePostgres } from "../../../../scripts/test-postgres.ts";
+import { createDatabase, dropDatabase } from "../../../../test/postgres.ts";
+import { next, World } from "../contract/world.contract.ts";
+import { TestDatabase } from "./database.fixture.ts";
+import { openPostgresStore } from "./postgres-store.ts";
+import { migratePostgres, newestSchema } from "./schema.ts";
+
+const dumpFile = new URL("../migrations/postgres/schema.sql", import.meta.url);
+
+let database: TestDatabase;
+
+before(async () => {
+  database = await TestDatabase.create();
+});
+after(() => database.drop());
+
+/** The schema as pg_dump writes it, without what differs from server to server and from day to day. */
+function dump(url: string): string {
+  const options = ["--schema-only", "--schema=holdfast", "--no-owner", "--no-privileges"];
+  const dated = ["--exclude-table=holdfast.events_2*", "--exclude-table=holdfast.logs_2*"];
+  const text = execFileSync(join(requirePostgres(), "pg_dump"), [...options, ...dated, url], { encoding: "utf8" });
+  const lines = text.split("\n").filter((line) => !/^(--|SET |SELECT pg_catalog|\\|$)/.test(line));
+  return `${lines.join("\n")}\n`;
+}
+
+test("the schema that the migrations make is the one that is checked in", async () => {
+  const text = dump(database.url);
+  assert.equal(text, readFileSync(dumpFile, "utf8"));
+});
+
+test("migrating again changes nothing, also from several processes at once", async () => {
+  const url = await createDatabase();
+  try {
+    await Promise.all(Array.from({ length: 3 }, () => migratePostgres(url)));
+    assert.deepEqual(await migratePostgres(url), { version: newestSchema() });
+    assert.equal(dump(url), dump(database.url));
+  } finally {
+    await dropDatabase(url);
+  }
+});
+
+test("a database without a store is refused, unless it is to be migrated", async () => {
+  const url = await createDatabase();
+  try {
+    await assert.rejects(openPostgresStore({ url }), (error) => isAppError(error, "invalid_request"));
+    const store = await openPostgresStore({ url, migrate: true });
+    assert.equal((await store.describe()).schemaVersion, newestSchema());
+    await store.close();
+  } finally {
+    await dropDatabase(url);
+  }
+});
+
+test("a store of a newer version is refused, and stays as it is", async () => {
+  const url = await createDatabase();
+  const sql = postgres(url, { max: 1 });
+  try {
+    await migratePostgres(url);
+    await sql`insert into holdfast.migrations (version, name) values (9999, '9999_future.sql')`;
+    await assert.rejects(openPostgresStore({ url }), (error) => isAppError(error, "store_newer"));
+    await assert.rejects(openPostgresStore({ url, migrate: true }), (error) => isAppError(error, "store_newer"));
+  } finally {
+    await sql.end();
+    await dropDatabase(url);
+  }
+});
+
+test("a server that is not there is store_unavailable", async () => {
+  const url = "postgres://postgres@127.0.0.1:9/nowhere";
+  await assert.rejects(openPostgresStore({ url }), (error) => isAppError(error, "store_unavailable"));
+});
+
+test("a cloned database is another incarnation, and goes on as it was otherwise", async () => {
+  const store = await database.open();
+  const world = new World({ store, close: async () => {} });
+  const run = await world.running();
+  await world.finish(run, next.success());
+  const { incarnation } = await store.describe();
+  await database.closeStores();
+  const again = await database.open();
+  assert.equal((await again.describe()).incarnation, incarnation);
+  await database.closeStores();
+  const url = new URL(await createDatabase());
+  const name = url.pathname.slice(1);
+  await database.sql.end();
+  const admin = postgres(Object.assign(new URL(url), { pathname: "/postgres" }).href, { max: 1 });
+  await admin.unsafe(`drop database ${name}`);
+  await admin.unsafe(`create database ${name} template ${new URL(database.url).pathname.slice(1)}`);
+  await admin.end();
+  const clone = await openPostgresStore({ url: url.href });
+  assert.notEqual((await clone.describe()).incarnation, incarnation);
+  assert.equal((await clone.findRun({ id: run.id }))?.status, "succeeded");
+  await clone.close();
+  await dropDatabase(url.href);
+});
