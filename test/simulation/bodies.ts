@@ -17,7 +17,7 @@ export interface Script {
   readonly steps: number;
   readonly workMs: number;
   /** How it ends, once its attempt is past `failures`. `mute`: ends with exit code 0 without a word. `hang`: until its timeout. */
-  readonly then: "succeed" | "fail" | "fatal" | "skip" | "mute" | "hang";
+  readonly end: "succeed" | "fail" | "fatal" | "skip" | "mute" | "hang";
   /** Attempts that fail before. */
   readonly failures: number;
   /** The chance that the process is killed from outside in an activation. */
@@ -112,16 +112,16 @@ class Body implements RunningActivation {
       await this.#step({ place, key: `step-${i}`, epoch: start.epoch, workMs: script.workMs, recorded }, listener);
     }
     if (dies === script.steps) return this.#exit(null, "SIGKILL", true);
-    if (script.then === "hang" && remainingMs !== undefined) {
+    if (script.end === "hang" && remainingMs !== undefined) {
       await this.#work(remainingMs);
       return this.#end({ how: "timed_out", ranMs: this.ranMs });
     }
     const error = { code: "task_failed", message: "as its script says" };
-    if (start.attempt <= script.failures || script.then === "fail") await listener.call("run.fail", { error });
-    else if (script.then === "fatal") await listener.call("run.fail", { error, fatal: true });
-    else if (script.then === "skip") await listener.call("run.skip", { reason: "as its script says" });
-    else if (script.then === "mute" && !successFromExit) return this.#exit(0, null, false);
-    else await this.#succeed(start.run.id, start.epoch, script.then !== "mute", listener);
+    if (start.attempt <= script.failures || script.end === "fail") await listener.call("run.fail", { error });
+    else if (script.end === "fatal") await listener.call("run.fail", { error, fatal: true });
+    else if (script.end === "skip") await listener.call("run.skip", { reason: "as its script says" });
+    else if (script.end === "mute" && !successFromExit) return this.#exit(0, null, false);
+    else await this.#succeed(start.run.id, start.epoch, script.end !== "mute", listener);
     this.#end({ how: "settled", ranMs: this.ranMs });
   }
 

@@ -11,8 +11,8 @@ import { Fleet, type Report } from "./fleet.ts";
 // fleet, HOLDFAST_SEEDS says how many there are. Fleets run outside the test runner, whose hooks would double their cost.
 
 const script = fileURLToPath(new URL("./simulate.ts", import.meta.url));
-const only = process.env["HOLDFAST_SEED"];
-const seeds = Number(process.env["HOLDFAST_SEEDS"] ?? 2_000);
+const only = process.env.HOLDFAST_SEED;
+const seeds = Number(process.env.HOLDFAST_SEEDS ?? 2_000);
 
 async function simulate(first: number, count: number): Promise<Report[]> {
   const args = [

@@ -41,7 +41,7 @@ export function randomScript(chance: Chance): Script {
   return {
     steps: chance.between(0, 3),
     workMs: chance.between(0, 400),
-    then: chance.pick(ends),
+    end: chance.pick(ends),
     failures: chance.happens(0.2) ? chance.between(1, 3) : 0,
     lost: chance.happens(0.2) ? 0.3 : 0,
   };

@@ -144,3 +144,20 @@ export class Membership implements Loop {
     }
   }
 }
+
+/** Looks often enough at the time that a lease has left. */
+export class LeaseWatch implements Loop {
+  readonly name = "lease watch";
+  readonly #membership: Membership;
+  readonly #periodMs: number;
+
+  constructor(membership: Membership, leaseMs: number) {
+    this.#membership = membership;
+    this.#periodMs = leaseMs / 12;
+  }
+
+  async tick(): Promise<number> {
+    this.#membership.watch();
+    return this.#periodMs;
+  }
+}

@@ -102,7 +102,7 @@ function compileSchema(schema: object, useDefaults: boolean): Fit {
     const first = validate.errors?.[0];
     if (first === undefined) return { problem: "it was refused" };
     const place = first.instancePath === "" ? "it" : first.instancePath.slice(1).replaceAll("/", ".");
-    const property: unknown = first.params["additionalProperty"];
+    const property: unknown = first.params.additionalProperty;
     const named = typeof property === "string" ? ` ("${property}")` : "";
     return { problem: `${place} ${first.message ?? "is wrong"}${named}` };
   };
