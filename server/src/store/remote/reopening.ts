@@ -9,7 +9,7 @@ export interface ReopeningOptions {
   /** How long a call waits for a link before it is told, milliseconds of the machine's own time. */
   readonly patienceMs: number;
   /** What a caller is told then. */
-  readonly unavailable: () => AppError;
+  readonly unavailable: () => Error;
 }
 
 const shortestPauseMs = 10;

@@ -48,7 +48,7 @@ export function isMember(db: Connection, id: string): boolean {
 }
 
 /** Queues that have a claimable run, by hopping from each to the next in the index. */
-function readyQueues(db: Connection, namespace: string): string[] {
+export function readyQueues(db: Connection, namespace: string): string[] {
   const rows = db.list<{ queue: string }>(
     `WITH RECURSIVE hop (queue) AS (
        SELECT min(queue) FROM runs WHERE namespace = ?1 AND status = 'ready' AND wake_at IS NULL
@@ -60,6 +60,22 @@ function readyQueues(db: Connection, namespace: string): string[] {
     namespace,
   );
   return rows.map((row) => row.queue);
+}
+
+/** Priorities that a claimable run of the queue has, the highest first. */
+export function readyPriorities(db: Connection, namespace: string, queue: string): number[] {
+  const rows = db.list<{ priority: number }>(
+    `WITH RECURSIVE hop (priority) AS (
+       SELECT max(priority) FROM runs WHERE namespace = ?1 AND queue = ?2 AND status = 'ready' AND wake_at IS NULL
+       UNION ALL
+       SELECT (SELECT max(priority) FROM runs
+               WHERE namespace = ?1 AND queue = ?2 AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL)
+       FROM hop WHERE hop.priority IS NOT NULL)
+     SELECT priority FROM hop WHERE priority IS NOT NULL`,
+    namespace,
+    queue,
+  );
+  return rows.map((row) => row.priority);
 }
 
 function readyPlaces(

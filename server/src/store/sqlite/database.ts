@@ -77,7 +77,8 @@ export class Database {
   /** Carries out calls in order, commits them together and answers them. */
   carryOut(requests: readonly StoreRequest[], clockNow: number): Committed {
     this.#lastNow = Math.max(this.#lastNow, clockNow);
-    const together = this.#tryTogether(requests);
+    // A call alone needs no savepoint, which would copy every page that it changes.
+    const together = requests.length === 1 ? undefined : this.#tryTogether(requests);
     if (together !== undefined) return together;
     const answers: StoreAnswer[] = [];
     const rings = new Set<RingTopic>();

@@ -1,3 +1,4 @@
+import type { Json } from "@holdfast/protocol";
 import { claimed, enqueuedData, isClaimable, type LedgerEvent, type RunRow, startingRun } from "../../core/index.ts";
 import { admitEnqueue } from "../admission.ts";
 import type { EnqueueResult, EnqueueRow, Uniqueness } from "../store.ts";
@@ -22,27 +23,25 @@ function enqueueOne(turn: Turn, row: EnqueueRow, events: LedgerEvent[]): Enqueue
   const repeated = findRepeated(turn, row);
   if (repeated !== undefined) return repeated;
   const enqueued = startingRun(run, now);
+  const claim = claimAtOnce(turn, enqueued, claimFor);
+  const inserted = claim?.row ?? enqueued;
+  if (!insertRun(db, inserted)) return { outcome: "existing", runId: run.id };
   events.push({ run: enqueued, number: 1, type: "run.enqueued", at: now, data: enqueuedData(enqueued) });
-  const inserted = claimAtOnce(turn, { run: enqueued, claimFor, events });
-  insertRun(db, inserted);
+  if (claim !== undefined) {
+    events.push({ run: claim.row, number: claim.row.lastEvent, type: "run.started", at: now, data: claim.data });
+  }
   if (key !== null) insertKey(db, { ...runKey(row), uniqueness: key, runId: run.id, now });
   if (request !== null) insertKey(db, { ...requestKey(row), uniqueness: request, runId: run.id, now });
   if (isClaimable(inserted)) turn.ring("ready");
   return { outcome: "created", run: inserted };
 }
 
-function claimAtOnce(
-  { db, now }: Turn,
-  { run, claimFor, events }: { run: RunRow; claimFor: string | null; events: LedgerEvent[] },
-): RunRow {
-  if (claimFor === null || !isClaimable(run) || !isMember(db, claimFor)) return run;
-  const { row, data } = claimed(run, claimFor, now);
-  events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data });
-  return row;
+function claimAtOnce({ db, now }: Turn, run: RunRow, memberId: string | null): { row: RunRow; data: Json } | undefined {
+  return memberId !== null && isClaimable(run) && isMember(db, memberId) ? claimed(run, memberId, now) : undefined;
 }
 
 function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined {
-  const { run, key, request } = row;
+  const { key, request } = row;
   if (request !== null) {
     const known = findKey(db, { ...requestKey(row), key: request.key });
     if (known !== undefined) {
@@ -55,7 +54,6 @@ function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined 
       return { outcome: known.hash === key.hash ? "existing" : "key_conflict", runId: known.runId };
     }
   }
-  if (db.find("SELECT 1 FROM runs WHERE id = ?", run.id) !== undefined) return { outcome: "existing", runId: run.id };
   return undefined;
 }
 

@@ -1,7 +1,8 @@
 import type { RunStatus } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
-import { listText } from "./connection.ts";
+import { readyPriorities, readyQueues } from "./claims.ts";
+import { type Connection, listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
 import { jsonOf, type PlacedRun, selectLeanRuns, selectRuns } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
@@ -9,7 +10,7 @@ import type { Turn } from "./turn.ts";
 // Lists visit about what they show: each filter has an index that is in the order of creation, or is small.
 
 export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
-  const found = narrowings(filter).flatMap((narrowing) => page(turn, filter, narrowing));
+  const found = narrowings(turn, filter).flatMap((narrowing) => page(turn, filter, narrowing));
   found.sort((a, b) => b.seq - a.seq);
   const shown = found.slice(0, filter.limitRows);
   const last = shown.at(-1);
@@ -20,11 +21,12 @@ export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; curso
 interface Narrowing {
   readonly index: string;
   readonly where: string;
-  readonly values: readonly string[];
+  readonly values: readonly (string | number)[];
 }
 
 /** Where to look: one index for a parent, a definition or everything; else one for each status. */
-function narrowings({ parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
+function narrowings({ db }: Turn, filter: RunFilter): Narrowing[] {
+  const { namespace, parentId, definition, statuses, rootsOnly } = filter;
   const among = statuses === undefined ? "" : "AND status IN (SELECT value FROM json_each(?))";
   const values = statuses === undefined ? [] : [listText(statuses)];
   if (parentId !== undefined) {
@@ -35,16 +37,33 @@ function narrowings({ parentId, definition, statuses, rootsOnly }: RunFilter): N
   if (definition !== undefined) {
     return [{ index: "INDEXED BY runs_definition", where: `definition = ? ${among}`, values: [definition, ...values] }];
   }
-  if (statuses !== undefined) return [...new Set(statuses)].map((status) => narrowingOf(status, rootsOnly));
+  if (statuses !== undefined) {
+    return [...new Set(statuses)].flatMap((status) =>
+      status === "ready" ? narrowingsOfReady(db, namespace) : narrowingOf(status, rootsOnly),
+    );
+  }
   return [{ index: inOrder(rootsOnly), where: "1", values: [] }];
 }
 
-function narrowingOf(status: RunStatus, rootsOnly: boolean): Narrowing {
+/** Claimable runs lie in the order of creation within each queue and priority. */
+function narrowingsOfReady(db: Connection, namespace: string): Narrowing[] {
+  const claimable = readyQueues(db, namespace).flatMap((queue) =>
+    readyPriorities(db, namespace, queue).map((priority) => ({
+      index: "INDEXED BY runs_ready",
+      where: "status = 'ready' AND wake_at IS NULL AND queue = ? AND priority = ?",
+      values: [queue, priority],
+    })),
+  );
+  const later = { index: "INDEXED BY runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] };
+  return [...claimable, later];
+}
+
+const uncommon = "status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped')";
+
+function narrowingOf(status: Exclude<RunStatus, "ready">, rootsOnly: boolean): Narrowing {
   switch (status) {
     case "running":
       return { index: "INDEXED BY runs_claimed", where: "claimed_by IS NOT NULL AND status = 'running'", values: [] };
-    case "ready":
-      return { index: "INDEXED BY runs_live", where: "ended_at IS NULL AND status = 'ready'", values: [] };
     case "succeeded":
       return { index: inOrder(rootsOnly), where: "status = 'succeeded'", values: [] };
     case "pending":
@@ -53,8 +72,8 @@ function narrowingOf(status: RunStatus, rootsOnly: boolean): Narrowing {
     case "failed":
     case "cancelled":
     case "skipped":
-      // The literal lets the planner see that the partial index holds every such row.
-      return { index: "INDEXED BY runs_uncommon", where: `status = '${status}'`, values: [] };
+      // The index's own condition is said again: the planner does not see that it follows.
+      return { index: "INDEXED BY runs_uncommon", where: `${uncommon} AND status = ?`, values: [status] };
   }
 }
 

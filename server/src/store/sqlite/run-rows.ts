@@ -131,14 +131,15 @@ function runOf(row: Stored): RunRow {
   };
 }
 
-/** Inserts a new run. */
-export function insertRun(db: Connection, run: RunRow): void {
-  db.run(
+/** Inserts a new run. False, and nothing is changed, when its id is taken. */
+export function insertRun(db: Connection, run: RunRow): boolean {
+  const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
        item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
        open_children, children, wake_at, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event, created_at,
        started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
     run.parentId,
@@ -179,6 +180,7 @@ export function insertRun(db: Connection, run: RunRow): void {
     jsonText(run.input),
     jsonText(run.output),
   );
+  return changes > 0;
 }
 
 /** Writes back what a ledger can change. Input and output stay as they are where the row, read without them, brings none. */

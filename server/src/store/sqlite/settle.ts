@@ -36,7 +36,10 @@ export class StoredLedger {
   /** Writes everything. Answers what was written. */
   write(): LedgerChanges {
     const changes = this.ledger.changes();
-    for (const run of changes.inserted) insertRun(this.#db, run);
+    for (const run of changes.inserted) {
+      // Ids of children are hashes of their place: one that is taken is a bug, or half of a 65-bit collision.
+      if (!insertRun(this.#db, run)) throw new Error(`the run ${run.id} is there already`);
+    }
     for (const run of changes.updated) updateRun(this.#db, run);
     for (const edge of changes.newEdges) insertEdge(this.#db, edge);
     for (const edge of changes.flippedEdges) flipEdge(this.#db, edge);

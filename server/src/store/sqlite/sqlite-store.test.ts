@@ -1,10 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { remoteStore } from "../remote/remote-store.ts";
+import { ReopeningLink } from "../remote/reopening.ts";
+import { SocketServer } from "../remote/socket-server.ts";
 import { storeContract } from "../store.contract.ts";
 import type { Store } from "../store.ts";
+import { Database } from "./database.ts";
+import { DirectLink } from "./direct.fixture.ts";
 import { openSqliteStore } from "./open.ts";
+import { claimSocketPlace } from "./socket-place.ts";
 
+// The first door is the database in this thread, the second a client on its socket. The thread and the owner's lock are
+// proved in test/sqlite-owner.test.ts.
 storeContract("sqlite", {
   clock: "held",
   timedLeases: false,
@@ -13,7 +21,15 @@ storeContract("sqlite", {
     const folder = mkdtempSync(join(tmpdir(), "holdfast-sqlite-"));
     const path = join(folder, "store.db");
     let now = 1_800_000_000_000;
-    const store = await openSqliteStore({ path, role: "owner", clock: { now: () => now } });
+    const link = new DirectLink(new Database({ path, migrate: true }, now), { now: () => now });
+    const server = await SocketServer.listen(claimSocketPlace(path), link);
+    const reopening = new ReopeningLink({
+      open: () => Promise.resolve(link),
+      patienceMs: 1_000,
+      unavailable: () => new Error("the database is open from the start"),
+    });
+    await reopening.start();
+    const store = remoteStore(reopening);
     const clients: Store[] = [];
     return {
       store,
@@ -27,6 +43,7 @@ storeContract("sqlite", {
       },
       close: async () => {
         for (const client of clients) await client.close();
+        await server.close();
         await store.close();
         rmSync(folder, { recursive: true });
       },

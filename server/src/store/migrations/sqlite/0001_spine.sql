@@ -88,10 +88,9 @@ CREATE INDEX runs_definition ON runs (namespace, definition);
 -- The hot indexes: a run leaves each of them when it ends.
 CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
 CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
-CREATE INDEX runs_live ON runs (namespace) WHERE ended_at IS NULL;
 CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
--- For lists by status: most ended runs have succeeded and are not in it.
+-- For lists by status: most runs are claimable, claimed or have succeeded, and are not in it.
 CREATE INDEX runs_uncommon ON runs (namespace, status)
   WHERE status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped');
 -- For pruning.
