@@ -45,7 +45,11 @@ async function play(harness: ContractHarness, subject: ContractSubject, seed: nu
   const normal = subject.clock === "held" ? plain : withoutTimes;
   const say = async (call: StoreCall, place: string) => {
     const [expected, actual] = [await answer(model, call), await answer(store, call)];
-    assert.deepEqual(normal(sorted(call, actual)), normal(sorted(call, expected)), `${place}: ${JSON.stringify(call)}`);
+    assert.deepEqual(
+      normal(promised(call, actual)),
+      normal(promised(call, expected)),
+      `${place}: ${JSON.stringify(call)}`,
+    );
   };
   for (let index = 0; index < calls; index++) {
     now = await tick(harness, chance, now);
@@ -67,6 +71,7 @@ async function play(harness: ContractHarness, subject: ContractSubject, seed: nu
 function timesOf({ clock, timedLeases }: ContractSubject): HistoryTimes {
   const leasesMs = clock === "held" ? ([1, 60_000, hourMs] as const) : ([1, 24 * hourMs, 24 * hourMs] as const);
   return {
+    startsMs: clock === "held" ? [1, 1_000, 60_000, hourMs] : [0, hourMs],
     delaysMs: clock === "held" ? [0, 1, 1_000, 60_000, hourMs] : [0, 0, 1, hourMs],
     leasesMs: timedLeases ? [...leasesMs] : [1_000 * hourMs],
   };
@@ -100,9 +105,11 @@ async function answer(store: Store, { verb, args }: StoreCall): Promise<unknown>
 }
 
 /** An answer as far as it is promised: in one order where the order is nobody's promise. */
-function sorted({ verb }: StoreCall, value: unknown): unknown {
+function promised({ verb }: StoreCall, value: unknown): unknown {
   // A store with one writer may put events in their log in the very commit that makes them: nothing is left to move.
   if (verb === "sequenceEvents") return "moved";
+  // What a cursor says is its store's own affair.
+  if (verb === "listRuns") return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
   if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listCancelling" && verb !== "findRunIds")
     return value;
   const text = (item: unknown) => JSON.stringify(item);

@@ -60,6 +60,8 @@ export class Chance {
 /** Lengths of time that a history may use, milliseconds. */
 export interface HistoryTimes {
   readonly delaysMs: readonly [number, ...number[]];
+  /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
+  readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
 }
 
@@ -72,6 +74,7 @@ export class CallSource {
   readonly #expansions: Expansion[] = [];
   #ids: string[] = [];
   #live: string[] = [];
+  #roots = new Map<string, string>();
 
   constructor(chance: Chance, model: Store, times: HistoryTimes) {
     this.#chance = chance;
@@ -82,6 +85,7 @@ export class CallSource {
   async draw(now: number): Promise<StoreCall> {
     const { runs } = await this.#model.listRuns({ namespace, rootsOnly: false, limitRows: 5_000 });
     this.#ids = runs.map(({ id }) => id).reverse();
+    this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.likely(0.04)) return this.#join();
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
@@ -235,7 +239,7 @@ export class CallSource {
       { verb: "listRuns", args: { namespace, rootsOnly: this.#chance.likely(0.5), ...page } },
       { verb: "listRuns", args: { namespace, rootsOnly: false, statuses: ["ready", "failed"], limitRows: 1_000 } },
       { verb: "listRuns", args: { namespace, rootsOnly: false, definition: "load", parentId: id, limitRows: 1_000 } },
-      { verb: "listTree", args: { rootId: id, ...page } },
+      { verb: "listTree", args: { rootId: this.#roots.get(id) ?? id, ...page } },
       { verb: "findScopes", args: { rows: [{ parentId: id, names: ["n0", "n1", "n2"] }] } },
       { verb: "listChildOutputs", args: { parentId: id, afterIndex: this.#chance.below(4) - 1, ...page } },
       { verb: "listClaimed", args: { memberId, limitRows: 1_000 } },
@@ -247,7 +251,6 @@ export class CallSource {
 
   #run(id: string, now: number): NewRun {
     const { pick, likely } = this.#drawn();
-    const delayMs = pick(this.#times.delaysMs);
     return {
       id,
       rootId: id,
@@ -266,7 +269,7 @@ export class CallSource {
       priority: pick([0, 0, 0, 5, -5]),
       rule: pick(triggerRules),
       ...(likely(0.7) ? { input: this.#value() } : {}),
-      startAfter: likely(0.15) ? now + delayMs : null,
+      startAfter: likely(0.15) ? now + pick(this.#times.startsMs) : null,
       expiresAfterMs: likely(0.15) ? pick(this.#times.delaysMs) : null,
       blockedBy: 0,
     };
