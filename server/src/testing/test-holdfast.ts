@@ -26,8 +26,8 @@ const seldomMs = 365 * 86_400_000;
 const patienceMs = 50;
 const quietTurns = 4;
 
-/** What `openTest` takes: definitions by name, such as a module's exports (`import * as tasks from "./tasks.ts"`). */
-export type TestedDefinitions = Readonly<Record<string, unknown>>;
+/** What `openTest` takes: a list of definitions, or a module's exports (`import * as tasks from "./tasks.ts"`). */
+export type TestedDefinitions = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /** The time of a test: it stands still until it is told to go on. */
 export interface TestClock {
@@ -74,6 +74,18 @@ export class TestHoldfast {
     const id = typeof definition === "string" ? definition : definition.id;
     const handle = await this.#client.start(id, input as Json, options);
     return new TestRun(handle, { services: this.#services, goOn: () => this.#goOn() });
+  }
+
+  /** Starts a run and answers its output; see `start` and `TestRun.result`. */
+  run<I, O>(definition: Task<I, O> | Workflow<I, O>, input?: I, options?: StartOptions): Promise<O>;
+  run(definition: string, input?: Json, options?: StartOptions): Promise<Json>;
+  async run(
+    definition: string | { readonly id: string },
+    input?: unknown,
+    options: StartOptions = {},
+  ): Promise<unknown> {
+    const id = typeof definition === "string" ? definition : definition.id;
+    return (await this.start(id, input as Json, options)).result();
   }
 
   /** From now on the process of a body dies at this point, `times` times (default once); `of`: only of this task. */
@@ -182,11 +194,9 @@ export class TestRun<O = Json> {
  * A Holdfast for one test, with these definitions. Throws `invalid_definition` with every mistake in them.
  *
  * @example
- * const holdfast = await openTest(tasks);
+ * await using holdfast = await openTest([extract]);
  * holdfast.crashAt("step:export");
- * const run = await holdfast.start(tasks.extract, { day: "2026-01-01" });
- * assert.deepEqual(await run.result(), { files: ["a", "b"] });
- * await holdfast.close();
+ * assert.deepEqual(await holdfast.run(extract, { day: "2026-01-01" }), { files: ["a", "b"] });
  */
 export async function openTest(definitions: TestedDefinitions): Promise<TestHoldfast> {
   const exported = exportsOf(definitions);
