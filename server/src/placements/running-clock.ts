@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.ts";
 
 const longestSleepMs = 2 ** 31 - 1;
+/** Given as the reason, since the default is an error made anew each time, with its stack. */
+const stopped = "stopped";
 
 /** Running time of one activation: a stopwatch that stands still while the activation is frozen, with a limit. */
 export class RunningClock {
@@ -31,7 +33,7 @@ export class RunningClock {
   stop(): void {
     this.#before = this.#exact();
     this.#since = undefined;
-    this.#stopSleep?.abort();
+    this.#stopSleep?.abort(stopped);
   }
 
   #exact(): number {

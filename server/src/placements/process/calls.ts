@@ -38,21 +38,21 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #waiting: Request[] = [];
   #idle: Promise<void> | undefined;
-  #closed: AppError | undefined;
-  #ended: AppError | undefined;
+  #closed: string | undefined;
+  #ended: string | undefined;
   #crowded = false;
 
   constructor(options: CallsOptions) {
     this.#options = options;
   }
 
-  /** From now on every call that would end the run is refused with this. */
-  close(why: AppError): void {
+  /** From now on every call that would end the run is refused with `run_ended` and this reason. */
+  close(why: string): void {
     this.#closed ??= why;
   }
 
-  /** From now on every call is refused with this, those that wait included. */
-  end(why: AppError): void {
+  /** From now on every call is refused with `run_ended` and this reason, those that wait included. */
+  end(why: string): void {
     this.#closed ??= why;
     this.#ended ??= why;
   }
@@ -115,7 +115,7 @@ export class Calls {
     try {
       this.#options.reply(resultReply(id, await this.#answer(method, params.data)));
       if (!endingMethods.has(method)) return;
-      this.end(new AppError("run_ended", "The activation has said how it ended; nothing more is heard of it."));
+      this.end("The activation has said how it ended; nothing more is heard of it.");
       this.#options.settled();
     } catch (error) {
       this.#options.reply(errorReply(id, error));
@@ -124,11 +124,11 @@ export class Calls {
   }
 
   async #answer(method: ChannelMethod, params: unknown): Promise<unknown> {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#ended !== undefined) throw new AppError("run_ended", this.#ended);
     if (method === "log.write") return await this.#logWrite(params as ChannelParams<"log.write">);
     if (!endingMethods.has(method)) return await this.#options.call(method, params);
     await this.#options.handOverOutput();
-    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#closed !== undefined) throw new AppError("run_ended", this.#closed);
     return await this.#options.call(method, params);
   }
 

@@ -1,7 +1,7 @@
 // Step 4 of 6: the supervisor starts an activation in a child, speaks for the control plane on its channel, keeps its
 // limits, and says how it ended.
 
-import { AppError, returnedSchema } from "@holdfast/protocol";
+import { returnedSchema } from "@holdfast/protocol";
 import type { Clock } from "../../clock.ts";
 import type {
   ActivationEnd,
@@ -98,7 +98,7 @@ export class Supervisor implements RunningActivation {
   kill(): void {
     if (this.#over) return;
     this.#verdict ??= { how: "aborted", reason: "killed" };
-    this.#calls.end(new AppError("run_ended", "The activation has been killed."));
+    this.#calls.end("The activation has been killed.");
     this.#it.child.kill();
   }
 
@@ -204,7 +204,7 @@ export class Supervisor implements RunningActivation {
   #timeOut(): void {
     if (this.#over || this.#verdict !== undefined) return;
     this.#verdict = { how: "timed_out" };
-    this.#calls.close(new AppError("run_ended", "The attempt's time was over before the body returned."));
+    this.#calls.close("The attempt's time was over before the body returned.");
     this.#endGently("The attempt's time is over.");
   }
 
