@@ -168,6 +168,14 @@ describe("the supervisor's end of the channel", { timeout: 60_000 }, () => {
   });
 
   it("says that a process could not be started, which uses up no attempt", async () => {
+    // A NUL makes spawn throw, as it does when there is no memory for a process.
+    const odd = new ProcessPlacement({
+      projectRoot: bodiesRoot,
+      concurrency: 1,
+      command: { command: "a\0", args: [] },
+    });
+    assert.match(JSON.stringify((await carryOut(odd, {})).end), /"lost":true.*No process could be started/);
+    await odd.close();
     const placement = new ProcessPlacement({
       projectRoot: bodiesRoot,
       concurrency: 1,

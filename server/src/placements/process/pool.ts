@@ -38,7 +38,10 @@ export class Pool {
     return { spare: this.#spares.length, warm: this.#warm.length };
   }
 
-  /** A warm child of the same use, else a spare, else a new one; `listener` is set by the caller at once. */
+  /**
+   * A warm child of the same use, else a spare, else a new one; `listener` is set by the caller at once. Throws what spawn
+   * throws when the system has no room for a process.
+   */
   take(useKey: string): Child {
     const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
     const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
@@ -90,7 +93,11 @@ export class Pool {
   }
 
   #refill(): void {
-    while (!this.#closed && this.#spares.length < this.#options.spareChildren) this.#spares.push(this.#startChild());
+    try {
+      while (!this.#closed && this.#spares.length < this.#options.spareChildren) this.#spares.push(this.#startChild());
+    } catch {
+      // The system has no room for a process now. A spare is only for speed: whoever needs one is told.
+    }
   }
 
   #startChild(): Child {

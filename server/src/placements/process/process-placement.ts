@@ -5,6 +5,7 @@ import { limits } from "@holdfast/protocol";
 import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silentLog } from "../../log.ts";
 import type { ActivationJob, ActivationListener, Placement, RunningActivation } from "../placement.ts";
+import type { Child } from "./child.ts";
 import { childEnvironment } from "./environment.ts";
 import { Guard } from "./guard.ts";
 import type { LogLimits } from "./log-budget.ts";
@@ -89,7 +90,12 @@ export class ProcessPlacement implements Placement {
 
   start(job: ActivationJob, listener: ActivationListener): RunningActivation {
     if (this.free <= 0) throw new Error("The process placement has no free slot.");
-    const child = this.#pool.take(this.#useKey(job));
+    let child: Child;
+    try {
+      child = this.#pool.take(this.#useKey(job));
+    } catch (error) {
+      return notStarted(error);
+    }
     const supervisor: Supervisor = new Supervisor({
       child,
       job,
@@ -132,7 +138,7 @@ export class ProcessPlacement implements Placement {
     await this.#guard.close();
   }
 
-  #keep(child: Parameters<Pool["keep"]>[0], job: ActivationJob): void {
+  #keep(child: Child, job: ActivationJob): void {
     if (child.useKey === this.#useKey(job)) this.#pool.keep(child);
     else child.kill(); // its code has changed meanwhile
   }
@@ -143,6 +149,14 @@ export class ProcessPlacement implements Placement {
     const stamp = fileStamp(join(this.#options.projectRoot, source.module));
     return [this.#codeGeneration, run.definition, source.module, source.export, stamp, ...job.grants].join("\u0000");
   }
+}
+
+/** An activation that ended before it began, for want of memory or process numbers: no fault of the task. */
+function notStarted(error: unknown): RunningActivation {
+  const message = `No process could be started: ${error instanceof Error ? error.message : String(error)}`;
+  const end = { how: "exited", code: null, signal: null, lost: true, message, ranMs: 0 } as const;
+  const nothing = () => undefined;
+  return { ended: Promise.resolve(end), ranMs: 0, abort: nothing, freeze: nothing, thaw: nothing, kill: nothing };
 }
 
 /** Tells an edited module from the one that was loaded. What it imports is for `forgetCode`. */
