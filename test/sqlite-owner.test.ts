@@ -80,6 +80,7 @@ async function withStore(
 
 async function assertNothingLostOrDoubled(store: Store, processes: readonly StoreProcess[]): Promise<void> {
   for (const { enqueued, finished } of processes) {
+    assert.equal(new Set(enqueued).size, enqueued.length);
     for (const id of enqueued) assert.ok(await store.findRun({ id }), `${id} was acknowledged and is lost`);
     for (const id of finished) assert.equal((await store.findRun({ id }))?.status, "succeeded");
     assert.equal(new Set(finished).size, finished.length, "a run was finished twice");

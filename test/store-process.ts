@@ -13,7 +13,7 @@ const [path = "", role = "either", name = ""] = process.argv.slice(2);
 const tell = (told: Told) => process.send?.(told);
 
 function row(number: number): EnqueueRow {
-  const id = rootId(Date.now(), new TextEncoder().encode(`${name}${String(number).padStart(8, "0")}`));
+  const id = rootId(Date.now(), new TextEncoder().encode(`${name}${String(number).padStart(7, "0")}.`));
   const run = {
     id,
     rootId: id,

@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { type ErrorCode, isAppError, type Json } from "@holdfast/protocol";
+import { childId, type Finish, type NewRun, type RunRow, rootId } from "../../core/index.ts";
+import type { StoreAnswer } from "../remote/wire.ts";
+import type { EnqueueRow, StoreDescription, StoreVerb } from "../store.ts";
+import { Connection } from "./connection.ts";
+import { Database } from "./database.ts";
+import { inFolder } from "./direct.fixture.ts";
+import { openSqliteStore } from "./open.ts";
+
+const start = 1_800_000_000_000;
+let lastId = 0;
+
+function open(path: string, options: { maxPages?: number; now?: number; migrate?: boolean } = {}): Database {
+  const { now = start, migrate = true, maxPages } = options;
+  return new Database({ path, migrate, maxPages }, now);
+}
+
+function ask(database: Database, verb: StoreVerb, args?: unknown, now = start): StoreAnswer {
+  const [answer] = database.carryOut([{ id: 1, verb, args }], now).answers;
+  assert.ok(answer);
+  return answer;
+}
+
+/** The result of a verb that is to succeed. */
+function call<T>(database: Database, verb: StoreVerb, args?: unknown, now = start): T {
+  const { result, error } = ask(database, verb, args, now);
+  assert.equal(error, undefined);
+  return result as T;
+}
+
+function newRun(input: Json, fields: Partial<NewRun> = {}): NewRun {
+  lastId += 1;
+  const id = rootId(start, new TextEncoder().encode(`${String(lastId).padStart(8, "0")}.`));
+  const links = { rootId: id, parentId: null, workflow: null, blockedBy: 0, depth: 0, item: null, itemIndex: null };
+  const code = { kind: "task", definition: "ship", manifestHash: "5f2a", name: "ship", rule: "all_success" } as const;
+  const line = { queue: "default", priority: 0, startAfter: null, expiresAfterMs: null, key: null };
+  return { id, namespace: "shop", input, ...links, ...code, ...line, ...fields };
+}
+
+function enqueueing(input: Json = 1): { rows: EnqueueRow[] } {
+  return { rows: [{ run: newRun(input), key: null, request: null, claimFor: null }] };
+}
+
+function join_(database: Database, id: string, now = start): void {
+  call(database, "joinMember", { id, kind: "node", name: id, namespace: "shop", leaseMs: 15_000 }, now);
+}
+
+function success({ id, epoch }: RunRow): Finish {
+  const next = { to: "ended", status: "succeeded", outcome: "succeeded", output: "done" } as const;
+  return { runId: id, epoch, ranMs: 1, next };
+}
+
+const claiming = { memberId: "m", namespace: "shop", queues: null, limitRows: 10 };
+
+function refused(code: ErrorCode, work: () => unknown): void {
+  assert.throws(work, (error) => isAppError(error, code));
+}
+
+test("what does not fit on a full disk is refused alone, and everything else goes on", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const full = open(path, { maxPages: 200 });
+    join_(full, "m");
+    const kept = call<{ run: RunRow }[]>(full, "enqueueRuns", enqueueing());
+    const big = "x".repeat(1_000_000);
+    const { answers } = full.carryOut(
+      [
+        { id: 1, verb: "enqueueRuns", args: enqueueing() },
+        { id: 2, verb: "enqueueRuns", args: enqueueing(big) },
+        { id: 3, verb: "claimRuns", args: claiming },
+      ],
+      start,
+    );
+    assert.deepEqual(
+      answers.map(({ id, error }) => [id, error?.code]),
+      [
+        [1, undefined],
+        [2, "store_full"],
+        [3, undefined],
+      ],
+    );
+    const [claimed] = (answers[2]?.result ?? []) as RunRow[];
+    assert.equal(claimed?.id, kept[0]?.run.id);
+    full.close();
+    const roomy = open(path);
+    assert.equal(call<RunRow[]>(roomy, "listClaimed", { memberId: "m", limitRows: 10 }).length, 2);
+    call(roomy, "enqueueRuns", enqueueing(big));
+    roomy.close();
+  }));
+
+test("a store of a newer version is refused and left as it is", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    open(path).close();
+    const future = new DatabaseSync(path);
+    future.exec("PRAGMA user_version = 9999");
+    future.close();
+    const before = readFileSync(path);
+    refused("store_newer", () => open(path));
+    assert.deepEqual(readFileSync(path), before);
+  }));
+
+test("an absent schema is not made when that is not asked for", () =>
+  inFolder((folder) => refused("invalid_request", () => open(join(folder, "store.db"), { migrate: false }))));
+
+test("files that are no store are refused by name and left as they are", () =>
+  inFolder((folder) => {
+    const text = join(folder, "notes.txt");
+    writeFileSync(text, "These are notes and no database at all. ".repeat(100));
+    const before = readFileSync(text);
+    refused("invalid_request", () => open(text));
+    assert.deepEqual(readFileSync(text), before);
+    const foreign = join(folder, "foreign.db");
+    const other = new DatabaseSync(foreign);
+    other.exec("CREATE TABLE customers (id INTEGER)");
+    other.close();
+    refused("invalid_request", () => open(foreign));
+  }));
+
+test("a damaged store says so", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    open(path).close();
+    const bytes = readFileSync(path);
+    bytes.fill(0x5a, 4_096);
+    writeFileSync(path, bytes);
+    refused("internal", () => open(path));
+  }));
+
+test("a folder that cannot be written in is a clear error", () =>
+  inFolder(async (folder) => {
+    // Root may write anywhere but in the kernel's own.
+    const closed = process.getuid?.() === 0 ? "/proc/self" : join(folder, "closed");
+    if (closed.startsWith(folder)) mkdirSync(closed, { mode: 0o500 });
+    await assert.rejects(openSqliteStore({ path: join(closed, "store.db"), role: "owner" }), (error) =>
+      isAppError(error, "store_unavailable"),
+    );
+  }));
+
+test("a path that is a folder, or lies under a file, is a clear error", () =>
+  inFolder(async (folder) => {
+    writeFileSync(join(folder, "file"), "");
+    for (const path of [folder, join(folder, "file", "store.db")]) {
+      await assert.rejects(openSqliteStore({ path, role: "owner" }), (error) => isAppError(error, "store_unavailable"));
+    }
+  }));
+
+test("a copied store is a new incarnation, a renamed or reopened one is the same", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const incarnation = (database: Database) => {
+      const { incarnation } = call<StoreDescription>(database, "describe");
+      database.close();
+      return incarnation;
+    };
+    const first = incarnation(open(path));
+    assert.equal(incarnation(open(path)), first);
+    copyFileSync(path, join(folder, "copy.db"));
+    const copied = incarnation(open(join(folder, "copy.db")));
+    assert.notEqual(copied, first);
+    assert.equal(incarnation(open(join(folder, "copy.db"))), copied);
+    renameSync(path, join(folder, "renamed.db"));
+    assert.equal(incarnation(open(join(folder, "renamed.db"))), first);
+    // A backup put back in its place.
+    copyFileSync(join(folder, "renamed.db"), path);
+    assert.notEqual(incarnation(open(path)), first);
+  }));
+
+test("the clock of the next boot is never earlier than what was written before", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const before = open(path);
+    call(before, "enqueueRuns", enqueueing(), start + 5_000);
+    assert.equal(call<StoreDescription>(before, "describe", undefined, start).now, start + 5_000);
+    before.close();
+    const after = open(path);
+    assert.equal(call<StoreDescription>(after, "describe").now, start + 5_000);
+    after.close();
+  }));
+
+test("the first join of a new boot ends the members of the owner before, and their runs are taken over", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const before = open(path);
+    join_(before, "m");
+    call(before, "enqueueRuns", enqueueing());
+    const [claimed] = call<RunRow[]>(before, "claimRuns", claiming);
+    assert.ok(claimed);
+    before.close();
+    const after = open(path);
+    join_(after, "n");
+    assert.deepEqual(call(after, "judgeMembers", { by: "n", limitRows: 10 }), { judged: [], taken: 1, more: false });
+    assert.equal(call<boolean>(after, "renewMember", { id: "m", leaseMs: 15_000 }), false);
+    assert.deepEqual(call(after, "finishActivations", { rows: [success(claimed)] }), [{ outcome: "stale_epoch" }]);
+    after.close();
+  }));
+
+test("a member behind the socket outlives the owner if it renews in time, and is judged gone if not", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const before = open(path);
+    for (const id of ["quick", "dead"]) {
+      const args = { id, kind: "node", name: id, namespace: "shop", leaseMs: 15_000 };
+      before.carryOut([{ id: 1, verb: "joinMember", args, remote: true }], start);
+    }
+    before.close();
+    const after = open(path);
+    join_(after, "n");
+    after.carryOut([{ id: 1, verb: "renewMember", args: { id: "quick", leaseMs: 15_000 }, remote: true }], start);
+    const judge = { by: "n", limitRows: 10 };
+    assert.deepEqual(call(after, "judgeMembers", judge), { judged: [], taken: 0, more: false });
+    const later = start + 6_000;
+    assert.deepEqual(call(after, "judgeMembers", judge, later), { judged: ["dead"], taken: 0, more: false });
+    assert.equal(call<boolean>(after, "renewMember", { id: "quick", leaseMs: 15_000 }, later), true);
+    after.close();
+  }));
+
+/** A workflow whose children `a` and `b` come before `c`; `a` is claimed. */
+function fanIn(database: Database): { parent: RunRow; a: RunRow } {
+  call(database, "enqueueRuns", enqueueing());
+  const [parent] = call<RunRow[]>(database, "claimRuns", claiming);
+  assert.ok(parent);
+  const child = (name: string, blockedBy: number) => {
+    const id = childId(parent.id, new TextEncoder().encode(`${name}${parent.id.slice(-8)}`));
+    return newRun(name, { id, rootId: parent.id, parentId: parent.id, name, blockedBy, depth: 1 });
+  };
+  const [a, b, c] = [child("a", 0), child("b", 1), child("c", 1)];
+  const edges = [b, c].map(({ id }) => ({ upstream: a.id, downstream: id }));
+  const expansion = { runId: parent.id, epoch: parent.epoch, ranMs: 1, input: 1, children: [a, b, c], edges };
+  call(database, "expandRuns", { rows: [expansion] });
+  const [claimed] = call<RunRow[]>(database, "claimRuns", claiming);
+  assert.ok(claimed);
+  return { parent, a: claimed };
+}
+
+test("a crash between any two statements of an end leaves all of it or nothing", (t) =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const database = open(path);
+    join_(database, "m");
+    const { parent, a } = fanIn(database);
+    // What lies on the disk before each statement is what a process killed there leaves behind.
+    let statements = 0;
+    const { run, mark } = Connection.prototype;
+    const snapshot = () => {
+      for (const file of ["store.db", "store.db-wal"])
+        copyFileSync(join(folder, file), join(folder, `${statements}-${file}`));
+      statements += 1;
+    };
+    Connection.prototype.run = function (...args) {
+      snapshot();
+      return run.apply(this, args);
+    };
+    Connection.prototype.mark = function (...args) {
+      snapshot();
+      return mark.apply(this, args);
+    };
+    try {
+      call(database, "finishActivations", { rows: [success(a)] });
+      snapshot();
+    } finally {
+      Object.assign(Connection.prototype, { run, mark });
+      database.close();
+    }
+    t.diagnostic(`${statements} crash points`);
+    assert.ok(statements > 10);
+    for (let point = 0; point < statements; point++) {
+      const left = open(join(folder, `${point}-store.db`));
+      const statuses = call<RunRow[]>(left, "listTree", { rootId: parent.id, limitRows: 10 }).map((row) => row.status);
+      const { events } = call<{ events: unknown[] }>(left, "listTopic", {
+        namespace: "shop",
+        after: 0,
+        limitRows: 100,
+      });
+      const whole = point === statements - 1;
+      assert.deepEqual(statuses, [
+        "waiting",
+        whole ? "succeeded" : "running",
+        ...Array(2).fill(whole ? "ready" : "pending"),
+      ]);
+      assert.equal(events.length, whole ? 10 : 7);
+      left.close();
+    }
+  }));

@@ -1,0 +1,187 @@
+-- Schema 1, as the migrations make it.
+
+CREATE TABLE clock (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  now REAL NOT NULL
+) STRICT;
+
+CREATE TABLE definitions (
+  namespace TEXT NOT NULL,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  manifest_hash TEXT NOT NULL,
+  applied_at REAL NOT NULL,
+  PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edges (
+  upstream TEXT NOT NULL,
+  downstream TEXT NOT NULL,
+  flipped INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (upstream, downstream)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  namespace TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  at REAL NOT NULL,
+  data TEXT NOT NULL,
+  PRIMARY KEY (namespace, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE keys (
+  namespace TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  key TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  expires_at REAL NOT NULL,
+  PRIMARY KEY (namespace, kind, scope, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logs (
+  id INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  line INTEGER NOT NULL,
+  at REAL NOT NULL,
+  written_at REAL NOT NULL,
+  stream TEXT NOT NULL,
+  level TEXT NOT NULL,
+  text TEXT NOT NULL,
+  fields TEXT
+) STRICT;
+
+CREATE TABLE manifests (
+  hash TEXT PRIMARY KEY,
+  manifest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE members (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  joined_at REAL NOT NULL,
+  lease_until REAL NOT NULL,
+  ended_at REAL,
+  boot INTEGER NOT NULL,
+  remote INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE migrations (
+  version INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  applied_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  root_id TEXT NOT NULL,
+  parent_id TEXT,
+  namespace TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  workflow TEXT,
+  manifest_hash TEXT NOT NULL,
+  name TEXT NOT NULL,
+  item TEXT,
+  item_index INTEGER,
+  key TEXT,
+  depth INTEGER NOT NULL,
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  status TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  losses INTEGER NOT NULL,
+  takeovers INTEGER NOT NULL,
+  error TEXT,
+  blocked_by INTEGER NOT NULL,
+  upstream TEXT,
+  open_children INTEGER NOT NULL,
+  children TEXT,
+  wake_at REAL,
+  expires_at REAL,
+  ran_ms REAL NOT NULL,
+  claimed_by TEXT,
+  claimed_at REAL,
+  ending TEXT,
+  last_event INTEGER NOT NULL,
+  created_at REAL NOT NULL,
+  started_at REAL,
+  ended_at REAL,
+  step_count INTEGER NOT NULL DEFAULT 0,
+  step_bytes INTEGER NOT NULL DEFAULT 0,
+  -- Last, so that reading what stands before them touches no overflow page.
+  input TEXT,
+  output TEXT
+) STRICT;
+
+CREATE TABLE topics (
+  namespace TEXT PRIMARY KEY,
+  last INTEGER NOT NULL,
+  pruned_to INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "values" (
+  seq INTEGER PRIMARY KEY,
+  scope_kind TEXT NOT NULL,
+  scope_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  writer_run TEXT NOT NULL,
+  writer_epoch INTEGER NOT NULL,
+  created_at REAL NOT NULL,
+  updated_at REAL NOT NULL,
+  expires_at REAL,
+  value TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX events_run ON events (run_id, number);
+
+CREATE INDEX keys_expiry ON keys (expires_at);
+
+CREATE UNIQUE INDEX logs_line ON logs (run_id, epoch, line);
+
+CREATE INDEX logs_run ON logs (run_id);
+
+CREATE INDEX runs_children ON runs (parent_id, name) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
+
+CREATE INDEX runs_definition ON runs (namespace, definition);
+
+CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
+
+CREATE INDEX runs_ended_roots ON runs (ended_at) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
+
+CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
+
+CREATE UNIQUE INDEX runs_id ON runs (id);
+
+CREATE INDEX runs_items ON runs (parent_id, item_index) WHERE item_index IS NOT NULL;
+
+CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
+
+CREATE INDEX runs_roots ON runs (namespace) WHERE parent_id IS NULL;
+
+CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_uncommon ON runs (namespace, status)
+  WHERE status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped');
+
+CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);
