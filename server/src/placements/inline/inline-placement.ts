@@ -1,4 +1,4 @@
-import { AppError, type ChannelCall, isAppError } from "@holdfast/protocol";
+import { type ActivationStart, AppError, type ChannelCall, isAppError } from "@holdfast/protocol";
 import { loadFailure, loadTask, type Outcome, runBody, settle } from "@holdfast/sdk/body";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
@@ -34,7 +34,7 @@ export class InlinePlacement implements Placement {
   #closed = false;
 
   constructor(options: InlinePlacementOptions) {
-    const find = options.find ?? ((start) => loadTask(start, options.projectRoot));
+    const find = options.find ?? ((start) => loadUserTask(start, options.projectRoot));
     this.#options = { clock: systemClock, abortGraceMs: 5_000, ...options, find };
   }
 
@@ -183,4 +183,11 @@ class InlineActivation implements RunningActivation {
     this.#around.onEnd();
     this.#resolve({ ...verdict, ranMs: this.#clock.ranMs });
   }
+}
+
+/** User code loads through the one module hook here too; it is registered when the first inline task comes. */
+async function loadUserTask(start: ActivationStart, projectRoot: string): Promise<TaskCode> {
+  const { registerModuleHook } = await import("@holdfast/sdk/module-hook");
+  registerModuleHook();
+  return loadTask(start, projectRoot);
 }

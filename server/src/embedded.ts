@@ -1,0 +1,66 @@
+import { resolve } from "node:path";
+import { Client } from "@holdfast/sdk/client";
+import { LocalPlane } from "./embedded/local-plane.ts";
+import { applyProject, openServices, type RunningNode, type Services, startNode } from "./main.ts";
+import { version } from "./version.ts";
+
+// `holdfast/embedded`: Holdfast inside of an application's own process, on a store.
+
+export interface EmbeddedOptions {
+  /** `sqlite:FILE`, `postgres://…` or `memory:`. */
+  readonly store: string;
+  readonly namespace?: string;
+  /** False: this process only asks; others carry runs out. Default true. */
+  readonly run?: boolean;
+  /** The project's root, from which the modules of tasks are found; default the current folder. */
+  readonly root?: string;
+  /** Globs, relative to the root, of files whose definitions are compiled and applied first; default: what was applied before. */
+  readonly include?: readonly string[];
+  /** Activations at a time; default 8. */
+  readonly concurrency?: number;
+  /** Creates or updates the schema of a PostgreSQL store first. Other stores do it by themselves. */
+  readonly migrate?: boolean;
+}
+
+/** A client of a store in this process. Close it, or use `await using`. */
+export class Embedded extends Client {
+  readonly #services: Services;
+  readonly #node: RunningNode | undefined;
+
+  constructor(services: Services, node: RunningNode | undefined) {
+    super(new LocalPlane(services, version));
+    this.#services = services;
+    this.#node = node;
+  }
+
+  /** Lets what runs here end for `graceMs` (default 10 s), gives the rest back, and closes the store. Cancels nothing. */
+  async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    await this.#node?.stop(options);
+    await this.#services.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Opens a store and, unless `run` is false, carries runs out in this process. Throws AppErrors. */
+export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { store, namespace, run = true, include, concurrency, migrate } = options;
+  const root = resolve(options.root ?? ".");
+  const services = await openServices({
+    address: store,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(migrate === undefined ? {} : { migrate }),
+  });
+  try {
+    if (include !== undefined) await applyProject(services, { root, include });
+    const node = run
+      ? await startNode(services, { root, ...(concurrency === undefined ? {} : { concurrency }) })
+      : undefined;
+    return new Embedded(services, node);
+  } catch (error) {
+    await services.close();
+    throw error;
+  }
+}
