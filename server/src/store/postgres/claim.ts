@@ -66,7 +66,8 @@ const claimText = `
   with ${memberText},
   due as materialized (
     select r.id from holdfast.runs r
-    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and (select count(*) from member) = 1
+    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.priority is not null
+      and (select count(*) from member) = 1
     order by r.priority desc, r.ord limit $3 for update of r skip locked
   ),
   ${takeText}`;

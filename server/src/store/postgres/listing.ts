@@ -34,9 +34,10 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
     return byStatusText(conditions, given(textArray(filter.statuses)));
   }
   if (filter.statuses !== undefined) conditions.push(`r.status = any(${given(textArray(filter.statuses))}::text[])`);
-  if (filter.rootsOnly || filter.definition !== undefined || filter.parentId !== undefined) {
-    return `${pageText(conditions)}`;
-  }
+  if (filter.definition !== undefined || filter.parentId !== undefined) return pageText(conditions);
+  // Opens the indexes over everything; see the migration.
+  conditions.push("r.depth is not null");
+  if (filter.rootsOnly) return pageText(conditions);
   const below = pageText([...conditions, "r.parent_id is not null"]);
   return `select * from ((${pageText([...conditions, "r.parent_id is null"])}) union all (${below})) t
     order by t.ord desc limit $3`;

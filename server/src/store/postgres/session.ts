@@ -28,7 +28,7 @@ export interface Runner {
  * Every statement here is meant to find its rows through an index, from few to many. Plans are made once and kept, often while
  * the tables are still empty or their statistics old, so the planner is not offered what is only right for small tables.
  */
-const settings = `
+export const plannerSettings = `
   set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
   set enable_bitmapscan = off; set timezone = 'UTC'; set search_path = pg_catalog`;
 
@@ -69,7 +69,7 @@ export class Session implements Runner {
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#sql.unsafe(settings);
+      await session.#sql.unsafe(plannerSettings);
       session.#reserved = await session.#sql.reserve();
       return session;
     } catch (error) {

@@ -93,7 +93,10 @@ create table holdfast.runs (
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
 -- Hot: only rows that somebody may want now. Ended rows leave these.
-create index runs_ready on holdfast.runs (namespace, priority desc, ord) where status = 'ready' and wake_at is null;
+-- `priority is not null` always holds: a claim of certain queues leaves it out, and so cannot be planned on this index, where
+-- it would read the runs of all the others.
+create index runs_ready on holdfast.runs (namespace, priority desc, ord)
+  where status = 'ready' and wake_at is null and priority is not null;
 create index runs_ready_in_queue on holdfast.runs (namespace, queue, priority desc, ord)
   where status = 'ready' and wake_at is null;
 create index runs_wake on holdfast.runs (wake_at, ord) where status = 'ready' and wake_at is not null;
@@ -102,9 +105,10 @@ create index runs_expiry on holdfast.runs (expires_at, ord)
 create index runs_claimed on holdfast.runs (claimed_by) where claimed_by is not null;
 create index runs_live_tree on holdfast.runs (root_id) where parent_id is not null and ended_at is null;
 
--- Lists. Each row stands in one of the first two.
-create index runs_roots on holdfast.runs (namespace, ord) where parent_id is null;
-create index runs_below on holdfast.runs (namespace, ord) where parent_id is not null;
+-- Lists. Each row stands in one of the first two; `depth is not null`, which always holds, is left out by lists that another
+-- index serves better.
+create index runs_roots on holdfast.runs (namespace, ord) where parent_id is null and depth is not null;
+create index runs_below on holdfast.runs (namespace, ord) where parent_id is not null and depth is not null;
 create index runs_by_definition on holdfast.runs (namespace, definition, ord);
 -- Most ended runs succeeded: these are found in the lists above, the others here.
 create index runs_by_status on holdfast.runs (namespace, status, ord) where status <> 'succeeded';

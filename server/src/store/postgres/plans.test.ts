@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { RunRow } from "../../core/index.ts";
+import { next, World as TestWorld, type World } from "../contract/world.contract.ts";
+import { claimRuns } from "./claim.ts";
+import { TestDatabase } from "./database.fixture.ts";
+import { listExpired, listLiveTrees, wakeDue } from "./endings.ts";
+import { insertRoots } from "./enqueue.ts";
+import { listRuns } from "./listing.ts";
+import { insertLogs } from "./logs.ts";
+import { listOrphans } from "./membership.ts";
+import { PlanProbe, type Visits } from "./plans.fixture.ts";
+import { deleteTrees } from "./pruning.ts";
+import { findRun, findScopes, listTree } from "./reading.ts";
+import { updateRuns } from "./run-rows.ts";
+import { plannerSettings } from "./session.ts";
+import { listOpenEdges, lockRunsWithLinks } from "./settling.ts";
+import { recordSteps } from "./steps.ts";
+import { listEvents, listTopic, moveEvents } from "./topics.ts";
+
+// The fault that this must catch: a hot statement that reads ended runs. It is carried out beside none and beside 100,000 of
+// them, right after they ended (dead entries everywhere, old statistics) and after a vacuum, planned with and without its
+// values; the rows that it visits must be the same.
+
+const endedRuns = 100_000;
+
+let database: TestDatabase;
+let world: World;
+let live: RunRow[];
+
+before(async () => {
+  database = await TestDatabase.create();
+  world = new TestWorld({ store: await database.open(), close: async () => {} });
+  const memberId = await world.member();
+  live = await Promise.all(Array.from({ length: 10 }, () => world.running({}, memberId)));
+  await Promise.all(Array.from({ length: 50 }, () => world.enqueue()));
+  await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
+  const failed = await world.running();
+  await world.finish(failed, next.failure());
+});
+after(() => database.drop());
+
+/** Every hot statement, on what is live. */
+async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
+  const ids = live.map((run) => run.id);
+  const claim = { namespace: "shop", limitRows: 20, memberId: "node-1" };
+  const ignore = () => {};
+  await insertRoots(probe, [world.row(), world.row()]);
+  // The probe answers no rows, which is taken for a member that is gone.
+  await claimRuns(probe, { ...claim, queues: null }).catch(ignore);
+  await claimRuns(probe, { ...claim, queues: ["default", "etl"] }).catch(ignore);
+  await lockRunsWithLinks(probe, ids);
+  await listOpenEdges(probe, ids);
+  await updateRuns(probe, live);
+  await recordSteps(
+    probe,
+    live.map((run) => ({ runId: run.id, epoch: 1, generation: 1, key: "s", value: 1 })),
+  );
+  await insertLogs(
+    probe,
+    live.map((run) => ({ runId: run.id, epoch: 1, seq: 1, at: 1, stream: "log", level: "info", text: "" })),
+  );
+  await moveEvents(probe, 20);
+  await wakeDue(probe, 10);
+  await listExpired(probe, 10);
+  await listOrphans(probe, 10);
+  await listLiveTrees(probe, ids);
+  await deleteTrees(probe, 3_600_000, 10);
+  await findRun(probe, ids[0] ?? "");
+  await listTree(probe, { rootId: ids[0] ?? "", limitRows: 10 });
+  await findScopes(probe, [{ parentId: ids[0] ?? "", names: ["a"] }]);
+  await listEvents(probe, { runId: ids[0] ?? "", after: 0, limitRows: 10 });
+  await listTopic(probe, { namespace: "shop", after: 0, limitRows: 10 });
+  const visits = new Map(probe.names.map((name) => [name, probe.of(name)]));
+  const filter = { namespace: "shop", rootsOnly: true, limitRows: 5 };
+  for (const [name, more] of Object.entries({
+    newest: {},
+    failed: { statuses: ["failed"] },
+    ready: { statuses: ["ready", "running"] },
+    definition: { definition: "nightly" },
+    everything: { rootsOnly: false },
+  } as const)) {
+    await listRuns(probe, { ...filter, ...more });
+    visits.set(`listRuns: ${name}`, probe.of("listRuns"));
+  }
+  return visits;
+}
+
+/** Runs that have gone through all their states, so that every index has seen them come and go. */
+async function endMany(): Promise<void> {
+  await database.sql.unsafe(`
+    insert into holdfast.runs (id, root_id, namespace, kind, definition, manifest_hash, name, depth, queue, priority, rule,
+      status, generation, attempt, epoch, losses, takeovers, blocked_by, upstream_succeeded, upstream_failed, upstream_skipped,
+      open_children, children_succeeded, children_failed, children_skipped, ran_ms, last_event, created_at)
+    select 'old' || n, 'old' || n, 'shop', 'task', 'ship', 'h', 'ship', 0, 'default', 0, 'all_success', 'ready', 1, 1, 0, 0, 0,
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1
+    from generate_series(1, ${endedRuns}) n;
+    update holdfast.runs set status = 'succeeded', ended_at = holdfast.clock_ms(), epoch = 1, last_event = 3
+    where id like 'old%'`);
+}
+
+test("hot statements visit the same rows beside none and beside 100,000 ended runs, vacuumed or not", async () => {
+  const sql = await database.sql.reserve();
+  const probe = new PlanProbe(sql);
+  const measure = async () => {
+    const measured = new Map<string, Visits>();
+    for (const plans of ["custom", "generic"] as const) {
+      await probe.prepare(plannerSettings, plans);
+      for (const [name, visits] of await carryOut(probe)) measured.set(`${name} (${plans})`, visits);
+    }
+    return measured;
+  };
+  try {
+    const alone = await measure();
+    await endMany();
+    const crowded = await measure();
+    await database.sql.unsafe("vacuum analyze holdfast.runs");
+    const vacuumed = await measure();
+    for (const [name, { rows }] of alone) {
+      for (const [when, later] of Object.entries({ crowded, vacuumed })) {
+        const visits = later.get(name);
+        assert.ok(visits !== undefined);
+        const scans = [...visits.scans].join(", ");
+        // A page of ended runs may take the place of a page of live ones.
+        assert.ok(visits.rows <= rows + 30, `${name} visits ${visits.rows} rows, alone ${rows}; ${when}; ${scans}`);
+        assert.doesNotMatch(scans, /Seq Scan of runs/, `${name} ${when}`);
+      }
+    }
+    for (const later of [crowded, vacuumed]) {
+      for (const plans of ["custom", "generic"]) {
+        assert.ok(later.get(`claimRuns (${plans})`)?.scans.has("runs_ready"));
+        assert.ok(later.get(`claimRunsOfQueues (${plans})`)?.scans.has("runs_ready_in_queue"));
+        assert.deepEqual([...(later.get(`updateRuns (${plans})`)?.scans ?? [])], ["runs_pkey"]);
+      }
+    }
+  } finally {
+    sql.release();
+  }
+});
