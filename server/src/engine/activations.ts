@@ -20,6 +20,9 @@ import { persist } from "../operations/persistence.ts";
 import type { ActivationEnd, ActivationListener, Placement, RunningActivation } from "../placements/placement.ts";
 import type { Store } from "../store/store.ts";
 
+/** When a placement has no room although a slot was free: a killed child may take a moment to be gone. */
+const noRoomMs = 200;
+
 /** One activation that this node holds, from its claim to its acknowledged end. */
 class Held implements HeldActivation {
   readonly run: RunRow;
@@ -148,7 +151,7 @@ export class Activations {
   }
 
   async #runBody(held: Held, input: Json): Promise<void> {
-    const { definitions, placements, openChannel, grants } = this.#options;
+    const { definitions, placements, openChannel, grants, completion } = this.#options;
     const spec = await definitions.spec(held.run.manifestHash, held.run.definition);
     if (spec.kind !== "task") throw new Error(`"${spec.id}" is not a task`);
     const remainingMs = spec.timeoutMs === undefined ? undefined : spec.timeoutMs - held.run.ranMs;
@@ -159,11 +162,16 @@ export class Activations {
       await this.#conclude(held, { how: "aborted", reason: held.abortReason ?? "", ranMs: 0 }, spec);
       return;
     }
+    const placement = placements[spec.placement];
+    if (placement.free <= 0) {
+      await completion.giveBack(held, noRoomMs);
+      return;
+    }
     const listener: ActivationListener = {
       call: openChannel(held, held.log, grants),
       lines: (lines) => held.log.write(lines).catch((error: unknown) => this.#note(held, error)),
     };
-    held.running = placements[spec.placement].start({ start, task: spec, remainingMs, grants }, listener);
+    held.running = placement.start({ start, task: spec, remainingMs, grants }, listener);
     await this.#conclude(held, await held.running.ended, spec);
   }
 

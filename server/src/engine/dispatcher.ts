@@ -94,8 +94,8 @@ export class Dispatcher implements Loop, LocalSlots {
 
   #carryOut(run: RunRow, memberId: string | null): void {
     const { activations, membership, bell } = this.#options;
-    // Claimed under a membership that has ended meanwhile: others have taken it over.
-    if (memberId !== membership.heldId) return;
+    // Claimed under a membership that has ended meanwhile: others have taken it over. Or while stopping: leaving takes it back.
+    if (memberId !== membership.heldId || this.#stopping) return;
     this.#active += 1;
     const over = () => {
       this.#active -= 1;

@@ -12,6 +12,9 @@ import { Rescuer } from "./rescuer.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Timer } from "./timer.ts";
 
+/** How long a stopping node tries to tell the store, once its bodies have been told to end. */
+const farewellMs = 15_000;
+
 export interface EngineOptions {
   readonly store: Store;
   readonly runs: Runs;
@@ -82,12 +85,14 @@ export class Engine {
     const drained = this.#dispatcher.drain().finally(() => over.abort());
     await clock.sleep(graceMs, over.signal);
     activations.abortAll("the node is stopping");
+    // A store that is away cannot be told: then the lease runs out, and others take over.
+    void clock.sleep(farewellMs, over.signal).then(() => over.signal.aborted || activations.revokeAll());
     await drained;
     this.#stopRings();
     this.#stop.abort();
     await Promise.all(this.#loops);
     try {
-      await this.#membership.leave();
+      await Promise.race([this.#membership.leave(), clock.sleep(farewellMs)]);
     } catch (error) {
       log.warn({ err: error }, "The node could not say goodbye to the store; its lease will run out.");
     }
