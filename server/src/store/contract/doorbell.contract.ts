@@ -49,6 +49,16 @@ export function doorbellContract(contract: Contract, subject: ContractSubject): 
     await until(async () => heard.has("cancelling"));
   });
 
+  contract("a run whose moment has come and that was woken rings that something is ready", async (world) => {
+    const { id, epoch } = await world.running();
+    await world.finish({ id, epoch }, next.retry(20));
+    await world.pass(40);
+    await quiet(world.store);
+    const heard = listen(world.store);
+    assert.equal((await world.store.wakeRuns({ limitRows: 10 })).woken, 1);
+    await until(async () => heard.has("ready"));
+  });
+
   contract("a takeover rings that something is ready", async (world) => {
     const id = await world.member();
     await world.running({}, id);
