@@ -1,5 +1,4 @@
-/** Prints the event stream of `node --test` as one line a file, with what failed right below, and counts. */
-import { relative } from "node:path";
+/** Prints the event stream of `node --test` over a file as one line, with what failed right below, and counts. */
 import type { TestsStream } from "node:test";
 import { inspect } from "node:util";
 import pc from "picocolors";
@@ -12,56 +11,36 @@ export interface TestCounts {
 }
 
 interface FileReport {
-  counts: TestCounts;
-  failures: string[];
+  readonly counts: TestCounts;
+  readonly failures: string[];
   said: string;
   /** Names of the suites and tests that enclose the one that is reported next, by nesting. */
-  path: string[];
+  readonly path: string[];
 }
 
 const maxSaidCharacters = 20_000;
 
-export async function report(events: TestsStream, options: { root: string }): Promise<TestCounts> {
-  const total: TestCounts = { passed: 0, failed: 0, skipped: 0 };
-  const files = new Map<string, FileReport>();
-  const reportOf = (file: string | undefined): FileReport => {
-    const key = file ?? "";
-    const known = files.get(key) ?? { counts: { passed: 0, failed: 0, skipped: 0 }, failures: [], said: "", path: [] };
-    files.set(key, known);
-    return known;
-  };
-  const finish = (file: string, durationMs: number) => {
-    const done = reportOf(file);
-    files.delete(file);
-    print({ name: relative(options.root, file), durationMs, done });
-    total.passed += done.counts.passed;
-    total.failed += done.counts.failed;
-    total.skipped += done.counts.skipped;
-  };
+/** Reads the events of one test file to their end, prints it, and answers its counts. */
+export async function report(events: TestsStream, options: { name: string }): Promise<TestCounts> {
+  const startedMs = performance.now();
+  const file: FileReport = { counts: { passed: 0, failed: 0, skipped: 0 }, failures: [], said: "", path: [] };
+  const { counts } = file;
   for await (const { type, data } of events) {
     if (type === "test:start") {
-      const { path } = reportOf(data.file);
-      path.length = data.nesting;
-      path.push(data.name);
+      file.path.length = data.nesting;
+      file.path.push(data.name);
     } else if (type === "test:pass") {
-      const { counts } = reportOf(data.file);
       if (data.details.type === "suite") continue;
       if (data.skip !== undefined || data.todo !== undefined) counts.skipped++;
       else counts.passed++;
     } else if (type === "test:fail") {
-      fail(reportOf(data.file), data);
+      fail(file, data);
     } else if (type === "test:stdout" || type === "test:stderr") {
-      const file = reportOf(data.file);
       file.said = (file.said + data.message).slice(-maxSaidCharacters);
-    } else if (type === "test:summary" && data.file !== undefined) {
-      finish(data.file, data.duration_ms);
     }
   }
-  // A file whose process died before its summary.
-  for (const [file, { counts, failures }] of files) {
-    if (counts.passed + failures.length > 0) finish(file, 0);
-  }
-  return total;
+  print({ name: options.name, durationMs: performance.now() - startedMs, file });
+  return counts;
 }
 
 type Failure = Extract<TestsStream extends AsyncIterable<infer E> ? E : never, { type: "test:fail" }>["data"];
@@ -78,12 +57,12 @@ function fail(file: FileReport, data: Failure): void {
   file.failures.push(`${pc.red("✗")} ${path}${place}\n${inspect(cause, { colors: pc.isColorSupported, depth: 8 })}`);
 }
 
-function print({ name, durationMs, done }: { name: string; durationMs: number; done: FileReport }): void {
-  const { passed, failed, skipped } = done.counts;
+function print({ name, durationMs, file }: { name: string; durationMs: number; file: FileReport }): void {
+  const { passed, failed, skipped } = file.counts;
   const ok = failed === 0;
   const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
   const seconds = pc.dim(`${(durationMs / 1000).toFixed(1)} s`);
   console.log(`${ok ? pc.green("✓") : pc.red("✗")} ${name}  ${counts.filter(Boolean).join(", ")} ${seconds}`);
-  if (done.said !== "") console.log(pc.dim(done.said.trimEnd().replaceAll(/^/gm, "    ")));
-  for (const failure of done.failures) console.log(failure.replaceAll(/^/gm, "    "));
+  if (file.said !== "") console.log(pc.dim(file.said.trimEnd().replaceAll(/^/gm, "    ")));
+  for (const failure of file.failures) console.log(failure.replaceAll(/^/gm, "    "));
 }

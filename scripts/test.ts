@@ -3,9 +3,9 @@
  * narrow the tests to files whose path contains one of them. The last line is always `N passed, N failed`.
  */
 import { randomUUID } from "node:crypto";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run } from "node:test";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
@@ -15,9 +15,9 @@ import { findOrphans, runVariable } from "./orphans.ts";
 import { report } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
-const testTimeoutMs = 15 * 60_000;
-/** A test that hangs with a timer open outlives its own timeout; this ends it. */
-const runTimeoutMs = 45 * 60_000;
+/** A file is killed after this, also when its tests are done and something of theirs keeps it alive. */
+const fileLimitMs = { fast: 60_000, unit: 5 * 60_000, processes: 10 * 60_000 };
+const runLimitMs = 45 * 60_000;
 
 const { values, positionals } = parseArgs({
   options: { fast: { type: "boolean", default: false } },
@@ -26,11 +26,23 @@ const { values, positionals } = parseArgs({
 const total = { passed: 0, failed: 0, skipped: 0 };
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(new Error(signal)));
-setTimeout(() => interrupted.abort(new Error(`${runTimeoutMs / 60_000} minutes have passed`)), runTimeoutMs).unref();
+setTimeout(() => interrupted.abort(new Error(`${runLimitMs / 60_000} minutes have passed`)), runLimitMs).unref();
 
 const wanted = (file: string) => positionals.length === 0 || positionals.some((part) => file.includes(part));
-/** Test files that start a database say so by importing this. */
-const needsPostgres = (file: string) => readFileSync(join(root, file), "utf8").includes("test/postgres.ts");
+const reached = new Map<string, boolean>();
+
+/** Whether a file comes to test/postgres.ts by its relative imports: such a test file wants a database. */
+function needsPostgres(file: string): boolean {
+  if (file === join("test", "postgres.ts")) return true;
+  const known = reached.get(file);
+  if (known !== undefined) return known;
+  reached.set(file, false);
+  const path = join(root, file);
+  const imports = existsSync(path) ? readFileSync(path, "utf8").matchAll(/(?:from|import\() ?"(\.[^"]+\.ts)"/g) : [];
+  const needs = [...imports].some(([, target = ""]) => needsPostgres(join(dirname(file), target)));
+  reached.set(file, needs);
+  return needs;
+}
 
 const unitPatterns = [
   "{protocol,sdk,server}/src/**/*.test.ts",
@@ -54,31 +66,44 @@ const processFiles = globSync("test/**/*.test.ts", { cwd: root })
 
 const runId = randomUUID();
 
-async function runTests(options: { title: string; files: string[]; concurrency: number; postgresUrl: string }) {
-  if (options.files.length === 0 || interrupted.signal.aborted) return;
-  console.log(pc.bold(`\n${options.title}`));
+interface Stage {
+  readonly title: string;
+  readonly files: readonly string[];
+  readonly concurrency: number;
+  readonly limitMs: number;
+  readonly postgresUrl: string;
+}
+
+async function runTests({ title, files, concurrency, limitMs, postgresUrl }: Stage): Promise<void> {
+  if (files.length === 0 || interrupted.signal.aborted) return;
+  console.log(pc.bold(`\n${title}`));
   // A developer's own settings must not steer the tests, except which seeds they try.
   const own = Object.entries(process.env).filter(([name]) => !/^HOLDFAST_(?!SEED)/.test(name));
   const env = {
     ...Object.fromEntries(own),
     [runVariable]: runId,
-    HOLDFAST_TEST_POSTGRES_URL: options.postgresUrl,
+    HOLDFAST_TEST_POSTGRES_URL: postgresUrl,
     // Stripping the types of a hundred files costs each test process a third of a second otherwise.
     NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "holdfast-tests"),
   };
-  const events = run({
-    files: options.files.map((file) => join(root, file)),
-    concurrency: options.concurrency,
-    timeout: testTimeoutMs,
-    execArgv: ["--conditions=@holdfast/source"],
-    cwd: root,
-    env,
-    signal: interrupted.signal,
-  });
-  const counts = await report(events, { root });
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
+  const waiting = [...files];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      if (interrupted.signal.aborted) return;
+      const events = run({
+        files: [join(root, file)],
+        execArgv: ["--conditions=@holdfast/source"],
+        cwd: root,
+        env,
+        signal: AbortSignal.any([interrupted.signal, AbortSignal.timeout(limitMs)]),
+      });
+      const counts = await report(events, { name: file });
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
 }
 
 async function runEverything(): Promise<void> {
@@ -91,14 +116,26 @@ async function runEverything(): Promise<void> {
     total.passed += checks.passed;
     total.failed += checks.failed;
   }
-  const needed = [...unitFiles, ...processFiles].some(needsPostgres);
+  const needed = [...unitFiles, ...processFiles].some((file) => needsPostgres(file));
   process.env[runVariable] = runId;
   const postgres = needed && !interrupted.signal.aborted ? await startPostgres() : undefined;
   const postgresUrl = postgres?.url ?? "";
   try {
-    await runTests({ title: "Tests", files: unitFiles, concurrency: availableParallelism(), postgresUrl });
-    // These start nodes, kill them and watch leases: one at a time, so that they do not starve each other.
-    await runTests({ title: "Tests of several processes", files: processFiles, concurrency: 1, postgresUrl });
+    await runTests({
+      title: "Tests",
+      files: unitFiles,
+      concurrency: availableParallelism(),
+      limitMs: values.fast ? fileLimitMs.fast : fileLimitMs.unit,
+      postgresUrl,
+    });
+    await runTests({
+      title: "Tests of several processes",
+      files: processFiles,
+      // They start nodes, kill them and watch leases: one at a time, so that they do not starve each other.
+      concurrency: 1,
+      limitMs: fileLimitMs.processes,
+      postgresUrl,
+    });
   } finally {
     await postgres?.stop();
   }
