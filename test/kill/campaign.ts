@@ -1,0 +1,394 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isAppError, isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
+import { canonicalHash } from "../../server/src/canonical.ts";
+import type { Store } from "../../server/src/store/store.ts";
+import type { TestPostgres } from "../postgres.ts";
+import { Chance } from "../simulation/chance.ts";
+import { Ambush } from "./ambush.ts";
+import { calm, type Expected, expectTask, expectWorkflow, randomScript, randomWorkload, type Workload } from "./workload.ts";
+import { NodeProcess } from "./node-process.ts";
+import type { Reached } from "./points.ts";
+import { processesWithin, signal, until } from "./processes.ts";
+
+// A campaign: a store, nodes, work without end, and strikes at it. Then it is left in peace, and every run has to end, and
+// end right (verdict.ts).
+
+export const namespace = "default";
+
+export type Victim = "node killed" | "node stopped" | "child killed" | "child stopped" | "database killed" | "database stopped";
+
+/** `point` undefined: at a random moment. */
+export interface Strike {
+  readonly point: string | undefined;
+  readonly victim: Victim;
+}
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly leaseMs: number;
+  /** The store's address, once per campaign; it gets the campaign's folder. */
+  readonly address: (folder: string) => Promise<string> | string;
+  /** A client of the test's own on the store, opened once the first node runs. */
+  readonly openStore: (address: string) => Promise<Store>;
+  readonly concurrency?: number;
+  /** The server that database strikes are for. */
+  readonly database?: TestPostgres;
+}
+
+/** A root that was asked for, by its key. */
+export interface Root {
+  readonly key: string;
+  readonly definition: string;
+  readonly expected: Expected;
+  /** Undefined until the store has acknowledged it. */
+  id: string | undefined;
+}
+
+const reachLimitMs = 40_000;
+const peaceLimitMs = 180_000;
+
+export class Campaign {
+  readonly folder: string;
+  readonly chance: Chance;
+  readonly workload: Workload;
+  readonly roots: Root[] = [];
+  /** What a reader of the topic saw, in its order. */
+  readonly topic: TopicEvent[] = [];
+  /** Strikes that were carried out at each point. */
+  readonly hits = new Map<string, number>();
+  readonly victims = new Map<string, number>();
+  /** When a node was killed or stopped, by the machine's clock. */
+  readonly nodeStrikes: number[] = [];
+  readonly #options: CampaignOptions;
+  readonly #ambush: Ambush;
+  readonly #nodes: NodeProcess[] = [];
+  readonly #asking = new Set<Promise<unknown>>();
+  readonly #faults: unknown[] = [];
+  readonly #doomed = new Set<NodeProcess>();
+  /** What was done and when, for whoever has to understand a failure. */
+  readonly #trace: string[] = [];
+  #address = "";
+  #store: Store | undefined;
+  #booted = 0;
+  #position = 0;
+  #closed = false;
+  #reading: Promise<void> | undefined;
+
+  constructor(options: CampaignOptions) {
+    this.#options = options;
+    this.folder = mkdtempSync(join(tmpdir(), "hf-kill-"));
+    this.chance = new Chance(options.seed);
+    this.workload = randomWorkload(this.chance);
+    this.#ambush = new Ambush(this.folder);
+  }
+
+  get store(): Store {
+    if (this.#store === undefined) throw new Error("the campaign has not begun");
+    return this.#store;
+  }
+
+  get nodes(): readonly NodeProcess[] {
+    return this.#nodes;
+  }
+
+  async begin(): Promise<void> {
+    this.#address = await this.#options.address(this.folder);
+    for (let i = 0; i < this.#options.nodes; i++) this.boot();
+    await Promise.all(this.#nodes.map((node) => node.ready));
+    this.#store = await this.#options.openStore(this.#address);
+    const manifests = this.workload.manifests.map((manifest) => {
+      const kind = manifest.definitions[manifest.root]?.kind ?? "task";
+      return { id: manifest.root, kind, hash: canonicalHash(manifest), manifest };
+    });
+    await this.store.applyManifests({ namespace, manifests });
+    this.#reading = this.#readTopic();
+  }
+
+  boot(): NodeProcess {
+    const { leaseMs, concurrency = 4 } = this.#options;
+    const node = new NodeProcess({ folder: this.folder, name: `n${this.#booted++}`, address: this.#address, leaseMs, concurrency });
+    this.#nodes.push(node);
+    this.#note(`${node.name} boots as ${node.pid}`);
+    void node.exited.then(() => {
+      if (!this.#doomed.has(node) && !this.#closed) this.#faults.push(new Error(`${node.name} ended by itself`));
+    });
+    return node;
+  }
+
+  /** Asks for a run until it is acknowledged, of whichever node lives. */
+  start(definition: string, expected: Expected, request: Omit<StartRun, "definition" | "key"> = {}): Root {
+    const root: Root = { key: `key-${this.roots.length}`, definition, expected, id: undefined };
+    this.roots.push(root);
+    this.#track(async () => {
+      root.id = (await this.#insist({ start: { definition, key: root.key, ...request } })).runId;
+    });
+    return root;
+  }
+
+  /** A run that sits until it is cancelled, and its cancel. */
+  startAndCancel(): void {
+    const expected = { status: "cancelled", outcome: "failed" } as const;
+    const root = this.start("vigil", expected);
+    const afterMs = this.chance.between(0, 600);
+    this.#track(async () => {
+      await until("the run is acknowledged", () => root.id, peaceLimitMs);
+      await delay(afterMs);
+      await this.#insist({ cancel: root.id ?? "" });
+    });
+  }
+
+  /** Some work of each kind. */
+  feed(): void {
+    const flow = this.chance.pick(this.workload.flows);
+    this.start(flow, expectWorkflow(flow, this.workload));
+    const script = randomScript(this.chance);
+    this.start("unit", expectTask(script), { input: { ...script } });
+    const startAfter = new Date(Date.now() + this.chance.between(50, 300)).toISOString();
+    this.start("unit", expectTask(calm), { input: { ...calm, steps: 1, workMs: 10 }, startAfter });
+    if (this.chance.happens(0.4)) this.startAndCancel();
+  }
+
+  /** Strikes; the strike is counted where it fell. False when nobody came to the point. */
+  async strike({ point, victim }: Strike): Promise<boolean> {
+    if (this.#faults.length > 0) throw this.#faults[0];
+    this.feed();
+    const reached = point === undefined ? undefined : await this.#lieInWait(point);
+    if (point === undefined) await delay(this.chance.between(30, 500));
+    else if (reached === undefined) return false;
+    const name = point ?? "random";
+    this.#note(`${victim} at ${name} (${reached?.pid ?? "?"})`);
+    this.hits.set(name, (this.hits.get(name) ?? 0) + 1);
+    this.victims.set(victim, (this.victims.get(victim) ?? 0) + 1);
+    await this.#hit(victim, reached);
+    return true;
+  }
+
+  /** Waits until everything that was asked for has ended and all of its history has been read. */
+  async peace(): Promise<void> {
+    this.#note("peace");
+    await Promise.all(this.#asking);
+    if (this.#faults.length > 0) throw this.#faults[0];
+    const open = new Set(this.roots);
+    try {
+      await until("all runs have ended", async () => {
+        for (const root of open) {
+          const run = await this.#patiently(() => this.store.findRun({ id: root.id ?? "" }));
+          if (run === undefined) throw new Error(`P1 the acknowledged run ${root.id} is lost`);
+          if (!isEnded(run.status)) return undefined;
+          open.delete(root);
+        }
+        return true;
+      }, peaceLimitMs);
+    } catch (error) {
+      throw new Error(`P1 stuck: ${await this.#describe(open)}`, { cause: error });
+    }
+    await until("the topic has been read to its end", async () => {
+      const { last } = await this.store.listTopic({ namespace, after: Number.MAX_SAFE_INTEGER, limitRows: 1 });
+      const { moved } = await this.store.sequenceEvents({ limitRows: 1 });
+      return moved === 0 && last === this.#position ? true : undefined;
+    });
+  }
+
+  /** Stops the nodes in order and looks that nothing is left; or, after a failure, ends everything at once. */
+  async end(isOrderly: boolean): Promise<void> {
+    this.#closed = true;
+    try {
+      for (const node of this.#nodes) node.signal(isOrderly ? "SIGCONT" : "SIGKILL");
+      await this.#reading;
+      // SQLite's clients need the owner to say goodbye to.
+      await this.#store?.close();
+      await Promise.all(this.#nodes.map((node) => (isOrderly ? node.stop() : node.kill())));
+    } finally {
+      this.#ambush.close();
+      for (const node of this.#nodes) node.signal("SIGKILL");
+      for (const { pid } of processesWithin(this.folder)) signal(pid, "SIGKILL");
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+
+  logs(): string {
+    const tail = ({ name }: NodeProcess) => readFileSync(join(this.folder, `${name}.log`), "utf8").slice(-1_500);
+    const nodes = this.#nodes.map((node) => `${node.name} (${node.pid}): ${tail(node)}`);
+    return [...this.#trace, ...nodes].join("\n");
+  }
+
+  async #lieInWait(point: string): Promise<Reached | undefined> {
+    this.#ambush.arm(point);
+    const deadline = performance.now() + reachLimitMs;
+    for (let looks = 0; performance.now() < deadline; looks++) {
+      this.#provoke(point, looks);
+      const reached = await this.#ambush.next(1_500);
+      if (reached !== undefined) return reached;
+      if (this.roots.filter(({ id }) => id === undefined).length < 20) this.feed();
+    }
+    this.#note(`nobody came to ${point}`);
+    this.#ambush.disarm(point);
+    return this.#ambush.next(100);
+  }
+
+  /** What a point needs to be come to, besides work. */
+  #provoke(point: string, looks: number): void {
+    const verb = point.split(".")[0] ?? "";
+    if (verb === "loss") {
+      const child = this.#someChild();
+      if (child !== undefined) signal(child, "SIGKILL");
+    } else if (point === "judge.after" || verb === "join") {
+      // A node needs time to start, and a judge a lease.
+      if (looks % 8 !== 0) return;
+      this.#track(() => this.#replace(this.chance.pick(this.#living())));
+    } else if (["cancel", "cancelling", "give-back", "body"].includes(verb)) this.startAndCancel();
+    else if (verb === "retry") this.start("unit", expectTask(calm), { input: { ...calm, failures: 1 } });
+    else if (verb === "skip") this.start("unit", expectTask({ then: "skip" }), { input: { ...calm, then: "skip" } });
+    else if (verb === "failure") this.start("unit", expectTask({ then: "fatal" }), { input: { ...calm, then: "fatal" } });
+  }
+
+  async #hit(victim: Victim, reached: Reached | undefined): Promise<void> {
+    const { leaseMs, database } = this.#options;
+    const node = this.#nodeOf(reached?.pid) ?? this.chance.pick(this.#living());
+    const goOn = () => reached !== undefined && signal(reached.pid, "SIGCONT");
+    const overLeaseMs = leaseMs * (1.2 + this.chance.fraction());
+    switch (victim) {
+      case "node killed":
+        this.nodeStrikes.push(Date.now());
+        await this.#replace(node);
+        return;
+      case "node stopped":
+        this.nodeStrikes.push(Date.now());
+        node.signal("SIGSTOP");
+        await delay(overLeaseMs);
+        node.signal("SIGCONT");
+        goOn();
+        return;
+      case "child killed":
+      case "child stopped": {
+        const isChild = reached !== undefined && reached.pid !== node.pid;
+        const child = isChild ? reached.pid : await this.#childOf(node);
+        if (victim === "child killed") signal(child, "SIGKILL");
+        else signal(child, "SIGSTOP");
+        if (!isChild) goOn();
+        // Sometimes it is never continued: then its timeout or its cancel ends it.
+        if (victim === "child stopped" && this.#options.nodes > 1 && this.chance.happens(0.5)) {
+          await delay(overLeaseMs);
+          signal(child, "SIGCONT");
+        }
+        return;
+      }
+      case "database killed":
+        await database?.kill();
+        if (this.chance.happens(0.5)) goOn();
+        await delay(this.chance.happens(0.5) ? overLeaseMs : 50);
+        await database?.restart();
+        goOn();
+        return;
+      case "database stopped":
+        database?.freeze();
+        if (this.chance.happens(0.5)) goOn();
+        await delay(overLeaseMs);
+        database?.thaw();
+        goOn();
+    }
+  }
+
+  /** Kills a node, sees that nothing is left of it, and starts another in its place. */
+  async #replace(node: NodeProcess): Promise<void> {
+    if (this.#doomed.has(node)) return;
+    this.#doomed.add(node);
+    await node.kill();
+    this.boot();
+  }
+
+  #nodeOf(pid: number | undefined): NodeProcess | undefined {
+    if (pid === undefined) return undefined;
+    return this.#living().find((node) => node.pid === pid || processesWithin(node.folder).some((one) => one.pid === pid));
+  }
+
+  #living(): NodeProcess[] {
+    return this.#nodes.filter((node) => !node.hasExited && !this.#doomed.has(node));
+  }
+
+  #note(text: string): void {
+    this.#trace.push(`${(performance.now() / 1_000).toFixed(2)} ${text}`);
+  }
+
+  /** A process that runs a body, or waits for one, below this node; started soon if there is none now. */
+  #childOf(node: NodeProcess): Promise<number> {
+    return until("the node has a child", () => this.#childrenOf(node)[0], reachLimitMs);
+  }
+
+  #someChild(): number | undefined {
+    const children = this.#living().flatMap((node) => this.#childrenOf(node));
+    return children.length === 0 ? undefined : this.chance.pick(children);
+  }
+
+  /** The busiest last started first. */
+  #childrenOf({ folder }: NodeProcess): number[] {
+    const children = processesWithin(folder).filter(({ command }) => command.includes("child.ts"));
+    return children.map(({ pid }) => pid).sort((a, b) => Number(this.#hasActed(b)) - Number(this.#hasActed(a)));
+  }
+
+  #hasActed(pid: number): boolean {
+    return this.effects().slice(-20).some((line) => line.includes(`"pid":${pid}}`));
+  }
+
+  /** The lines of the file in which bodies say what they do. */
+  effects(): string[] {
+    try {
+      return readFileSync(join(this.folder, "effects"), "utf8").trim().split("\n");
+    } catch {
+      return [];
+    }
+  }
+
+  async #insist(question: Parameters<NodeProcess["ask"]>[0]) {
+    for (;;) {
+      const ready = this.#living().filter(({ isReady }) => isReady);
+      const answer = ready.length === 0 ? undefined : await this.chance.pick(ready).ask(question);
+      if (answer !== undefined && "runId" in answer) return answer;
+      if (answer !== undefined && answer.code !== "store_unavailable") throw new Error(answer.failed);
+      if (this.#closed) throw new Error("the campaign is over");
+      await delay(50);
+    }
+  }
+
+  #track(work: () => Promise<void>): void {
+    const done = work().catch((error: unknown) => void this.#faults.push(error));
+    this.#asking.add(done);
+  }
+
+  async #readTopic(): Promise<void> {
+    while (!this.#closed) {
+      const limitRows = this.chance.between(1, 200);
+      const page = await this.#patiently(() => this.store.listTopic({ namespace, after: this.#position, limitRows }));
+      this.topic.push(...page.events);
+      this.#position = page.events.at(-1)?.position ?? this.#position;
+      if (page.events.length === 0) await delay(100);
+    }
+  }
+
+  /** Reads while the store comes and goes. */
+  async #patiently<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!isAppError(error, "store_unavailable") || this.#closed) throw error;
+        await delay(50);
+      }
+    }
+  }
+
+  async #describe(open: ReadonlySet<Root>): Promise<string> {
+    const lines: string[] = [];
+    for (const { id, definition, key } of [...open].slice(0, 5)) {
+      const tree = id === undefined ? [] : await this.store.listTree({ rootId: id, limitRows: 50 }).catch(() => []);
+      const live = tree.filter(({ status }) => !isEnded(status));
+      const text = live.map((run) => `${run.name} ${run.status} epoch ${run.epoch} of ${run.claimedBy} blocked by ${run.blockedBy}`);
+      lines.push(`${definition} ${key} ${id}: ${text.join(", ")}`);
+    }
+    return `${open.size} runs\n${lines.join("\n")}\n${this.logs()}`;
+  }
+}

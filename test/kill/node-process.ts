@@ -1,0 +1,115 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import type { StartRun } from "@holdfast/protocol";
+import type { Question, Told } from "./node.ts";
+import { processesWithin, processOf, until } from "./processes.ts";
+
+const program = join(import.meta.dirname, "node.ts");
+
+export interface NodeStart {
+  readonly folder: string;
+  /** Unlike that of any other process of the campaign. */
+  readonly name: string;
+  readonly address: string;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+}
+
+type Ready = Extract<Told, { ready: unknown }>["ready"];
+type Answer = Exclude<Told, { ready: unknown }>;
+
+/** A node in a process of its own. */
+export class NodeProcess {
+  readonly name: string;
+  /** Its children carry this in their environment. */
+  readonly folder: string;
+  readonly ready: Promise<Ready>;
+  readonly exited: Promise<unknown>;
+  readonly #process: ChildProcess;
+  readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
+  #guard: number | undefined;
+  isReady = false;
+  hasExited = false;
+
+  constructor({ folder, name, address, leaseMs, concurrency }: NodeStart) {
+    this.name = name;
+    this.folder = join(folder, name);
+    mkdirSync(this.folder);
+    const output = openSync(join(folder, `${name}.log`), "w");
+    this.#process = fork(program, [folder, address, String(leaseMs), String(concurrency)], {
+      execArgv: ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"],
+      env: { ...process.env, TMPDIR: this.folder },
+      stdio: ["ignore", output, output, "ipc"],
+    });
+    this.exited = once(this.#process, "exit").then(() => this.#hasGone());
+    const ready = Promise.withResolvers<Ready>();
+    this.ready = ready.promise;
+    void this.exited.then(() => ready.reject(new Error(`${name} ended before it was ready`)));
+    ready.promise.catch(() => undefined);
+    this.#process.on("message", (told: Told) => {
+      if (!("ready" in told)) return this.#answered(told);
+      this.#guard = told.ready.guard;
+      this.isReady = true;
+      ready.resolve(told.ready);
+    });
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** Undefined when it ended before it answered. */
+  ask(question: { start: StartRun } | { cancel: string }): Promise<Answer | undefined> {
+    if (this.hasExited) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const id = this.#asked.size + 1;
+      this.#asked.set(id, resolve);
+      this.#process.send({ id, ...question } satisfies Question, (error) => {
+        if (error !== null) resolve(undefined);
+      });
+    });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name);
+  }
+
+  /** Kills it, and waits until nothing of it is left: no child, nothing that a child has started, no guard. */
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.exited;
+    await this.vanished();
+  }
+
+  /** Stops in order. */
+  async stop(): Promise<void> {
+    if (this.hasExited) return;
+    this.#process.send("stop", () => undefined);
+    await this.exited;
+    await this.vanished();
+  }
+
+  async vanished(): Promise<void> {
+    const left = () => {
+      const guard = this.#guard === undefined ? undefined : processOf(this.#guard);
+      const isGuard = guard?.command.includes("holdfast-guard") === true;
+      return [...processesWithin(this.folder), ...(isGuard && guard !== undefined ? [guard] : [])];
+    };
+    try {
+      await until(`nothing is left of ${this.name}`, () => (left().length === 0 ? true : undefined), 30_000);
+    } catch (error) {
+      throw new Error(`orphans: ${JSON.stringify(left())}`, { cause: error });
+    }
+  }
+
+  #answered(answer: Answer): void {
+    this.#asked.get(answer.id)?.(answer);
+  }
+
+  #hasGone(): void {
+    this.hasExited = true;
+    for (const resolve of this.#asked.values()) resolve(undefined);
+  }
+}

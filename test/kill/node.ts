@@ -1,0 +1,75 @@
+/**
+ * A node as the kill tests strike it: `node.ts FOLDER ADDRESS LEASE_MS CONCURRENCY`, its own temporary folder in TMPDIR.
+ * It is composed as any other, with points around its store and its placement, and asked over IPC.
+ */
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
+
+enableCompileCache();
+const { isAppError } = await import("@holdfast/protocol");
+const { openLog } = await import("../../server/src/log.ts");
+const { serve, startNode } = await import("../../server/src/main.ts");
+const { ProcessPlacement } = await import("../../server/src/placements/process/process-placement.ts");
+const { mergeCalls } = await import("../../server/src/store/merging.ts");
+const { openStore } = await import("../../server/src/store/open.ts");
+const { systemClock } = await import("../../server/src/clock.ts");
+const { PointedPlacement } = await import("./pointed-placement.ts");
+const { pointedStore } = await import("./pointed-store.ts");
+const { pass } = await import("./points.ts");
+
+import type { StartRun } from "@holdfast/protocol";
+
+/** What a node is asked, and what it answers. */
+export type Question = { readonly id: number } & ({ readonly start: StartRun } | { readonly cancel: string });
+export type Told =
+  | { readonly ready: { readonly memberId: string | undefined; readonly guard: number | undefined } }
+  | { readonly id: number; readonly runId: string; readonly requested?: number }
+  | { readonly id: number; readonly failed: string; readonly code: string | undefined };
+
+const [folder = "", address = "", leaseMs = "", concurrency = ""] = process.argv.slice(2);
+const root = join(import.meta.dirname, "../..");
+const log = openLog("warn");
+const passHere = (point: string) => pass(folder, point);
+
+process.once("disconnect", () => process.exit(1));
+const store = await openStore(address, { role: "owner", clock: systemClock });
+const services = serve(pointedStore(mergeCalls(store, { clock: systemClock }), passHere), { pollMs: 250 });
+const placement = new ProcessPlacement({
+  projectRoot: root,
+  concurrency: Number(concurrency),
+  abortGraceMs: 1_000,
+  termGraceMs: 1_000,
+  log,
+});
+const node = await startNode(services, {
+  root,
+  log,
+  leaseMs: Number(leaseMs),
+  pollMs: 250,
+  concurrency: Number(concurrency),
+  placement: new PointedPlacement(placement, passHere),
+});
+
+const tell = (told: Told) => process.send?.(told);
+
+async function answer(question: Question): Promise<Told> {
+  const { id } = question;
+  try {
+    if ("cancel" in question) {
+      const { run, requested } = await services.runs.cancel(question.cancel);
+      return { id, runId: run.id, requested };
+    }
+    return { id, runId: (await services.runs.start(question.start)).run.id };
+  } catch (error) {
+    return { id, failed: String(error), code: isAppError(error) ? error.code : undefined };
+  }
+}
+
+process.on("message", (message: Question | "stop") => {
+  if (message !== "stop") return void answer(message).then(tell);
+  void node.stop({ graceMs: 0 }).then(async () => {
+    await services.close();
+    process.disconnect();
+  });
+});
+tell({ ready: { memberId: node.memberId, guard: placement.processes.guard } });

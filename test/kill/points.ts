@@ -1,0 +1,95 @@
+import { appendFileSync, mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+
+// Named points: places in the life of a run at which a test strikes. The product carries no marks: a test's own node lays
+// them around its store and its placement, and the test's bodies call them. A point is armed by a file; the first process
+// that comes by takes the file, says so and stops itself, so that it stands exactly there when it is struck.
+
+/** Who stands at a point, as told to the test. */
+export interface Reached {
+  readonly point: string;
+  readonly pid: number;
+}
+
+const quiet = { armed: "armed", taken: "taken", told: "told" } as const;
+
+/** The folders and the pipe below a campaign's folder. */
+export function placesIn(folder: string): { armed: string; taken: string; told: string } {
+  return { armed: join(folder, quiet.armed), taken: join(folder, quiet.taken), told: join(folder, quiet.told) };
+}
+
+export function makePlaces(folder: string): void {
+  const { armed, taken } = placesIn(folder);
+  for (const path of [armed, taken]) mkdirSync(path, { recursive: true });
+}
+
+/** Passes a point: nothing, unless it is armed; then this process stops here until it is told to go on, or is killed. */
+export function pass(folder: string, point: string): void {
+  const { armed, taken, told } = placesIn(folder);
+  try {
+    renameSync(join(armed, point), join(taken, `${point}.${process.pid}`));
+  } catch {
+    return;
+  }
+  // A line this short arrives whole, whoever else writes.
+  appendFileSync(told, `${JSON.stringify({ point, pid: process.pid } satisfies Reached)}\n`);
+  process.kill(process.pid, "SIGSTOP");
+}
+
+/** Points that a body passes in its own process. */
+export const bodyPoints = [
+  "child.loading",
+  "body.begun",
+  "body.acted",
+  "body.recorded",
+  "body.returning",
+  "body.aborted",
+] as const;
+
+/** Points that a node passes on every store. `before`: nothing is committed; `after`: committed, nobody was told. */
+export const nodePoints = [
+  "enqueue.before",
+  "enqueue.after",
+  "claim.before",
+  "claim.after",
+  "bind.before",
+  "start.before",
+  "start.after",
+  "step.heard",
+  "step.before",
+  "step.after",
+  "success.heard",
+  "success.before",
+  "success.after",
+  "success.answered",
+  "release.before",
+  "release.after",
+  "expand.before",
+  "expand.after",
+  "conclude.before",
+  "conclude.after",
+  "retry.before",
+  "retry.after",
+  "failure.before",
+  "failure.after",
+  "loss.before",
+  "loss.after",
+  "skip.before",
+  "skip.after",
+  "cancel.before",
+  "cancel.after",
+  "cancelling.seen",
+  "give-back.before",
+  "give-back.after",
+  "log.before",
+  "log.after",
+  "wake.before",
+  "wake.after",
+  "judge.before",
+  "sequence.before",
+  "join.before",
+  "join.after",
+] as const;
+
+/** Points of several nodes, or of leases, which SQLite's one owner does not have. */
+export const fleetPoints = ["renew.before", "renew.after", "judge.after", "sequence.after"] as const;

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { Chance } from "../simulation/chance.ts";
+import { Campaign, type CampaignOptions, type Strike, type Victim } from "./campaign.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** At least so many in all that run in CI; the long mode sets more. */
+export const allStrikes = Math.max(200, Number(process.env["HOLDFAST_STRIKES"] ?? 0));
+
+/** The seed of a whole run of kill tests; HOLDFAST_SEED repeats one. */
+export const firstSeed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 1_000_000);
+
+/** How often each victim is struck, in sixteenths. */
+const shares: readonly (readonly [Victim, number])[] = [
+  ["child killed", 5],
+  ["node killed", 4],
+  ["child stopped", 2],
+  ["node stopped", 2],
+  ["database killed", 2],
+  ["database stopped", 1],
+];
+
+/** Every fifth strike falls at random; the others at the points in turn, from a random one on, so that each has its share. */
+export function planStrikes(options: {
+  readonly count: number;
+  readonly points: readonly string[];
+  readonly hasDatabase: boolean;
+  readonly chance: Chance;
+}): Strike[] {
+  const { count, points, hasDatabase, chance } = options;
+  const victims = shares.flatMap(([victim, share]) =>
+    victim.startsWith("database") && !hasDatabase ? [] : Array.from({ length: share }, () => victim),
+  );
+  const strikes: Strike[] = [];
+  for (let i = 0, at = 0; i < count; i++) {
+    const point = i % 5 === 4 ? undefined : points[at++ % points.length];
+    strikes.push({ point, victim: chance.pick(victims) });
+  }
+  return strikes;
+}
+
+export interface Outcome {
+  readonly campaign: Campaign;
+  readonly verdict: Verdict;
+  readonly missed: readonly string[];
+}
+
+/** One campaign from its first node to its verdict. Leaves nothing behind, also when it fails. */
+export async function carryOut(options: CampaignOptions, strikes: readonly Strike[]): Promise<Outcome> {
+  const campaign = new Campaign(options);
+  let isOrderly = false;
+  const missed: string[] = [];
+  try {
+    await campaign.begin();
+    for (const strike of strikes) if (!(await campaign.strike(strike))) missed.push(strike.point ?? "random");
+    await campaign.peace();
+    const verdict = await judge(campaign);
+    isOrderly = true;
+    return { campaign, verdict, missed };
+  } catch (error) {
+    console.error(`seed ${options.seed}, ${options.nodes} nodes\n${campaign.logs()}`);
+    throw error;
+  } finally {
+    await campaign.end(isOrderly);
+  }
+}
+
+/** What a campaign did, for whoever reads the output of the tests. */
+export function describe({ seed, nodes, leaseMs }: CampaignOptions, { campaign, verdict }: Outcome): string {
+  const list = (counts: ReadonlyMap<string, number>) =>
+    [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name} ${count}`).join(", ");
+  const { runs, takeovers, losses, recoveriesMs } = verdict;
+  const sorted = recoveriesMs.toSorted((a, b) => a - b).map((ms) => (ms / leaseMs).toFixed(1));
+  const recovery = `recovery in leases of ${leaseMs} ms: median ${sorted[sorted.length >> 1] ?? "none"}, longest ${sorted.at(-1) ?? "none"}`;
+  return [
+    `seed ${seed}, ${nodes} node(s): ${runs} runs, ${takeovers} taken over, ${losses} lost; ${recovery} (${sorted.length})`,
+    `  victims: ${list(campaign.victims)}`,
+    `  points: ${list(campaign.hits)}`,
+  ].join("\n");
+}
+
+/** Adds up hits and says which points were never hit; in CI that is a failure. */
+export function checkCoverage(points: readonly string[], outcomes: readonly Outcome[]): void {
+  const hits = new Map<string, number>(points.map((point) => [point, 0]));
+  for (const { campaign } of outcomes) for (const [point, count] of campaign.hits) hits.set(point, (hits.get(point) ?? 0) + count);
+  const never = [...hits].filter(([, count]) => count === 0).map(([point]) => point);
+  assert.deepEqual(never, [], "points that were never hit");
+}

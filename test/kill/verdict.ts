@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { isEnded, type RunEvent, type StepRecord } from "@holdfast/protocol";
+import { type OutcomeCounts, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import type { Effect } from "./bodies.ts";
+import { type Campaign, namespace } from "./campaign.ts";
+import type { Expected } from "./workload.ts";
+
+// What must hold after a campaign, by promise.
+//
+// 1  P1   every run that was acknowledged exists once, has ended, and ended as its script says.
+// 2  P2   what is recorded was written by the epoch that was the run's last to act: a step by the last epoch that did it, an
+//         output by the epoch of the row.
+// 3  P3   counts of children and upstreams agree with how those ended; nothing is claimed, nothing is open.
+// 4  P4   who succeeded has said so.
+// 5  P10  events are numbered without holes, one end, the last; a reader of the topic saw each once and in order.
+// 6  P12  each step is recorded once.
+
+export interface Verdict {
+  readonly runs: number;
+  readonly takeovers: number;
+  readonly losses: number;
+  /** From a strike at a node to the last takeover that it made necessary, milliseconds. */
+  readonly recoveriesMs: readonly number[];
+}
+
+interface Seen {
+  readonly effects: ReadonlyMap<string, readonly Effect[]>;
+  readonly topic: ReadonlyMap<string, readonly RunEvent[]>;
+}
+
+/** Throws AssertionError when a promise was broken. */
+export async function judge(campaign: Campaign): Promise<Verdict> {
+  const rows = await readAll(campaign);
+  const effects = Map.groupBy(campaign.effects().flatMap(parsed), ({ runId }) => runId);
+  const seen: Seen = { effects, topic: Map.groupBy(campaign.topic, ({ runId }) => runId) };
+  checkRoots(campaign, rows);
+  checkPositions(campaign);
+  const children = Map.groupBy(rows, ({ parentId }) => parentId);
+  for (const run of rows) {
+    const [events, steps] = await Promise.all([
+      campaign.store.listEvents({ runId: run.id, after: 0, limitRows: 1_000 }),
+      campaign.store.listSteps({ runId: run.id, generation: run.generation }),
+    ]);
+    checkHistory(run, events, seen.topic.get(run.id) ?? []);
+    checkSteps(run, steps, effects.get(run.id) ?? []);
+    checkEnd(run, effects.get(run.id) ?? []);
+    checkFamily(run, children.get(run.id) ?? [], campaign);
+  }
+  assert.equal(seen.topic.size, rows.length, "the topic tells of runs that are not there");
+  return { runs: rows.length, ...counts(campaign) };
+}
+
+async function readAll({ store }: Campaign): Promise<RunRow[]> {
+  const rows: RunRow[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: { runs: RunRow[]; cursor: string | null } = await store.listRuns({
+      namespace,
+      rootsOnly: false,
+      limitRows: 500,
+      ...(cursor === null ? {} : { cursor }),
+    });
+    rows.push(...page.runs);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  const whole: RunRow[] = [];
+  for (const { id } of rows) {
+    const run = await store.findRun({ id });
+    if (run !== undefined) whole.push(run);
+  }
+  assert.equal(whole.length, rows.length);
+  return whole;
+}
+
+function parsed(line: string): Effect[] {
+  try {
+    return [JSON.parse(line) as Effect];
+  } catch {
+    return [];
+  }
+}
+
+function checkRoots({ roots }: Campaign, rows: readonly RunRow[]): void {
+  const byId = new Map(rows.map((run) => [run.id, run]));
+  const byParent = Map.groupBy(rows, ({ parentId }) => parentId);
+  const keys = new Set<string>();
+  for (const { key, parentId } of rows) {
+    if (parentId !== null) continue;
+    assert.ok(key !== null && !keys.has(key), `P1 the key ${key} made two runs`);
+    keys.add(key);
+  }
+  assert.equal(keys.size, roots.length, "P1 there are runs that nobody asked for");
+  for (const root of roots) {
+    const run = byId.get(root.id ?? "");
+    assert.ok(run, `P1 ${root.key} was acknowledged as ${root.id} and is lost`);
+    checkExpected(run, root.expected, byParent);
+  }
+}
+
+function checkExpected(run: RunRow, expected: Expected, byParent: ReadonlyMap<string | null, readonly RunRow[]>): void {
+  const where = `${run.name} (${run.id}, epoch ${run.epoch}, ${JSON.stringify(run.error)})`;
+  assert.equal(run.status, expected.status, `P1 ${where} ended wrong`);
+  if (expected.children === undefined) return;
+  const children = byParent.get(run.id) ?? [];
+  assert.deepEqual(children.map(({ name }) => name).sort(), [...expected.children.keys()].sort(), `the children of ${where}`);
+  for (const child of children) {
+    const due = expected.children.get(child.name);
+    if (due !== undefined) checkExpected(child, due, byParent);
+  }
+}
+
+function checkPositions({ topic }: Campaign): void {
+  let last = 0;
+  for (const { position } of topic) {
+    assert.ok(position > last, `P10 a reader of the topic saw ${position} after ${last}`);
+    last = position;
+  }
+}
+
+const endings = ["run.succeeded", "run.failed", "run.cancelled", "run.skipped"];
+
+function checkHistory(run: RunRow, events: readonly RunEvent[], inTopic: readonly RunEvent[]): void {
+  const where = `${run.name} (${run.id})`;
+  const due = Array.from({ length: run.lastEvent }, (_, i) => i + 1);
+  assert.deepEqual(events.map(({ number }) => number), due, `P10 the history of ${where}`);
+  assert.deepEqual(inTopic.map(({ number }) => number), due, `P10 what a reader of the topic saw of ${where}`);
+  const ends = events.filter(({ type }) => endings.includes(type));
+  assert.equal(ends.length, 1, `P1 ${where} ended ${ends.length} times`);
+  assert.equal(events.at(-1)?.type, `run.${run.status}`, `the last event of ${where}`);
+  let epoch = 0;
+  for (const { type, data } of events) {
+    if (type !== "run.started") continue;
+    const started = Number((data as { epoch?: unknown }).epoch);
+    assert.ok(started > epoch, `P2 ${where} was started as epoch ${started} after ${epoch}`);
+    epoch = started;
+  }
+}
+
+function checkSteps(run: RunRow, steps: readonly StepRecord[], effects: readonly Effect[]): void {
+  const where = `${run.name} (${run.id})`;
+  const keys = steps.map(({ key }) => key);
+  assert.equal(new Set(keys).size, keys.length, `P12 ${where} has a step twice`);
+  for (const { key, value } of steps) {
+    const epochs = effects.filter(({ act }) => act === key).map(({ epoch }) => epoch);
+    const recorded = (value as { epoch?: unknown }).epoch;
+    assert.equal(recorded, Math.max(...epochs), `P2 ${where} has ${key} of epoch ${recorded}, and it was done in ${epochs}`);
+  }
+  const script = run.input as { steps?: unknown } | undefined;
+  if (run.kind === "task" && run.status === "succeeded") assert.equal(keys.length, Number(script?.steps ?? 0), `the steps of ${where}`);
+}
+
+function checkEnd(run: RunRow, effects: readonly Effect[]): void {
+  const where = `${run.name} (${run.id})`;
+  assert.ok(isEnded(run.status), `P1 ${where} is ${run.status}`);
+  assert.deepEqual([run.claimedBy, run.openChildren, run.wakeAt], [null, 0, null], `P3 ${where} is ended and open`);
+  if (run.kind !== "task" || run.status !== "succeeded") return;
+  const output = run.output as { run?: unknown; epoch?: unknown } | undefined;
+  assert.equal(output?.run, run.id, `the output of ${where}`);
+  assert.equal(output?.epoch, run.epoch, `P2 ${where} took its output from another epoch`);
+  const said = effects.some(({ act, epoch }) => act === "returning" && epoch === run.epoch);
+  assert.ok(said, `P4 ${where} succeeded in epoch ${run.epoch} unsaid`);
+}
+
+function checkFamily(run: RunRow, children: readonly RunRow[], { workload }: Campaign): void {
+  const where = `${run.name} (${run.id})`;
+  const count = (runs: readonly RunRow[]): OutcomeCounts => {
+    const total = { succeeded: 0, failed: 0, skipped: 0 };
+    for (const child of runs) total[outcomeOf(child)] += 1;
+    return total;
+  };
+  if (children.length > 0) assert.deepEqual(run.children, count(children), `P3 what ${where} counts of its children`);
+  if (run.status === "cancelled") return;
+  const last = workload.workflows.get(run.definition)?.nodes.at(-1)?.name;
+  if (run.kind === "workflow" && run.status === "succeeded") {
+    const output = children.find(({ name, status }) => name === last && status === "succeeded")?.output ?? null;
+    assert.deepEqual(run.output, output, `the output of ${where}`);
+  }
+  if (run.kind === "map" && run.status === "succeeded") {
+    const inOrder = children.toSorted((a, b) => (a.itemIndex ?? 0) - (b.itemIndex ?? 0));
+    assert.deepEqual(run.output, inOrder.map(({ output = null }) => output), `what ${where} collected`);
+  }
+  if (run.kind !== "workflow") return;
+  for (const node of workload.workflows.get(run.definition)?.nodes ?? []) {
+    const child = children.find(({ name }) => name === node.name);
+    const upstreams = children.filter(({ name }) => node.upstream.includes(name));
+    assert.equal(child?.blockedBy, 0, `P3 ${node.name} of ${where} is blocked still`);
+    assert.deepEqual(child.upstream, count(upstreams), `P3 what ${node.name} of ${where} counts of its upstreams`);
+  }
+}
+
+function counts({ topic, nodeStrikes }: Campaign): Omit<Verdict, "runs"> {
+  const lost = topic.filter(({ type }) => type === "run.lost");
+  const taken = lost.filter(({ data }) => JSON.stringify(data).includes("member_gone"));
+  const recoveriesMs: number[] = [];
+  for (const [index, at] of nodeStrikes.entries()) {
+    const next = nodeStrikes[index + 1] ?? Number.POSITIVE_INFINITY;
+    const times = taken.filter((event) => event.at >= at && event.at < next).map((event) => event.at - at);
+    if (times.length > 0) recoveriesMs.push(Math.max(...times));
+  }
+  return { takeovers: taken.length, losses: lost.length - taken.length, recoveriesMs };
+}
