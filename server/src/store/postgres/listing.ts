@@ -1,3 +1,4 @@
+import { isEnded, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { RunFilter } from "../store.ts";
 import { textArray } from "./arrays.ts";
@@ -20,34 +21,46 @@ export async function listRuns(db: Runner, filter: RunFilter): Promise<{ runs: R
   return { runs: page.map(toRun), cursor: rows.length > page.length && last !== undefined ? String(last.ord) : null };
 }
 
+const liveStatuses = runStatuses.filter((status) => !isEnded(status));
+
 /**
  * The statement for a filter: which index serves depends on what is asked. Only these shapes exist; values are parameters,
  * added to `parameters`.
  */
 function listText(filter: RunFilter, parameters: Parameter[]): string {
-  const conditions = ["r.namespace = $1", "r.ord < $2"];
   const given = (value: Parameter) => `$${parameters.push(value)}`;
+  const conditions = ["r.namespace = $1", "r.ord < $2"];
   if (filter.definition !== undefined) conditions.push(`r.definition = ${given(filter.definition)}`);
-  if (filter.parentId !== undefined) conditions.push(`r.parent_id = ${given(filter.parentId)}`);
   if (filter.rootsOnly) conditions.push("r.parent_id is null");
-  if (filter.statuses !== undefined && !filter.statuses.includes("succeeded")) {
-    return byStatusText(conditions, given(textArray(filter.statuses)));
+  const statuses = filter.statuses === undefined ? undefined : [...new Set(filter.statuses)];
+  if (filter.parentId !== undefined) {
+    conditions.push(`r.parent_id = ${given(filter.parentId)}`);
+    if (statuses !== undefined) conditions.push(`r.status = any(${given(textArray(statuses))}::text[])`);
+    return pageText(conditions);
   }
-  if (filter.statuses !== undefined) conditions.push(`r.status = any(${given(textArray(filter.statuses))}::text[])`);
-  if (filter.definition !== undefined || filter.parentId !== undefined) return pageText(conditions);
-  // Opens the indexes over everything; see the migration.
-  conditions.push("r.depth is not null");
-  if (filter.rootsOnly) return pageText(conditions);
-  const below = pageText([...conditions, "r.parent_id is not null"]);
-  return `select * from ((${pageText([...conditions, "r.parent_id is null"])}) union all (${below})) t
-    order by t.ord desc limit $3`;
+  // What the index by status has: live runs, and those that ended otherwise than well when nothing else is asked for.
+  const isWithoutSuccess = statuses !== undefined && !statuses.includes("succeeded");
+  const byStatus = isWithoutSuccess ? statuses : (statuses ?? liveStatuses).filter((status) => !isEnded(status));
+  const pages = [byStatusText(conditions, given(textArray(byStatus)))];
+  if (!isWithoutSuccess) {
+    const ended = [...conditions, "r.ended_at is not null"];
+    if (statuses !== undefined) ended.push(`r.status = any(${given(textArray(statuses))}::text[])`);
+    pages.push(...endedTexts(filter, ended));
+  }
+  return `select * from (${pages.map((page) => `(${page})`).join(" union all ")}) t order by t.ord desc limit $3`;
 }
 
-/** Every status but `succeeded` has its place in an index of its own. */
+function endedTexts(filter: RunFilter, conditions: readonly string[]): string[] {
+  if (filter.definition !== undefined) return [pageText(conditions)];
+  // Opens the indexes over all definitions; see the migration.
+  const all = [...conditions, "r.depth is not null"];
+  if (filter.rootsOnly) return [pageText(all)];
+  return [pageText([...all, "r.parent_id is null"]), pageText([...all, "r.parent_id is not null"])];
+}
+
 function byStatusText(conditions: readonly string[], statuses: string): string {
   const page = pageText([...conditions, "r.status = s.status", "r.status <> 'succeeded'"]);
-  return `select t.* from unnest(${statuses}::text[]) s(status) cross join lateral (${page}) t
-    order by t.ord desc limit $3`;
+  return `select t.* from unnest(${statuses}::text[]) s(status) cross join lateral (${page}) t`;
 }
 
 function pageText(conditions: readonly string[]): string {

@@ -105,13 +105,17 @@ create index runs_expiry on holdfast.runs (expires_at, ord)
 create index runs_claimed on holdfast.runs (claimed_by) where claimed_by is not null;
 create index runs_live_tree on holdfast.runs (root_id) where parent_id is not null and ended_at is null;
 
--- Lists. Each row stands in one of the first two; `depth is not null`, which always holds, is left out by lists that another
--- index serves better.
-create index runs_roots on holdfast.runs (namespace, ord) where parent_id is null and depth is not null;
-create index runs_below on holdfast.runs (namespace, ord) where parent_id is not null and depth is not null;
-create index runs_by_definition on holdfast.runs (namespace, definition, ord);
--- Most ended runs succeeded: these are found in the lists above, the others here.
+-- Lists. A live run changes often, and each change costs an entry in every index that has it: so it stands in one alone, by its
+-- status, together with the ended ones that did not succeed. Ended runs stand in the others. `depth is not null` always holds;
+-- a list that another index serves better leaves it out.
 create index runs_by_status on holdfast.runs (namespace, status, ord) where status <> 'succeeded';
+create index runs_roots on holdfast.runs (namespace, ord)
+  where parent_id is null and ended_at is not null and depth is not null;
+create index runs_below on holdfast.runs (namespace, ord)
+  where parent_id is not null and ended_at is not null and depth is not null;
+create index runs_by_definition on holdfast.runs (namespace, definition, ord) where ended_at is not null;
+
+-- Trees.
 create index runs_tree on holdfast.runs (root_id, ord) where parent_id is not null;
 create index runs_child_names on holdfast.runs (parent_id, name) where parent_id is not null;
 create index runs_child_items on holdfast.runs (parent_id, item_index) where item_index is not null;

@@ -247,8 +247,8 @@ CREATE INDEX logs_default_run_id_id_idx ON holdfast.logs_default USING btree (ru
 CREATE INDEX members_live ON holdfast.members USING btree (lease_until) WHERE (ended_at IS NULL);
 CREATE INDEX names_of_run ON holdfast.names USING btree (run_id);
 CREATE INDEX names_retention ON holdfast.names USING btree (retained_until) WHERE run_gone;
-CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, ord) WHERE ((parent_id IS NOT NULL) AND (depth IS NOT NULL));
-CREATE INDEX runs_by_definition ON holdfast.runs USING btree (namespace, definition, ord);
+CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
+CREATE INDEX runs_by_definition ON holdfast.runs USING btree (namespace, definition, ord) WHERE (ended_at IS NOT NULL);
 CREATE INDEX runs_by_status ON holdfast.runs USING btree (namespace, status, ord) WHERE (status <> 'succeeded'::text);
 CREATE INDEX runs_child_items ON holdfast.runs USING btree (parent_id, item_index) WHERE (item_index IS NOT NULL);
 CREATE INDEX runs_child_names ON holdfast.runs USING btree (parent_id, name) WHERE (parent_id IS NOT NULL);
@@ -258,7 +258,7 @@ CREATE INDEX runs_expiry ON holdfast.runs USING btree (expires_at, ord) WHERE ((
 CREATE INDEX runs_live_tree ON holdfast.runs USING btree (root_id) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (priority IS NOT NULL));
 CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL));
-CREATE INDEX runs_roots ON holdfast.runs USING btree (namespace, ord) WHERE ((parent_id IS NULL) AND (depth IS NOT NULL));
+CREATE INDEX runs_roots ON holdfast.runs USING btree (namespace, ord) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_tree ON holdfast.runs USING btree (root_id, ord) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_wake ON holdfast.runs USING btree (wake_at, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NOT NULL));
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
