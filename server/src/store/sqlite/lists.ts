@@ -24,25 +24,18 @@ interface Narrowing {
   readonly values: readonly (string | number)[];
 }
 
-/** Where to look: one index for a parent, a definition or everything; else one for each status. */
-function narrowings({ db }: Turn, filter: RunFilter): Narrowing[] {
-  const { namespace, parentId, definition, statuses, rootsOnly } = filter;
-  const among = statuses === undefined ? "" : "AND status IN (SELECT value FROM json_each(?))";
-  const values = statuses === undefined ? [] : [listText(statuses)];
+/** Where to look: one index for a parent; else one for each status; else that of a definition or of everything. */
+function narrowings({ db }: Turn, { namespace, parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
   if (parentId !== undefined) {
-    const byDefinition = definition === undefined ? "" : "AND definition = ?";
-    const all = [parentId, ...(definition === undefined ? [] : [definition]), ...values];
-    return [{ index: "INDEXED BY runs_children", where: `parent_id = ? ${byDefinition} ${among}`, values: all }];
+    const among = statuses === undefined ? "1" : "status IN (SELECT value FROM json_each(?))";
+    const values = statuses === undefined ? [] : [listText(statuses)];
+    return [{ index: "INDEXED BY runs_children", where: `parent_id = ? AND ${among}`, values: [parentId, ...values] }];
   }
-  if (definition !== undefined) {
-    return [{ index: "INDEXED BY runs_definition", where: `definition = ? ${among}`, values: [definition, ...values] }];
-  }
-  if (statuses !== undefined) {
-    return [...new Set(statuses)].flatMap((status) =>
-      status === "ready" ? narrowingsOfReady(db, namespace) : narrowingOf(status, rootsOnly),
-    );
-  }
-  return [{ index: inOrder(rootsOnly), where: "1", values: [] }];
+  const common = definition === undefined ? inOrder(rootsOnly) : "INDEXED BY runs_definition";
+  if (statuses === undefined) return [{ index: common, where: "1", values: [] }];
+  return [...new Set(statuses)].flatMap((status) =>
+    status === "ready" ? narrowingsOfReady(db, namespace) : narrowingOf(status, common),
+  );
 }
 
 /** Claimable runs lie in the order of creation within each queue and priority. */
@@ -60,12 +53,12 @@ function narrowingsOfReady(db: Connection, namespace: string): Narrowing[] {
 
 const uncommon = "status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped')";
 
-function narrowingOf(status: Exclude<RunStatus, "ready">, rootsOnly: boolean): Narrowing {
+function narrowingOf(status: Exclude<RunStatus, "ready">, common: string): Narrowing {
   switch (status) {
     case "running":
       return { index: "INDEXED BY runs_claimed", where: "claimed_by IS NOT NULL AND status = 'running'", values: [] };
     case "succeeded":
-      return { index: inOrder(rootsOnly), where: "status = 'succeeded'", values: [] };
+      return { index: common, where: "status = 'succeeded'", values: [] };
     case "pending":
     case "waiting":
     case "cancelling":
@@ -83,11 +76,13 @@ function inOrder(rootsOnly: boolean): string {
 
 function page({ db }: Turn, filter: RunFilter, { index, where, values }: Narrowing): PlacedRun[] {
   const roots = filter.rootsOnly ? "AND parent_id IS NULL" : "";
+  const ofDefinition = filter.definition === undefined ? "" : "AND definition = ?";
   return selectRuns(
     db,
-    `${index} WHERE ${where} AND namespace = ? ${roots} AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    `${index} WHERE ${where} AND namespace = ? ${ofDefinition} ${roots} AND seq < ? ORDER BY seq DESC LIMIT ?`,
     ...values,
     filter.namespace,
+    ...(filter.definition === undefined ? [] : [filter.definition]),
     placeOf(filter.cursor) ?? Number.MAX_SAFE_INTEGER,
     filter.limitRows + 1,
   );
