@@ -93,10 +93,10 @@ export class Ledger {
     const refusal = refuseActivation(run, expansion.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
     const before = this.#readied;
-    if (transition(run.status, "suspend") === "ordered") {
-      return { outcome: "finished", status: this.#endAsOrdered(run), readied: 0 };
-    }
     const released = { ...run, claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
+    if (transition(run.status, "suspend") === "ordered") {
+      return { outcome: "finished", status: this.#endAsOrdered(released), readied: 0 };
+    }
     const openChildren = expansion.children.length;
     const waiting: RunRow = {
       ...released,

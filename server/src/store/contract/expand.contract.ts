@@ -103,6 +103,7 @@ export function expandContract(contract: Contract): void {
     const expansion = world.expansion(parent, [{ name: "a" }]);
     const results = await world.store.expandRuns({ rows: [expansion] });
     assert.deepEqual(results, [{ outcome: "finished", status: "cancelled", readied: 0 }]);
+    assert.equal((await world.get(parent.id)).ranMs, expansion.ranMs);
     assert.equal(await world.store.findRun({ id: expansion.children[0]?.id ?? "" }), undefined);
     assert.deepEqual(await world.events(parent.id), [
       "run.enqueued",
