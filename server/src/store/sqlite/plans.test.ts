@@ -22,7 +22,7 @@ const allowed = [
   // Lists of everything, newest first, and the oldest lines: in the order of the key, up to the limit.
   /^SEARCH runs USING INTEGER PRIMARY KEY/,
   "SCAN logs",
-  // Members of a namespace, or of earlier boots: pruned with them.
+  // Members: a row for each process that ever joined.
   /^SCAN members/,
 ];
 

@@ -26,10 +26,6 @@ export function prune(
   const moreTopics = pruneTopics(db, { before, limitRows });
   const moreLogs = pruneLogs(db, now - logsMs, limitRows);
   const moreKeys = pruneKeys(db, now, limitRows);
-  db.run(
-    "DELETE FROM members WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM runs WHERE claimed_by = members.id)",
-    before,
-  );
   return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys };
 }
 
