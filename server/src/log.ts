@@ -1,10 +1,11 @@
-import { pino, type Logger } from "pino";
+import { type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
 
-/** The control plane's own log: JSON lines on stderr, so that stdout stays for answers. Level by HOLDFAST_LOG. */
-export function openLog(level: string): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+/** The control plane's own log: JSON lines on stderr, so that stdout stays for answers, or to `destination`. */
+export function openLog(level: string, destination?: { write(line: string): void }): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return pino(options, destination ?? pino.destination({ dest: 2, sync: true }));
 }
 
 /** A log that says nothing. */

@@ -1,5 +1,6 @@
 import { type ControlPlane, HttpPlane } from "@holdfast/sdk/client";
 import type { Settings } from "../config.ts";
+import type { Logger } from "../log.ts";
 import type { RunningNode, Services } from "../main.ts";
 import { version } from "../version.ts";
 import { findDev } from "./dev-file.ts";
@@ -53,12 +54,11 @@ export interface EmbeddedConnection extends Connection {
 /** Opens the configured store in this process. Loads the whole control plane, so only when it is needed. */
 export async function openEmbedded(
   settings: Settings,
-  options: { readonly role?: "owner" | "either"; readonly migrate?: boolean } = {},
+  { log, ...options }: { readonly role?: "owner" | "either"; readonly migrate?: boolean; readonly log?: Logger } = {},
 ): Promise<EmbeddedConnection> {
-  const [{ openServices, startNode }, { LocalPlane }, { openLog }] = await Promise.all([
+  const [{ openServices, startNode }, { LocalPlane }] = await Promise.all([
     import("../main.ts"),
     import("../embedded/local-plane.ts"),
-    import("../log.ts"),
   ]);
   const { namespace, root, concurrency, leaseMs, retention } = settings;
   const services = await openServices({ address: absoluteStore(settings), namespace, ...options });
@@ -69,9 +69,9 @@ export async function openEmbedded(
     kind: "embedded",
     address: settings.store,
     work: async () => {
-      const log = openLog(process.env.HOLDFAST_LOG ?? "warn");
       const { runsMs, logsMs } = retention;
-      node = await startNode(services, { root, concurrency, leaseMs, runsMs, logsMs, log });
+      const shared = { root, concurrency, leaseMs, runsMs, logsMs };
+      node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },
     close: async () => {

@@ -10,6 +10,7 @@ import { type Hosted, startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import type { Terminal } from "./terminal.ts";
+import { openTerminalLog } from "./terminal-log.ts";
 import { clockText, lengthText } from "./times.ts";
 import { SourceWatcher } from "./watching.ts";
 
@@ -27,7 +28,12 @@ export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags):
     );
   }
   const interruption = hearInterruption();
-  const hosted = await startHosting(settings, { announce: true, role: "owner", token: flags.token });
+  const hosted = await startHosting(settings, {
+    announce: true,
+    role: "either",
+    token: flags.token,
+    log: openTerminalLog(terminal, "warn"),
+  });
   const { url, connection } = hosted;
   const { colors } = terminal;
   const readyMs = Math.round(performance.now() - startedMs);

@@ -1,4 +1,5 @@
 import type { Settings } from "../config.ts";
+import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import { type EmbeddedConnection, openEmbedded } from "./connection.ts";
 import { removeDevFile, writeDevFile } from "./dev-file.ts";
@@ -11,6 +12,7 @@ export interface HostOptions {
   /** A SQLite store is to be this process's own. */
   readonly role: "owner" | "either";
   readonly migrate?: boolean;
+  readonly log: Logger;
 }
 
 /** A node and the HTTP interface in this process. */
@@ -25,12 +27,11 @@ export interface Hosted {
 
 /** Opens the store, starts a node and listens. Throws AppErrors. */
 export async function startHosting(settings: Settings, options: HostOptions): Promise<Hosted> {
-  const { role, announce, token, allowedHosts = [], migrate } = options;
+  const { role, announce, token, allowedHosts = [], migrate, log } = options;
   const { root, host, port } = settings;
-  const [{ startServer }, { openLog }] = await Promise.all([import("../main.ts"), import("../log.ts")]);
-  const connection = await openEmbedded(settings, { role, ...(migrate === undefined ? {} : { migrate }) });
+  const { startServer } = await import("../main.ts");
+  const connection = await openEmbedded(settings, { role, log, ...(migrate === undefined ? {} : { migrate }) });
   try {
-    const log = openLog(process.env.HOLDFAST_LOG ?? "warn");
     const shared = { host, port, version, log, allowedHosts, ...(token === undefined ? {} : { token }) };
     const server = await startServer(connection.services, shared);
     const node = await connection.work();

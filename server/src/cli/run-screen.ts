@@ -97,6 +97,9 @@ export function changeLine(terminal: Terminal, node: TreeNode, at: number): stri
     const wait = lengthText(Math.max(0, node.retryAt - at));
     return `${time} ${oneLine(node.name)} failed, try ${node.attempt} in ${wait}: ${oneLine(node.message ?? "")}`;
   }
+  if (node.status === "ready" && node.message !== undefined && node.startedAt !== undefined) {
+    return `${time} ${oneLine(node.name)} starts again: ${oneLine(node.message)}`;
+  }
   const said = saidOf[node.status];
   if (said === undefined || (node.kind !== "task" && node.status === "running")) return undefined;
   const length =

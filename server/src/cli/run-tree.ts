@@ -61,7 +61,8 @@ export class RunTree {
     // What an event says may be in the list already, from which all of this began.
     node.status = event.type === "run.enqueued" && node.status !== "ready" ? node.status : status;
     node.attempt = attempt ?? node.attempt;
-    node.message = error ?? node.message;
+    // What befell the last try is no news once the next one runs.
+    node.message = event.type === "run.started" ? undefined : (error ?? node.message);
     node.retryAt = event.type === "run.retry_scheduled" ? event.at + (delayMs ?? 0) : undefined;
     if (event.type === "run.started") node.startedAt ??= event.at;
     if (isEnded(status)) node.endedAt = event.at;

@@ -21,6 +21,7 @@ import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { outcomeText } from "./run-text.ts";
 import type { Terminal } from "./terminal.ts";
+import { openTerminalLog } from "./terminal-log.ts";
 
 export interface RunFlags extends CommonFlags, ListenFlags {
   readonly input?: string;
@@ -42,14 +43,15 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   const input = readInput(flags.input);
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption();
-  const engine = await openEngine(settings, flags);
+  const engine = await openEngine(terminal, settings, flags);
   try {
     const definition = await applyTarget(terminal, target, { settings, engine, flags });
     const { plane } = engine.connection;
     const { run, existing } = await start(plane, { definition, input, flags });
     if (flags.wait === false) return answerStarted(terminal, { run, existing, engine });
     await engine.work();
-    if (existing) terminal.note(`Following run ${run.id}, which was started before.`);
+    const dim = terminal.colors.dim;
+    terminal.note(existing ? `Following run ${run.id}, which was started before.` : dim(`run ${run.id}`));
     const ended = await followRun(terminal, plane, { run, signal: interruption.signal });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine });
     terminal.answer(ended);
@@ -75,15 +77,17 @@ interface Engine {
   close(): Promise<void>;
 }
 
-async function openEngine(settings: Settings, flags: RunFlags): Promise<Engine> {
+async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlags): Promise<Engine> {
   const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
   if (elsewhere !== undefined) return { connection: elsewhere, work: async () => undefined, close: elsewhere.close };
+  // What becomes of the run is shown; the rest would stand in the middle of it.
+  const log = openTerminalLog(terminal, "silent");
   if (flags.serve === true) {
-    const hosted = await startHosting(settings, { announce: true, role: "owner", token: flags.token });
+    const hosted = await startHosting(settings, { announce: true, role: "either", token: flags.token, log });
     const { connection, url, close } = hosted;
     return { connection, url, work: async () => undefined, close: () => close({ graceMs: 0 }) };
   }
-  const connection: EmbeddedConnection = await openEmbedded(settings);
+  const connection: EmbeddedConnection = await openEmbedded(settings, { log });
   return { connection, work: async () => void (await connection.work()), close: connection.close };
 }
 

@@ -1,3 +1,4 @@
+import { openLog } from "../log.ts";
 import { version } from "../version.ts";
 import { compilePaths, counted } from "./definitions.ts";
 import { exitCodes } from "./failures.ts";
@@ -23,7 +24,8 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
   const token = flags.token ?? (process.env.HOLDFAST_TOKEN || undefined);
   const hosted = await startHosting(settings, {
     announce: false,
-    role: settings.store.startsWith("sqlite:") ? "owner" : "either",
+    role: "either",
+    log: openLog(process.env.HOLDFAST_LOG ?? "info"),
     migrate: flags.migrate === true || !settings.store.startsWith("postgres"),
     token,
     allowedHosts: flags.allowedHost ?? [],
