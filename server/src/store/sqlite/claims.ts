@@ -51,12 +51,13 @@ export function isMember(db: Connection, id: string): boolean {
 export function readyQueues(db: Connection, namespace: string): string[] {
   const rows = db.list<{ queue: string }>(
     `WITH RECURSIVE hop (queue) AS (
-       SELECT min(queue) FROM runs WHERE namespace = ?1 AND status = 'ready' AND wake_at IS NULL
+       SELECT min(queue) FROM runs WHERE namespace = ? AND status = 'ready' AND wake_at IS NULL
        UNION ALL
        SELECT (SELECT min(queue) FROM runs
-               WHERE namespace = ?1 AND queue > hop.queue AND status = 'ready' AND wake_at IS NULL)
+               WHERE namespace = ? AND queue > hop.queue AND status = 'ready' AND wake_at IS NULL)
        FROM hop WHERE hop.queue IS NOT NULL)
      SELECT queue FROM hop WHERE queue IS NOT NULL`,
+    namespace,
     namespace,
   );
   return rows.map((row) => row.queue);
@@ -66,12 +67,14 @@ export function readyQueues(db: Connection, namespace: string): string[] {
 export function readyPriorities(db: Connection, namespace: string, queue: string): number[] {
   const rows = db.list<{ priority: number }>(
     `WITH RECURSIVE hop (priority) AS (
-       SELECT max(priority) FROM runs WHERE namespace = ?1 AND queue = ?2 AND status = 'ready' AND wake_at IS NULL
+       SELECT max(priority) FROM runs WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
        UNION ALL
        SELECT (SELECT max(priority) FROM runs
-               WHERE namespace = ?1 AND queue = ?2 AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL)
+               WHERE namespace = ? AND queue = ? AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL)
        FROM hop WHERE hop.priority IS NOT NULL)
      SELECT priority FROM hop WHERE priority IS NOT NULL`,
+    namespace,
+    queue,
     namespace,
     queue,
   );
