@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { type LoadHookSync, type ResolveHookSync, registerHooks } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { resolveHelper, transform } from "./transform.ts";
+import { resolveRuntimePart, transform } from "./transform.ts";
 import { tsConfigOf } from "./tsconfig.ts";
 
 // The one hook by which user files load, in the compiler, in children and in tests: TypeScript with its full syntax, always
@@ -39,8 +39,8 @@ export function registerModuleHook(): void {
 }
 
 const resolve: ResolveHookSync = (specifier, context, nextResolve) => {
-  const helper = resolveHelper(specifier);
-  if (helper !== undefined) return { url: helper, format: "module", shortCircuit: true };
+  const part = resolveRuntimePart(specifier);
+  if (part !== undefined) return { url: part, format: "module", shortCircuit: true };
   const parent = context.parentURL;
   if (parent === undefined || !isUserFile(parent)) return nextResolve(specifier, context);
   const found = isPath(specifier) ? resolvePath(specifier, parent) : resolveAlias(specifier, parent);

@@ -19,9 +19,9 @@ class TransformError extends SyntaxError {
   }
 }
 
-/** What code that uses decorators of the older kind imports; `resolveHelper` answers with its source. */
-const helperPrefix = "@oxc-project/runtime/helpers/";
-const helpers: Readonly<Record<string, string>> = {
+/** What code that uses decorators of the older kind imports; `resolveRuntimePart` answers with its source. */
+const runtimePrefix = "@oxc-project/runtime/helpers/";
+const runtimeParts: Readonly<Record<string, string>> = {
   decorate: `export default function (decorators, target, key, desc) {
     const own = arguments.length < 3 ? target : desc === null ? Object.getOwnPropertyDescriptor(target, key) : desc;
     let result = own;
@@ -37,24 +37,14 @@ const helpers: Readonly<Record<string, string>> = {
   };`,
 };
 
-/** The URL of a helper that transformed code imports, or undefined for any other name. */
-export function resolveHelper(specifier: string): string | undefined {
-  if (!specifier.startsWith(helperPrefix)) return undefined;
-  const source = helpers[specifier.slice(helperPrefix.length)];
+/** The URL of a part of the runtime that transformed code imports, or undefined for any other name. */
+export function resolveRuntimePart(specifier: string): string | undefined {
+  if (!specifier.startsWith(runtimePrefix)) return undefined;
+  const source = runtimeParts[specifier.slice(runtimePrefix.length)];
   return source && `data:text/javascript,${encodeURIComponent(source)}`;
 }
 
-interface Transformed {
-  readonly code: string;
-  readonly map?: object | undefined;
-  readonly errors: readonly {
-    readonly severity: string;
-    readonly message: string;
-    readonly labels: readonly { readonly start: number }[];
-  }[];
-  readonly helpersUsed: Readonly<Record<string, string>>;
-}
-type TransformSync = (file: string, source: string, options: object) => Transformed;
+type TransformSync = typeof import("oxc-transform").transformSync;
 
 let loaded: TransformSync | undefined;
 

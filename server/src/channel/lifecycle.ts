@@ -1,5 +1,4 @@
-import type { Failure } from "../core/index.ts";
-import type { Handlers } from "./session.ts";
+import type { Handlers } from "./handlers.ts";
 
 /** What an activation says about itself, and its steps. */
 export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run.skip" | "step.commit"> = {
@@ -12,8 +11,7 @@ export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run
     return {};
   },
   "run.retry": async ({ completion, held }, { error, afterMs }) => {
-    const failure: Failure = { outcome: "failed", error, fatal: false, afterMs };
-    await completion.fail(held, failure);
+    await completion.fail(held, { outcome: "failed", error, fatal: false, afterMs });
     return {};
   },
   "run.skip": async ({ completion, held }, { reason }) => {

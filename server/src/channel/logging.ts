@@ -1,4 +1,4 @@
-import type { Handlers } from "./session.ts";
+import type { Handlers } from "./handlers.ts";
 
 /** What an activation tells people. */
 export const logging: Handlers<"log.write" | "progress.report"> = {

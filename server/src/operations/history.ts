@@ -1,4 +1,4 @@
-import { AppError, isEnded, type LogLine, type RunEvent, type RunView, type TopicEvent } from "@holdfast/protocol";
+import { isEnded, type LogLine, type RunEvent, type RunView, type TopicEvent } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { RingTopic, Store } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
@@ -106,11 +106,4 @@ export class History {
 
 function tellsOfRuns(topic: RingTopic): boolean {
   return topic === "ended" || topic === "events";
-}
-
-/** What is promised where a caller waits for a run that did not succeed. */
-export function failureOf(run: RunView): AppError {
-  const message =
-    run.error === null ? `Run ${run.id} ended ${run.status}.` : `Run ${run.id} ${run.status}: ${run.error.message}`;
-  return new AppError("run_ended", message, { details: { status: run.status, error: run.error } });
 }

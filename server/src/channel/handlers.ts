@@ -1,0 +1,15 @@
+import type { ChannelMethod, ChannelParams, ChannelResult } from "@holdfast/protocol";
+import type { ActivationLog } from "../operations/activation-log.ts";
+import type { Completion, HeldActivation } from "../operations/completion.ts";
+
+/** What the methods of an activation act on. Identity comes from here, never from a message. */
+export interface Session {
+  readonly held: HeldActivation;
+  readonly completion: Completion;
+  readonly log: ActivationLog;
+}
+
+/** One function a method: parsed params in, result out. Throws AppError. */
+export type Handlers<M extends ChannelMethod> = {
+  readonly [Method in M]: (session: Session, params: ChannelParams<Method>) => Promise<ChannelResult<Method>>;
+};
