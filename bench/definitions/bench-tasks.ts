@@ -1,0 +1,37 @@
+import { task, workflow } from "holdfast";
+import { noteBody } from "./notes.ts";
+
+// What Holdfast carries out in the bench. No-op bodies: what is measured is everything around them.
+
+export const noop = task({ id: "noop", placement: "inline" }, () => {
+  noteBody();
+  return null;
+});
+
+export const noopProcess = task({ id: "noop-process" }, () => null);
+
+/** Answers how many milliseconds ago `at`, a reading of the machine's monotonic clock in nanoseconds, was. */
+function since(input: unknown): number {
+  const { at } = input as { at: string };
+  return Number(process.hrtime.bigint() - BigInt(at)) / 1e6;
+}
+
+export const timed = task({ id: "timed", placement: "inline" }, (input) => {
+  const ms = since(input);
+  noteBody(ms);
+  return ms;
+});
+
+export const timedProcess = task({ id: "timed-process" }, since);
+
+const links = Array.from({ length: 9 }, (_, index) => `link-${index + 2}`);
+
+export const chain = workflow({ id: "chain" }, (w) => {
+  let last = w.call(noop, {}, { as: "link-1" });
+  for (const as of links) last = w.call(noop, {}, { as, after: [last] });
+  return last.output;
+});
+
+const thousand = Array.from({ length: 1_000 }, (_, index) => index);
+
+export const fan = workflow({ id: "fan" }, (w) => w.map(thousand, noop, { key: (item) => item }).outputs);

@@ -1,0 +1,147 @@
+import type { Question, Sizes } from "./subjects/subject.ts";
+
+// What is measured, of whom, and how much of it.
+
+export type SystemName = "holdfast" | "graphile-worker" | "pg-boss";
+export type StoreKind = "postgres" | "sqlite" | "memory";
+
+/** One line of the answer: a system in one setting. */
+export interface Row {
+  readonly system: SystemName;
+  readonly setting: string;
+  readonly store: StoreKind;
+  readonly concurrency: number;
+  readonly isTuned: boolean;
+  readonly inProcesses: boolean;
+  /** Sizes of its own, where the shared ones would take for ever. */
+  readonly sizes?: Partial<Sizes>;
+}
+
+export type Unit = "/s" | "ms" | "µs" | "MB";
+
+/** A measured number, as it stands in the tables. */
+export interface Metric {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly value: number;
+}
+
+export interface Measure {
+  readonly id: string;
+  readonly title: string;
+  /** What a subject is asked for; `across`: latency between two processes; `dev`: no subject. */
+  readonly ask: Question | "across" | "dev";
+  readonly rows: readonly Row[];
+  readonly sizes?: Partial<Sizes>;
+}
+
+const postgres = { system: "holdfast", store: "postgres", isTuned: false, inProcesses: false } as const;
+const inline: Row = { ...postgres, setting: "inline, defaults (8 at a time)", concurrency: 8 };
+const wide: Row = { ...postgres, setting: "inline, 500 at a time", concurrency: 500, isTuned: true };
+const fifty: Row = { ...postgres, setting: "inline, 50 at a time", concurrency: 50 };
+const children: Row = { ...postgres, setting: "process, 8 children", concurrency: 8, inProcesses: true };
+const onSqlite = (row: Row): Row => ({ ...row, store: "sqlite" });
+
+const peer = { store: "postgres", inProcesses: false } as const;
+const graphile: Row = {
+  ...peer,
+  system: "graphile-worker",
+  setting: "defaults, 8 at a time",
+  concurrency: 8,
+  isTuned: false,
+};
+const graphileTuned: Row = {
+  ...peer,
+  system: "graphile-worker",
+  setting: "local queue 500, no batch delays, 24 at a time",
+  concurrency: 24,
+  isTuned: true,
+};
+const boss: Row = {
+  ...peer,
+  system: "pg-boss",
+  setting: "defaults (a poll each 2 s)",
+  concurrency: 1,
+  isTuned: false,
+  sizes: { latencyRuns: 5, latencyGapMs: 2_300 },
+};
+const bossTuned: Row = {
+  ...peer,
+  system: "pg-boss",
+  setting: "batches of 100, burst, LISTEN/NOTIFY",
+  concurrency: 4,
+  isTuned: true,
+};
+
+/** All measures. `longHistory`: also beside ten million ended runs. */
+export function allMeasures({ longHistory }: { readonly longHistory: boolean }): Measure[] {
+  const histories = longHistory ? [0, 100_000, 10_000_000] : [0, 100_000];
+  return [
+    {
+      id: "drain",
+      title: "Drain of no-op tasks by one process",
+      ask: "drain",
+      rows: [inline, wide, onSqlite(wide), graphile, graphileTuned, boss, bossTuned],
+    },
+    {
+      id: "process-drain",
+      title: "Drain through warm child processes, enqueuing included",
+      ask: "drain",
+      rows: [children, onSqlite(children)],
+    },
+    {
+      id: "enqueue",
+      title: "Enqueue by 10 callers, one task a call",
+      ask: "enqueue",
+      rows: [inline, onSqlite(inline), graphile, boss],
+    },
+    {
+      id: "latency",
+      title: "Idle, enqueue to start, in the enqueuing process",
+      ask: "latency",
+      rows: [inline, children, onSqlite(inline), onSqlite(children), graphile, graphileTuned, boss, bossTuned],
+    },
+    {
+      id: "across",
+      title: "Idle, enqueue to start, from another process",
+      ask: "across",
+      rows: [inline, graphile, graphileTuned, bossTuned],
+    },
+    { id: "chains", title: "Chains of ten, 50 at a time", ask: "chains", rows: [fifty, onSqlite(fifty)] },
+    { id: "fan", title: "Fan-out and join of 1,000", ask: "fan", rows: [wide, inline, onSqlite(wide)] },
+    ...histories.map(
+      (endedRuns): Measure => ({
+        id: "history",
+        title: `Beside ${endedRuns.toLocaleString("en")} ended runs`,
+        ask: "history",
+        rows: [inline, onSqlite(inline)],
+        sizes: { endedRuns },
+      }),
+    ),
+    { id: "dev", title: "holdfast dev, until it answers", ask: "dev", rows: [onSqlite(inline)] },
+  ];
+}
+
+export const usualSizes: Sizes = {
+  drainRuns: 30_000,
+  drainMs: 8_000,
+  enqueueRuns: 20_000,
+  latencyRuns: 200,
+  latencyGapMs: 10,
+  chainRuns: 1_000,
+  fanRuns: 5,
+  processRuns: 5_000,
+  endedRuns: 0,
+};
+
+/** For a first look: everything in about a minute. */
+export const shortSizes: Sizes = {
+  ...usualSizes,
+  drainRuns: 5_000,
+  drainMs: 2_000,
+  enqueueRuns: 3_000,
+  latencyRuns: 50,
+  chainRuns: 100,
+  fanRuns: 1,
+  processRuns: 500,
+};

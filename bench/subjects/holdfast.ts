@@ -1,0 +1,156 @@
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Json } from "@holdfast/protocol";
+import { registerModuleHook } from "@holdfast/sdk/module-hook";
+import { applyProject, openServices, type RunningNode, type Services, startNode } from "../../server/src/main.ts";
+import { bodiesRun, countBodies, takeDelaysMs } from "../definitions/notes.ts";
+import { carryOutOne, fillHistory, measureHistory } from "./holdfast-history.ts";
+import { instant, rateOf, type Sizes, Stopwatch, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
+
+const root = join(import.meta.dirname, "..", "definitions");
+const waitMs = 60_000;
+/** Callers that fill the store before a drain: their calls merge. */
+const fillers = 2_000;
+
+/** Holdfast as a program uses it: services on a store, and a node in the same process. */
+class HoldfastSubject implements Subject {
+  #options: SubjectOptions | undefined;
+  #services: Services | undefined;
+  #node: RunningNode | undefined;
+
+  async open(options: SubjectOptions): Promise<void> {
+    registerModuleHook();
+    this.#options = options;
+    this.#services = await openServices({ address: options.store, role: "owner", migrate: true });
+    await applyProject(this.#services, { root, include: ["bench-tasks.ts"] });
+  }
+
+  async drain({ drainRuns, processRuns }: Sizes): Promise<number[]> {
+    const { inProcesses } = this.#opened();
+    if (inProcesses) return this.#drainProcesses(processRuns);
+    await rateOf(drainRuns, fillers, () => this.#start("noop"));
+    const watch = new Stopwatch();
+    const last = bodiesRun(drainRuns);
+    await this.#work();
+    await last;
+    await this.#untilIdle(5);
+    return watch.rates(drainRuns);
+  }
+
+  async enqueue({ enqueueRuns }: Sizes): Promise<number[]> {
+    await rateOf(enqueueRuns / 20, 10, () => this.#start("noop"));
+    return rateOf(enqueueRuns, 10, () => this.#start("noop"));
+  }
+
+  async latency({ latencyRuns, latencyGapMs }: Sizes): Promise<number[]> {
+    const { inProcesses } = this.#opened();
+    await this.#work();
+    const delaysMs: number[] = [];
+    for (let run = -10; run < latencyRuns; run++) {
+      const ms = await this.#result(inProcesses ? "timed-process" : "timed", { at: instant() });
+      if (run >= 0 && typeof ms === "number") delaysMs.push(ms);
+      await pause(latencyGapMs);
+    }
+    return delaysMs;
+  }
+
+  async work(): Promise<number[]> {
+    await this.#work();
+    return [];
+  }
+
+  async submit({ latencyRuns, latencyGapMs }: Sizes): Promise<number[]> {
+    for (let run = 0; run < latencyRuns; run++) {
+      await this.#start("timed", { at: instant() });
+      await pause(latencyGapMs);
+    }
+    return [];
+  }
+
+  async takeDelays({ latencyRuns }: Sizes): Promise<number[]> {
+    while (countBodies() < latencyRuns) await pause(10);
+    return takeDelaysMs();
+  }
+
+  async chains({ chainRuns }: Sizes): Promise<number[]> {
+    await this.#work();
+    await rateOf(50, 50, () => this.#result("chain", {}));
+    return rateOf(chainRuns, 50, () => this.#result("chain", {}));
+  }
+
+  async fan({ fanRuns }: Sizes): Promise<number[]> {
+    await this.#work();
+    const lengthsMs: number[] = [];
+    for (let run = -1; run < fanRuns; run++) {
+      const startedMs = performance.now();
+      await this.#result("fan", {});
+      if (run >= 0) lengthsMs.push(performance.now() - startedMs);
+    }
+    return lengthsMs;
+  }
+
+  async history({ endedRuns }: Sizes): Promise<number[]> {
+    const { store } = this.#opened();
+    if (endedRuns > 0) {
+      const template = await carryOutOne(this.#asked(), root);
+      await this.#asked().close();
+      await fillHistory(store, template, endedRuns);
+      this.#services = await openServices({ address: store, role: "owner" });
+    }
+    return measureHistory(this.#asked());
+  }
+
+  async close(): Promise<void> {
+    await this.#node?.stop();
+    await this.#services?.close();
+  }
+
+  /** Through children that are warm already. What is enqueued is begun at once, so the enqueuing counts too. */
+  async #drainProcesses(count: number): Promise<number[]> {
+    const { concurrency } = this.#opened();
+    await this.#work();
+    await rateOf(concurrency * 4, concurrency * 2, () => this.#result("noop-process", {}));
+    const watch = new Stopwatch();
+    await rateOf(count, fillers, () => this.#start("noop-process"));
+    await this.#untilIdle(20);
+    return watch.rates(count);
+  }
+
+  #opened(): SubjectOptions {
+    if (this.#options === undefined) throw new Error("not opened");
+    return this.#options;
+  }
+
+  #asked(): Services {
+    if (this.#services === undefined) throw new Error("not opened");
+    return this.#services;
+  }
+
+  async #work(): Promise<void> {
+    const { concurrency } = this.#opened();
+    this.#node = await startNode(this.#asked(), { root, concurrency });
+  }
+
+  async #start(definition: string, input: Json = {}): Promise<string> {
+    const { run } = await this.#asked().runs.start({ definition, input });
+    return run.id;
+  }
+
+  async #result(definition: string, input: Json): Promise<Json> {
+    const id = await this.#start(definition, input);
+    const run = await this.#asked().history.result(id, waitMs);
+    if (run.status !== "succeeded") throw new Error(`${definition} ${run.status}: ${run.error?.message ?? ""}`);
+    return run.output ?? null;
+  }
+
+  async #untilIdle(pollMs: number): Promise<void> {
+    const statuses = ["ready", "running"] as const;
+    for (;;) {
+      const { runs } = await this.#asked().runs.list({ statuses, rootsOnly: false, limit: 1 });
+      if (runs.length === 0) return;
+      await pause(pollMs);
+    }
+  }
+}
+
+serveSubject(new HoldfastSubject());
