@@ -11,7 +11,7 @@ import { Ambush } from "./ambush.ts";
 import { calm, type Expected, expectTask, expectWorkflow, randomScript, randomWorkload, type Workload } from "./workload.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
-import { processesWithin, signal, until } from "./processes.ts";
+import { processesWithin, processOf, signal, until } from "./processes.ts";
 
 // A campaign: a store, nodes, work without end, and strikes at it. Then it is left in peace, and every run has to end, and
 // end right (verdict.ts).
@@ -160,6 +160,10 @@ export class Campaign {
     if (point === undefined) await delay(this.chance.between(30, 500));
     else if (reached === undefined) return false;
     const name = point ?? "random";
+    // It says that it is there before it stops itself.
+    if (reached !== undefined) {
+      await until("it stands at the point", () => [undefined, "T"].includes(processOf(reached.pid)?.state) || undefined);
+    }
     this.#note(`${victim} at ${name} (${reached?.pid ?? "?"})`);
     this.hits.set(name, (this.hits.get(name) ?? 0) + 1);
     this.victims.set(victim, (this.victims.get(victim) ?? 0) + 1);
@@ -293,11 +297,15 @@ export class Campaign {
     }
   }
 
-  /** Kills a node, sees that nothing is left of it, and starts another in its place. */
-  async #replace(node: NodeProcess): Promise<void> {
-    if (this.#doomed.has(node)) return;
+  /** Kills a node and sees that nothing is left of it. */
+  async kill(node: NodeProcess): Promise<void> {
     this.#doomed.add(node);
     await node.kill();
+  }
+
+  async #replace(node: NodeProcess): Promise<void> {
+    if (this.#doomed.has(node)) return;
+    await this.kill(node);
     this.boot();
   }
 
@@ -311,6 +319,7 @@ export class Campaign {
   }
 
   #note(text: string): void {
+    if (process.env["HOLDFAST_KILL_TRACE"] !== undefined) console.error(text);
     this.#trace.push(`${(performance.now() / 1_000).toFixed(2)} ${text}`);
   }
 
