@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { durationMs } from "./json.ts";
+import { textDefect, utf8Bytes } from "./limits.ts";
+
+test("bytes are counted as UTF-8 writes them", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "binary", maxLength: 60 }),
+      (text) => utf8Bytes(text) === Buffer.byteLength(text, "utf8"),
+    ),
+  );
+});
+
+test("NUL and lone surrogates are named, everything else may be kept", () => {
+  assert.equal(textDefect("a\u0000b"), "NUL");
+  assert.equal(textDefect("a\ud800b"), "lone surrogate");
+  assert.equal(textDefect("\udc00"), "lone surrogate");
+  assert.equal(textDefect("a 🚀 \u0001 ü"), undefined);
+});
+
+test("durations are read in every unit and bounded", () => {
+  const read = ["250ms", "10s", "1.5m", "3h", "7d", "0s"].map((text) => durationMs(text));
+  assert.deepEqual(read, [250, 10_000, 90_000, 10_800_000, 604_800_000, 0]);
+  for (const text of ["", "10", "s", "-1s", "1 s", "1w", "Infinitys", "1e3s", "4000d"])
+    assert.equal(durationMs(text), undefined, text);
+});
