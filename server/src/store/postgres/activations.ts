@@ -1,7 +1,8 @@
 import type { Expansion, Finish, FinishResult } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
+import type { KnownRoots } from "./known-roots.ts";
 import type { SessionPool } from "./session-pool.ts";
-import { settle } from "./settling.ts";
+import { settle, settleRoots } from "./settling.ts";
 
 export interface Ended {
   readonly results: FinishResult[];
@@ -9,10 +10,11 @@ export interface Ended {
 }
 
 /** See `Store.finishActivations`. */
-export async function finishActivations(pool: SessionPool, rows: readonly Finish[]): Promise<Ended> {
+export async function finishActivations(pool: SessionPool, rows: readonly Finish[], roots: KnownRoots): Promise<Ended> {
   const ids = idsOf(rows);
+  const settleThese = roots.forget(ids) ? settleRoots : settle;
   const { value, topics } = await pool.transaction((transaction) =>
-    settle(transaction, ids, (ledger) => rows.map((row) => ledger.finish(row))),
+    settleThese(transaction, ids, (ledger) => rows.map((row) => ledger.finish(row))),
   );
   return { results: value, topics };
 }

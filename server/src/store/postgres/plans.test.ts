@@ -14,7 +14,7 @@ import { deleteTrees } from "./pruning.ts";
 import { findRun, findScopes, listTree } from "./reading.ts";
 import { updateRuns } from "./run-rows.ts";
 import { plannerSettings } from "./session.ts";
-import { listOpenEdges, lockRunsWithLinks } from "./settling.ts";
+import { listOpenEdges, lockRuns, lockRunsWithLinks } from "./settling.ts";
 import { recordSteps } from "./steps.ts";
 import { listEvents, listTopic, moveEvents } from "./topics.ts";
 
@@ -49,6 +49,7 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   // The probe answers no rows, which is taken for a member that is gone.
   await claimRuns(probe, { ...claim, queues: null }).catch(ignore);
   await claimRuns(probe, { ...claim, queues: ["default", "etl"] }).catch(ignore);
+  await lockRuns(probe, ids);
   await lockRunsWithLinks(probe, ids);
   await listOpenEdges(probe, ids);
   await updateRuns(probe, live);

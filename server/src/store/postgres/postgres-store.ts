@@ -9,6 +9,7 @@ import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
+import { KnownRoots } from "./known-roots.ts";
 import { listRuns } from "./listing.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
@@ -64,6 +65,7 @@ class PostgresStore implements Store {
   /** Renewals never wait behind work. */
   readonly #leases: SessionPool;
   readonly #doorbell: Doorbell;
+  readonly #roots = new KnownRoots();
   readonly #incarnation: string;
 
   constructor(parts: { pool: PoolOptions; incarnation: string; doorbell: Doorbell }) {
@@ -105,19 +107,23 @@ class PostgresStore implements Store {
     admitEnqueue(rows);
     if (rows.length === 0) return [];
     const { results, topics } = await enqueueRuns(this.#pool, rows);
+    for (const result of results) {
+      if (result.outcome === "created" && result.run.claimedBy !== null) this.#roots.remember([result.run]);
+    }
     this.#doorbell.ring(topics);
     return results;
   }
 
   async claimRuns(args: Args<"claimRuns">): Answer<"claimRuns"> {
     const runs = await claimRuns(this.#pool, args);
+    this.#roots.remember(runs);
     if (runs.length > 0) this.#doorbell.ring(["events"]);
     return runs;
   }
 
   async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {
     admitFinishes(rows);
-    const { results, topics } = await activations.finishActivations(this.#pool, rows);
+    const { results, topics } = await activations.finishActivations(this.#pool, rows, this.#roots);
     this.#doorbell.ring(topics);
     return results;
   }

@@ -56,7 +56,7 @@ test("a finish that comes after the takeover is stale", async () => {
   const world = worldOf(mine);
   const memberId = await world.member();
   const run = await world.running({}, memberId);
-  const pause = pauses.at("lockRunsWithLinks");
+  const pause = pauses.at("lockRuns");
   const finishing = world.finish(run, next.success());
   await pause.reached;
   assert.deepEqual(await other.leaveMember({ id: memberId }), { takenBack: 1 });
