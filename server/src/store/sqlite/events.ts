@@ -14,7 +14,8 @@ export function appendEvents(db: Connection, events: readonly LedgerEvent[]): vo
     const position = (positions.get(run.namespace) ?? lastPosition(db, run.namespace)) + 1;
     positions.set(run.namespace, position);
     db.run(
-      "INSERT INTO events (namespace, position, run_id, number, type, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO events (namespace, position, run, number, type, at, data)
+       VALUES (?, ?, (SELECT seq FROM runs WHERE id = ?), ?, ?, ?, ?)`,
       run.namespace,
       position,
       run.id,
@@ -51,7 +52,7 @@ interface StoredEvent {
 }
 
 // CROSS JOIN fixes the order of the loops: always from the events to their runs.
-const columns = `e.run_id AS runId, r.root_id AS rootId, r.definition AS definition, r.name AS name, e.number AS number,
+const columns = `r.id AS runId, r.root_id AS rootId, r.definition AS definition, r.name AS name, e.number AS number,
   e.type AS type, e.at AS at, e.data AS data`;
 
 export function selectEvents(
@@ -59,8 +60,8 @@ export function selectEvents(
   { runId, after, limitRows }: { runId: string; after: number; limitRows: number },
 ): RunEvent[] {
   const rows = db.list<StoredEvent>(
-    `SELECT ${columns} FROM events e CROSS JOIN runs r ON r.id = e.run_id
-     WHERE e.run_id = ? AND e.number > ? ORDER BY e.number LIMIT ?`,
+    `SELECT ${columns} FROM events e CROSS JOIN runs r ON r.seq = e.run
+     WHERE e.run = (SELECT seq FROM runs WHERE id = ?) AND e.number > ? ORDER BY e.number LIMIT ?`,
     runId,
     after,
     limitRows,
@@ -73,7 +74,7 @@ export function selectTopic(
   { namespace, after, limitRows }: { namespace: string; after: number; limitRows: number },
 ): { events: TopicEvent[]; last: number } {
   const rows = db.list<StoredEvent & { position: number }>(
-    `SELECT ${columns}, e.position AS position FROM events e CROSS JOIN runs r ON r.id = e.run_id
+    `SELECT ${columns}, e.position AS position FROM events e CROSS JOIN runs r ON r.seq = e.run
      WHERE e.namespace = ? AND e.position > max(?, coalesce((SELECT pruned_to FROM topics WHERE namespace = ?), 0))
      ORDER BY e.position LIMIT ?`,
     namespace,

@@ -50,8 +50,8 @@ function addEndedRuns(path: string): void {
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${endedRuns})
     SELECT printf('old%017d', i), ${columns.replace("root_id", "printf('old%017d', i)").replace("input", "'1'")}
     FROM (SELECT * FROM runs WHERE status = 'succeeded' LIMIT 1) CROSS JOIN n`);
-  db.exec(`INSERT INTO events (namespace, position, run_id, number, type, at, data)
-    SELECT 'shop', 1000000 + seq, id, 1, 'run.enqueued', 0, '{}' FROM runs WHERE id LIKE 'old%'`);
+  db.exec(`INSERT INTO events (namespace, position, run, number, type, at, data)
+    SELECT 'shop', 1000000 + seq, seq, 1, 'run.enqueued', 0, '{}' FROM runs WHERE id LIKE 'old%'`);
   db.close();
 }
 

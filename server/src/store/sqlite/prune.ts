@@ -37,7 +37,7 @@ function deleteTree(db: Connection, rootId: string): number {
   const ids = [rootId, ...below.map((run) => run.id)];
   const list = listText(ids);
   const among = "IN (SELECT value FROM json_each(?))";
-  db.run(`DELETE FROM events WHERE run_id ${among}`, list);
+  db.run(`DELETE FROM events WHERE run IN (SELECT seq FROM runs WHERE id ${among})`, list);
   db.run(`DELETE FROM "values" WHERE scope_kind = 'step' AND scope_id ${among}`, list);
   db.run(`DELETE FROM logs WHERE run_id ${among}`, list);
   db.run(`DELETE FROM edges WHERE upstream ${among}`, list);

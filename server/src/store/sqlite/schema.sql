@@ -24,7 +24,7 @@ CREATE TABLE edges (
 CREATE TABLE events (
   namespace TEXT NOT NULL,
   position INTEGER NOT NULL,
-  run_id TEXT NOT NULL,
+  run INTEGER NOT NULL,
   number INTEGER NOT NULL,
   type TEXT NOT NULL,
   at REAL NOT NULL,
@@ -151,7 +151,7 @@ CREATE TABLE "values" (
   value TEXT NOT NULL
 ) STRICT;
 
-CREATE UNIQUE INDEX events_run ON events (run_id, number);
+CREATE UNIQUE INDEX events_run ON events (run, number);
 
 CREATE INDEX keys_expiry ON keys (expires_at);
 
