@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
-import { cancelled, next, World } from "../contract/world.contract.ts";
+import { cancelled, next, until, World } from "../contract/world.contract.ts";
 import type { Store } from "../store.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { Pauses } from "./pauses.fixture.ts";
@@ -28,11 +28,11 @@ function worldOf(store: Store): World {
 
 /** Resolves once some backend waits for a lock. */
 async function lockIsWaitedFor(): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const rows = await database.sql`select 1 from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`;
-    if (rows.length > 0) return;
-  }
+    return rows.length > 0;
+  });
 }
 
 test("two nodes that claim at the same time share the runs, and neither waits for the other", async () => {
