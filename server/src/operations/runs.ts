@@ -169,7 +169,8 @@ export class Runs {
     }
     if (result === undefined) throw new Error("the store answered no result for a row");
     if (result.outcome === "created" && result.run.claimedBy !== null) slots?.adopt(result.run);
-    else if (claimFor !== null) slots?.release(row.run.id, false);
+    // An insert that is there already may be our own, repeated because its answer was lost, and its claim stands.
+    else if (claimFor !== null) slots?.release(row.run.id, result.outcome === "existing");
     if (result.outcome === "created") return { run: runView(result.run), existing: false };
     if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
     throw conflict(result.outcome, row, result.runId);
