@@ -8,6 +8,7 @@ import type { Store } from "../../server/src/store/store.ts";
 import type { TestPostgres } from "../postgres.ts";
 import { Chance } from "../simulation/chance.ts";
 import { Ambush } from "./ambush.ts";
+import type { Script } from "./bodies.ts";
 import { calm, type Expected, expectTask, expectWorkflow, randomScript, randomWorkload, type Workload } from "./workload.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
@@ -48,6 +49,10 @@ export interface Root {
   id: string | undefined;
 }
 
+/** Events that end a run. */
+export const endings: readonly string[] = ["run.succeeded", "run.failed", "run.cancelled", "run.skipped"];
+
+const openRoots = 12;
 const reachLimitMs = 40_000;
 const peaceLimitMs = 180_000;
 
@@ -75,6 +80,7 @@ export class Campaign {
   #store: Store | undefined;
   #booted = 0;
   #position = 0;
+  #endedRoots = 0;
   #closed = false;
   #reading: Promise<void> | undefined;
 
@@ -105,7 +111,9 @@ export class Campaign {
       return { id: manifest.root, kind, hash: canonicalHash(manifest), manifest };
     });
     await this.store.applyManifests({ namespace, manifests });
-    this.#reading = this.#readTopic();
+    this.#reading = this.#readTopic().catch((error: unknown) => {
+      if (!this.#closed) this.#faults.push(error);
+    });
   }
 
   boot(): NodeProcess {
@@ -114,7 +122,10 @@ export class Campaign {
     this.#nodes.push(node);
     this.#note(`${node.name} boots as ${node.pid}`);
     void node.exited.then(() => {
-      if (!this.#doomed.has(node) && !this.#closed) this.#faults.push(new Error(`${node.name} ended by itself`));
+      if (this.#doomed.has(node) || this.#closed) return;
+      // A node that finds no database when it starts says so and ends; whoever keeps nodes running starts another.
+      if (node.isReady) this.#faults.push(new Error(`${node.name} ended by itself`));
+      else this.boot();
     });
     return node;
   }
@@ -132,7 +143,7 @@ export class Campaign {
   /** A run that sits until it is cancelled, and its cancel. */
   startAndCancel(): void {
     const expected = { status: "cancelled", outcome: "failed" } as const;
-    const root = this.start("vigil", expected);
+    const root = this.start("vigil", expected, { priority: 10 });
     const afterMs = this.chance.between(0, 600);
     this.#track(async () => {
       await until("the run is acknowledged", () => root.id, peaceLimitMs);
@@ -141,8 +152,9 @@ export class Campaign {
     });
   }
 
-  /** Some work of each kind. */
+  /** Some work of each kind, unless much is open already. */
   feed(): void {
+    if (this.roots.length - this.#endedRoots > openRoots) return;
     const flow = this.chance.pick(this.workload.flows);
     this.start(flow, expectWorkflow(flow, this.workload));
     const script = randomScript(this.chance);
@@ -202,9 +214,10 @@ export class Campaign {
     this.#closed = true;
     try {
       for (const node of this.#nodes) node.signal(isOrderly ? "SIGCONT" : "SIGKILL");
-      await this.#reading;
-      // SQLite's clients need the owner to say goodbye to.
+      if (isOrderly) await this.#reading;
+      // SQLite's clients need the owner to say goodbye to; without one, what they still ask is given up here.
       await this.#store?.close();
+      await this.#reading;
       await Promise.all(this.#nodes.map((node) => (isOrderly ? node.stop() : node.kill())));
     } finally {
       this.#ambush.close();
@@ -227,7 +240,7 @@ export class Campaign {
       this.#provoke(point, looks);
       const reached = await this.#ambush.next(1_500);
       if (reached !== undefined) return reached;
-      if (this.roots.filter(({ id }) => id === undefined).length < 20) this.feed();
+      this.feed();
     }
     this.#note(`nobody came to ${point}`);
     this.#ambush.disarm(point);
@@ -245,9 +258,13 @@ export class Campaign {
       if (looks % 8 !== 0) return;
       this.#track(() => this.#replace(this.chance.pick(this.#living())));
     } else if (["cancel", "cancelling", "give-back", "body"].includes(verb)) this.startAndCancel();
-    else if (verb === "retry") this.start("unit", expectTask(calm), { input: { ...calm, failures: 1 } });
-    else if (verb === "skip") this.start("unit", expectTask({ then: "skip" }), { input: { ...calm, then: "skip" } });
-    else if (verb === "failure") this.start("unit", expectTask({ then: "fatal" }), { input: { ...calm, then: "fatal" } });
+    else if (verb === "retry") this.#startFirst({ ...calm, failures: 1 });
+    else if (verb === "skip") this.#startFirst({ ...calm, then: "skip" });
+    else if (verb === "failure") this.#startFirst({ ...calm, then: "fatal" });
+  }
+
+  #startFirst(script: Script): void {
+    this.start("unit", expectTask(script), { input: { ...script }, priority: 10 });
   }
 
   async #hit(victim: Victim, reached: Reached | undefined): Promise<void> {
@@ -373,6 +390,7 @@ export class Campaign {
       const limitRows = this.chance.between(1, 200);
       const page = await this.#patiently(() => this.store.listTopic({ namespace, after: this.#position, limitRows }));
       this.topic.push(...page.events);
+      this.#endedRoots += page.events.filter(({ runId, rootId, type }) => runId === rootId && endings.includes(type)).length;
       this.#position = page.events.at(-1)?.position ?? this.#position;
       if (page.events.length === 0) await delay(100);
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isEnded, type RunEvent, type StepRecord } from "@holdfast/protocol";
 import { type OutcomeCounts, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
 import type { Effect } from "./bodies.ts";
-import { type Campaign, namespace } from "./campaign.ts";
+import { type Campaign, endings, namespace } from "./campaign.ts";
 import type { Expected } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
@@ -116,8 +116,6 @@ function checkPositions({ topic }: Campaign): void {
     last = position;
   }
 }
-
-const endings = ["run.succeeded", "run.failed", "run.cancelled", "run.skipped"];
 
 function checkHistory(run: RunRow, events: readonly RunEvent[], inTopic: readonly RunEvent[]): void {
   const where = `${run.name} (${run.id})`;
