@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
 import { openSqliteStore } from "../server/src/store/sqlite/open.ts";
@@ -186,8 +186,10 @@ test("a store too deep for a socket beside it is reached all the same, and only 
     assert.equal((await client.describe()).incarnation, (await owner.describe()).incarnation);
     assert.ok(existsSync(`${path}.sock-place`));
     for (const file of [path, `${path}.lock`, `${path}.sock-place`]) assert.equal(statSync(file).mode & 0o777, 0o600);
+    const place = dirname(readFileSync(`${path}.sock-place`, "utf8"));
     await client.close();
     await owner.close();
+    assert.equal(existsSync(place), false);
   }, deep);
 });
 

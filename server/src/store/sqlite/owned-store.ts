@@ -4,36 +4,48 @@ import { SocketServer } from "../remote/socket-server.ts";
 import type { RingTopic, StoreVerb } from "../store.ts";
 import { DatabaseThread, type DatabaseThreadOptions } from "./database-thread.ts";
 import type { OwnerLock } from "./lock.ts";
-import { claimSocketPlace } from "./socket-place.ts";
+import { claimSocketPlace, leaveSocketPlace } from "./socket-place.ts";
 
 /** The owner's store: the database's thread, and the socket by which other processes reach it. */
 export class OwnedStore implements StoreLink {
   readonly #thread: DatabaseThread;
   readonly #server: SocketServer;
+  /** Resolves when the place is free for the next owner. */
+  readonly #left: Promise<void>;
 
-  private constructor(thread: DatabaseThread, server: SocketServer) {
+  private constructor(thread: DatabaseThread, server: SocketServer, left: Promise<void>) {
     this.#thread = thread;
     this.#server = server;
+    this.#left = left;
   }
 
   /** Opens with the lock in hand, and gives it back when the database is closed or could not be opened. */
   static async open(lock: OwnerLock, { path, onExit, ...options }: DatabaseThreadOptions): Promise<OwnedStore> {
     let server: SocketServer | undefined;
+    let place: string | undefined;
+    const left = Promise.withResolvers<void>();
+    const leave = () => {
+      if (place !== undefined) leaveSocketPlace(path, place);
+      lock.release();
+      left.resolve();
+    };
     const thread = await DatabaseThread.open({
       ...options,
       path,
       onExit: () => {
         // The thread has died or was closed; whoever takes the lock next listens at the same place.
-        void (server?.close() ?? Promise.resolve()).finally(() => lock.release());
+        void (server?.close() ?? Promise.resolve()).finally(leave);
         onExit();
       },
     });
     try {
       chmodSync(path, 0o600);
-      server = await SocketServer.listen(claimSocketPlace(path), thread);
-      return new OwnedStore(thread, server);
+      place = claimSocketPlace(path);
+      server = await SocketServer.listen(place, thread);
+      return new OwnedStore(thread, server, left.promise);
     } catch (error) {
       await thread.close();
+      await left.promise;
       throw error;
     }
   }
@@ -57,5 +69,6 @@ export class OwnedStore implements StoreLink {
   async close(): Promise<void> {
     await this.#server.close();
     await this.#thread.close();
+    await this.#left;
   }
 }

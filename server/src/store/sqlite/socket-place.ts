@@ -32,6 +32,13 @@ export function claimSocketPlace(path: string): string {
   return place;
 }
 
+/** Removes what `claimSocketPlace` has made, once nobody listens there and while the lock is still held. */
+export function leaveSocketPlace(path: string, place: string): void {
+  if (place === `${absolute(path)}.sock`) return;
+  rmSync(`${path}.sock-place`, { force: true });
+  rmSync(dirname(place), { recursive: true, force: true });
+}
+
 /** Where a client finds the owner. */
 export function findSocketPlace(path: string): string {
   const beside = `${absolute(path)}.sock`;
