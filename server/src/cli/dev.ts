@@ -9,6 +9,7 @@ import { exitCodes, problemText, UsageError } from "./failures.ts";
 import { type Hosted, startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
 import { clockText, lengthText } from "./times.ts";
@@ -19,7 +20,8 @@ const graceMs = 5_000;
 /** `holdfast dev`: server and node on this project's store; definitions follow the files. */
 export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags): Promise<number> {
   const startedMs = performance.now();
-  const settings = await openProject(terminal, flags);
+  // The control plane is loaded while the configuration is read in another process.
+  const [settings] = await Promise.all([openProject(terminal, flags), import("../main.ts")]);
   const other = await findDev(settings.root);
   if (other !== undefined) {
     throw new UsageError(
@@ -39,7 +41,7 @@ export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags):
   const readyMs = Math.round(performance.now() - startedMs);
   terminal.answer({ url, root: settings.root, store: settings.store, pid: process.pid });
   terminal.note(`${colors.bold("holdfast")} ${version}  ${colors.cyan(url)}  ${colors.dim(`ready in ${readyMs} ms`)}`);
-  terminal.note(colors.dim(`${settings.root}  ${settings.store}  Ctrl-C ends it; runs go on at the next start`));
+  terminal.note(colors.dim(`${settings.root}  ${shownStore(settings.store)}`));
   const compiler = new Compiler(terminal, settings, hosted);
   const watcher = new SourceWatcher(settings.root, (files) => compiler.changed(files));
   if (watcher.isPartial) terminal.note("The project has too many folders to watch them all.");
@@ -47,7 +49,7 @@ export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags):
   const telling = tell(terminal, connection.plane, interruption.signal);
   try {
     await untilAborted(interruption.signal);
-    terminal.note("\nStopping…");
+    terminal.note("\nStopping. What has not ended goes on at the next start.");
     return exitCodes.done;
   } finally {
     watcher.close();

@@ -22,7 +22,7 @@ export async function followRun(
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
   const tree = new RunTree(run);
-  const view = terminal.live ? new LiveView(terminal, tree) : new LineView(terminal);
+  const view = terminal.live ? new LiveView(terminal, tree) : new LineView(terminal, tree);
   const { last } = await plane.listTopic({ after: "last", waitMs: 0 });
   await loadTree(plane, tree);
   view.loaded();
@@ -118,18 +118,26 @@ async function watchProgress({ plane, tree, view, signal }: Watching): Promise<v
 
 class LineView implements View {
   readonly #terminal: Terminal;
+  readonly #tree: RunTree;
+  /** What was said last of each run: the log may tell again what stood in the list. */
+  readonly #said = new Map<string, string>();
 
-  constructor(terminal: Terminal) {
+  constructor(terminal: Terminal, tree: RunTree) {
     this.#terminal = terminal;
+    this.#tree = tree;
   }
 
   changed(node: TreeNode, at: number): void {
+    const said = `${node.status} ${node.attempt} ${node.message ?? ""}`;
+    if (this.#said.get(node.id) === said) return;
+    this.#said.set(node.id, said);
     const line = changeLine(this.#terminal, node, at);
     if (line !== undefined) this.#terminal.note(line);
   }
 
   loaded(): void {
-    // Where lines stay, only what happens from now on is told.
+    // What has ended before is not told again; what is under way is.
+    for (const node of this.#tree.running()) this.changed(node, node.startedAt ?? Date.now());
   }
 
   close(): void {

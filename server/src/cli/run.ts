@@ -11,6 +11,7 @@ import {
   type StartRun,
 } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
+import type { CompiledManifest } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
 import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, runningDev } from "./connection.ts";
 import { compilePaths, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
@@ -43,10 +44,12 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   const input = readInput(flags.input);
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption();
-  const engine = await openEngine(terminal, settings, flags);
+  const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
+  const compiled = await compileTarget(terminal, target, { settings, isElsewhere: elsewhere !== undefined });
+  const engine = elsewhere === undefined ? await openEngine(terminal, settings, flags) : remoteEngine(elsewhere);
   try {
-    const definition = await applyTarget(terminal, target, { settings, engine, flags });
     const { plane } = engine.connection;
+    const definition = await applyTarget(plane, target, { compiled, flags });
     const { run, existing } = await start(plane, { definition, input, flags });
     if (flags.wait === false) return answerStarted(terminal, { run, existing, engine });
     await engine.work();
@@ -77,9 +80,11 @@ interface Engine {
   close(): Promise<void>;
 }
 
+function remoteEngine(connection: Connection): Engine {
+  return { connection, work: async () => undefined, close: connection.close };
+}
+
 async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlags): Promise<Engine> {
-  const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
-  if (elsewhere !== undefined) return { connection: elsewhere, work: async () => undefined, close: elsewhere.close };
   // What becomes of the run is shown; the rest would stand in the middle of it.
   const log = openTerminalLog(terminal, "silent");
   if (flags.serve === true) {
@@ -91,27 +96,34 @@ async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlag
   return { connection, work: async () => void (await connection.work()), close: connection.close };
 }
 
-/** The id of the definition to run, applied if it stands in a file here. */
-async function applyTarget(
+/** What the target's file, or for an id the project's files, define here; undefined where others know it. */
+async function compileTarget(
   terminal: Terminal,
   target: string,
-  { settings, engine, flags }: { settings: Settings; engine: Engine; flags: RunFlags },
-): Promise<string> {
-  const { plane, kind } = engine.connection;
-  if (looksLikeFile(target)) {
-    const { manifests } = await compilePaths(terminal, settings, [target]);
-    const chosen = flags.id === undefined ? mainManifest(manifests, target) : findManifest(manifests, flags.id);
-    await plane.apply(manifests.map(({ manifest }) => manifest));
-    return chosen.id;
-  }
+  { settings, isElsewhere }: { settings: Settings; isElsewhere: boolean },
+): Promise<readonly CompiledManifest[] | undefined> {
+  if (looksLikeFile(target)) return (await compilePaths(terminal, settings, [target])).manifests;
   // A server has what was applied to it, and `dev` keeps what it serves up to date by itself.
-  if (kind === "embedded" && settings.configFile !== undefined) {
-    const { manifests } = await compilePaths(terminal, settings, []);
-    await plane.apply(manifests.map(({ manifest }) => manifest));
-  }
-  const definitions = await plane.listDefinitions();
-  if (definitions.some(({ id }) => id === target)) return target;
-  const ids = definitions.map(({ id }) => id);
+  if (isElsewhere || settings.configFile === undefined) return undefined;
+  return (await compilePaths(terminal, settings, [])).manifests;
+}
+
+/** Makes what was compiled current. Answers the id of the definition to run. */
+async function applyTarget(
+  plane: ControlPlane,
+  target: string,
+  { compiled, flags }: { compiled: readonly CompiledManifest[] | undefined; flags: RunFlags },
+): Promise<string> {
+  const isFile = compiled !== undefined && looksLikeFile(target);
+  const chosen = isFile
+    ? flags.id === undefined
+      ? mainManifest(compiled, target)
+      : findManifest(compiled, flags.id)
+    : undefined;
+  if (compiled !== undefined) await plane.apply(compiled.map(({ manifest }) => manifest));
+  if (chosen !== undefined) return chosen.id;
+  const ids = (await plane.listDefinitions()).map(({ id }) => id);
+  if (ids.includes(target)) return target;
   throw new UsageError(
     `There is no definition "${target}".`,
     ids.length === 0 ? "Name a file that exports one: holdfast run FILE." : nameHint(target, ids),
