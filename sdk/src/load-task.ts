@@ -35,9 +35,16 @@ export async function loadTask(start: ActivationStart, projectRoot: string): Pro
   return data;
 }
 
+/** What has been imported stays as it is in this process; to ask the loader again costs more than a small body. */
+const imported = new Map<string, Record<string, unknown>>();
+
 async function importModule(url: string, module: string): Promise<Record<string, unknown>> {
+  const known = imported.get(url);
+  if (known !== undefined) return known;
   try {
-    return (await import(url)) as Record<string, unknown>;
+    const exports = (await import(url)) as Record<string, unknown>;
+    imported.set(url, exports);
+    return exports;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && "url" in error) {
       if (error.url === url) throw new DefinitionMissing(`The module ${module} is not there any more.`);

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import { mergeCalls } from "./merging.ts";
 import type { StepResult, StepRow, Store } from "./store.ts";
 
-// Only `commitSteps` and `appendLogs` of the store are called here; the contract suite holds merged stores to everything.
+// Only `commitSteps`, `appendLogs` and `findDefinition` of the store are called here; the contract suite holds merged stores to everything.
 
 type Batch = readonly StepRow[];
 type Answer = (rows: Batch, call: number) => StepResult[] | Promise<StepResult[]>;
@@ -150,4 +150,22 @@ test("large calls are not put into one batch", async () => {
   );
   assert.ok(batches.length >= 3, `${batches.length} batches`);
   assert.equal(batches.flat().length, 40);
+});
+
+test("those who ask for one definition at a time share a read, which is made after they asked", async () => {
+  const reads: string[] = [];
+  let manifestHash = "old";
+  const findDefinition: Store["findDefinition"] = async ({ id }) => {
+    reads.push(id);
+    return id === "none" ? undefined : { id, kind: "task", manifestHash, appliedAt: 0 };
+  };
+  const merged = mergeCalls({ findDefinition } as Store, { clock: { sleep: () => Promise.resolve() } });
+  const asked = ["a", "b", "a", "none", "a"].map((id) => merged.findDefinition({ namespace: "n", id }));
+  manifestHash = "new";
+  const found = await Promise.all(asked);
+  assert.deepEqual(reads, ["a", "b", "none"]);
+  assert.deepEqual(
+    found.map((row) => row && [row.id, row.manifestHash]),
+    [["a", "new"], ["b", "new"], ["a", "new"], undefined, ["a", "new"]],
+  );
 });

@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Expansion, Finish } from "../core/index.ts";
-import type { EnqueueRow, StepRow, Store } from "./store.ts";
+import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
 // Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
 // earlier batches are under way, becomes one call of the store and so one commit.
@@ -31,7 +31,10 @@ const maxWaitingCalls = 100_000;
 /** Errors that no row has caused: to try its halves would only repeat them. */
 const storeCodes: ReadonlySet<ErrorCode> = new Set(["store_unavailable", "store_full", "store_newer", "not_the_owner"]);
 
-/** The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs` and `expandRuns` merge. */
+/**
+ * The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs`, `expandRuns`,
+ * `findScopes` and `findDefinition` merge.
+ */
 export function mergeCalls(store: Store, options: MergingOptions): Store {
   const { inFlight = 2 } = options;
   const enqueue = new Line((rows: readonly EnqueueRow[]) => store.enqueueRuns({ rows }), options, inFlight);
@@ -39,7 +42,9 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   const steps = new Line((rows: readonly StepRow[]) => store.commitSteps({ rows }), options, inFlight);
   const logs = new Line((rows: readonly LogLine[]) => store.appendLogs({ rows }), options, 1);
   const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
-  const lines = [enqueue, finish, steps, logs, expand];
+  const scopes = new Line((rows: readonly ScopeQuery[]) => store.findScopes({ rows }), options, inFlight);
+  const definitions = new Line((rows: readonly DefinitionName[]) => findTogether(store, rows), options, inFlight);
+  const lines = [enqueue, finish, steps, logs, expand, scopes, definitions];
   return {
     describe: () => store.describe(),
     close: async () => {
@@ -47,7 +52,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
       await store.close();
     },
     applyManifests: (args) => store.applyManifests(args),
-    findDefinition: (args) => store.findDefinition(args),
+    findDefinition: async (args) => (await definitions.call([args]))[0],
     listDefinitions: (args) => store.listDefinitions(args),
     findManifest: (args) => store.findManifest(args),
     enqueueRuns: ({ rows }) => enqueue.call(rows),
@@ -65,7 +70,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     findRunIds: (args) => store.findRunIds(args),
     listRuns: (args) => store.listRuns(args),
     listTree: (args) => store.listTree(args),
-    findScopes: (args) => store.findScopes(args),
+    findScopes: ({ rows }) => scopes.call(rows),
     listChildOutputs: (args) => store.listChildOutputs(args),
     listSteps: (args) => store.listSteps(args),
     joinMember: (args) => store.joinMember(args),
@@ -81,6 +86,23 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     ring: (topics) => store.ring(topics),
     onRing: (listener) => store.onRing(listener),
   };
+}
+
+interface DefinitionName {
+  readonly namespace: string;
+  readonly id: string;
+}
+
+/** Many callers start runs of one definition: those that ask at the same time share one read, made after they all asked. */
+function findTogether(store: Store, names: readonly DefinitionName[]): Promise<(DefinitionRow | undefined)[]> {
+  const reads = new Map<string, Promise<DefinitionRow | undefined>>();
+  const answers = names.map((name) => {
+    const place = JSON.stringify([name.namespace, name.id]);
+    const read = reads.get(place) ?? store.findDefinition(name);
+    reads.set(place, read);
+    return read;
+  });
+  return Promise.all(answers);
 }
 
 interface Call<Row, Result> {
