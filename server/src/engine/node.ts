@@ -91,10 +91,14 @@ export class Engine {
     this.#stopRings();
     this.#stop.abort();
     await Promise.all(this.#loops);
+    const said = new AbortController();
     try {
-      await Promise.race([this.#membership.leave(), clock.sleep(farewellMs)]);
+      await Promise.race([this.#membership.leave(), clock.sleep(farewellMs, said.signal)]);
     } catch (error) {
       log.warn({ err: error }, "The node could not say goodbye to the store; its lease will run out.");
+    } finally {
+      // A timer that is left would keep the process alive.
+      said.abort();
     }
   }
 

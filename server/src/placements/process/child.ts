@@ -225,8 +225,11 @@ export class Child {
   async #drained(): Promise<void> {
     if (this.#streamsOpen === 0) return;
     await new Promise<void>((resolve) => {
-      this.#endStreams = resolve;
-      setTimeout(resolve, drainMs);
+      const patience = setTimeout(resolve, drainMs);
+      this.#endStreams = () => {
+        clearTimeout(patience);
+        resolve();
+      };
     });
     this.#process.stdout?.destroy();
     this.#process.stderr?.destroy();
