@@ -45,7 +45,12 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption();
   const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
-  const compiled = await compileTarget(terminal, target, { settings, isElsewhere: elsewhere !== undefined });
+  const isElsewhere = elsewhere !== undefined;
+  // The control plane is loaded while the target is compiled in another process.
+  const [compiled] = await Promise.all([
+    compileTarget(terminal, target, { settings, isElsewhere }),
+    isElsewhere ? undefined : import("../main.ts"),
+  ]);
   const engine = elsewhere === undefined ? await openEngine(terminal, settings, flags) : remoteEngine(elsewhere);
   try {
     const { plane } = engine.connection;
