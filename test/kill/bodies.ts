@@ -15,7 +15,7 @@ export interface Script {
   readonly busy: boolean;
   /** A plain command is left running in the group meanwhile. */
   readonly command: boolean;
-  readonly then: "succeed" | "fatal" | "skip" | "sit";
+  readonly finale: "succeed" | "fatal" | "skip" | "sit";
   /** Attempts that fail before. */
   readonly failures: number;
 }
@@ -29,12 +29,15 @@ export interface Effect {
 }
 
 /** Each node gives its children a folder of its own for temporary files, below the campaign's. */
-const folder = dirname(process.env["TMPDIR"] ?? ".");
+const folder = dirname(process.env.TMPDIR ?? ".");
 
 pass(folder, "child.loading");
 
 function write({ run, epoch }: TaskContext, act: string): void {
-  appendFileSync(join(folder, "effects"), `${JSON.stringify({ runId: run.id, epoch, act, pid: process.pid } satisfies Effect)}\n`);
+  appendFileSync(
+    join(folder, "effects"),
+    `${JSON.stringify({ runId: run.id, epoch, act, pid: process.pid } satisfies Effect)}\n`,
+  );
 }
 
 async function work({ workMs, busy }: Script, ctx: TaskContext): Promise<void> {
@@ -64,9 +67,9 @@ async function act(script: Script, ctx: TaskContext) {
   }
   if (script.steps === 0) await work(script, ctx);
   if (ctx.attempt <= script.failures) throw new Error("as its script says");
-  if (script.then === "fatal") throw new FatalError("as its script says");
-  if (script.then === "skip") ctx.skip("as its script says");
-  if (script.then === "sit") await sit(ctx);
+  if (script.finale === "fatal") throw new FatalError("as its script says");
+  if (script.finale === "skip") ctx.skip("as its script says");
+  if (script.finale === "sit") await sit(ctx);
   command?.kill("SIGKILL");
   write(ctx, "returning");
   pass(folder, "body.returning");

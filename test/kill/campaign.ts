@@ -9,17 +9,31 @@ import type { TestPostgres } from "../postgres.ts";
 import { Chance } from "../simulation/chance.ts";
 import { Ambush } from "./ambush.ts";
 import type { Script } from "./bodies.ts";
-import { calm, type Expected, expectTask, expectWorkflow, randomScript, randomWorkload, type Workload } from "./workload.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
 import { processesWithin, processOf, signal, until } from "./processes.ts";
+import {
+  calm,
+  type Expected,
+  expectTask,
+  expectWorkflow,
+  randomScript,
+  randomWorkload,
+  type Workload,
+} from "./workload.ts";
 
 // A campaign: a store, nodes, work without end, and strikes at it. Then it is left in peace, and every run has to end, and
 // end right (verdict.ts).
 
 export const namespace = "default";
 
-export type Victim = "node killed" | "node stopped" | "child killed" | "child stopped" | "database killed" | "database stopped";
+export type Victim =
+  | "node killed"
+  | "node stopped"
+  | "child killed"
+  | "child stopped"
+  | "database killed"
+  | "database stopped";
 
 /** `point` undefined: at a random moment. */
 export interface Strike {
@@ -118,7 +132,13 @@ export class Campaign {
 
   boot(): NodeProcess {
     const { leaseMs, concurrency = 4 } = this.#options;
-    const node = new NodeProcess({ folder: this.folder, name: `n${this.#booted++}`, address: this.#address, leaseMs, concurrency });
+    const node = new NodeProcess({
+      folder: this.folder,
+      name: `n${this.#booted++}`,
+      address: this.#address,
+      leaseMs,
+      concurrency,
+    });
     this.#nodes.push(node);
     this.#note(`${node.name} boots as ${node.pid}`);
     void node.exited.then(() => {
@@ -174,7 +194,10 @@ export class Campaign {
     const name = point ?? "random";
     // It says that it is there before it stops itself.
     if (reached !== undefined) {
-      await until("it stands at the point", () => [undefined, "T"].includes(processOf(reached.pid)?.state) || undefined);
+      await until(
+        "it stands at the point",
+        () => [undefined, "T"].includes(processOf(reached.pid)?.state) || undefined,
+      );
     }
     this.#note(`${victim} at ${name} (${reached?.pid ?? "?"})`);
     this.hits.set(name, (this.hits.get(name) ?? 0) + 1);
@@ -190,15 +213,19 @@ export class Campaign {
     if (this.#faults.length > 0) throw this.#faults[0];
     const open = new Set(this.roots);
     try {
-      await until("all runs have ended", async () => {
-        for (const root of open) {
-          const run = await this.#patiently(() => this.store.findRun({ id: root.id ?? "" }));
-          if (run === undefined) throw new Error(`P1 the acknowledged run ${root.id} is lost`);
-          if (!isEnded(run.status)) return undefined;
-          open.delete(root);
-        }
-        return true;
-      }, peaceLimitMs);
+      await until(
+        "all runs have ended",
+        async () => {
+          for (const root of open) {
+            const run = await this.#patiently(() => this.store.findRun({ id: root.id ?? "" }));
+            if (run === undefined) throw new Error(`P1 the acknowledged run ${root.id} is lost`);
+            if (!isEnded(run.status)) return undefined;
+            open.delete(root);
+          }
+          return true;
+        },
+        peaceLimitMs,
+      );
     } catch (error) {
       throw new Error(`P1 stuck: ${await this.#describe(open)}`, { cause: error });
     }
@@ -259,8 +286,8 @@ export class Campaign {
       this.#track(() => this.#replace(this.chance.pick(this.#living())));
     } else if (["cancel", "cancelling", "give-back", "body"].includes(verb)) this.startAndCancel();
     else if (verb === "retry") this.#startFirst({ ...calm, failures: 1 });
-    else if (verb === "skip") this.#startFirst({ ...calm, then: "skip" });
-    else if (verb === "failure") this.#startFirst({ ...calm, then: "fatal" });
+    else if (verb === "skip") this.#startFirst({ ...calm, finale: "skip" });
+    else if (verb === "failure") this.#startFirst({ ...calm, finale: "fatal" });
   }
 
   #startFirst(script: Script): void {
@@ -287,7 +314,7 @@ export class Campaign {
       case "child killed":
       case "child stopped": {
         const isChild = reached !== undefined && reached.pid !== node.pid;
-        const child = isChild ? reached.pid : await this.#childOf(node);
+        const child = isChild ? reached.pid : (this.#childrenOf(node)[0] ?? (await this.#nextChild(node, goOn)));
         if (victim === "child killed") signal(child, "SIGKILL");
         else signal(child, "SIGSTOP");
         if (!isChild) goOn();
@@ -328,7 +355,9 @@ export class Campaign {
 
   #nodeOf(pid: number | undefined): NodeProcess | undefined {
     if (pid === undefined) return undefined;
-    return this.#living().find((node) => node.pid === pid || processesWithin(node.folder).some((one) => one.pid === pid));
+    return this.#living().find(
+      (node) => node.pid === pid || processesWithin(node.folder).some((one) => one.pid === pid),
+    );
   }
 
   #living(): NodeProcess[] {
@@ -336,12 +365,13 @@ export class Campaign {
   }
 
   #note(text: string): void {
-    if (process.env["HOLDFAST_KILL_TRACE"] !== undefined) console.error(text);
+    if (process.env.HOLDFAST_KILL_TRACE !== undefined) console.error(text);
     this.#trace.push(`${(performance.now() / 1_000).toFixed(2)} ${text}`);
   }
 
-  /** A process that runs a body, or waits for one, below this node; started soon if there is none now. */
-  #childOf(node: NodeProcess): Promise<number> {
+  /** A node that stands at a point starts none, so it has to go on. */
+  #nextChild(node: NodeProcess, goOn: () => unknown): Promise<number> {
+    goOn();
     return until("the node has a child", () => this.#childrenOf(node)[0], reachLimitMs);
   }
 
@@ -350,14 +380,12 @@ export class Campaign {
     return children.length === 0 ? undefined : this.chance.pick(children);
   }
 
-  /** The busiest last started first. */
+  /** Those that have acted lately first: a child that only waits is a poor target. */
   #childrenOf({ folder }: NodeProcess): number[] {
     const children = processesWithin(folder).filter(({ command }) => command.includes("child.ts"));
-    return children.map(({ pid }) => pid).sort((a, b) => Number(this.#hasActed(b)) - Number(this.#hasActed(a)));
-  }
-
-  #hasActed(pid: number): boolean {
-    return this.effects().slice(-20).some((line) => line.includes(`"pid":${pid}}`));
+    const lately = this.effects().slice(-20);
+    const hasActed = (pid: number) => lately.some((line) => line.includes(`"pid":${pid}}`));
+    return children.map(({ pid }) => pid).sort((a, b) => Number(hasActed(b)) - Number(hasActed(a)));
   }
 
   /** The lines of the file in which bodies say what they do. */
@@ -390,7 +418,9 @@ export class Campaign {
       const limitRows = this.chance.between(1, 200);
       const page = await this.#patiently(() => this.store.listTopic({ namespace, after: this.#position, limitRows }));
       this.topic.push(...page.events);
-      this.#endedRoots += page.events.filter(({ runId, rootId, type }) => runId === rootId && endings.includes(type)).length;
+      this.#endedRoots += page.events.filter(
+        ({ runId, rootId, type }) => runId === rootId && endings.includes(type),
+      ).length;
       this.#position = page.events.at(-1)?.position ?? this.#position;
       if (page.events.length === 0) await delay(100);
     }
@@ -413,7 +443,9 @@ export class Campaign {
     for (const { id, definition, key } of [...open].slice(0, 5)) {
       const tree = id === undefined ? [] : await this.store.listTree({ rootId: id, limitRows: 50 }).catch(() => []);
       const live = tree.filter(({ status }) => !isEnded(status));
-      const text = live.map((run) => `${run.name} ${run.status} epoch ${run.epoch} of ${run.claimedBy} blocked by ${run.blockedBy}`);
+      const text = live.map(
+        (run) => `${run.name} ${run.status} epoch ${run.epoch} of ${run.claimedBy} blocked by ${run.blockedBy}`,
+      );
       lines.push(`${definition} ${key} ${id}: ${text.join(", ")}`);
     }
     return `${open.size} runs\n${lines.join("\n")}\n${this.logs()}`;

@@ -13,7 +13,7 @@ import { calm, expectTask } from "./workload.ts";
 
 // Fault to catch: a topic whose cursor is a serial number of insertion: it loses what commits late, or stands still meanwhile.
 
-const holdMs = Number(process.env["HOLDFAST_HOLD_MS"] ?? 8_000);
+const holdMs = Number(process.env.HOLDFAST_HOLD_MS ?? 8_000);
 const others = 200;
 const lock = 4242;
 const server = await startPostgres();

@@ -9,10 +9,10 @@ import { calm } from "./workload.ts";
 
 const kinds = ["waiting", "busy", "frozen", "with a plain command"] as const;
 const scripts: Record<(typeof kinds)[number], Script> = {
-  waiting: { ...calm, then: "sit" },
+  waiting: { ...calm, finale: "sit" },
   busy: { ...calm, busy: true, workMs: 600_000 },
-  frozen: { ...calm, then: "sit" },
-  "with a plain command": { ...calm, command: true, then: "sit" },
+  frozen: { ...calm, finale: "sit" },
+  "with a plain command": { ...calm, command: true, finale: "sit" },
 };
 
 // Fault to catch: no guard, or one that tells only the leader.
@@ -36,7 +36,8 @@ for (const kind of kinds) {
       });
       if (kind === "frozen") signal(pid, "SIGSTOP");
       if (kind === "with a plain command") {
-        const isThere = () => processesWithin(node.folder).some(({ command }) => command.startsWith("sleep")) || undefined;
+        const isThere = () =>
+          processesWithin(node.folder).some(({ command }) => command.startsWith("sleep")) || undefined;
         await until("the plain command runs", isThere);
       }
       await campaign.kill(node);

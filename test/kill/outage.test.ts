@@ -37,7 +37,11 @@ for (const [name, outage] of Object.entries(outages)) {
     try {
       await campaign.begin();
       for (let i = 0; i < bodies; i++) {
-        campaign.start("sitter", { status: "succeeded", outcome: "succeeded" }, { input: { ...calm, steps: 1, workMs: 6_000 } });
+        campaign.start(
+          "sitter",
+          { status: "succeeded", outcome: "succeeded" },
+          { input: { ...calm, steps: 1, workMs: 6_000 } },
+        );
       }
       const pids = await until("all bodies work", () => {
         const working = campaign.effects().filter((line) => line.includes('"working"'));
@@ -47,7 +51,11 @@ for (const [name, outage] of Object.entries(outages)) {
       // A judge has to have renewed for a whole lease: two that may judge are the harder case.
       await delay(leaseMs);
       const over = outage(server, leaseMs * 2.5);
-      await until("all bodies are frozen", () => pids.every((pid) => processOf(pid)?.state === "T") || undefined, leaseMs * 2.5);
+      await until(
+        "all bodies are frozen",
+        () => pids.every((pid) => processOf(pid)?.state === "T") || undefined,
+        leaseMs * 2.5,
+      );
       const frozen = campaign.effects().length;
       await delay(leaseMs / 2);
       assert.equal(campaign.effects().length, frozen, "a frozen body went on");

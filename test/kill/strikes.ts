@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { Chance } from "../simulation/chance.ts";
+import type { Chance } from "../simulation/chance.ts";
 import { Campaign, type CampaignOptions, type Strike, type Victim } from "./campaign.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** At least so many in all that run in CI; the long mode sets more. */
-export const allStrikes = Math.max(200, Number(process.env["HOLDFAST_STRIKES"] ?? 0));
+export const allStrikes = Math.max(200, Number(process.env.HOLDFAST_STRIKES ?? 0));
 
 /** The seed of a whole run of kill tests; HOLDFAST_SEED repeats one. */
-export const firstSeed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 1_000_000);
+export const firstSeed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
 
 /** How often each victim is struck, in sixteenths. */
 const shares: readonly (readonly [Victim, number])[] = [
@@ -65,9 +65,12 @@ export async function carryOut(options: CampaignOptions, strikes: readonly Strik
 }
 
 /** What a campaign did, for whoever reads the output of the tests. */
-export function describe({ seed, nodes, leaseMs }: CampaignOptions, { campaign, verdict }: Outcome): string {
+export function summary({ seed, nodes, leaseMs }: CampaignOptions, { campaign, verdict }: Outcome): string {
   const list = (counts: ReadonlyMap<string, number>) =>
-    [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name} ${count}`).join(", ");
+    [...counts]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ");
   const { runs, takeovers, losses, recoveriesMs } = verdict;
   const sorted = recoveriesMs.toSorted((a, b) => a - b).map((ms) => (ms / leaseMs).toFixed(1));
   const recovery = `recovery in leases of ${leaseMs} ms: median ${sorted[sorted.length >> 1] ?? "none"}, longest ${sorted.at(-1) ?? "none"}`;
@@ -81,7 +84,8 @@ export function describe({ seed, nodes, leaseMs }: CampaignOptions, { campaign, 
 /** Adds up hits and says which points were never hit; in CI that is a failure. */
 export function checkCoverage(points: readonly string[], outcomes: readonly Outcome[]): void {
   const hits = new Map<string, number>(points.map((point) => [point, 0]));
-  for (const { campaign } of outcomes) for (const [point, count] of campaign.hits) hits.set(point, (hits.get(point) ?? 0) + count);
+  for (const { campaign } of outcomes)
+    for (const [point, count] of campaign.hits) hits.set(point, (hits.get(point) ?? 0) + count);
   const never = [...hits].filter(([, count]) => count === 0).map(([point]) => point);
   assert.deepEqual(never, [], "points that were never hit");
 }

@@ -34,16 +34,16 @@ const unit: TaskSpec = {
 const { timeoutMs: _, ...untimed } = unit;
 const sitter: TaskSpec = { ...untimed, id: "sitter", source: { module: "test/kill/bodies.ts", export: "sitter" } };
 
-export const calm: Script = { steps: 0, workMs: 0, busy: false, command: false, then: "succeed", failures: 0 };
+export const calm: Script = { steps: 0, workMs: 0, busy: false, command: false, finale: "succeed", failures: 0 };
 
 export function randomScript(chance: Chance): Script {
-  const then = chance.happens(0.8) ? "succeed" : chance.pick(["fatal", "skip"] as const);
+  const finale = chance.happens(0.8) ? "succeed" : chance.pick(["fatal", "skip"] as const);
   return {
     steps: chance.between(0, 3),
     workMs: chance.between(0, 60),
     busy: chance.happens(0.3),
     command: chance.happens(0.1),
-    then,
+    finale,
     failures: chance.happens(0.2) ? chance.between(1, 2) : 0,
   };
 }
@@ -59,13 +59,22 @@ function randomWorkflow(id: string, smaller: string | undefined, chance: Chance)
     if (smaller !== undefined && chance.happens(0.25)) {
       nodes.push({ kind: "call", ...fields, definition: smaller, args: { const: {} } });
     } else if (chance.happens(0.3)) {
-      const list = Array.from({ length: chance.between(0, 4) }, (_, n) => ({ ...randomScript(chance), name: `item-${n}` }));
+      const list = Array.from({ length: chance.between(0, 4) }, (_, n) => ({
+        ...randomScript(chance),
+        name: `item-${n}`,
+      }));
       const itemKey = { ref: { from: "item" as const, path: ["name"] } };
       const item = { ref: { from: "item" as const, path: [] } };
       nodes.push({ kind: "map", ...fields, definition: "unit", list: { const: list }, itemKey, with: item });
     } else {
       const when = chance.happens(0.1) ? { when: { const: false } } : {};
-      nodes.push({ kind: "call", ...fields, ...when, definition: "unit", args: { const: { ...randomScript(chance) } } });
+      nodes.push({
+        kind: "call",
+        ...fields,
+        ...when,
+        definition: "unit",
+        args: { const: { ...randomScript(chance) } },
+      });
     }
   }
   const source = { module: "test/kill/workload.ts", export: id };
@@ -80,8 +89,22 @@ const vigil: WorkflowSpec = {
   source: { module: "test/kill/workload.ts", export: "vigil" },
   priority: 0,
   nodes: [
-    { kind: "call", name: "sitting", definition: "sitter", upstream: [], rule: "all_success", args: { const: { ...calm, then: "sit" } } },
-    { kind: "call", name: "after", definition: "unit", upstream: ["sitting"], rule: "all_done", args: { const: { ...calm } } },
+    {
+      kind: "call",
+      name: "sitting",
+      definition: "sitter",
+      upstream: [],
+      rule: "all_success",
+      args: { const: { ...calm, finale: "sit" } },
+    },
+    {
+      kind: "call",
+      name: "after",
+      definition: "unit",
+      upstream: ["sitting"],
+      rule: "all_done",
+      args: { const: { ...calm } },
+    },
   ],
   output: { const: null },
 };
@@ -117,8 +140,8 @@ export interface Expected {
 
 const ends = { succeed: "succeeded", fatal: "failed", skip: "skipped", sit: "cancelled" } as const;
 
-export function expectTask(script: Pick<Script, "then">): Expected {
-  const status = ends[script.then];
+export function expectTask(script: Pick<Script, "finale">): Expected {
+  const status = ends[script.finale];
   return { status, outcome: outcomeOf({ status, error: null }) };
 }
 

@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { openSqliteStore } from "../../server/src/store/sqlite/open.ts";
+import { startPostgres } from "../postgres.ts";
+import { Chance } from "../simulation/chance.ts";
+import type { CampaignOptions } from "./campaign.ts";
+import { onPostgres } from "./on-postgres.ts";
+import { bodyPoints, fleetPoints, nodePoints } from "./points.ts";
+import { allStrikes, carryOut, checkCoverage, firstSeed, type Outcome, planStrikes, summary } from "./strikes.ts";
+
+// Faults to catch: no fencing, release in another transaction, no guard, success from an exit code, a claim that is lost with
+// its answer. The two stores are struck at the same time, since much of a campaign is waiting; the campaigns on PostgreSQL
+// come after each other on one server of their own, which is killed and stopped too.
+
+/** Of all strikes. */
+const sqliteShare = 0.3;
+const fleets = [
+  { nodes: 1, share: 0.15 },
+  { nodes: 2, share: 0.3 },
+  { nodes: 3, share: 0.25 },
+] as const;
+
+describe("whatever is killed or stopped at whatever point, every run ends once and right", { concurrency: 2 }, () => {
+  test("on SQLite", async (t) => {
+    const points = [...bodyPoints, ...nodePoints];
+    const options: CampaignOptions = {
+      seed: firstSeed,
+      nodes: 1,
+      leaseMs: 1_000,
+      address: (folder) => `sqlite:${join(folder, "store.db")}`,
+      openStore: (address) =>
+        openSqliteStore({ path: address.slice("sqlite:".length), role: "client", patienceMs: 120_000 }),
+    };
+    const count = Math.round(allStrikes * sqliteShare);
+    const outcome = await carryOut(
+      options,
+      planStrikes({ count, points, hasDatabase: false, chance: new Chance(firstSeed) }),
+    );
+    t.diagnostic(summary(options, outcome));
+    checkCoverage(points, [outcome]);
+  });
+
+  describe("on PostgreSQL", { concurrency: 1 }, () => {
+    const points = [...bodyPoints, ...nodePoints, ...fleetPoints];
+    const outcomes: Outcome[] = [];
+    const server = startPostgres();
+    after(async () => (await server).stop());
+
+    for (const [index, { nodes, share }] of fleets.entries()) {
+      test(`${nodes} node(s)`, async (t) => {
+        const seed = firstSeed + index + 1;
+        const database = await server;
+        const options: CampaignOptions = { seed, nodes, leaseMs: 1_000, database, ...onPostgres(database) };
+        const count = Math.round(allStrikes * share);
+        // Each campaign begins with other points, so that together they come to all of them.
+        const from = Math.floor((points.length * index) / fleets.length);
+        const turned = [...points.slice(from), ...points.slice(0, from)];
+        const outcome = await carryOut(
+          options,
+          planStrikes({ count, points: turned, hasDatabase: true, chance: new Chance(seed) }),
+        );
+        outcomes.push(outcome);
+        t.diagnostic(summary(options, outcome));
+      });
+    }
+
+    test("no point was never hit", () => checkCoverage(points, outcomes));
+  });
+});
