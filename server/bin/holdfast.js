@@ -41,7 +41,10 @@ function startUnder(path) {
 }
 
 if (isEnough(process.versions.node)) {
-  import("./start.js");
+  import("./start.js").catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
 } else {
   const bundled = findBundled(process.cwd()) || findBundled(dirname(fileURLToPath(import.meta.url)));
   if (bundled !== undefined && process.env.HOLDFAST_NODE_TRIED === undefined) {

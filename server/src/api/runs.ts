@@ -1,3 +1,6 @@
+// Step 1 of 6: somebody asks over HTTP that a run begin. What they sent is parsed here, and nothing else is decided;
+// operations/runs.ts (step 2) checks the input against the definition and puts the run into the store.
+
 import {
   AppError,
   cancelledRunSchema,
@@ -15,9 +18,6 @@ import {
 import type { History } from "../operations/history.ts";
 import type { Runs } from "../operations/runs.ts";
 import { type Route, route } from "./route.ts";
-
-// Step 1 of 6: somebody asks over HTTP that a run begin. What they sent is parsed here, and nothing else is decided;
-// operations/runs.ts (step 2) checks the input against the definition and puts the run into the store.
 
 /** JSON may escape every character of an input of the greatest size. */
 const startBodyBytes = 6 * limits.inputBytes + 64 * 1024;

@@ -5,7 +5,7 @@ import type { RunningNode, Services } from "../main.ts";
 import { version } from "../version.ts";
 import { findDev } from "./dev-file.ts";
 import { type CommonFlags, openProject } from "./project.ts";
-import { absoluteStore } from "./store-address.ts";
+import { absoluteStore, shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Somebody to ask: a server, the running `dev`, or the configured store opened by this process. */
@@ -67,7 +67,7 @@ export async function openEmbedded(
     plane: new LocalPlane(services, version),
     services,
     kind: "embedded",
-    address: settings.store,
+    address: shownStore(settings.store),
     work: async () => {
       const { runsMs, logsMs } = retention;
       const shared = { root, concurrency, leaseMs, runsMs, logsMs };
