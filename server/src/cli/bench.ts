@@ -39,7 +39,7 @@ export async function bench(terminal: Terminal, flags: CommonFlags): Promise<num
     writeFileSync(join(root, "package.json"), '{"type":"module"}');
     writeFileSync(join(root, "bench.ts"), benchModule);
     const store = flags.store ?? `sqlite:${join(root, "bench.db")}`;
-    const project = await openProject(terminal, { project: root, store });
+    const project = await openProject(terminal, { store }, root);
     const settings: Settings = { ...project, namespace: `bench-${randomUUID().slice(0, 8)}`, concurrency };
     const measured = await measure(terminal, settings);
     terminal.answer({ store: shownStore(store), measured });

@@ -61,7 +61,12 @@ export async function openEmbedded(
     import("../embedded/local-plane.ts"),
   ]);
   const { namespace, root, concurrency, leaseMs, retention } = settings;
-  const services = await openServices({ address: absoluteStore(settings), namespace, ...options });
+  const services = await openServices({
+    address: absoluteStore(settings),
+    namespace,
+    keysMs: retention.keysMs,
+    ...options,
+  });
   let node: RunningNode | undefined;
   return {
     plane: new LocalPlane(services, version),

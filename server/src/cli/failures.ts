@@ -72,7 +72,8 @@ interface Said {
 function say(terminal: Terminal, error: Said): void {
   const { colors } = terminal;
   terminal.answer({ error });
-  terminal.note(`${colors.red("error")} ${error.message} ${colors.dim(`(${error.code})`)}`);
+  const code = error.code === "usage" ? "" : ` ${colors.dim(`(${error.code})`)}`;
+  terminal.note(`${colors.red("error")} ${error.message}${code}`);
   if (error.hint !== undefined && error.hint !== "") terminal.note(`  ${error.hint}`);
 }
 

@@ -4,12 +4,11 @@ import { fileURLToPath } from "node:url";
 import { version } from "../version.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { configText, packageText, taskText, testText, tsconfigText } from "./init-files.ts";
-import type { CommonFlags } from "./project.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** `holdfast init [FOLDER]`: config, one task, one test. Overwrites nothing. */
-export function init(terminal: Terminal, folder: string | undefined, flags: CommonFlags): number {
-  const root = resolve(folder ?? flags.project ?? ".");
+export function init(terminal: Terminal, folder = "."): number {
+  const root = resolve(folder);
   const clone = cloneFolder();
   const source = clone === undefined ? undefined : `file:${clone}`;
   const name = packageName(basename(root));

@@ -12,6 +12,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = buildProgram(async (act, flags) => {
     const terminal = openTerminal({ json: flags.json === true });
     try {
+      if (flags.project !== undefined) enter(flags.project);
       exitCode = await act(terminal);
     } catch (error) {
       exitCode = reportFailure(terminal, error);
@@ -35,6 +36,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     // Help that was asked for in vain has been printed.
     if (error.code === "commander.help") return exitCodes.usage;
     return reportFailure(openTerminal({ json }), usageError(error, argv));
+  }
+}
+
+/** `-C FOLDER`: as if it had been called there, so that other paths are taken from there as well. */
+function enter(folder: string): void {
+  try {
+    process.chdir(folder);
+  } catch {
+    throw new UsageError(`There is no folder ${folder}.`, "Check the path after -C.");
   }
 }
 

@@ -5,7 +5,10 @@ import type { Terminal } from "./terminal.ts";
 // The commands and their flags. What a command does is loaded when it is called, so that each starts quickly.
 
 /** Carries out a command and remembers its exit code. */
-export type Carry = (act: (terminal: Terminal) => Promise<number> | number, flags: { json?: boolean }) => Promise<void>;
+export type Carry = (
+  act: (terminal: Terminal) => Promise<number> | number,
+  flags: { json?: boolean; project?: string },
+) => Promise<void>;
 
 /** Builds the command line. */
 export function buildProgram(carry: Carry): Command {
@@ -28,7 +31,7 @@ export function buildProgram(carry: Carry): Command {
 function addProjectCommands(program: Command, carry: Carry): void {
   common(program.command("init [folder]"))
     .description("write a config, one task and one test into a folder")
-    .action((folder, flags) => carry(async (t) => (await import("./init.ts")).init(t, folder, flags), flags));
+    .action((folder, flags) => carry(async (t) => (await import("./init.ts")).init(t, folder), flags));
   asking(listening(program.command("run <file|id>")))
     .description("apply, start and follow a task or workflow")
     .option("--input <json>", "its input as JSON, or @FILE, or @- for standard input")
@@ -111,7 +114,7 @@ function addRunCommands(program: Command, carry: Carry): void {
 function common(command: Command): Command {
   return command
     .option("--json", "answer in JSON, errors too")
-    .addOption(new Option("-C, --project <folder>", "the project's folder instead of the current one"));
+    .addOption(new Option("-C, --project <folder>", "as if called in this folder"));
 }
 
 /** Commands that concern the project's store. */

@@ -10,8 +10,6 @@ export interface CommonFlags {
   readonly token?: string;
   readonly store?: string;
   readonly namespace?: string;
-  /** The folder to look from instead of the current one. */
-  readonly project?: string;
 }
 
 export interface ListenFlags {
@@ -20,11 +18,15 @@ export interface ListenFlags {
   readonly concurrency?: string;
 }
 
-/** The project that the command is for. Throws InvalidProject. */
-export async function openProject(terminal: Terminal, flags: CommonFlags & ListenFlags): Promise<Settings> {
+/** The project that the command is for, looked for from a folder upwards. Throws InvalidProject. */
+export async function openProject(
+  terminal: Terminal,
+  flags: CommonFlags & ListenFlags,
+  from = process.cwd(),
+): Promise<Settings> {
   const { store, namespace, host, port, concurrency } = flags;
   const { settings, problems } = await loadConfig({
-    from: flags.project ?? process.cwd(),
+    from,
     env: process.env,
     flags: {
       ...(store === undefined ? {} : { store }),

@@ -210,9 +210,9 @@ function sayInterrupted(terminal: Terminal, { run, engine }: { run: RunView; eng
   const { kind, address } = engine.connection;
   const goesOn =
     kind === "embedded"
-      ? "It goes on at the next start: holdfast dev, or holdfast run with the same --key or --resume."
+      ? "It goes on at the next start: holdfast dev, or holdfast run with --resume or its --key."
       : `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
   terminal.answer({ error: { code: "interrupted", message: `Run ${run.id} has not ended. ${goesOn}` } });
-  terminal.note(`\nInterrupted; run ${run.id} has not ended. ${goesOn}`);
+  terminal.note(`\nInterrupted; run ${run.id} has not ended.\n${goesOn}`);
   return exitCodes.interrupted;
 }
