@@ -26,7 +26,14 @@ import type { Store } from "./store/store.ts";
 const dayMs = 86_400_000;
 
 /** What is promised by default; each can be set in the configuration. */
-export const defaults = { leaseMs: 15_000, pollMs: 1_000, runsMs: 30 * dayMs, logsMs: 7 * dayMs, graceMs: 10_000 };
+export const defaults = {
+  leaseMs: 15_000,
+  pollMs: 1_000,
+  runsMs: 30 * dayMs,
+  keysMs: 30 * dayMs,
+  logsMs: 7 * dayMs,
+  graceMs: 10_000,
+};
 
 /** What can be asked of Holdfast on one store and namespace, without a node of one's own. */
 export interface Services {
@@ -51,6 +58,8 @@ export interface ServicesOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly pollMs?: number;
+  /** How long a run's key is remembered when its caller does not say. */
+  readonly keysMs?: number;
 }
 
 /** Opens a store and what is asked of it. Throws the store's AppErrors. */
@@ -64,7 +73,8 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 export function serve(store: Store, options: Omit<ServicesOptions, "address" | "role">): Services {
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
   const definitions = new Definitions({ store, namespace });
-  const runs = new Runs({ store, definitions, namespace, clock, random });
+  const keyRetentionMs = options.keysMs ?? defaults.keysMs;
+  const runs = new Runs({ store, definitions, namespace, clock, random, keyRetentionMs });
   const history = new History({ store, runs, namespace, clock, pollMs });
   return { store, definitions, runs, history, namespace, clock, random, close: () => store.close() };
 }

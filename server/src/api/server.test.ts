@@ -45,7 +45,14 @@ class Caller {
     const store = openMemoryStore({ clock: systemClock });
     const namespace = "default";
     const definitions = new Definitions({ store, namespace });
-    const runs = new Runs({ store, definitions, namespace, clock: systemClock, random: systemRandom });
+    const runs = new Runs({
+      store,
+      definitions,
+      namespace,
+      clock: systemClock,
+      random: systemRandom,
+      keyRetentionMs: 60_000,
+    });
     const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
     const services = { store, definitions, runs, history, namespace };
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });

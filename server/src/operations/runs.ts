@@ -27,7 +27,6 @@ import { runView } from "./run-views.ts";
 // claim, in one commit (P1, P3). The dispatcher (step 3, engine/dispatcher.ts) takes it from there.
 
 const dayMs = 86_400_000;
-const defaultKeyRetentionMs = 30 * dayMs;
 const shortestPrefix = 4;
 
 /** The node's own dispatcher, as far as starting a run is concerned: a slot may be kept for a run that is about to be. */
@@ -46,6 +45,8 @@ export interface RunsOptions {
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** How long a key is remembered when the caller does not say. */
+  readonly keyRetentionMs: number;
 }
 
 /** What people and programs ask of runs. */
@@ -55,9 +56,11 @@ export class Runs {
   readonly #namespace: string;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #keyRetentionMs: number;
   #slots: LocalSlots | undefined;
 
-  constructor({ store, definitions, namespace, clock, random }: RunsOptions) {
+  constructor({ store, definitions, namespace, clock, random, keyRetentionMs }: RunsOptions) {
+    this.#keyRetentionMs = keyRetentionMs;
     this.#store = store;
     this.#definitions = definitions;
     this.#namespace = namespace;
@@ -80,7 +83,7 @@ export class Runs {
     const run = this.#newRun(request, spec, manifestHash, this.#definitions.fitInput(spec, given));
     const row: EnqueueRow = {
       run,
-      key: request.key === undefined ? null : runKey(request, request.key, given),
+      key: request.key === undefined ? null : this.#runKey(request, request.key, given),
       request: requestKey === undefined ? null : requestUniqueness(requestKey, request),
       claimFor: null,
     };
@@ -202,6 +205,10 @@ export class Runs {
     };
   }
 
+  #runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {
+    return { key, hash: canonicalHash([definition, input]), retentionMs: keyRetentionMs ?? this.#keyRetentionMs };
+  }
+
   #newId({ definition, key }: StartRun): string {
     const now = this.#clock.now();
     if (key === undefined) return rootId(now, this.#random.bytes(9));
@@ -219,10 +226,6 @@ export function unknownRun(id: string): AppError {
   return new AppError("not_found", `There is no run "${id}".`, {
     hint: "holdfast runs list shows the runs there are.",
   });
-}
-
-function runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {
-  return { key, hash: canonicalHash([definition, input]), retentionMs: keyRetentionMs ?? defaultKeyRetentionMs };
 }
 
 function requestUniqueness(key: string, request: StartRun): Uniqueness {

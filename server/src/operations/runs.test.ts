@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isAppError } from "@holdfast/protocol";
+import { serve } from "../main.ts";
+import { openMemoryStore } from "../store/memory/memory-store.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+
+const hourMs = 3_600_000;
+const manifest = {
+  format: 1,
+  root: "load",
+  definitions: {
+    load: {
+      kind: "task",
+      id: "load",
+      executor: "typescript",
+      source: { module: "load.ts", export: "load" },
+      queue: "default",
+      priority: 0,
+      retry: { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 },
+      placement: "process",
+      isolation: "pool",
+      reads: [],
+      writes: [],
+    },
+  },
+  assets: {},
+} as const;
+
+async function open(keysMs: number) {
+  const clock = new VirtualClock();
+  const services = serve(openMemoryStore({ clock }), { clock, keysMs });
+  await services.definitions.apply([manifest as never]);
+  return { clock, ...services };
+}
+
+test("a key answers the run that it began, also with the input's fields in another order", async () => {
+  const { runs } = await open(hourMs);
+  const first = await runs.start({ definition: "load", key: "order-17", input: { a: 1, b: [2] } });
+  const again = await runs.start({ definition: "load", key: "order-17", input: { b: [2], a: 1 } });
+  assert.deepEqual([again.existing, again.run.id], [true, first.run.id]);
+});
+
+test("a key with another input is a conflict that names the run", async () => {
+  const { runs } = await open(hourMs);
+  const { run } = await runs.start({ definition: "load", key: "order-17", input: { a: 1 } });
+  await assert.rejects(runs.start({ definition: "load", key: "order-17", input: { a: 2 } }), (error) => {
+    return isAppError(error, "key_conflict") && JSON.stringify(error.details) === JSON.stringify({ runId: run.id });
+  });
+});
+
+test("a key is remembered as long as the configuration says, and longer while its run is kept", async () => {
+  const { runs, clock, store } = await open(hourMs);
+  const { run } = await runs.start({ definition: "load", key: "order-17" });
+  await clock.advanceMs(2 * hourMs);
+  await store.prune({ runsMs: hourMs, logsMs: hourMs, limitRows: 10 });
+  assert.equal((await runs.start({ definition: "load", key: "order-17" })).run.id, run.id);
+  await runs.cancel(run.id);
+  await clock.advanceMs(2 * hourMs);
+  await store.prune({ runsMs: hourMs, logsMs: hourMs, limitRows: 10 });
+  await store.prune({ runsMs: hourMs, logsMs: hourMs, limitRows: 10 });
+  assert.equal((await runs.start({ definition: "load", key: "order-17" })).existing, false);
+});
+
+test("an Idempotency-Key answers what it answered first and refuses another request", async () => {
+  const { runs } = await open(hourMs);
+  const { run } = await runs.start({ definition: "load", input: { a: 1 } }, "request-1");
+  assert.equal((await runs.start({ definition: "load", input: { a: 1 } }, "request-1")).run.id, run.id);
+  await assert.rejects(runs.start({ definition: "load", input: { a: 2 } }, "request-1"), (error) =>
+    isAppError(error, "request_conflict"),
+  );
+});
+
+test("an id may be shortened as long as it names one run", async () => {
+  const { runs } = await open(hourMs);
+  const { run } = await runs.start({ definition: "load" });
+  assert.equal((await runs.get(run.id.slice(0, 12).toUpperCase())).id, run.id);
+  const { run: other } = await runs.start({ definition: "load" });
+  assert.equal(run.id.slice(0, 7), other.id.slice(0, 7), "runs of one second begin alike");
+  await assert.rejects(runs.get(run.id.slice(0, 7)), (error) => isAppError(error, "ambiguous_id"));
+  for (const unknown of ["", "abc", "zzzzzzzz", "%", "a'; drop table runs"]) {
+    await assert.rejects(runs.get(unknown), (error) => isAppError(error, "not_found"), unknown);
+  }
+});
+
+test("a definition that is not there, and a key that no store can keep, are refused", async () => {
+  const { runs } = await open(hourMs);
+  await assert.rejects(runs.start({ definition: "lod" }), (error) => isAppError(error, "not_found"));
+  await assert.rejects(runs.start({ definition: "load", key: "a\u0000" }), (error) =>
+    isAppError(error, "invalid_request"),
+  );
+});
