@@ -1,6 +1,7 @@
 import { isEnded, type LogLine, type RunEvent, type RunView, type TopicEvent } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { RingTopic, Store } from "../store/store.ts";
+import { EndWatch } from "./end-watch.ts";
 import type { Runs } from "./runs.ts";
 
 export interface HistoryOptions {
@@ -19,6 +20,7 @@ export class History {
   readonly #namespace: string;
   readonly #clock: Clock;
   readonly #pollMs: number;
+  readonly #ends: EndWatch;
 
   constructor({ store, runs, namespace, clock, pollMs }: HistoryOptions) {
     this.#store = store;
@@ -26,6 +28,7 @@ export class History {
     this.#namespace = namespace;
     this.#clock = clock;
     this.#pollMs = pollMs;
+    this.#ends = new EndWatch({ store, clock, pollMs });
   }
 
   /** A run's events from after number `after`. Waits up to `waitMs` for a first one. */
@@ -71,12 +74,19 @@ export class History {
   /** The run once it has ended, or as it stands after `waitMs`. */
   async result(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
     const runId = await this.#runs.resolve(id);
-    return this.#await(
-      () => this.#runs.get(runId),
-      (run) => isEnded(run.status),
-      waitMs,
-      signal,
-    );
+    const enough = new AbortController();
+    const either = signal === undefined ? enough.signal : AbortSignal.any([enough.signal, signal]);
+    // The wait begins before the first look, so that no end falls between them.
+    const ended = this.#ends.ended(runId, waitMs, either);
+    ended.catch(() => undefined);
+    try {
+      const run = await this.#runs.get(runId);
+      if (isEnded(run.status) || waitMs <= 0) return run;
+      await ended;
+      return await this.#runs.get(runId);
+    } finally {
+      enough.abort("enough");
+    }
   }
 
   async #await<T>(

@@ -68,6 +68,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     expireRuns: (args) => store.expireRuns(args),
     findRun: (args) => store.findRun(args),
     findRunIds: (args) => store.findRunIds(args),
+    listEnded: (args) => store.listEnded(args),
     listRuns: (args) => store.listRuns(args),
     listTree: (args) => store.listTree(args),
     findScopes: ({ rows }) => scopes.call(rows),

@@ -207,6 +207,8 @@ export interface Store {
   findRun(args: { id: string }): Promise<RunRow | undefined>;
   /** Ids that begin with `prefix`, at most `limitRows`. */
   findRunIds(args: { namespace: string; prefix: string; limitRows: number }): Promise<string[]>;
+  /** Of these runs, at most `limits.batchRows`, those that have ended or are not there; in no order. */
+  listEnded(args: { ids: readonly string[] }): Promise<string[]>;
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
   /** A whole tree in the order of creation, without inputs and outputs; pages by `after` (an id of the tree). */
   listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;

@@ -10,6 +10,18 @@ export function listsContract(contract: Contract): void {
     assert.equal(await world.store.findRun({ id: "" }), undefined);
   });
 
+  contract("of the runs that are asked for, those are told that have ended or are not there", async (world) => {
+    const unknown = world.root().id;
+    const [ready, cancelled] = [await world.enqueue(), await world.enqueue()];
+    await world.cancel(cancelled.id);
+    const [first, second] = [await world.running(), await world.running()];
+    await world.finish(second, next.success(1));
+    const ids = [first.id, second.id, unknown, ready.id, cancelled.id];
+    const ended = await world.store.listEnded({ ids });
+    assert.deepEqual(ended.sort(), [second.id, unknown, cancelled.id].sort());
+    assert.deepEqual(await world.store.listEnded({ ids: [] }), []);
+  });
+
   contract("runs are listed whole, the newest first", async (world) => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push((await world.enqueue({ input: { i } })).id);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { AppError, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
+import { AppError, isEnded, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
 import type { Ending, Expansion, Finish, Ledger } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
 import type {
@@ -143,6 +143,11 @@ class MemoryStore implements Store {
 
   async findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
     return reading.findRunIds(this.#open(), args);
+  }
+
+  async listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
+    const { runs } = this.#open();
+    return ids.filter((id) => isEnded(runs.find(id)?.status ?? "cancelled"));
   }
 
   async listRuns(filter: RunFilter): Answer<"listRuns"> {

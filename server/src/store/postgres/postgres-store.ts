@@ -180,6 +180,10 @@ class PostgresStore implements Store {
     return reading.findRunIds(this.#pool, args);
   }
 
+  listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
+    return reading.listEnded(this.#pool, ids);
+  }
+
   async listRuns(filter: RunFilter): Answer<"listRuns"> {
     return listRuns(this.#pool, filter);
   }

@@ -1,4 +1,4 @@
-import type { RunStatus } from "@holdfast/protocol";
+import { isEnded, type RunStatus } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, ScopeQuery, ScopeResult } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
@@ -31,6 +31,16 @@ export async function findRunIds(
 
 const findIdsText = `
   select r.id from holdfast.runs r where r.namespace = $1 and r.id >= $2 and r.id < $3 order by r.id limit $4`;
+
+/** See `Store.listEnded`. */
+export async function listEnded(db: Runner, ids: readonly string[]): Promise<string[]> {
+  const rows = await db.run<{ id: string; status: RunStatus }>("listEnded", statusesText, [textArray(ids)]);
+  const live = new Set(rows.filter(({ status }) => !isEnded(status)).map(({ id }) => id));
+  return ids.filter((id) => !live.has(id));
+}
+
+const statusesText = `
+  select r.id, r.status from unnest($1::text[]) w(id) join holdfast.runs r on r.id = w.id`;
 
 /** See `Store.listTree`. */
 export async function listTree(

@@ -30,6 +30,7 @@ const verbTable = {
   expireRuns: true,
   findRun: true,
   findRunIds: true,
+  listEnded: true,
   listRuns: true,
   listTree: true,
   findScopes: true,

@@ -34,6 +34,7 @@ const reading: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "listClaimed",
   "findRun",
   "findRunIds",
+  "listEnded",
   "listRuns",
   "listTree",
   "findScopes",

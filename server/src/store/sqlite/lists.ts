@@ -1,4 +1,4 @@
-import type { RunStatus } from "@holdfast/protocol";
+import { isEnded, type RunStatus } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import { readyPriorities, readyQueues } from "./claims.ts";
@@ -100,6 +100,15 @@ export function findRunIds(
     limitRows,
   );
   return rows.map((row) => row.id);
+}
+
+export function listEnded({ db }: Turn, { ids }: { ids: readonly string[] }): string[] {
+  const rows = db.list<{ id: string; status: RunStatus }>(
+    "SELECT id, status FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+    listText(ids),
+  );
+  const live = new Set(rows.filter(({ status }) => !isEnded(status)).map(({ id }) => id));
+  return ids.filter((id) => !live.has(id));
 }
 
 /** The root stands before everything below it. */

@@ -6,7 +6,7 @@ import { applyManifests, findDefinition, findManifest, listDefinitions } from ".
 import { expandRuns, expireRuns, finishActivations, orderEnd, wakeRuns } from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
-import { findRunIds, findScopes, listChildOutputs, listRuns, listTree } from "./lists.ts";
+import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
 import { prune } from "./prune.ts";
@@ -39,6 +39,7 @@ const verbs: Verbs = {
   expireRuns,
   findRun: ({ db }, { id }) => findRun(db, id),
   findRunIds,
+  listEnded,
   listRuns,
   listTree,
   findScopes,
