@@ -1,11 +1,18 @@
 import { exitCodes } from "./failures.ts";
 
-/** Fires at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. `stop`: hears no more. */
-export function hearInterruption(): { readonly signal: AbortSignal; stop(): void } {
+/**
+ * Fires at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. `stop`: hears no more.
+ * `patienceMs`: how long what is left may take after the first; whoever is killed then loses nothing (P1).
+ */
+export function hearInterruption({ patienceMs }: { readonly patienceMs?: number } = {}): {
+  readonly signal: AbortSignal;
+  stop(): void;
+} {
   const controller = new AbortController();
   const hear = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     controller.abort(name);
+    if (patienceMs !== undefined) setTimeout(() => process.exit(exitCodes.interrupted), patienceMs).unref();
   };
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of names) process.on(name, hear);

@@ -106,7 +106,10 @@ export function changeLine(terminal: Terminal, node: TreeNode, at: number): stri
     node.endedAt === undefined || node.startedAt === undefined
       ? ""
       : ` in ${lengthText(node.endedAt - node.startedAt)}`;
-  const why = node.status === "succeeded" || node.message === undefined ? "" : `: ${oneLine(node.message)}`;
+  const why =
+    node.status === "succeeded" || node.status === "running" || node.message === undefined
+      ? ""
+      : `: ${oneLine(node.message)}`;
   return `${time} ${oneLine(node.name)} ${paintStatus(terminal, node.status, said)}${length}${why}`;
 }
 

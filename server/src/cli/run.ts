@@ -24,6 +24,9 @@ import { outcomeText } from "./run-text.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
 
+/** Bodies that do not heed their abortSignal are ended with this process. */
+const interruptedMs = 3_000;
+
 export interface RunFlags extends CommonFlags, ListenFlags {
   readonly input?: string;
   readonly key?: string;
@@ -43,7 +46,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   }
   const input = readInput(flags.input);
   const settings = await openProject(terminal, flags);
-  const interruption = hearInterruption();
+  const interruption = hearInterruption({ patienceMs: interruptedMs });
   const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
   const isElsewhere = elsewhere !== undefined;
   // The control plane is loaded while the target is compiled in another process.
