@@ -80,8 +80,8 @@ export class Campaign {
   /** Strikes that were carried out at each point. */
   readonly hits = new Map<string, number>();
   readonly victims = new Map<string, number>();
-  /** When a node was killed or stopped, by the machine's clock. */
-  readonly nodeStrikes: number[] = [];
+  /** When a node was killed or stopped, by the machine's clock, and which member it was when it had started. */
+  readonly nodeStrikes: { readonly at: number; readonly memberId: string | undefined }[] = [];
   readonly #options: CampaignOptions;
   readonly #ambush: Ambush;
   readonly #nodes: NodeProcess[] = [];
@@ -166,9 +166,9 @@ export class Campaign {
     const root = this.start("vigil", expected, { priority: 10 });
     const afterMs = this.chance.between(0, 600);
     this.#track(async () => {
-      await until("the run is acknowledged", () => root.id, peaceLimitMs);
+      const id = await until("the run is acknowledged", () => (this.#closed ? "" : root.id), peaceLimitMs);
       await delay(afterMs);
-      await this.#insist({ cancel: root.id ?? "" });
+      if (!this.#closed) await this.#insist({ cancel: id });
     });
   }
 
@@ -301,11 +301,10 @@ export class Campaign {
     const overLeaseMs = leaseMs * (1.2 + this.chance.fraction());
     switch (victim) {
       case "node killed":
-        this.nodeStrikes.push(Date.now());
         await this.#replace(node);
         return;
       case "node stopped":
-        this.nodeStrikes.push(Date.now());
+        this.nodeStrikes.push({ at: Date.now(), memberId: node.memberId });
         node.signal("SIGSTOP");
         await delay(overLeaseMs);
         node.signal("SIGCONT");
@@ -344,6 +343,7 @@ export class Campaign {
   /** Kills a node and sees that nothing is left of it. */
   async kill(node: NodeProcess): Promise<void> {
     this.#doomed.add(node);
+    this.nodeStrikes.push({ at: Date.now(), memberId: node.memberId });
     await node.kill();
   }
 

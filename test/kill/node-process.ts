@@ -30,6 +30,8 @@ export class NodeProcess {
   readonly #process: ChildProcess;
   readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
   #guard: number | undefined;
+  /** The one that it was when it had started: one that is judged gone joins anew as another. */
+  memberId: string | undefined;
   isReady = false;
   hasExited = false;
 
@@ -51,6 +53,7 @@ export class NodeProcess {
     this.#process.on("message", (told: Told) => {
       if (!("ready" in told)) return this.#answered(told);
       this.#guard = told.ready.guard;
+      this.memberId = told.ready.memberId;
       this.isReady = true;
       ready.resolve(told.ready);
     });

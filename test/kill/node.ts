@@ -11,6 +11,7 @@ const { openLog } = await import("../../server/src/log.ts");
 const { serve, startNode } = await import("../../server/src/main.ts");
 const { ProcessPlacement } = await import("../../server/src/placements/process/process-placement.ts");
 const { mergeCalls } = await import("../../server/src/store/merging.ts");
+const { openPostgresStore } = await import("../../server/src/store/postgres/postgres-store.ts");
 const { openStore } = await import("../../server/src/store/open.ts");
 const { systemClock } = await import("../../server/src/clock.ts");
 const { PointedPlacement } = await import("./pointed-placement.ts");
@@ -32,7 +33,7 @@ const log = openLog("warn");
 const passHere = (point: string) => pass(folder, point);
 
 process.once("disconnect", () => process.exit(1));
-const store = await openStore(address, { role: "owner", clock: systemClock });
+const store = await openHere();
 const services = serve(pointedStore(mergeCalls(store, { clock: systemClock }), passHere), { pollMs: 250 });
 const placement = new ProcessPlacement({
   projectRoot: root,
@@ -49,6 +50,12 @@ const node = await startNode(services, {
   concurrency: Number(concurrency),
   placement: new PointedPlacement(placement, passHere),
 });
+
+/** On PostgreSQL there are points between the statements of a transaction too. */
+function openHere() {
+  if (!address.startsWith("postgres")) return openStore(address, { role: "owner", clock: systemClock });
+  return openPostgresStore({ url: address, beforeStatement: async (name) => passHere(`sql.${name}`) });
+}
 
 const tell = (told: Told) => process.send?.(told);
 

@@ -91,5 +91,21 @@ export const nodePoints = [
   "join.after",
 ] as const;
 
-/** Points of several nodes, or of leases, which SQLite's one owner does not have. */
-export const fleetPoints = ["renew.before", "renew.after", "judge.after", "sequence.after"] as const;
+/** Points of leases, which SQLite's one owner does not have, and between the statements of PostgreSQL's transactions. */
+export const fleetPoints = [
+  "renew.before",
+  "renew.after",
+  "judge.after",
+  "sequence.after",
+  "sql.insertRoots",
+  "sql.claimRuns",
+  "sql.insertRuns",
+  "sql.recordSteps",
+  "sql.lockRunsWithLinks",
+  "sql.updateRuns",
+  "sql.flipEdges",
+  "sql.insertEvents",
+  "sql.commit",
+  "sql.moveEvents",
+  "sql.endLapsed",
+] as const;

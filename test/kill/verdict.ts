@@ -210,11 +210,10 @@ function checkFamily(run: RunRow, children: readonly RunRow[], { workload }: Cam
 function counts({ topic, nodeStrikes }: Campaign): Omit<Verdict, "runs"> {
   const lost = topic.filter(({ type }) => type === "run.lost");
   const taken = lost.filter(({ data }) => JSON.stringify(data).includes("member_gone"));
-  const recoveriesMs: number[] = [];
-  for (const [index, at] of nodeStrikes.entries()) {
-    const next = nodeStrikes[index + 1] ?? Number.POSITIVE_INFINITY;
-    const times = taken.filter((event) => event.at >= at && event.at < next).map((event) => event.at - at);
-    if (times.length > 0) recoveriesMs.push(Math.max(...times));
-  }
+  const recoveriesMs = nodeStrikes.flatMap(({ at, memberId }) => {
+    if (memberId === undefined) return [];
+    const its = taken.filter((event) => event.at >= at && JSON.stringify(event.data).includes(memberId));
+    return its.length === 0 ? [] : [Math.max(...its.map((event) => event.at - at))];
+  });
   return { takeovers: taken.length, losses: lost.length - taken.length, recoveriesMs };
 }

@@ -10,7 +10,8 @@ interface DriverError extends Error {
 
 /** Codes of node's sockets and of the driver itself: the connection failed, nothing is known about the statement. */
 const connectionCodes = /^(E[A-Z_]+|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+)$/;
-const sqlState = /^[0-9A-Z]{5}$/;
+/** No class of states begins with E, but EPIPE has five letters too. */
+const sqlState = /^(?!E)[0-9A-Z]{5}$/;
 
 /** The AppError for a failure of PostgreSQL or of the way to it; a bug of ours is handed back as it is. */
 export function postgresFailure(cause: unknown): unknown {
