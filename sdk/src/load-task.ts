@@ -19,8 +19,7 @@ export function loadFailure(thrown: unknown, projectRoot: string): Outcome {
 /** Imports a task's module, relative to `projectRoot`, and finds its export. Throws what `loadFailure` explains. */
 export async function loadTask(start: ActivationStart, projectRoot: string): Promise<TaskData> {
   const { module, export: name } = start.source;
-  const url = pathToFileURL(join(projectRoot, module)).href;
-  const exports = await importModule(url, module);
+  const exports = await importOnce(join(projectRoot, module), module);
   if (!Object.hasOwn(exports, name)) {
     const nearest = nearestName(name, Object.keys(exports));
     const meant = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
@@ -35,16 +34,24 @@ export async function loadTask(start: ActivationStart, projectRoot: string): Pro
   return data;
 }
 
-/** What has been imported stays as it is in this process; to ask the loader again costs more than a small body. */
-const imported = new Map<string, Record<string, unknown>>();
+type Exports = Readonly<Record<string, unknown>>;
 
-async function importModule(url: string, module: string): Promise<Record<string, unknown>> {
-  const known = imported.get(url);
+/** What has been imported stays as it is in this process; to ask the loader again costs more than a small body. */
+const imports = new Map<string, Promise<Exports>>();
+
+function importOnce(path: string, module: string): Promise<Exports> {
+  const known = imports.get(path);
   if (known !== undefined) return known;
+  const exports = importModule(pathToFileURL(path).href, module);
+  imports.set(path, exports);
+  // What has failed may succeed when it is tried again.
+  exports.catch(() => imports.delete(path));
+  return exports;
+}
+
+async function importModule(url: string, module: string): Promise<Exports> {
   try {
-    const exports = (await import(url)) as Record<string, unknown>;
-    imported.set(url, exports);
-    return exports;
+    return (await import(url)) as Exports;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && "url" in error) {
       if (error.url === url) throw new DefinitionMissing(`The module ${module} is not there any more.`);

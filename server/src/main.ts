@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { hostname } from "node:os";
 import { type AccessGroup, AppError, type Applied, defaultGrants } from "@holdfast/protocol";
 import type { ApiOptions } from "./api/server.ts";
@@ -167,8 +167,9 @@ function activationsFor(services: Services, held: Held): Activations {
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));
-  const hash = (text: string) => createHash("sha256").update(text).digest("hex");
-  return new Activations({ ...held, store, clock, definitions, expander, completion, openChannel, newNonce, hash });
+  const digest = (text: string) => hash("sha256", text, "hex");
+  const parts = { store, clock, definitions, expander, completion, openChannel, newNonce, hash: digest };
+  return new Activations({ ...held, ...parts });
 }
 
 function hex(bytes: Uint8Array): string {

@@ -20,6 +20,7 @@ export class Definitions {
   readonly #store: Store;
   readonly #namespace: string;
   readonly #manifests = new Map<string, Manifest>();
+  readonly #reads = new Map<string, Promise<Manifest>>();
   readonly #fitters = new WeakMap<object, Fit>();
 
   constructor({ store, namespace }: { store: Store; namespace: string }) {
@@ -59,6 +60,16 @@ export class Definitions {
   async manifest(hash: string): Promise<Manifest> {
     const kept = this.#manifests.get(hash);
     if (kept !== undefined) return kept;
+    // Many runs of one manifest may begin at a time: one read serves them all.
+    let read = this.#reads.get(hash);
+    if (read === undefined) {
+      read = this.#readManifest(hash).finally(() => this.#reads.delete(hash));
+      this.#reads.set(hash, read);
+    }
+    return read;
+  }
+
+  async #readManifest(hash: string): Promise<Manifest> {
     const manifest = await this.#store.findManifest({ hash });
     if (manifest === undefined) throw new AppError("not_found", `There is no manifest ${hash}.`);
     if (this.#manifests.size >= keptManifests) this.#manifests.clear();
