@@ -1,19 +1,59 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
-import { postgresFailure } from "./failures.ts";
+import { systemClock } from "../../clock.ts";
+import { next, World } from "../contract/world.contract.ts";
+import { mergeCalls } from "../merging.ts";
+import { TestDatabase } from "./database.fixture.ts";
+import { isConflict, postgresFailure } from "./failures.ts";
 
-function failure(code: string): unknown {
-  return postgresFailure(Object.assign(new Error("write failed"), { code }));
-}
+let database: TestDatabase;
 
-test("a connection that breaks at any moment is an unavailable store, whatever the socket calls it", () => {
-  for (const code of ["EPIPE", "ECONNRESET", "ECONNREFUSED", "ETIMEDOUT", "CONNECTION_CLOSED", "CONNECT_TIMEOUT"]) {
-    assert.ok(isAppError(failure(code), "store_unavailable"), code);
+before(async () => {
+  database = await TestDatabase.create();
+});
+after(() => database.drop());
+
+test("states of PostgreSQL and of the way to it become codes that callers act on", () => {
+  const codes = {
+    "22021": "invalid_request",
+    "23505": "invalid_request",
+    "40P01": "store_unavailable",
+    "53100": "store_full",
+    "53300": "store_unavailable",
+    "57P01": "store_unavailable",
+    "08006": "store_unavailable",
+    "25006": "store_unavailable",
+    ECONNREFUSED: "store_unavailable",
+    EPIPE: "store_unavailable",
+    CONNECTION_CLOSED: "store_unavailable",
+  };
+  for (const [code, expected] of Object.entries(codes)) {
+    const failure = postgresFailure(Object.assign(new Error("no"), { code }));
+    assert.ok(isAppError(failure), code);
+    assert.equal(failure.code, expected, code);
+    assert.equal(isConflict(failure), code === "40P01");
   }
+  const bug = Object.assign(new Error("syntax"), { code: "42601" });
+  assert.equal(postgresFailure(bug), bug);
 });
 
-test("a state that a caller cannot act on is handed back as it is", () => {
-  const cause = Object.assign(new Error("syntax error"), { code: "42601" });
-  assert.equal(postgresFailure(cause), cause);
+test("a row that only the server refuses fails alone in a merged batch, and everything else of it is done", async () => {
+  const store = mergeCalls(await database.open(), { clock: systemClock });
+  const world = new World({ store, close: async () => {} });
+  const memberId = await world.member();
+  const runs = await Promise.all(Array.from({ length: 20 }, () => world.running({}, memberId)));
+  const answers = await Promise.allSettled(
+    runs.map((run, index) => {
+      // Larger than the column: nothing before the server looks at it.
+      const epoch = index === 13 ? 2 ** 40 : run.epoch;
+      return store.commitSteps({ rows: [{ runId: run.id, epoch, generation: 1, key: "s", value: index }] });
+    }),
+  );
+  for (const [index, answer] of answers.entries()) {
+    if (index === 13) assert.ok(answer.status === "rejected" && isAppError(answer.reason, "invalid_request"));
+    else assert.deepEqual(answer.status === "fulfilled" && answer.value, [{ outcome: "recorded" }]);
+  }
+  assert.deepEqual(await store.listSteps({ runId: runs[13]?.id ?? "", generation: 1 }), []);
+  for (const run of runs) assert.equal((await world.finish(run, next.success())).outcome, "finished");
 });
