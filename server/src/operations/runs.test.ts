@@ -31,7 +31,7 @@ async function open(keysMs: number) {
   const clock = new VirtualClock();
   const services = serve(openMemoryStore({ clock }), { clock, keysMs });
   await services.definitions.apply([manifest as never]);
-  return { clock, ...services };
+  return { ...services, clock };
 }
 
 test("a key answers the run that it began, also with the input's fields in another order", async () => {
