@@ -1,3 +1,6 @@
+// Step 3 of 6: this node claims ready runs for its free slots, and each is carried out where its task is placed (step 4,
+// placements/process/supervisor.ts). A claim raises the run's epoch, which fences all that its activation will write (P2).
+
 import { isAppError } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { RunRow } from "../core/index.ts";
@@ -6,9 +9,6 @@ import type { Store } from "../store/store.ts";
 import type { Activations } from "./activations.ts";
 import type { Bell, Loop } from "./loop.ts";
 import type { Membership } from "./membership.ts";
-
-// Step 3 of 6: this node claims ready runs for its free slots, and each is carried out where its task is placed (step 4,
-// placements/process/supervisor.ts). A claim raises the run's epoch, which fences all that its activation will write (P2).
 
 const reconcileRows = 1_000;
 /** In polls: how often what the store holds for this member is compared with what it carries out, doubt or no doubt. */

@@ -1,3 +1,6 @@
+// Step 6 of 6: the end of an activation, the run's transition, the release of what waited for it and the events about it are
+// written in one commit (P3), fenced by the epoch (P2). Only this makes success, and only when a body has said it (P4).
+
 import {
   AppError,
   type Json,
@@ -6,6 +9,7 @@ import {
   type RunError,
   type RunStatus,
   type StepRecord,
+  storableText,
   textDefect,
   utf8Bytes,
 } from "@holdfast/protocol";
@@ -14,9 +18,6 @@ import { afterFailure, afterLoss, type Failure, type FinishResult, type Next, ty
 import type { Random } from "../random.ts";
 import type { Store } from "../store/store.ts";
 import { persist } from "./persistence.ts";
-
-// Step 6 of 6: the end of an activation, the run's transition, the release of what waited for it and the events about it are
-// written in one commit (P3), fenced by the epoch (P2). Only this makes success, and only when a body has said it (P4).
 
 /** An activation that is being carried out here, as far as its end is concerned. */
 export interface HeldActivation {
@@ -48,19 +49,20 @@ export class Completion {
   }
 
   async skip(held: HeldActivation, error: RunError): Promise<void> {
-    const status = await this.#finish(held, { to: "ended", status: "skipped", outcome: "skipped", error });
+    const next = { to: "ended", status: "skipped", outcome: "skipped", error: storableError(error) } as const;
+    const status = await this.#finish(held, next);
     if (status !== "skipped") throw tooLate(held, status);
   }
 
   /** Ends this attempt; the retry policy says whether another follows. Answers where the run stands then. */
   fail(held: HeldActivation, failure: Failure): Promise<RunStatus> {
-    const bounded = { ...failure, error: boundedError(failure.error) };
+    const bounded = { ...failure, error: storableError(failure.error) };
     return this.#finish(held, afterFailure(held.run, held.retry, bounded, this.#random.fraction()));
   }
 
   /** The activation's process was ended from outside: no attempt is used up. */
   lose(held: HeldActivation, error: RunError): Promise<RunStatus> {
-    return this.#finish(held, afterLoss(held.run, boundedError(error)));
+    return this.#finish(held, afterLoss(held.run, storableError(error)));
   }
 
   /** Nothing of the activation is left: another takes its place, or a cancelled run ends as ordered. */
@@ -124,9 +126,20 @@ function checkBytes(what: string, value: Json, allowed: number): void {
   });
 }
 
-function boundedError(error: RunError): RunError {
-  const { stack, message } = error;
+/**
+ * An error that every store takes: were it refused, its run could not end. Its texts may quote anything, cut anywhere.
+ * Details that are too large or cannot be stored are left out.
+ */
+function storableError({ details, ...texts }: RunError): RunError {
   const longest = limits.errorTextBytes / 4;
-  const cut = (text: string) => (text.length > longest ? `${text.slice(0, longest)}…` : text);
-  return { ...error, message: cut(message), ...(stack === undefined ? {} : { stack: cut(stack) }) };
+  const fit = (text: string) => storableText(text.length > longest ? `${text.slice(0, longest)}…` : text);
+  const kept = { ...texts, message: fit(texts.message) };
+  for (const name of ["name", "stack", "hint"] as const) {
+    const text = texts[name];
+    if (text !== undefined) kept[name] = fit(text);
+  }
+  const detailsText = details === undefined ? "" : JSON.stringify(details);
+  // JSON escapes exactly what cannot be stored.
+  const fits = detailsText.length <= limits.errorTextBytes && !/\\u(?:0000|d[89a-f])/.test(detailsText);
+  return details === undefined || !fits ? kept : { ...kept, details };
 }

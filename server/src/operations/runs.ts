@@ -1,3 +1,6 @@
+// Step 2 of 6: a run is put into the store, with its key, its first event and, where this node has a free slot, its first
+// claim, in one commit (P1, P3). The dispatcher (step 3, engine/dispatcher.ts) takes it from there.
+
 import { createHash } from "node:crypto";
 import {
   AppError,
@@ -22,9 +25,6 @@ import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
 import { runView } from "./run-views.ts";
-
-// Step 2 of 6: a run is put into the store, with its key, its first event and, where this node has a free slot, its first
-// claim, in one commit (P1, P3). The dispatcher (step 3, engine/dispatcher.ts) takes it from there.
 
 const dayMs = 86_400_000;
 const shortestPrefix = 4;
