@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  accessGroups,
+  type ChannelMethod,
+  type ChannelParams,
+  channelMethods,
+  defaultGrants,
+  isAppError,
+  processKinds,
+} from "@holdfast/protocol";
+import { ActivationLog } from "../operations/activation-log.ts";
+import { Completion } from "../operations/completion.ts";
+import { systemRandom } from "../random.ts";
+import { openMemoryStore } from "../store/memory/memory-store.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import type { Session } from "./handlers.ts";
+import { answer } from "./session.ts";
+
+/** Something that each method accepts. A method without an example does not compile. */
+const examples: { readonly [M in ChannelMethod]: ChannelParams<M> } = {
+  "log.write": { lines: [{ level: "info", text: "hello" }] },
+  "progress.report": { done: 1, total: 2 },
+  "run.succeed": { output: 1 },
+  "run.fail": { error: { code: "task_failed", message: "no" } },
+  "run.retry": { error: { code: "task_failed", message: "no" }, afterMs: 10 },
+  "run.skip": { reason: "nothing to do" },
+  "step.commit": { key: "export", value: 1 },
+};
+const methods = Object.keys(examples) as ChannelMethod[];
+
+/** A session of an activation on a real store. */
+async function openSession(): Promise<Session> {
+  const clock = new VirtualClock();
+  const store = openMemoryStore({ clock });
+  await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", leaseMs: 60_000 });
+  const run = {
+    id: "1ngej3ekqqrdnmay8b0n",
+    rootId: "1ngej3ekqqrdnmay8b0n",
+    parentId: null,
+    namespace: "n",
+    kind: "task",
+    definition: "unit",
+    workflow: null,
+    manifestHash: "h",
+    name: "unit",
+    item: null,
+    itemIndex: null,
+    key: null,
+    depth: 0,
+    queue: "default",
+    priority: 0,
+    rule: "all_success",
+    input: {},
+    startAfter: null,
+    expiresAfterMs: null,
+    blockedBy: 0,
+  } as const;
+  const [result] = await store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "node" }] });
+  assert.ok(result?.outcome === "created");
+  const revoked = new AbortController().signal;
+  const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
+  const completion = new Completion({ store, clock, random: systemRandom });
+  const log = new ActivationLog({ store, clock, runId: run.id, epoch: 1, revoked });
+  return { held: { run: result.run, retry, ranMs: 0, revoked }, completion, log };
+}
+
+for (const kind of processKinds) {
+  for (const method of methods) {
+    const { group } = channelMethods[method];
+    const isGranted = defaultGrants[kind].includes(group);
+    test(`a ${kind} ${isGranted ? "may" : "may not"} ask for ${method}`, async () => {
+      const asked = answer(await openSession(), defaultGrants[kind], method, examples[method]);
+      if (isGranted) assert.ok(channelMethods[method].result.safeParse(await asked).success);
+      else await assert.rejects(asked, (error) => isAppError(error, "method_denied"));
+    });
+  }
+}
+
+test("every method is in one of the groups, and what no grant names is denied", async () => {
+  for (const method of methods) {
+    assert.ok(accessGroups.includes(channelMethods[method].group));
+    await assert.rejects(answer(await openSession(), [], method, examples[method]), (error) => {
+      return isAppError(error, "method_denied");
+    });
+  }
+});
