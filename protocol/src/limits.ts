@@ -43,6 +43,11 @@ export function utf8Bytes(text: string): number {
   return bytes;
 }
 
+/** The text with what cannot be stored replaced by U+FFFD: a cut may have left half a surrogate pair. */
+export function storableText(text: string): string {
+  return text.replaceAll("\u0000", "\ufffd").toWellFormed();
+}
+
 /** What makes a text unfit to be stored, or undefined: NUL and lone surrogates cannot be kept by every store. */
 export function textDefect(text: string): "NUL" | "lone surrogate" | undefined {
   if (text.includes("\u0000")) return "NUL";

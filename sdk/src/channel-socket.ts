@@ -13,6 +13,9 @@ import {
   type WireError,
 } from "@holdfast/protocol";
 
+/** As it was before a body could replace it. */
+const nextTick = process.nextTick.bind(process);
+
 interface Caller {
   resolve(result: never): void;
   reject(error: AppError): void;
@@ -23,18 +26,25 @@ export class ChannelSocket {
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder();
   readonly #onCommand: (command: Command) => void;
-  readonly #onClosed: (reason: string) => void;
+  readonly #onClosed: (reason: string, code: string | undefined) => void;
   readonly #callers = new Map<number, Caller>();
   #nextId = 1;
   #unsent: Buffer[] = [];
 
-  /** `onClosed` is told once, when the supervisor has gone or says what cannot be understood. */
-  constructor(fd: number, onCommand: (command: Command) => void, onClosed: (reason: string) => void) {
+  /**
+   * `onClosed` is told when the supervisor has gone or says what cannot be understood; its `code` is the system's, when
+   * the descriptor itself failed.
+   */
+  constructor(
+    fd: number,
+    onCommand: (command: Command) => void,
+    onClosed: (reason: string, code: string | undefined) => void,
+  ) {
     this.#onCommand = onCommand;
     this.#onClosed = onClosed;
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on("data", (bytes) => this.#receive(bytes));
-    this.#socket.on("error", (error) => this.#close(error.message));
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => this.#close(error.message, error.code));
     this.#socket.on("close", () => this.#close("the supervisor closed it"));
   }
 
@@ -63,7 +73,7 @@ export class ChannelSocket {
   #send(frame: unknown): void {
     const bytes = encodeFrame(frame);
     if (this.#unsent.push(bytes) > 1) return;
-    process.nextTick(() => {
+    nextTick(() => {
       const all = this.#unsent;
       this.#unsent = [];
       this.#socket.write(all.length === 1 ? bytes : Buffer.concat(all));
@@ -91,13 +101,13 @@ export class ChannelSocket {
     else caller.resolve(reply.result as never);
   }
 
-  #close(reason: string): void {
+  #close(reason: string, code?: string): void {
     this.#socket.destroy();
     for (const caller of this.#callers.values()) {
       caller.reject(new AppError("store_unavailable", `The channel is closed: ${reason}`));
     }
     this.#callers.clear();
-    this.#onClosed(reason);
+    this.#onClosed(reason, code);
   }
 }
 

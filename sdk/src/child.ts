@@ -3,6 +3,8 @@
 
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
+// Not the globals of these names: a body may replace them (fake timers), and its end has to be said all the same.
+import { setImmediate, setTimeout } from "node:timers";
 import type { ActivationStart, ChannelCall, Command } from "@holdfast/protocol";
 import type { Outcome } from "./body.ts";
 import type { TaskData } from "./definition.ts";
@@ -109,7 +111,12 @@ function pause(ms: number): Promise<void> {
 }
 
 /** The supervisor has gone: nobody will hear this process, so it ends with everything that it started. */
-function leave(): void {
+function leave(reason: string, code: string | undefined): void {
+  if (code === "EBADF") {
+    // It is there still, and ends the rest.
+    console.error(`The body closed the channel's descriptor, which is not its own: ${reason}`);
+    process.exit(1);
+  }
   try {
     process.kill(-process.pid, "SIGKILL");
   } catch {

@@ -6,6 +6,8 @@ import {
   canonicalText,
   type Json,
   limits,
+  storableText,
+  textDefect,
   utf8Bytes,
 } from "@holdfast/protocol";
 import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
@@ -124,6 +126,9 @@ export class ActivationContext implements TaskContext {
     if (typeof key !== "string" || key === "" || key.length > limits.keyCharacters) {
       throw new TypeError(`A step's key is a text of 1 to ${limits.keyCharacters} characters.`);
     }
+    const defect = textDefect(key);
+    // Now, not when the record is refused: by then the step's work would be done.
+    if (defect !== undefined) throw new TypeError(`A step's key has a ${defect}, which cannot be stored.`);
     if (this.#closed) throw new Error(`Step ${JSON.stringify(key)} was asked for after the body had ended.`);
     if (this.#open.has(key)) {
       throw new Error(`Step ${JSON.stringify(key)} is under way already: await it, or give each use a key of its own.`);
@@ -131,7 +136,7 @@ export class ActivationContext implements TaskContext {
   }
 
   skip(reason: string): never {
-    throw new Skip(String(reason).slice(0, 1_000));
+    throw new Skip(storableText(String(reason).slice(0, 1_000)));
   }
 
   /** Resolves when no step is under way: what the body left unawaited belongs to it. */

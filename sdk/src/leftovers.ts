@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs";
 
-// What a body leaves behind in its process: timers, open files and sockets, processes, another working folder. A process
-// with leftovers must not take another activation.
+// What a body leaves behind in its process: timers, open files and sockets, processes, another working folder, variables of
+// the environment, listeners of the process. A process with leftovers must not take another activation.
 
 /** The state of the process before a body runs. */
 export interface Before {
   readonly active: ReadonlyMap<string, number>;
   readonly folder: string;
-  readonly exitListeners: number;
+  readonly environment: string;
+  readonly listeners: string;
 }
 
 export function lookBefore(): Before {
-  return { active: activeResources(), folder: process.cwd(), exitListeners: process.listenerCount("exit") };
+  return { active: activeResources(), folder: process.cwd(), environment: environment(), listeners: listeners() };
 }
 
 /** What is there now and was not before, one word each; empty when the process is as it was. */
@@ -22,9 +23,22 @@ export function leftovers(before: Before): string[] {
   }
   if (process.cwd() !== before.folder) found.push("working folder");
   if (process.exitCode !== undefined) found.push("exit code");
-  if (process.listenerCount("exit") > before.exitListeners) found.push("exit listener");
+  if (environment() !== before.environment) found.push("environment");
+  if (listeners() !== before.listeners) found.push("listener of the process");
   if (hasChildProcesses()) found.push("child process");
   return found;
+}
+
+function environment(): string {
+  return Object.entries(process.env).join("\n");
+}
+
+/** A handler of signals, of rejections or of the exit would act in the next activation too. */
+function listeners(): string {
+  return process
+    .eventNames()
+    .map((name) => `${String(name)} ${process.listenerCount(name)}`)
+    .join();
 }
 
 function activeResources(): Map<string, number> {

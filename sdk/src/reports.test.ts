@@ -65,8 +65,12 @@ describe("ctx.log", () => {
     log.info("x".repeat(1_000_000));
     log.warn("map", { m: new Map() as never });
     log.debug("nul\u0000");
+    log.info("name", { "n\u0000": new Map() as never });
+    log.info(Object.create(null), ["a", "list"] as never);
     log.close();
-    const [long, map, nul] = sent[0]?.lines ?? [];
+    const [long, map, nul, name, list] = sent[0]?.lines ?? [];
+    assert.deepEqual(name?.fields, { dropped: "fields.n\ufffd is a Map, which JSON cannot keep." });
+    assert.deepEqual(list, { level: "info", text: "[Object: null prototype] {}", fields: { value: ["a", "list"] } });
     assert.ok((long?.text.length ?? 0) < 64 * 1024 && long?.text.endsWith("(cut: 1000000 characters)"));
     assert.deepEqual(map?.fields, { dropped: "fields.m is a Map, which JSON cannot keep." });
     assert.equal(nul?.text, "nul\ufffd");

@@ -1,5 +1,6 @@
+import { inspect } from "node:util";
 import type { ChannelCall, ChannelParams, Json } from "@holdfast/protocol";
-import { limits, utf8Bytes } from "@holdfast/protocol";
+import { limits, storableText, utf8Bytes } from "@holdfast/protocol";
 import { storedValue } from "./stored-value.ts";
 
 // Log and progress: the two things a body says without waiting for an answer. Lines of one turn go out as one call;
@@ -19,6 +20,8 @@ export interface TaskLog {
 
 type Line = ChannelParams<"log.write">["lines"][number];
 
+/** As it was before a body could replace it. */
+const endOfTurn = queueMicrotask;
 const batchLines = 500;
 const batchBytes = 1024 * 1024;
 const unansweredCalls = 16;
@@ -72,7 +75,7 @@ export class LogSender implements TaskLog {
     if (this.#lines.length >= batchLines || this.#bytes >= batchBytes) this.#send(false);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    endOfTurn(() => {
       this.#scheduled = false;
       this.#send(false);
     });
@@ -99,23 +102,39 @@ export class LogSender implements TaskLog {
   }
 }
 
-function toLine(level: Line["level"], text: unknown, fields: LogFields | undefined): Line {
-  const clean = cleanText(String(text));
-  if (fields === undefined) return { level, text: clean };
+function toLine(level: Line["level"], text: unknown, fields: LogFields | null | undefined): Line {
+  const clean = cleanText(textOf(text));
+  if (fields === undefined || fields === null) return { level, text: clean };
   try {
     const kept = storedValue(fields, "fields");
     const bytes = utf8Bytes(JSON.stringify(kept));
     if (bytes > limits.logLineBytes) return { level, text: clean, fields: { dropped: `fields of ${bytes} bytes` } };
-    return { level, text: clean, fields: kept as Record<string, Json> };
+    const isObject = typeof kept === "object" && kept !== null && !Array.isArray(kept);
+    // Plain JavaScript may give a text or a list: one such line must not cost the lines that travel with it.
+    return { level, text: clean, fields: isObject ? (kept as Record<string, Json>) : { value: kept } };
   } catch (error) {
-    return { level, text: clean, fields: { dropped: error instanceof Error ? error.message : String(error) } };
+    // The message names the path, and a name in it may be what cannot be kept.
+    return {
+      level,
+      text: clean,
+      fields: { dropped: cleanText(error instanceof Error ? error.message : textOf(error)) },
+    };
+  }
+}
+
+/** Not everything has a text: an object without a prototype throws when it is asked for one. */
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return inspect(value, { depth: 1 });
   }
 }
 
 function cleanText(text: string): string {
   const cut = text.length > limits.logLineBytes / 3 && utf8Bytes(text) > limits.logLineBytes;
   const kept = cut ? `${text.slice(0, limits.logLineBytes / 3 - 100)}… (cut: ${text.length} characters)` : text;
-  return kept.replaceAll("\u0000", "\ufffd").toWellFormed();
+  return storableText(kept);
 }
 
 /** Sends the latest progress; while one report is unanswered, later ones replace each other. */

@@ -325,5 +325,5 @@ function inputOf(next: Next): RunInput {
 }
 
 function brief(error: RunError | null): Json {
-  return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000) };
+  return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000).toWellFormed() };
 }

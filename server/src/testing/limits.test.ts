@@ -108,6 +108,8 @@ test("items with one key, or with a key that is none, fail the map in words", as
     [["a", "b", "a"], /Two items .* "a"/],
     [[{}], /has the key {}/],
     ["text", /not a list/],
+    // The words quote a part of it, and the cut goes through an emoji: half of one cannot be stored.
+    [`a${"😀".repeat(50)}`, /not a list/],
   ] as const) {
     const source = given(list);
     const flow = workflow({ id: "flow" }, (w) => {

@@ -131,3 +131,19 @@ test("definitions with mistakes are refused with all of them", async () => {
   );
   await assert.rejects(openTest({ nothing: 1 }), /no definition/);
 });
+
+test("errors and reasons of any text end their run, whatever in them cannot be stored", async () => {
+  const text = `a\u0000${"x".repeat(997)}😀`;
+  const failing = task({ id: "failing" }, () => Promise.reject(new FatalError(text)));
+  const skipping = task({ id: "skipping" }, (_input: unknown, ctx) => ctx.skip(text));
+  await using holdfast = await openTest([failing, skipping]);
+  for (const [definition, status] of [
+    [failing, "failed"],
+    [skipping, "skipped"],
+  ] as const) {
+    const { error, ...run } = await (await holdfast.start(definition, {})).ended();
+    assert.equal(run.status, status);
+    assert.match(error?.message ?? "", /^a\ufffdx+/);
+    assert.ok(error?.message.isWellFormed());
+  }
+});

@@ -34,6 +34,8 @@ export interface ChildEnd extends ProcessEnd {
 const channelFd = 3;
 const drainMs = 1_000;
 const goneMs = 2_000;
+/** From the channel's end to the process's own. */
+const silentMs = 2_000;
 const gonePollMs = 5;
 
 /** A child process: leader of a group of its own, with a channel on descriptor 3. */
@@ -75,6 +77,7 @@ export class Child {
     this.#channel = this.#process.stdio[channelFd] as unknown as Socket | undefined;
     this.#channel?.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.#channel?.on("error", () => undefined); // it is ending: "exit" follows
+    this.#channel?.once("end", () => this.#silent());
     this.#listen("stdout");
     this.#listen("stderr");
   }
@@ -188,6 +191,13 @@ export class Child {
     else this.kill();
     // A child that does not read must not live on by that.
     setTimeout(() => this.kill(), drainMs).unref();
+  }
+
+  /** The channel ends with the process; a process that only closes it can say nothing more, and its body may hang on that. */
+  #silent(): void {
+    setTimeout(() => {
+      if (this.#end === undefined) this.fault("It closed its end of the channel.");
+    }, silentMs).unref();
   }
 
   #listen(stream: "stdout" | "stderr"): void {

@@ -126,9 +126,9 @@ describe("a supervised child", { timeout: 120_000 }, () => {
       void first;
     });
 
-    it("is not used again when its body left a timer, a process, a rejection or another working folder", async () => {
+    it("is not used again when its body left a timer, a process, a listener, a variable or another working folder", async () => {
       const placement = open();
-      for (const act of ["leaveTimer", "changeFolder"]) {
+      for (const act of ["leaveTimer", "changeFolder", "leaveVariable", "leaveListener"]) {
         const left = await pidOf(placement, {}, act);
         assert.notEqual(await pidOf(placement), left, act);
       }
@@ -182,6 +182,20 @@ describe("a supervised child", { timeout: 120_000 }, () => {
     assert.match(JSON.stringify(rejected.last), /run\.fail.*nobody caught this/);
     const thrown = await carryOut(placement, { do: "throwLater" });
     assert.match(JSON.stringify(thrown.last), /run\.fail.*thrown outside the body.*RangeError/);
+  });
+
+  it("says its result although its body replaced timers and turns of the loop", async () => {
+    const { said } = await carryOut(shared, { do: "fakeTimers" });
+    assert.equal(said.output, "returned");
+  });
+
+  it("whose body closed the channel's descriptor has failed, and does not wait for ever", async () => {
+    for (const act of ["closeChannel", "replaceChannel"]) {
+      const { end } = await carryOut(shared, { do: act });
+      assert.ok(end.how === "exited" && !end.lost, act);
+      // The child may notice it first.
+      assert.match(end.message, /closed its end of the channel|exit code 1/);
+    }
   });
 
   it("that ignores its signal and TERM is killed with its group", async () => {
