@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { constants, openSync, rmSync, writeFileSync } from "node:fs";
+import { constants, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { makePlaces, placesIn, type Reached } from "./points.ts";
@@ -28,14 +28,15 @@ export class Ambush {
     });
   }
 
-  /** Whoever passes the point next stops there. */
-  arm(point: string): void {
-    writeFileSync(join(placesIn(this.#folder).armed, point), "");
+  /** Whoever passes the point after `skips` others stops there. */
+  arm(point: string, skips = 0): void {
+    writeFileSync(join(placesIn(this.#folder).armed, `${point}@${skips}`), "");
   }
 
   /** Nobody stops there any more, unless somebody has already. */
-  disarm(point: string): void {
-    rmSync(join(placesIn(this.#folder).armed, point), { force: true });
+  disarm(): void {
+    const { armed } = placesIn(this.#folder);
+    for (const name of readdirSync(armed)) rmSync(join(armed, name), { force: true });
   }
 
   /** The next who has come to a point; undefined when nobody has within the time. */

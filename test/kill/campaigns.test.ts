@@ -13,9 +13,9 @@ import { allStrikes, carryOut, checkCoverage, firstSeed, type Outcome, planStrik
 // come after each other on one server of their own, which is killed and stopped too.
 
 /** Of all strikes. */
-const sqliteShare = 0.3;
+const sqliteShare = 0.35;
 const fleets = [
-  { nodes: 1, share: 0.15 },
+  { nodes: 1, share: 0.1 },
   { nodes: 2, share: 0.3 },
   { nodes: 3, share: 0.25 },
 ] as const;

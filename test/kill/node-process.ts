@@ -1,11 +1,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StartRun } from "@holdfast/protocol";
 import type { Question, Told } from "./node.ts";
 import { processesWithin, processOf, until } from "./processes.ts";
 
+const compileCache = process.env.NODE_COMPILE_CACHE ?? join(tmpdir(), "node-compile-cache");
 const program = join(import.meta.dirname, "node.ts");
 
 export interface NodeStart {
@@ -39,10 +41,13 @@ export class NodeProcess {
     this.name = name;
     this.folder = join(folder, name);
     mkdirSync(this.folder);
+    // Else each node, and the first child of each, would compile everything anew.
+    mkdirSync(compileCache, { recursive: true });
+    symlinkSync(compileCache, join(this.folder, "node-compile-cache"));
     const output = openSync(join(folder, `${name}.log`), "w");
     this.#process = fork(program, [folder, address, String(leaseMs), String(concurrency)], {
       execArgv: ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"],
-      env: { ...process.env, TMPDIR: this.folder },
+      env: { ...process.env, TMPDIR: this.folder, NODE_COMPILE_CACHE: compileCache },
       stdio: ["ignore", output, output, "ipc"],
     });
     this.exited = once(this.#process, "exit").then(() => this.#hasGone());

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, renameSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 
 // Named points: places in the life of a run at which a test strikes. The product carries no marks: a test's own node lays
@@ -26,14 +26,35 @@ export function makePlaces(folder: string): void {
 /** Passes a point: nothing, unless it is armed; then this process stops here until it is told to go on, or is killed. */
 export function pass(folder: string, point: string): void {
   const { armed, taken, told } = placesIn(folder);
-  try {
-    renameSync(join(armed, point), join(taken, `${point}.${process.pid}`));
-  } catch {
+  for (const name of armedIn(armed)) {
+    const [armedPoint, left = "0"] = name.split("@");
+    if (armedPoint !== point) continue;
+    // Of several processes one gets it. A point may be armed for a later passing than the next.
+    const isHere = left === "0";
+    const to = isHere ? join(taken, `${point}.${process.pid}`) : join(armed, `${point}@${Number(left) - 1}`);
+    if (!moved(join(armed, name), to) || !isHere) return;
+    // A line this short arrives whole, whoever else writes.
+    appendFileSync(told, `${JSON.stringify({ point, pid: process.pid } satisfies Reached)}\n`);
+    process.kill(process.pid, "SIGSTOP");
     return;
   }
-  // A line this short arrives whole, whoever else writes.
-  appendFileSync(told, `${JSON.stringify({ point, pid: process.pid } satisfies Reached)}\n`);
-  process.kill(process.pid, "SIGSTOP");
+}
+
+function armedIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // the campaign is over
+  }
+}
+
+function moved(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Points that a body passes in its own process. */
