@@ -65,7 +65,7 @@ export const channelMethods = {
   /** Fails this attempt and says when the next is wanted; attempts are counted as ever. */
   "run.retry": {
     group: "lifecycle",
-    params: z.strictObject({ error: runErrorSchema, afterMs: z.number().int().nonnegative() }),
+    params: z.strictObject({ error: runErrorSchema, afterMs: z.number().int().nonnegative().max(limits.spanMs) }),
     result: emptySchema,
   },
   "run.skip": { group: "lifecycle", params: z.strictObject({ reason: z.string().max(1_000) }), result: emptySchema },

@@ -51,12 +51,12 @@ export const startRunSchema = z.strictObject({
   input: jsonSchema.optional(),
   key: z.string().min(1).max(limits.keyCharacters).optional(),
   /** How long the key is remembered after it was first used; default 30 days. */
-  keyRetentionMs: z.number().int().positive().optional(),
+  keyRetentionMs: z.number().int().positive().max(limits.spanMs).optional(),
   priority: z.number().int().min(-1_000).max(1_000).optional(),
   /** Not before this moment. */
   startAfter: time.optional(),
   /** The run ends `failed` with `expired` this long after now. */
-  expiresAfterMs: z.number().int().positive().optional(),
+  expiresAfterMs: z.number().int().positive().max(limits.spanMs).optional(),
 });
 export type StartRun = z.infer<typeof startRunSchema>;
 

@@ -17,6 +17,8 @@ export const limits = {
   treeDepth: 20,
   manifestBytes: 8 * 1024 * 1024,
   attempts: 1_000,
+  /** Delays, timeouts, expiries, retention of keys: ten years. Far longer ones end at no moment that can be written. */
+  spanMs: 3_650 * 86_400_000,
   logLineBytes: 64 * 1024,
   logLinesPerActivation: 100_000,
   errorTextBytes: 64 * 1024,

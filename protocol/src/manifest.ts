@@ -17,7 +17,7 @@ const nodeNameSchema = z
   .min(1)
   .max(limits.idCharacters + 5)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*(#\d+)?$/, "a node's name is an id, or an id and #2");
-const millis = z.number().int().nonnegative();
+const millis = z.number().int().nonnegative().max(limits.spanMs);
 
 /**
  * Where a value comes from when a run starts. `path` steps through objects by name and through lists by number.

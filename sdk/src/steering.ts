@@ -1,5 +1,5 @@
 import type { Duration } from "@holdfast/protocol";
-import { durationMs } from "@holdfast/protocol";
+import { durationMs, limits } from "@holdfast/protocol";
 
 // What a body throws to say how its failure is to be treated. Recognised across copies of the SDK by their symbols.
 
@@ -22,11 +22,11 @@ export class RetryAfter extends Error {
   /** Milliseconds until the next attempt may start. */
   readonly afterMs: number;
 
-  /** `delay` is a duration (`"30s"`) or milliseconds. Throws RangeError when it is neither. */
+  /** `delay` is a duration (`"30s"`) or milliseconds, at most ten years. Throws RangeError when it is neither. */
   constructor(delay: Duration | number, message?: string, options?: ErrorOptions) {
     super(message ?? `Asked to be tried again after ${typeof delay === "number" ? `${delay}ms` : delay}.`, options);
     const ms = typeof delay === "number" ? delay : durationMs(delay);
-    if (ms === undefined || !Number.isFinite(ms) || ms < 0) {
+    if (ms === undefined || !Number.isFinite(ms) || ms < 0 || ms > limits.spanMs) {
       throw new RangeError(`${JSON.stringify(delay)} is no duration: write "30s", "5m" or milliseconds.`);
     }
     this.afterMs = Math.round(ms);

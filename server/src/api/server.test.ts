@@ -156,6 +156,7 @@ test("what is wrong with a request is said with a code, a status and the id of t
     [caller.post("/v1/runs", run, { "idempotency-key": "x".repeat(600) }), 400, "invalid_request"],
     [caller.post("/v1/runs/abcd/cancel", { reason: "x".repeat(70_000) }), 413, "too_large"],
     [caller.post("/v1/runs", { ...run, input: { name: "x".repeat(2_000_000) } }), 413, "too_large"],
+    [caller.post("/v1/runs", { ...run, expiresAfterMs: Number.MAX_SAFE_INTEGER }), 400, "invalid_request"],
     [caller.post("/v1/definitions", { manifests: [] }), 400, "invalid_request"],
   ];
   for (const [index, [answer, status, code]] of cases.entries()) {

@@ -90,3 +90,14 @@ test("a definition that is not there, and a key that no store can keep, are refu
     isAppError(error, "invalid_request"),
   );
 });
+
+test("a run of another namespace is not there, not even to be cancelled by its whole id", async () => {
+  const clock = new VirtualClock();
+  const store = openMemoryStore({ clock });
+  const [ours, theirs] = ["ours", "theirs"].map((namespace) => serve(store, { clock, namespace }));
+  await theirs?.definitions.apply([manifest as never]);
+  const started = await theirs?.runs.start({ definition: "load" });
+  const id = started?.run.id ?? "";
+  await assert.rejects(async () => ours?.runs.cancel(id), { code: "not_found" });
+  assert.equal((await theirs?.runs.get(id))?.status, "ready");
+});

@@ -129,7 +129,8 @@ export class Runs {
 
   /** Orders a run and everything below it to end (P6). Answers at once; the processes end when they have been told. */
   async cancel(id: string, reason?: string): Promise<CancelledRun> {
-    const runId = await this.resolve(id);
+    // A whole id is not looked up by `resolve`, and may be another namespace's.
+    const { id: runId } = await this.#row(id);
     const message = reason === undefined || reason === "" ? "It was cancelled." : `It was cancelled: ${reason}`;
     const ordered = await this.#store.orderEnd({
       runId,

@@ -38,7 +38,7 @@ export function admitFinishes(rows: readonly Finish[]): void {
     if (next.to === "ended" && next.status === "succeeded") {
       admitBytes(next.output, limits.collectedOutputBytes, index, "output");
     }
-    if (next.to === "ready" && !(Number.isFinite(next.delayMs) && next.delayMs >= 0)) refuse(index, "has no delay");
+    if (next.to === "ready") admitSpan(next.delayMs, index, "delay");
   }
 }
 
@@ -100,12 +100,18 @@ function admitRun(run: NewRun, index: number): void {
   if (run.key !== null) admitKey(run.key, index);
   admitBytes(run.input, limits.inputBytes, index, "input");
   if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
+  if (run.expiresAfterMs !== null) admitSpan(run.expiresAfterMs, index, "expiry");
   if (run.depth > limits.treeDepth) tooLarge(index, "depth", limits.treeDepth);
 }
 
 function admitUniqueness({ key, retentionMs }: Uniqueness, index: number): void {
   admitKey(key, index);
-  if (!Number.isFinite(retentionMs) || retentionMs < 0) refuse(index, "has no retention of its key");
+  admitSpan(retentionMs, index, "retention of its key");
+}
+
+function admitSpan(ms: number, index: number, what: string): void {
+  if (!Number.isFinite(ms) || ms < 0) refuse(index, `has no ${what}`);
+  if (ms > limits.spanMs) tooLarge(index, what, limits.spanMs);
 }
 
 function admitKey(key: string, index: number): void {

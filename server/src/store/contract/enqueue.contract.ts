@@ -240,6 +240,8 @@ const unfit = [
   ["an empty key", {}, { key: name("") }],
   ["a lone surrogate in its request", {}, { request: name("\udead") }],
   ["an input over its limit", { input: "x".repeat(limits.inputBytes) }, {}],
+  ["an expiry at no moment that can be written", { expiresAfterMs: Number.MAX_SAFE_INTEGER }, {}],
+  ["a key kept for ever", {}, { key: { ...name("k"), retentionMs: Number.MAX_SAFE_INTEGER } }],
   ["upstreams, though it is a root", { blockedBy: 1 }, {}],
   ["a parent, though it is a root", { parentId: "00000000000000000000" }, {}],
   ["a priority that is no whole number", { priority: 0.5 }, {}],
