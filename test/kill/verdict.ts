@@ -210,10 +210,13 @@ function checkFamily(run: RunRow, children: readonly RunRow[], { workload }: Cam
 function counts({ topic, nodeStrikes }: Campaign): Omit<Verdict, "runs"> {
   const lost = topic.filter(({ type }) => type === "run.lost");
   const taken = lost.filter(({ data }) => JSON.stringify(data).includes("member_gone"));
-  const recoveriesMs = nodeStrikes.flatMap(({ at, memberId }) => {
-    if (memberId === undefined) return [];
-    const its = taken.filter((event) => event.at >= at && JSON.stringify(event.data).includes(memberId));
-    return its.length === 0 ? [] : [Math.max(...its.map((event) => event.at - at))];
-  });
-  return { takeovers: taken.length, losses: lost.length - taken.length, recoveriesMs };
+  const recoveries = new Map<number, number>();
+  for (const { at, data } of taken) {
+    const member = JSON.stringify(data);
+    const strike = nodeStrikes.findLast(
+      (one) => one.memberId !== undefined && one.at <= at && member.includes(one.memberId),
+    );
+    if (strike !== undefined) recoveries.set(strike.at, at - strike.at);
+  }
+  return { takeovers: taken.length, losses: lost.length - taken.length, recoveriesMs: [...recoveries.values()] };
 }
