@@ -372,10 +372,18 @@ export class Campaign {
     this.#trace.push(`${(performance.now() / 1_000).toFixed(2)} ${text}`);
   }
 
-  /** A node that stands at a point starts none, so it has to go on. */
+  /** A node that stands at a point starts none, and one whose share others take needs work: so go on, with more of it. */
   #nextChild(node: NodeProcess, goOn: () => unknown): Promise<number> {
     goOn();
-    return until("the node has a child", () => this.#childrenOf(node)[0], reachLimitMs);
+    let looks = 0;
+    return until(
+      `${node.name} has a child`,
+      () => {
+        if (looks++ % 40 === 0) for (let i = 0; i < 4; i++) this.#startFirst({ ...calm, workMs: 100 });
+        return this.#childrenOf(node)[0];
+      },
+      reachLimitMs,
+    );
   }
 
   #someChild(): number | undefined {

@@ -6,6 +6,9 @@ import { judge, type Verdict } from "./verdict.ts";
 /** At least so many in all that run in CI; the long mode sets more. */
 export const allStrikes = Math.max(200, Number(process.env.HOLDFAST_STRIKES ?? 0));
 
+/** How often each point has to be hit at least: in a long run so often that a rare failure shows. */
+const leastHits = allStrikes >= 5_000 ? 20 : 1;
+
 /** The seed of a whole run of kill tests; HOLDFAST_SEED repeats one. */
 export const firstSeed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
 
@@ -81,11 +84,11 @@ export function summary({ seed, nodes, leaseMs }: CampaignOptions, { campaign, v
   ].join("\n");
 }
 
-/** Adds up hits and says which points were never hit; in CI that is a failure. */
+/** Adds up the hits of each point: one that was not hit, or too seldom in a long run, is a failure. */
 export function checkCoverage(points: readonly string[], outcomes: readonly Outcome[]): void {
   const hits = new Map<string, number>(points.map((point) => [point, 0]));
   for (const { campaign } of outcomes)
     for (const [point, count] of campaign.hits) hits.set(point, (hits.get(point) ?? 0) + count);
-  const never = [...hits].filter(([, count]) => count === 0).map(([point]) => point);
-  assert.deepEqual(never, [], "points that were never hit");
+  const seldom = [...hits].filter(([, count]) => count < leastHits).map(([point]) => point);
+  assert.deepEqual(seldom, [], `points that were hit less than ${leastHits} times`);
 }
