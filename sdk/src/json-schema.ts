@@ -33,6 +33,12 @@ interface ZodInternals {
     readonly type: string;
     readonly coerce?: boolean;
     readonly catchall?: { readonly _zod: ZodInternals };
+    /** Of a pipe: what comes first. */
+    readonly in?: { readonly _zod: ZodInternals };
+    readonly pattern?: RegExp;
+    readonly checks?: readonly {
+      readonly _zod: { readonly def: { readonly check: string; readonly pattern?: RegExp } };
+    }[];
   };
 }
 interface ZodSchema extends StandardSchema {
@@ -87,8 +93,40 @@ function inspectZod(place: ZodPlace, { side, defects, transforms }: Findings): v
       defects.push(`${where} is a Date, but it arrives as JSON: use z.coerce.date() or z.iso.datetime()`);
     }
   }
+  if (side === "input") openWhatZodChanges(place);
   // An object that merely strips unknown fields stays open in what is published, so that fields can be added later.
   if (def.type === "object" && def.catchall === undefined) delete place.jsonSchema.additionalProperties;
+}
+
+/**
+ * Where zod changes a value before it looks at it, or looks in a way that JSON Schema has no words for, what zod writes
+ * down would refuse values that it takes. The body's own check remains.
+ */
+function openWhatZodChanges({ zodSchema, jsonSchema }: ZodPlace): void {
+  const { def } = zodSchema._zod;
+  const preprocessed = def.type === "pipe" && def.in?._zod.def.type === "transform";
+  if (def.coerce === true || def.type === "catch" || preprocessed) {
+    for (const name of Object.keys(jsonSchema))
+      if (name !== "default" && name !== "description") delete jsonSchema[name];
+    return;
+  }
+  const checks = [def, ...(def.checks ?? []).map((check) => check._zod.def)];
+  const overwritten = checks.some((check) => "check" in check && check.check === "overwrite");
+  if (overwritten) for (const name of ["minLength", "maxLength", "format"]) delete jsonSchema[name];
+  if (!overwritten && checks.every(({ pattern }) => pattern === undefined || isPlainPattern(pattern))) return;
+  delete jsonSchema.pattern;
+  delete jsonSchema.allOf;
+}
+
+/** JSON Schema's patterns have no flags and are read as Unicode ones. */
+function isPlainPattern({ source, flags }: RegExp): boolean {
+  if (/[imsvy]/.test(flags)) return false;
+  try {
+    new RegExp(source, "u");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function fieldName(path: readonly (string | number)[]): string {

@@ -9,7 +9,7 @@ import {
   manifestSchema,
   utf8Bytes,
 } from "@holdfast/protocol";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
 
@@ -92,7 +92,7 @@ export class Definitions {
     if (spec.input === undefined || spec.input === null || typeof spec.input !== "object") return input;
     let fit = this.#fitters.get(spec.input);
     if (fit === undefined) {
-      fit = compileSchema(spec.input, spec.kind === "workflow");
+      fit = compileSchema(spec.input, spec);
       this.#fitters.set(spec.input, fit);
     }
     const fitted = fit(input);
@@ -103,10 +103,11 @@ export class Definitions {
 
 type Fit = (input: Json) => { readonly value: Json } | { readonly problem: string };
 
-function compileSchema(schema: object, useDefaults: boolean): Fit {
+function compileSchema(schema: object, { id, kind }: DefinitionSpec): Fit {
+  const useDefaults = kind === "workflow";
   // Formats are the schema library's business: it checks them where the body runs.
   const ajv = new Ajv2020({ strict: false, validateFormats: false, useDefaults });
-  const validate = ajv.compile(schema);
+  const validate = compiled(ajv, schema, id);
   return (input) => {
     const value: Json = useDefaults ? structuredClone(input) : input;
     if (validate(value)) return { value };
@@ -117,6 +118,17 @@ function compileSchema(schema: object, useDefaults: boolean): Fit {
     const named = typeof property === "string" ? ` ("${property}")` : "";
     return { problem: `${place} ${first.message ?? "is wrong"}${named}` };
   };
+}
+
+function compiled(ajv: Ajv2020, schema: object, id: string): ValidateFunction {
+  try {
+    return ajv.compile(schema);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError("invalid_definition", `The input schema of "${id}" is no JSON Schema that can be used: ${why}`, {
+      cause,
+    });
+  }
 }
 
 function manifestRow(manifest: Manifest): ManifestRow {
