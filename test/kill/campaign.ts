@@ -2,16 +2,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isAppError, isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
+import { isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
 import { canonicalHash } from "../../server/src/canonical.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { TestPostgres } from "../postgres.ts";
 import { Chance } from "../simulation/chance.ts";
 import { Ambush } from "./ambush.ts";
 import type { Script } from "./bodies.ts";
+import type { CampaignOptions, Root, Strike, Victim } from "./campaign-options.ts";
+import { childrenOf } from "./effects.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
 import { processesWithin, processOf, signal, until } from "./processes.ts";
+import { namespace, patiently, TopicReader } from "./topic-reader.ts";
 import {
   calm,
   type Expected,
@@ -25,47 +27,6 @@ import {
 // A campaign: a store, nodes, work without end, and strikes at it. Then it is left in peace, and every run has to end, and
 // end right (verdict.ts).
 
-export const namespace = "default";
-
-export type Victim =
-  | "node killed"
-  | "node stopped"
-  | "child killed"
-  | "child stopped"
-  | "database killed"
-  | "database stopped";
-
-/** `point` undefined: at a random moment. */
-export interface Strike {
-  readonly point: string | undefined;
-  readonly victim: Victim;
-}
-
-export interface CampaignOptions {
-  readonly seed: number;
-  readonly nodes: number;
-  readonly leaseMs: number;
-  /** The store's address, once per campaign; it gets the campaign's folder. */
-  readonly address: (folder: string) => Promise<string> | string;
-  /** A client of the test's own on the store, opened once the first node runs. */
-  readonly openStore: (address: string) => Promise<Store>;
-  readonly concurrency?: number;
-  /** The server that database strikes are for. */
-  readonly database?: TestPostgres;
-}
-
-/** A root that was asked for, by its key. */
-export interface Root {
-  readonly key: string;
-  readonly definition: string;
-  readonly expected: Expected;
-  /** Undefined until the store has acknowledged it. */
-  id: string | undefined;
-}
-
-/** Events that end a run. */
-export const endings: readonly string[] = ["run.succeeded", "run.failed", "run.cancelled", "run.skipped"];
-
 /** Points that are passed too seldom to let anybody go by. */
 const oncePoints = /^(join|judge\.after|loss|cancel|give-back|child|body\.aborted|sql\.endLapsed)/;
 
@@ -78,8 +39,6 @@ export class Campaign {
   readonly chance: Chance;
   readonly workload: Workload;
   readonly roots: Root[] = [];
-  /** What a reader of the topic saw, in its order. */
-  readonly topic: TopicEvent[] = [];
   /** Strikes that were carried out at each point. */
   readonly hits = new Map<string, number>();
   readonly victims = new Map<string, number>();
@@ -96,8 +55,7 @@ export class Campaign {
   #address = "";
   #store: Store | undefined;
   #booted = 0;
-  #position = 0;
-  #endedRoots = 0;
+  #reader: TopicReader | undefined;
   #closed = false;
   #reading: Promise<void> | undefined;
 
@@ -114,6 +72,11 @@ export class Campaign {
     return this.#store;
   }
 
+  /** What a reader of the topic saw, in its order. */
+  get topic(): readonly TopicEvent[] {
+    return this.#reader?.events ?? [];
+  }
+
   get nodes(): readonly NodeProcess[] {
     return this.#nodes;
   }
@@ -128,7 +91,12 @@ export class Campaign {
       return { id: manifest.root, kind, hash: canonicalHash(manifest), manifest };
     });
     await this.store.applyManifests({ namespace, manifests });
-    this.#reading = this.#readTopic().catch((error: unknown) => {
+    this.#reader = new TopicReader({
+      store: this.store,
+      chance: new Chance(this.#options.seed),
+      closed: () => this.#closed,
+    });
+    this.#reading = this.#reader.read().catch((error: unknown) => {
       if (!this.#closed) this.#faults.push(error);
     });
   }
@@ -177,7 +145,7 @@ export class Campaign {
 
   /** Some work of each kind, unless much is open already. */
   feed(): void {
-    if (this.roots.length - this.#endedRoots > openRoots) return;
+    if (this.roots.length - (this.#reader?.endedRoots ?? 0) > openRoots) return;
     const flow = this.chance.pick(this.workload.flows);
     this.start(flow, expectWorkflow(flow, this.workload));
     const script = randomScript(this.chance);
@@ -220,7 +188,10 @@ export class Campaign {
         "all runs have ended",
         async () => {
           for (const root of open) {
-            const run = await this.#patiently(() => this.store.findRun({ id: root.id ?? "" }));
+            const run = await patiently(
+              () => this.#closed,
+              () => this.store.findRun({ id: root.id ?? "" }),
+            );
             if (run === undefined) throw new Error(`P1 the acknowledged run ${root.id} is lost`);
             if (!isEnded(run.status)) return undefined;
             open.delete(root);
@@ -232,11 +203,7 @@ export class Campaign {
     } catch (error) {
       throw new Error(`P1 stuck: ${await this.#describe(open)}`, { cause: error });
     }
-    await until("the topic has been read to its end", async () => {
-      const { last } = await this.store.listTopic({ namespace, after: Number.MAX_SAFE_INTEGER, limitRows: 1 });
-      const { moved } = await this.store.sequenceEvents({ limitRows: 1 });
-      return moved === 0 && last === this.#position ? true : undefined;
-    });
+    await until("the topic has been read to its end", async () => ((await this.#reader?.isAtEnd()) ? true : undefined));
   }
 
   /** Stops the nodes in order and looks that nothing is left; or, after a failure, ends everything at once. */
@@ -316,7 +283,9 @@ export class Campaign {
       case "child killed":
       case "child stopped": {
         const isChild = reached !== undefined && reached.pid !== node.pid;
-        const child = isChild ? reached.pid : (this.#childrenOf(node)[0] ?? (await this.#nextChild(node, goOn)));
+        const child = isChild
+          ? reached.pid
+          : (childrenOf(node.folder, this.folder)[0] ?? (await this.#nextChild(node, goOn)));
         if (victim === "child killed") signal(child, "SIGKILL");
         else signal(child, "SIGSTOP");
         if (!isChild) goOn();
@@ -380,32 +349,15 @@ export class Campaign {
       `${node.name} has a child`,
       () => {
         if (looks++ % 40 === 0) for (let i = 0; i < 4; i++) this.#startFirst({ ...calm, workMs: 100 });
-        return this.#childrenOf(node)[0];
+        return childrenOf(node.folder, this.folder)[0];
       },
       reachLimitMs,
     );
   }
 
   #someChild(): number | undefined {
-    const children = this.#living().flatMap((node) => this.#childrenOf(node));
+    const children = this.#living().flatMap((node) => childrenOf(node.folder, this.folder));
     return children.length === 0 ? undefined : this.chance.pick(children);
-  }
-
-  /** Those that have acted lately first: a child that only waits is a poor target. */
-  #childrenOf({ folder }: NodeProcess): number[] {
-    const children = processesWithin(folder).filter(({ command }) => command.includes("child.ts"));
-    const lately = this.effects().slice(-20);
-    const hasActed = (pid: number) => lately.some((line) => line.includes(`"pid":${pid}}`));
-    return children.map(({ pid }) => pid).sort((a, b) => Number(hasActed(b)) - Number(hasActed(a)));
-  }
-
-  /** The lines of the file in which bodies say what they do. */
-  effects(): string[] {
-    try {
-      return readFileSync(join(this.folder, "effects"), "utf8").trim().split("\n");
-    } catch {
-      return [];
-    }
   }
 
   async #insist(question: Parameters<NodeProcess["ask"]>[0]) {
@@ -422,31 +374,6 @@ export class Campaign {
   #track(work: () => Promise<void>): void {
     const done = work().catch((error: unknown) => void this.#faults.push(error));
     this.#asking.add(done);
-  }
-
-  async #readTopic(): Promise<void> {
-    while (!this.#closed) {
-      const limitRows = this.chance.between(1, 200);
-      const page = await this.#patiently(() => this.store.listTopic({ namespace, after: this.#position, limitRows }));
-      this.topic.push(...page.events);
-      this.#endedRoots += page.events.filter(
-        ({ runId, rootId, type }) => runId === rootId && endings.includes(type),
-      ).length;
-      this.#position = page.events.at(-1)?.position ?? this.#position;
-      if (page.events.length === 0) await delay(100);
-    }
-  }
-
-  /** Reads while the store comes and goes. */
-  async #patiently<T>(read: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await read();
-      } catch (error) {
-        if (!isAppError(error, "store_unavailable") || this.#closed) throw error;
-        await delay(50);
-      }
-    }
   }
 
   async #describe(open: ReadonlySet<Root>): Promise<string> {

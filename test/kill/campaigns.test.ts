@@ -3,7 +3,7 @@ import { after, describe, test } from "node:test";
 import { openSqliteStore } from "../../server/src/store/sqlite/open.ts";
 import { startPostgres } from "../postgres.ts";
 import { Chance } from "../simulation/chance.ts";
-import type { CampaignOptions } from "./campaign.ts";
+import type { CampaignOptions } from "./campaign-options.ts";
 import { onPostgres } from "./on-postgres.ts";
 import { bodyPoints, fleetPoints, nodePoints } from "./points.ts";
 import { allStrikes, carryOut, checkCoverage, firstSeed, type Outcome, planStrikes, summary } from "./strikes.ts";

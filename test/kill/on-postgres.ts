@@ -1,6 +1,6 @@
 import { openPostgresStore } from "../../server/src/store/postgres/postgres-store.ts";
 import type { TestPostgres } from "../postgres.ts";
-import type { CampaignOptions } from "./campaign.ts";
+import type { CampaignOptions } from "./campaign-options.ts";
 
 /** The test's own statements may wait as long as a database is stopped or held. */
 const answerMs = 180_000;

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { openSqliteStore } from "../../server/src/store/sqlite/open.ts";
 import type { Script } from "./bodies.ts";
 import { Campaign } from "./campaign.ts";
+import { readEffects } from "./effects.ts";
 import { processesWithin, signal, until } from "./processes.ts";
 import { firstSeed } from "./strikes.ts";
 import { calm } from "./workload.ts";
@@ -30,10 +31,10 @@ for (const kind of kinds) {
       const [node] = campaign.nodes;
       if (node === undefined) throw new Error("no node");
       campaign.start("sitter", { status: "succeeded", outcome: "succeeded" }, { input: { ...scripts[kind] } });
-      const pid = await until("the body has begun", () => {
-        const line = campaign.effects().find((text) => text.includes('"begun"'));
-        return line === undefined ? undefined : (JSON.parse(line) as { pid: number }).pid;
-      });
+      const pid = await until(
+        "the body has begun",
+        () => readEffects(campaign.folder).find(({ act }) => act === "begun")?.pid,
+      );
       if (kind === "frozen") signal(pid, "SIGSTOP");
       if (kind === "with a plain command") {
         const isThere = () =>

@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { Campaign } from "./campaign.ts";
+import { effectLines, readEffects } from "./effects.ts";
 import { onPostgres } from "./on-postgres.ts";
 import { processOf, until } from "./processes.ts";
 import { firstSeed } from "./strikes.ts";
@@ -44,8 +45,8 @@ for (const [name, outage] of Object.entries(outages)) {
         );
       }
       const pids = await until("all bodies work", () => {
-        const working = campaign.effects().filter((line) => line.includes('"working"'));
-        const found = new Set(working.map((line) => (JSON.parse(line) as { pid: number }).pid));
+        const working = readEffects(campaign.folder).filter(({ act }) => act === "working");
+        const found = new Set(working.map(({ pid }) => pid));
         return found.size === bodies ? [...found] : undefined;
       });
       // A judge has to have renewed for a whole lease: two that may judge are the harder case.
@@ -56,9 +57,9 @@ for (const [name, outage] of Object.entries(outages)) {
         () => pids.every((pid) => processOf(pid)?.state === "T") || undefined,
         leaseMs * 2.5,
       );
-      const frozen = campaign.effects().length;
+      const frozen = effectLines(campaign.folder).length;
       await delay(leaseMs / 2);
-      assert.equal(campaign.effects().length, frozen, "a frozen body went on");
+      assert.equal(effectLines(campaign.folder).length, frozen, "a frozen body went on");
       await over;
       await campaign.peace();
       const verdict = await judge(campaign);

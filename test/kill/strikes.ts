@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Chance } from "../simulation/chance.ts";
-import { Campaign, type CampaignOptions, type Strike, type Victim } from "./campaign.ts";
+import { Campaign } from "./campaign.ts";
+import type { CampaignOptions, Strike, Victim } from "./campaign-options.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** At least so many in all that run in CI; the long mode sets more. */

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { isEnded, type RunEvent, type StepRecord } from "@holdfast/protocol";
 import { type OutcomeCounts, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
 import type { Effect } from "./bodies.ts";
-import { type Campaign, endings, namespace } from "./campaign.ts";
+import type { Campaign } from "./campaign.ts";
+import { readEffects } from "./effects.ts";
+import { endings, namespace } from "./topic-reader.ts";
 import type { Expected } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
@@ -31,7 +33,7 @@ interface Seen {
 /** Throws AssertionError when a promise was broken. */
 export async function judge(campaign: Campaign): Promise<Verdict> {
   const rows = await readAll(campaign);
-  const effects = Map.groupBy(campaign.effects().flatMap(parsed), ({ runId }) => runId);
+  const effects = Map.groupBy(readEffects(campaign.folder), ({ runId }) => runId);
   const seen: Seen = { effects, topic: Map.groupBy(campaign.topic, ({ runId }) => runId) };
   checkRoots(campaign, rows);
   checkPositions(campaign);
@@ -70,14 +72,6 @@ async function readAll({ store }: Campaign): Promise<RunRow[]> {
   }
   assert.equal(whole.length, rows.length);
   return whole;
-}
-
-function parsed(line: string): Effect[] {
-  try {
-    return [JSON.parse(line) as Effect];
-  } catch {
-    return [];
-  }
 }
 
 function checkRoots({ roots }: Campaign, rows: readonly RunRow[]): void {
