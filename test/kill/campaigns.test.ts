@@ -6,7 +6,16 @@ import { Chance } from "../simulation/chance.ts";
 import type { CampaignOptions } from "./campaign-options.ts";
 import { onPostgres } from "./on-postgres.ts";
 import { bodyPoints, fleetPoints, nodePoints } from "./points.ts";
-import { allStrikes, carryOut, checkCoverage, firstSeed, type Outcome, planStrikes, summary } from "./strikes.ts";
+import {
+  allStrikes,
+  carryOut,
+  checkCoverage,
+  firstSeed,
+  type Outcome,
+  planStrikes,
+  pointedShare,
+  summary,
+} from "./strikes.ts";
 
 // Faults to catch: no fencing, release in another transaction, no guard, success from an exit code, a claim that is lost with
 // its answer. The two stores are struck at the same time, since much of a campaign is waiting; the campaigns on PostgreSQL
@@ -52,8 +61,9 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
         const database = await server;
         const options: CampaignOptions = { seed, nodes, leaseMs: 1_000, database, ...onPostgres(database) };
         const count = Math.round(allStrikes * share);
-        // Each campaign begins with other points, so that together they come to all of them.
-        const from = Math.floor((points.length * index) / fleets.length);
+        // Each campaign goes on where the one before it ended, so that together they come to all points.
+        const before = fleets.slice(0, index).reduce((sum, fleet) => sum + fleet.share, 0);
+        const from = Math.floor(allStrikes * before * pointedShare) % points.length;
         const turned = [...points.slice(from), ...points.slice(0, from)];
         const outcome = await carryOut(
           options,
