@@ -166,6 +166,20 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   await gone(readFileSync(join(leaves, "pid"), "utf8"));
 });
 
+test("a process that left the group with the streams open is not waited for", async (t) => {
+  const leaves = project("leaves-group", {
+    "tasks/a.ts": `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs"; import { task } from "holdfast";
+      const sleeper = spawn("sleep", ["600"], { stdio: "inherit", detached: true });
+      writeFileSync("pid", String(sleeper.pid)); sleeper.unref();
+      export const a = task({ id: "a" }, async () => 1);`,
+  });
+  const { problems } = await compileProject({ root: leaves, include });
+  const sleeper = Number(readFileSync(join(leaves, "pid"), "utf8"));
+  t.after(() => process.kill(sleeper, "SIGKILL"));
+  assert.deepEqual(problems, []);
+  assert.ok(process.kill(sleeper, 0));
+});
+
 test("user code sees no environment of the server", async () => {
   process.env.HOLDFAST_STORE = "postgres://secret";
   const folder = project("env", {

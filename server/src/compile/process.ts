@@ -18,6 +18,7 @@ export interface NoAnswer {
 }
 
 const entry = fileURLToPath(new URL(`./child${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
+const drainMs = 1_000;
 const answerBytes = 4 * limits.frameBytes;
 
 /** Runs one compile process: user code in a group and an environment of its own, ended with everything it started. */
@@ -56,8 +57,13 @@ export function runCompileProcess(
     child.on("error", (error) =>
       stop(`The compile process could not be started: ${error.message}.`, "Is Node still where it was?"),
     );
-    // What it leaves behind may hold its streams open.
-    child.on("exit", () => endGroup(child));
+    // What it leaves behind may hold its streams open: its group is ended, and what left the group is not waited for.
+    child.on("exit", () => {
+      endGroup(child);
+      setTimeout(() => {
+        for (const stream of child.stdio) stream?.destroy();
+      }, drainMs).unref();
+    });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       resolve(ended ?? readAnswer(Buffer.concat(chunks), code, signal));
