@@ -101,7 +101,7 @@ test("interrupted without a server, a run goes on at the next start and repeats 
   first.kill("SIGINT");
   const interrupted = await first.ended;
   assert.equal(interrupted.code, 130, interrupted.stderr);
-  assert.match(interrupted.stderr, /goes on at the next start/);
+  assert.match(interrupted.stderr, /goes on when you give the same command again/);
   project.write("go", "");
   const second = await project.run(...args);
   assert.equal(second.code, 0, second.stderr);
@@ -166,6 +166,8 @@ test("what is typed wrongly is answered with what was likely meant, and ends wit
     [["rnu"], /Did you mean holdfast run\?/],
     [["worker"], /There is no command "holdfast worker"/],
     [["runs", "lst"], /Did you mean holdfast runs list\?/],
+    [["help", "rnu"], /Did you mean holdfast run\?/],
+    [["-C", ".", "runs", "list"], /Flags stand after the command/],
     [["run"], /missing required argument/i],
     [["run", "tasks/act.ts", "--inptu", "1"], /--input/],
     [["run", "tasks/act.ts", "--input", "{"], /not JSON/],

@@ -51,9 +51,12 @@ function enter(folder: string): void {
 /** Names the nearest command where commander would only say that there is none. */
 function checkCommand(program: Command, argv: readonly string[]): void {
   const [first = "", second] = argv;
-  if (first.startsWith("-") || first === "help") return;
-  const command = program.commands.find((known) => known.name() === first);
-  if (command === undefined) throw unknownCommand(program, first);
+  if (first.startsWith("-")) return;
+  const name = first === "help" ? second : first;
+  if (name === undefined || name.startsWith("-")) return;
+  const command = program.commands.find((known) => known.name() === name);
+  if (command === undefined) throw unknownCommand(program, name);
+  if (first === "help") return;
   if (command.commands.length === 0 || second === undefined || second.startsWith("-")) return;
   if (!command.commands.some((known) => known.name() === second)) throw unknownCommand(command, second);
 }
@@ -68,6 +71,8 @@ function unknownCommand(command: Command, name: string): UsageError {
 
 function usageError(error: CommanderError, argv: readonly string[]): UsageError {
   const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
+  // A flag before the command belongs to nothing; `words` would name its value.
+  if (argv[0]?.startsWith("-")) return new UsageError(`Unknown option '${argv[0]}'.`, "Flags stand after the command.");
   const words = argv.filter((word) => !word.startsWith("-")).slice(0, argv[0] === "runs" ? 2 : 1);
   const help = `holdfast ${[...words, "--help"].join(" ")} shows what there is.`;
   const meant = /Did you mean (.+)\?\)?$/.exec(suggestion)?.[1];

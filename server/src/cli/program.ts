@@ -20,7 +20,7 @@ export function buildProgram(carry: Carry): Command {
     .showHelpAfterError(false)
     .addHelpText(
       "after",
-      "\nExit codes: 0 done or succeeded, 1 failed, 2 usage or invalid definition, 130 interrupted.",
+      "\nExit codes: 0 done or succeeded, 1 failed, 2 usage or invalid definition,\n            130 interrupted.",
     );
   addProjectCommands(program, carry);
   addServerCommands(program, carry);

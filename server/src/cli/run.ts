@@ -64,7 +64,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     const dim = terminal.colors.dim;
     terminal.note(existing ? `Following run ${run.id}, which was started before.` : dim(`run ${run.id}`));
     const ended = await followRun(terminal, plane, { run, signal: interruption.signal });
-    if (ended === undefined) return sayInterrupted(terminal, { run, engine });
+    if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
     outcomeText(terminal, ended);
     if (engine.url !== undefined) {
@@ -209,13 +209,21 @@ function answerStarted(terminal: Terminal, { run, existing, engine }: Started): 
   return exitCodes.done;
 }
 
-function sayInterrupted(terminal: Terminal, { run, engine }: { run: RunView; engine: Engine }): number {
-  const { kind, address } = engine.connection;
-  const goesOn =
-    kind === "embedded"
-      ? "It goes on at the next start: holdfast dev, or holdfast run with --resume or its --key."
-      : `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
+interface Interrupted {
+  readonly run: RunView;
+  readonly engine: Engine;
+  readonly flags: RunFlags;
+}
+
+function sayInterrupted(terminal: Terminal, { run, engine, flags }: Interrupted): number {
+  const goesOn = whereItGoesOn(run, engine, flags);
   terminal.answer({ error: { code: "interrupted", message: `Run ${run.id} has not ended. ${goesOn}` } });
   terminal.note(`\nInterrupted; run ${run.id} has not ended.\n${goesOn}`);
   return exitCodes.interrupted;
+}
+
+function whereItGoesOn(run: RunView, { connection: { kind, address } }: Engine, flags: RunFlags): string {
+  if (kind !== "embedded") return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
+  if (flags.resume === true || flags.key !== undefined) return "It goes on when you give the same command again.";
+  return "It goes on at the next start: holdfast dev, or holdfast run with --resume.";
 }

@@ -34,7 +34,7 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
     const { plane } = hosted.connection;
     if (manifests.length > 0) await plane.apply(manifests.map(({ manifest }) => manifest));
     terminal.answer({ url: hosted.url, store: shownStore(settings.store), pid: process.pid, version });
-    terminal.note(`holdfast ${version}  ${hosted.url}  ${shownStore(settings.store)}`);
+    terminal.note(`holdfast ${version}  ${hosted.url}\n${shownStore(settings.store)}`);
     if (manifests.length > 0) terminal.note(`Applied ${counted(manifests.length, "definition")}.`);
     await untilAborted(interruption.signal);
     terminal.note(`Draining: activations have ${drainMs / 1_000} s to end. Again: ends at once.`);

@@ -43,7 +43,9 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
       if (!json) stdout.write(`${text}\n`);
     },
     note: (text) => {
-      if (!json) stderr.write(`${text}\n`);
+      if (json) return;
+      const lines = stderr.isTTY === true ? wrapped(text, Math.max(narrowest, stderr.columns ?? 80)) : text;
+      stderr.write(`${lines}\n`);
     },
     answer: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -68,6 +70,31 @@ export function withoutCodes(text: string): string {
 export function cut(text: string, length: number): string {
   const characters = [...text];
   return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 1)).join("")}…`;
+}
+
+/** Lines of at most `length` visible characters, broken between words and indented as the line was. No word is broken. */
+export function wrapped(text: string, length: number): string {
+  return text
+    .split("\n")
+    .flatMap((line) => wrappedLine(line, length))
+    .join("\n");
+}
+
+function wrappedLine(line: string, length: number): string[] {
+  if (visibleLength(line) <= length) return [line];
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  const lines: string[] = [];
+  let current: string | undefined;
+  for (const word of line.slice(indent.length).split(" ")) {
+    const longer: string = current === undefined ? `${indent}${word}` : `${current} ${word}`;
+    if (current !== undefined && visibleLength(longer) > length) {
+      lines.push(current.trimEnd());
+      current = `${indent}${word}`;
+    } else {
+      current = longer;
+    }
+  }
+  return current === undefined ? lines : [...lines, current];
 }
 
 /** One line of what may be many, fit to be printed: no control characters. */

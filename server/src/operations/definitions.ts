@@ -97,7 +97,9 @@ export class Definitions {
     }
     const fitted = fit(input);
     if ("value" in fitted) return fitted.value;
-    throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`);
+    throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`, {
+      hint: `holdfast manifest ${spec.id} shows what it takes.`,
+    });
   }
 }
 
