@@ -25,7 +25,7 @@ export class Rescuer implements Loop {
     if (by === undefined || !this.#membership.mayJudge) return this.#periodMs;
     const { judged, taken, more } = await this.#store.judgeMembers({ by, limitRows });
     if (judged.length > 0) this.#log.warn({ judged }, "Members whose lease ran out are gone.");
-    if (taken > 0) this.#log.warn({ taken }, `Took over ${taken} ${taken === 1 ? "run" : "runs"} of members that are gone.`);
+    if (taken > 0) this.#log.warn({ taken }, "Took over runs of members that are gone.");
     return more ? 0 : this.#periodMs;
   }
 }
