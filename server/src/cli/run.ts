@@ -26,6 +26,7 @@ import { openTerminalLog } from "./terminal-log.ts";
 
 /** Bodies that do not heed their abortSignal are ended with this process. */
 const interruptedMs = 3_000;
+const slowStopMs = 1_000;
 
 export interface RunFlags extends CommonFlags, ListenFlags {
   readonly input?: string;
@@ -73,7 +74,10 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     }
     return ended.status === "succeeded" ? exitCodes.done : exitCodes.failed;
   } finally {
+    // Tasks of other runs may have begun here; to end theirs takes as long as they need to heed it.
+    const slow = setTimeout(() => terminal.note("Stopping what still runs; it goes on at the next start."), slowStopMs);
     await engine.close();
+    clearTimeout(slow);
     interruption.stop();
   }
 }
