@@ -9,7 +9,7 @@ export interface Loop {
   tick(): Promise<number>;
 }
 
-/** Wakes a loop that sleeps; a ring during a tick is kept until after it. */
+/** Wakes a loop that sleeps; a ring during a tick is kept until after it, unless it is hushed. */
 export class Bell {
   #rung = false;
   #sleeper: AbortController | undefined;
@@ -20,13 +20,20 @@ export class Bell {
     this.#sleeper?.abort(rung);
   }
 
-  /** Resolves after `ms`, or at once when it was rung since the last wait. */
-  async wait(ms: number, clock: Clock): Promise<void> {
+  /** Resolves after `ms`, or at once when it was rung since the last wait. Answers whether it was rung. */
+  async wait(ms: number, clock: Clock): Promise<boolean> {
     if (!this.#rung) {
       this.#sleeper = new AbortController();
       await clock.sleep(ms, this.#sleeper.signal);
       this.#sleeper = undefined;
     }
+    const rung = this.#rung;
+    this.#rung = false;
+    return rung;
+  }
+
+  /** Forgets the rings so far: what they tell of is about to be looked at. */
+  hush(): void {
     this.#rung = false;
   }
 }
@@ -38,7 +45,7 @@ export interface LoopOptions {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly bell: Bell;
-  /** The least time between two ticks, so that many rings become one piece of work. */
+  /** How long a ring waits for others, so that many become one piece of work, and what is more urgent goes first. */
   readonly gapMs?: number;
 }
 
@@ -56,7 +63,9 @@ export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0 
       log[level]({ err: error, loop: loop.name }, `The ${loop.name} failed; it tries again.`);
       await clock.sleep(failureDelayMs, signal);
     }
-    if (gapMs > 0) await clock.sleep(gapMs, signal);
-    await bell.wait(waitMs, clock);
+    if ((await bell.wait(waitMs, clock)) && gapMs > 0) {
+      await clock.sleep(gapMs, signal);
+      bell.hush();
+    }
   }
 }

@@ -93,7 +93,8 @@ export class Doorbell {
       max: 1,
       fetch_types: false,
       prepare: false,
-      connection: { application_name: `${applicationName} doorbell` },
+      // A ring may be lost, so no disk is waited for: it is heard a flush earlier.
+      connection: { application_name: `${applicationName} doorbell`, synchronous_commit: "off" },
       onnotice: () => {},
     });
     return this.#sql;

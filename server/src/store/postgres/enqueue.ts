@@ -94,16 +94,20 @@ export async function enqueueRuns(
   return { results, topics };
 }
 
-function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
-  return pool.transaction(async (transaction) => {
+async function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
+  const { verdicts, wanted, insertion } = await pool.transaction(async (transaction) => {
     const verdicts = await judgeNames(transaction, rows);
     const wanted = rows.filter((_, index) => verdicts[index] === undefined);
-    const made = created(wanted, wanted.length === 0 ? [] : await insertRoots(transaction, wanted));
-    return verdicts.map((verdict) => {
-      const result = verdict ?? made.shift();
-      if (result === undefined) throw new Error("a row without a verdict has no result");
-      return result;
-    });
+    // It travels with the commit; should it fail, the transaction does.
+    const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, wanted);
+    insertion.catch(() => undefined);
+    return { verdicts, wanted, insertion };
+  });
+  const made = created(wanted, await insertion);
+  return verdicts.map((verdict) => {
+    const result = verdict ?? made.shift();
+    if (result === undefined) throw new Error("a row without a verdict has no result");
+    return result;
   });
 }
 
