@@ -220,6 +220,29 @@ test("a member behind the socket outlives the owner if it renews in time, and is
     after.close();
   }));
 
+test("a clock that was set back by a year holds up nothing for a year", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const ahead = open(path, { now: start + 365 * 86_400_000 });
+    join_(ahead, "n", start + 365 * 86_400_000);
+    ahead.close();
+    const after = open(path);
+    const at = (monotonicMs: number) => {
+      const [answer] = after.carryOut(
+        [{ id: 1, verb: "wakeRuns", args: { limitRows: 10 } }],
+        start,
+        monotonicMs,
+      ).answers;
+      return answer?.result as { woken: number; nextInMs: number | null };
+    };
+    const { rows } = enqueueing();
+    const soon = rows.map((row) => ({ ...row, run: { ...row.run, startAfter: start + 365 * 86_400_000 + 1_000 } }));
+    after.carryOut([{ id: 1, verb: "enqueueRuns", args: { rows: soon } }], start, 0);
+    assert.equal(at(1_000).woken, 0);
+    assert.equal(at(2_001).woken, 1);
+    after.close();
+  }));
+
 /** A workflow whose children `a` and `b` come before `c`; `a` is claimed. */
 function fanIn(database: Database): { parent: RunRow; a: RunRow } {
   call(database, "enqueueRuns", enqueueing());

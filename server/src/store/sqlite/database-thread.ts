@@ -10,12 +10,18 @@ import type { FromThread, ThreadData, ToThread } from "./serving.ts";
 const fromSource = import.meta.url.endsWith(".ts");
 const entry = new URL(fromSource ? "./thread.ts" : "./thread.js", import.meta.url);
 
+/** Where `monotonicMs` is told, the store's time goes on also while `now` has been set back. */
+export interface StoreClock {
+  now(): number;
+  monotonicMs?(): number;
+}
+
 export interface DatabaseThreadOptions {
   readonly path: string;
   readonly migrate: boolean;
   readonly maxPages?: number | undefined;
   /** Absent: the machine's clock. */
-  readonly clock?: { now(): number } | undefined;
+  readonly clock?: StoreClock | undefined;
   /** Called once, when the thread is gone for whatever reason. */
   readonly onExit: () => void;
 }
@@ -47,7 +53,9 @@ export class DatabaseThread implements StoreLink {
     // Warnings are the main thread's to give.
     this.#worker = new Worker(entry, { workerData, execArgv: [...condition, "--no-warnings"] });
     this.#calls = new PendingCalls((requests) => {
-      this.#post(clock === undefined ? { requests } : { requests, now: clock.now() });
+      this.#post(
+        clock === undefined ? { requests } : { requests, now: clock.now(), monotonicMs: clock.monotonicMs?.() },
+      );
     });
     this.#worker.on("message", (text: string) => {
       const message = JSON.parse(text) as FromThread;

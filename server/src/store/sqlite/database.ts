@@ -53,6 +53,9 @@ export class Database {
   readonly #boot: number;
   readonly #bootAt: number;
   #lastNow: number;
+  /** The same, with the parts of milliseconds. */
+  #exactNow: number;
+  #monotonicMs: number | undefined;
 
   constructor({ path, migrate, maxPages }: DatabaseOptions, now: number) {
     this.#db = new Connection(path);
@@ -66,6 +69,7 @@ export class Database {
       this.#db.run("INSERT INTO clock (one, now) VALUES (1, ?) ON CONFLICT (one) DO NOTHING", now);
       this.#lastNow = this.#db.find<{ now: number }>("SELECT now FROM clock")?.now ?? now;
       this.#bootAt = Math.max(this.#lastNow, now);
+      this.#exactNow = this.#lastNow;
       this.#db.script("COMMIT");
       if (maxPages !== undefined) this.#db.script(`PRAGMA max_page_count = ${maxPages}`);
       this.#description = { kind: "sqlite", incarnation, schemaVersion, now, timedLeases: false };
@@ -75,9 +79,9 @@ export class Database {
     }
   }
 
-  /** Carries out calls in order, commits them together and answers them. */
-  carryOut(requests: readonly StoreRequest[], clockNow: number): Committed {
-    this.#lastNow = Math.max(this.#lastNow, clockNow);
+  /** Carries out calls in order, commits them together and answers them. `monotonicMs`: of the process that asks. */
+  carryOut(requests: readonly StoreRequest[], clockNow: number, monotonicMs?: number): Committed {
+    this.#tellTime(clockNow, monotonicMs);
     // A call alone needs no savepoint, which would copy every page that it changes.
     const together = requests.length === 1 ? undefined : this.#tryTogether(requests);
     if (together !== undefined) return together;
@@ -93,6 +97,17 @@ export class Database {
 
   close(): void {
     this.#db.close();
+  }
+
+  /**
+   * Never earlier than it was (P9). After the machine's clock was set back, it goes on at half its pace until the machine's
+   * has come up with it: were it to stand still, what waits for a moment would wait for as long as the clock was wrong.
+   */
+  #tellTime(clockNow: number, monotonicMs: number | undefined): void {
+    const passedMs = (monotonicMs ?? 0) - (this.#monotonicMs ?? monotonicMs ?? 0);
+    this.#monotonicMs = monotonicMs;
+    this.#exactNow = Math.max(clockNow, this.#exactNow + passedMs / 2);
+    this.#lastNow = Math.floor(this.#exactNow);
   }
 
   /** Undefined when the transaction could not be completed: then nothing of it has happened. */

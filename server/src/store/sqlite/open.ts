@@ -5,6 +5,7 @@ import { remoteStore, type StoreLink } from "../remote/remote-store.ts";
 import { ReopeningLink } from "../remote/reopening.ts";
 import { SocketLink } from "../remote/socket-link.ts";
 import type { Store } from "../store.ts";
+import type { StoreClock } from "./database-thread.ts";
 import { OwnerLock } from "./lock.ts";
 import { OwnedStore } from "./owned-store.ts";
 import { findSocketPlace } from "./socket-place.ts";
@@ -21,7 +22,7 @@ export interface SqliteStoreOptions {
    */
   readonly role: "owner" | "client" | "either";
   /** The owner's clock; default the machine's. */
-  readonly clock?: { now(): number };
+  readonly clock?: StoreClock;
   /** Whether an owner brings an older or absent schema up to date (default), or refuses it with `invalid_request`. */
   readonly migrate?: boolean;
   /** The owner lets the file grow to this many bytes; beyond, calls that need room are `store_full`. Default: the disk. */

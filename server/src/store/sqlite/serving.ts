@@ -15,8 +15,10 @@ export interface ThreadData {
   readonly now: number;
 }
 
-/** To the thread. `now`: the moment on the owner's clock; absent: the machine's. */
-export type ToThread = { readonly requests: readonly StoreRequest[]; readonly now?: number } | { readonly close: true };
+/** To the thread. `now`: the moment on the owner's clock; absent: the machine's. `monotonicMs` belongs to it. */
+export type ToThread =
+  | { readonly requests: readonly StoreRequest[]; readonly now?: number; readonly monotonicMs?: number | undefined }
+  | { readonly close: true };
 
 /** From the thread: first `opened` or `failed`, then answers. */
 export type FromThread =
@@ -38,10 +40,11 @@ export function serve(port: MessagePort, { now, ...options }: ThreadData): void 
   tell({ opened: true });
   let gathered: StoreRequest[] = [];
   let latest = 0;
+  let monotonicMs: number | undefined;
   const carryOut = () => {
     const requests = gathered;
     gathered = [];
-    if (requests.length > 0) tell(database.carryOut(requests, latest));
+    if (requests.length > 0) tell(database.carryOut(requests, latest, monotonicMs));
   };
   port.on("message", (text: string) => {
     const message = JSON.parse(text) as ToThread;
@@ -54,5 +57,6 @@ export function serve(port: MessagePort, { now, ...options }: ThreadData): void 
     if (gathered.length === 0) setImmediate(carryOut);
     gathered.push(...message.requests);
     latest = message.now ?? Date.now();
+    monotonicMs = message.now === undefined ? performance.now() : message.monotonicMs;
   });
 }
