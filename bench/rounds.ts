@@ -30,6 +30,8 @@ export interface Sample {
   readonly failure?: string;
 }
 
+const warmUpRuns = 10;
+
 /** Measures everything once a round, the systems in turn, so that a slow moment of the machine meets all of them. */
 export async function measureRounds(options: RoundsOptions): Promise<Sample[]> {
   const samples: Sample[] = [];
@@ -66,8 +68,9 @@ async function measureOnce(measure: Measure, row: Row, options: RoundsOptions): 
       const other = await AskedProcess.open(row, store.address, options.execArgv);
       try {
         await asked.ask("work", sizes);
-        await other.ask("submit", sizes);
-        return metricsOf(measure, await asked.ask("takeDelays", sizes));
+        for (const latencyRuns of [warmUpRuns, sizes.latencyRuns]) await other.ask("submit", { ...sizes, latencyRuns });
+        const delays = await asked.ask("takeDelays", { ...sizes, latencyRuns: warmUpRuns + sizes.latencyRuns });
+        return metricsOf(measure, delays.slice(warmUpRuns));
       } finally {
         await other.close();
       }

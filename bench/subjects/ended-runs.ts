@@ -48,20 +48,24 @@ export async function copyInPostgres(url: string, template: string, count: numbe
 
 export function copyInSqlite(database: DatabaseSync, template: string, count: number): void {
   const id = "substr(?3, 1, 7) || printf('%013d', n)";
+  const numbers = "with recursive numbers(n) as (select ?1 union all select n + 1 from numbers where n < ?2)";
+  const from = {
+    runs: "numbers, runs t where t.id = ?3",
+    // There an event names its run by its place.
+    events: `numbers join runs r on r.id = ${id}, runs o join events t on t.run = o.seq where o.id = ?3`,
+  };
   const copies = tables.map((table) => {
     const rows = database.prepare(`pragma table_info(${table})`).all() as { name: string }[];
     const names = rows.map(({ name }) => name).filter((name) => name !== "seq");
-    const key = table === "runs" ? "id" : "run_id";
+    const values = names.map((name) => (name === "run" ? "r.seq" : copied(name, id)));
     return database.prepare(
-      `with recursive numbers(n) as (select ?1 union all select n + 1 from numbers where n < ?2)
-       insert into ${table} (${names.map((name) => `"${name}"`)})
-       select ${names.map((name) => copied(name, id))} from numbers, ${table} t where t.${key} = ?3`,
+      `${numbers} insert into ${table} (${names.map((name) => `"${name}"`)}) select ${values} from ${from[table]}`,
     );
   });
-  for (const [from, to] of batches(count)) {
+  for (const [first, last] of batches(count)) {
     database.exec("begin");
-    for (const copy of copies) copy.run(from, to, template);
+    for (const copy of copies) copy.run(first, last, template);
     database.exec("commit");
   }
-  database.exec("update topics set last = (select max(position) from events); analyze");
+  database.exec("update topics set last = (select max(position) from events)");
 }

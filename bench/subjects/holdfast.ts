@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Json } from "@holdfast/protocol";
+import type { RunHandle } from "@holdfast/sdk/client";
 import { registerModuleHook } from "@holdfast/sdk/module-hook";
+import { Embedded } from "../../server/src/embedded.ts";
 import { applyProject, openServices, type RunningNode, type Services, startNode } from "../../server/src/main.ts";
 import { bodiesRun, countBodies, takeDelaysMs } from "../definitions/notes.ts";
 import { carryOutOne, fillHistory, measureHistory } from "./holdfast-history.ts";
 import { instant, rateOf, type Sizes, Stopwatch, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
 
 const root = join(import.meta.dirname, "..", "definitions");
-const waitMs = 60_000;
 /** Callers that fill the store before a drain: their calls merge. */
 const fillers = 2_000;
 
@@ -16,6 +17,7 @@ const fillers = 2_000;
 class HoldfastSubject implements Subject {
   #options: SubjectOptions | undefined;
   #services: Services | undefined;
+  #client: Embedded | undefined;
   #node: RunningNode | undefined;
 
   async open(options: SubjectOptions): Promise<void> {
@@ -23,6 +25,7 @@ class HoldfastSubject implements Subject {
     this.#options = options;
     this.#services = await openServices({ address: options.store, role: "owner", migrate: true });
     await applyProject(this.#services, { root, include: ["bench-tasks.ts"] });
+    this.#client = new Embedded(this.#services, undefined);
   }
 
   async drain({ drainRuns, processRuns }: Sizes): Promise<number[]> {
@@ -131,16 +134,14 @@ class HoldfastSubject implements Subject {
     this.#node = await startNode(this.#asked(), { root, concurrency });
   }
 
-  async #start(definition: string, input: Json = {}): Promise<string> {
-    const { run } = await this.#asked().runs.start({ definition, input });
-    return run.id;
+  /** By the client of `holdfast/embedded`: every call can be repeated, by an id of its own. */
+  #start(definition: string, input: Json = {}): Promise<RunHandle> {
+    if (this.#client === undefined) throw new Error("not opened");
+    return this.#client.start(definition, input);
   }
 
   async #result(definition: string, input: Json): Promise<Json> {
-    const id = await this.#start(definition, input);
-    const run = await this.#asked().history.result(id, waitMs);
-    if (run.status !== "succeeded") throw new Error(`${definition} ${run.status}: ${run.error?.message ?? ""}`);
-    return run.output ?? null;
+    return (await this.#start(definition, input)).result();
   }
 
   async #untilIdle(pollMs: number): Promise<void> {
