@@ -10,7 +10,7 @@ const idSchema = z
   .string()
   .min(1)
   .max(limits.idCharacters)
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/, "an id has letters, digits, and _ . - / inside");
+  .regex(/^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/, "an id has letters, digits, and _ . - / inside");
 /** A node's name: an id, or a default one for the second and later calls of the same definition (`extract#2`). */
 const nodeNameSchema = z
   .string()

@@ -56,17 +56,20 @@ export class OptionReader {
   checkId(name: string, value: string): void {
     if (value.length > limits.idCharacters) {
       this.add(`"${name}" has ${value.length} characters`, `At most ${limits.idCharacters} are allowed.`);
-    } else if (!idPattern.test(value)) {
+    } else if (!idPattern.test(value) || value === "__proto__") {
+      // Objects by id would take that one for their prototype.
       this.add(`"${name}" is ${show(value)}`, 'Use letters and digits, and _ . - / inside, as in "sales/load-day".');
     }
   }
 
-  duration(name: string): number | undefined {
+  /** Milliseconds; none at all only where `mayBeZero`. */
+  duration(name: string, { mayBeZero = false } = {}): number | undefined {
     const value = this.#options[name];
     if (value === undefined) return undefined;
     const ms = typeof value === "string" ? durationMs(value) : undefined;
-    if (ms === undefined || ms === 0) {
-      this.add(`"${name}" is ${show(value)}`, 'Write a duration such as "250ms", "10s", "5m", "3h" or "7d".');
+    if (ms === undefined || (ms === 0 && !mayBeZero)) {
+      const longer = ms === 0 ? "It has to be longer than nothing, or to be left out. " : "";
+      this.add(`"${name}" is ${show(value)}`, `${longer}Write a duration such as "250ms", "10s", "5m", "3h" or "7d".`);
       return undefined;
     }
     return ms;
@@ -118,12 +121,12 @@ export class OptionReader {
     }
     const inner = new OptionReader(value, `${this.#what}: ${name}`, this.#at);
     inner.onlyKnown(["attempts", "delay", "factor", "maxDelay", "jitter"]);
-    const delayMs = inner.duration("delay") ?? defaultRetry.delayMs;
+    const delayMs = inner.duration("delay", { mayBeZero: true }) ?? defaultRetry.delayMs;
     const policy = {
       attempts: inner.number("attempts", { min: 1, max: limits.attempts, integer: true }) ?? defaultRetry.attempts,
       delayMs,
       factor: inner.number("factor", { min: 1, max: 100, integer: false }) ?? defaultRetry.factor,
-      maxDelayMs: inner.duration("maxDelay") ?? Math.max(defaultRetry.maxDelayMs, delayMs),
+      maxDelayMs: inner.duration("maxDelay", { mayBeZero: true }) ?? Math.max(defaultRetry.maxDelayMs, delayMs),
       jitter: inner.number("jitter", { min: 0, max: 1, integer: false }) ?? defaultRetry.jitter,
     };
     this.problems.found.push(...inner.problems.found);

@@ -280,7 +280,7 @@ class Compiler {
     const open = [root];
     for (let data = open.pop(); data !== undefined; data = open.pop()) {
       const compiled = this.#compiled.get(data);
-      if (compiled === undefined || data.id in definitions) continue;
+      if (compiled === undefined || Object.hasOwn(definitions, data.id)) continue;
       definitions[data.id] = compiled.spec;
       open.push(...compiled.uses);
       if (data.kind === "task") for (const asset of assetsOf(data)) this.#addAsset(assets, asset, data);
@@ -292,7 +292,7 @@ class Compiler {
     if (asset.kind !== "asset") return;
     const watermark = this.#json(asset.options.watermark, "output");
     const spec: AssetSpec = { id: asset.id, ...present({ uri: asset.options.uri, watermark }) };
-    const known = assets[asset.id];
+    const known = Object.hasOwn(assets, asset.id) ? assets[asset.id] : undefined;
     if (known !== undefined && canonicalText(known) !== canonicalText(spec)) {
       this.#problems.add(
         asset.position ?? user.position,

@@ -140,7 +140,8 @@ function manifestRow(manifest: Manifest): ManifestRow {
     throw new AppError("invalid_definition", `${issue?.path.join(".") ?? "manifest"}: ${issue?.message ?? "is wrong"}`);
   }
   const spec = manifest.definitions[manifest.root];
-  if (spec === undefined) {
+  // Every object has a "constructor".
+  if (spec === undefined || !Object.hasOwn(manifest.definitions, manifest.root)) {
     throw new AppError("invalid_definition", `The manifest does not contain its own root "${manifest.root}".`);
   }
   const bytes = utf8Bytes(JSON.stringify(manifest));

@@ -147,3 +147,17 @@ test("errors and reasons of any text end their run, whatever in them cannot be s
     assert.ok(error?.message.isWellFormed());
   }
 });
+
+test("an id may be a name that every object has, and a retry may follow at once", async () => {
+  let tries = 0;
+  const options = { id: "constructor", retry: { attempts: 3, delay: "0s" } } as const;
+  const flaky = task(options, async () => {
+    tries += 1;
+    if (tries < 3) throw new Error("not yet");
+    return tries;
+  });
+  await using holdfast = await openTest([flaky]);
+  assert.equal(await holdfast.run(flaky, {}), 3);
+  const proto = task({ id: "__proto__" }, async () => 1);
+  await assert.rejects(openTest([proto]), (error) => isAppError(error, "invalid_definition"));
+});
