@@ -18,6 +18,13 @@ export function evaluateBinding(binding: Binding, scope: Scope, place: string): 
   return Object.fromEntries(entries.map(([key, value]) => [key, evaluateBinding(value, scope, `${place}.${key}`)]));
 }
 
+/** True for a binding that has its value whatever the scope: nothing needs to be read for it. */
+export function isConstant(binding: Binding): boolean {
+  if ("const" in binding) return true;
+  if ("list" in binding) return binding.list.every(isConstant);
+  return "object" in binding && Object.values(binding.object).every(isConstant);
+}
+
 /** Names of the nodes whose outputs a binding may read. Expressions name theirs in the node's `upstream`. */
 function lookUp(reference: Reference, scope: Scope): Json {
   let value: Json | undefined;

@@ -16,7 +16,7 @@ import {
 import type { Clock } from "../clock.ts";
 import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
-import { evaluateBinding, identifyItems, type Scope } from "./bindings.ts";
+import { evaluateBinding, identifyItems, isConstant, type Scope } from "./bindings.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
 import type { Definitions } from "./definitions.ts";
 import { persist } from "./persistence.ts";
@@ -25,6 +25,9 @@ import { persist } from "./persistence.ts";
 // one, once they have all ended, says its output. Neither runs user code, so the node carries them out itself.
 
 const pageRows = 1_000;
+
+/** What constant arguments see. */
+const emptyScope: Scope = { params: {}, outputs: new Map() };
 
 /** What a node of a workflow is to do when its turn has come. */
 export type Turn = { readonly run: true; readonly input: Json } | { readonly run: false; readonly error: RunError };
@@ -138,6 +141,7 @@ export class Expander {
   /** The node that a run carries out, and the values its bindings see. */
   async #place(run: RunRow, parentId: string): Promise<{ node: WorkflowNode; scope: Scope }> {
     const node = nodeOf(run, await this.#definitions.manifest(run.manifestHash));
+    if (node.kind === "call" && node.when === undefined && isConstant(node.args)) return { node, scope: emptyScope };
     return { node, scope: await this.#scope(parentId, node.upstream) };
   }
 
