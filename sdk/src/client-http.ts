@@ -124,12 +124,14 @@ export class HttpPlane implements ControlPlane {
   }
 
   async #ask<T>(question: Question<T>): Promise<T> {
-    const deadline = performance.now() + this.#patienceMs;
+    let deadline: number | undefined;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
       try {
         return await this.#askOnce(question);
       } catch (error) {
         if (!isAppError(error, "store_unavailable") || question.signal?.aborted === true) throw error;
+        // From the first failure on: a call may have waited long for news before.
+        deadline ??= performance.now() + this.#patienceMs;
         if (performance.now() + delayMs > deadline) throw error;
         await sleep(delayMs, question.signal);
       }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import {
+  AppError,
+  isAppError,
   isEnded,
   type Json,
   limits,
@@ -64,7 +66,9 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     await engine.work();
     const dim = terminal.colors.dim;
     terminal.note(existing ? `Following run ${run.id}, which was started before.` : dim(`run ${run.id}`));
-    const ended = await followRun(terminal, plane, { run, signal: interruption.signal });
+    const ended = await followRun(terminal, plane, { run, signal: interruption.signal }).catch((error: unknown) => {
+      throw isAppError(error, "store_unavailable") ? outOfSight(error, run) : error;
+    });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
     outcomeText(terminal, ended);
@@ -230,4 +234,10 @@ function whereItGoesOn(run: RunView, { connection: { kind, address } }: Engine, 
   if (kind !== "embedded") return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
   if (flags.resume === true || flags.key !== undefined) return "It goes on when you give the same command again.";
   return "It goes on at the next start: holdfast dev, or holdfast run with --resume.";
+}
+
+/** What befell is the store's or the server's; the run itself has not failed. */
+function outOfSight(error: AppError, run: RunView): AppError {
+  const hint = `Run ${run.id} has not ended by that: it goes on when the store is back. See it: holdfast runs show ${run.id}`;
+  return new AppError(error.code, error.message, { hint, cause: error });
 }
