@@ -54,13 +54,18 @@ const failureDelayMs = 500;
 /** Runs a loop until `signal` fires. A tick that fails is said in the log and tried again: a loop does not end by a failure. */
 export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0 }: LoopOptions): Promise<void> {
   signal.addEventListener("abort", () => bell.ring(), { once: true });
+  let isAway = false;
   while (!signal.aborted) {
     let waitMs = failureDelayMs;
     try {
       waitMs = await loop.tick();
+      isAway = false;
     } catch (error) {
-      const level = isAppError(error, "store_unavailable") ? "warn" : "error";
-      log[level]({ err: error, loop: loop.name }, `The ${loop.name} failed; it tries again.`);
+      // An outage is one event, however often it is met.
+      const isKnown = isAway;
+      isAway = isAppError(error, "store_unavailable");
+      if (!isAway) log.error({ err: error, loop: loop.name }, `The ${loop.name} failed; it tries again.`);
+      else if (!isKnown) log.warn({ loop: loop.name }, `The ${loop.name} waits for the store, which is away.`);
       await clock.sleep(failureDelayMs, signal);
     }
     if ((await bell.wait(waitMs, clock)) && gapMs > 0) {

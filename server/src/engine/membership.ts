@@ -91,7 +91,8 @@ export class Membership implements Loop {
       try {
         await this.#renew(this.#id);
       } catch (error) {
-        this.#options.log.warn({ err: error }, "The lease could not be renewed; trying again.");
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#options.log.debug({ reason }, "The lease could not be renewed; trying again.");
         return leaseMs * retryShare;
       }
     }
