@@ -25,9 +25,14 @@ door
   .on("close", () => process.exit(1))
   .resume();
 
+// What fails beside the loading, such as a promise that nobody awaits, would end this process without an answer.
+const strays: unknown[] = [];
+process.on("uncaughtException", (error) => strays.push(error));
 const request = await readRequest();
 registerModuleHook();
-const answer = request.kind === "config" ? await readConfig(request) : await readDefinitions(request);
+const read = request.kind === "config" ? await readConfig(request) : await readDefinitions(request);
+await new Promise((resolve) => setImmediate(resolve));
+const answer = withStrays(read, request.kind === "config" ? request.file : (request.files[0] ?? request.root));
 // User code may have left timers and connections behind: they are not waited for.
 door.end(JSON.stringify(answer), () => process.exit(0));
 
@@ -107,6 +112,12 @@ function exportsNothing(file: string, exports: Readonly<Record<string, unknown>>
       ? "The file exports nothing."
       : `The file exports no task or workflow (only ${names.join(", ")}).`;
   return { file, line: 1, message, hint: 'Write "export const name = task({ id: "name" }, …)".' };
+}
+
+function withStrays(read: CompileAnswer, file: string): CompileAnswer {
+  if (strays.length === 0) return read;
+  const problems = [...read.problems, ...strays.map((error) => loadProblem(file, error))];
+  return read.kind === "config" ? { ...read, config: null, problems } : { ...read, manifests: [], problems };
 }
 
 type Loaded =

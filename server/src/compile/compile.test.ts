@@ -218,3 +218,14 @@ test("the config file is read in a process of its own, and its mistakes are told
     "holdfast.config.ts:2 The file cannot be loaded: Error: no",
   ]);
 });
+
+test("a promise that fails beside the loading is a mistake with its place, not silence", async () => {
+  const files = {
+    "tasks/stray.ts":
+      'import { task } from "holdfast";\nPromise.reject(new Error("nobody awaits me"));\nexport const a = task({ id: "a" }, () => 1);\n',
+  };
+  const { manifests, problems } = await compileProject({ root: project("stray", files), include: ["tasks/**"] });
+  assert.equal(manifests.length, 0);
+  assert.match(problems[0]?.message ?? "", /nobody awaits me/);
+  assert.equal(problems[0]?.line, 2);
+});
