@@ -113,12 +113,25 @@ export class Expander {
   async #conclude(held: HeldActivation, input: Json): Promise<void> {
     const { run } = held;
     if (run.children.failed > 0) {
-      const error = childFailure(run);
+      const error = await this.#childFailure(run);
       await this.#completion.fail(held, { outcome: "failed", error, fatal: true });
       return;
     }
     const output = run.kind === "map" ? await this.#collect(run) : await this.#workflowOutput(run, input);
     await this.#completion.succeed(held, output);
+  }
+
+  /** Names one of the children that failed of themselves: where to look first. */
+  async #childFailure({ id, namespace, kind, children: { failed } }: RunRow): Promise<RunError> {
+    const statuses = ["failed", "cancelled"] as const;
+    const query = { namespace, parentId: id, statuses, rootsOnly: false, limitRows: 1 };
+    const [child] = (await this.#store.listRuns(query)).runs;
+    const what = kind === "map" ? "item" : "task";
+    const count = failed === 1 ? `One ${what}` : `${failed} ${what}s`;
+    if (child === undefined) return { code: "child_failed", message: `${count} did not succeed.` };
+    const reason = (child.error?.message ?? "").slice(0, 500).toWellFormed();
+    const message = `${count} did not succeed. "${child.name}" ${child.status}: ${reason}`;
+    return { code: "child_failed", message, details: { runId: child.id } };
   }
 
   async #workflowOutput(run: RunRow, input: Json): Promise<Json> {
@@ -226,13 +239,4 @@ function nodesIn(binding: Binding, spec: WorkflowSpec): string[] {
   if ("cel" in binding) return spec.nodes.map(({ name }) => name);
   const parts = "list" in binding ? binding.list : Object.values(binding.object);
   return [...new Set(parts.flatMap((part) => nodesIn(part, spec)))];
-}
-
-function childFailure(run: RunRow): RunError {
-  const { failed } = run.children;
-  const what = run.kind === "map" ? "item" : "task";
-  return {
-    code: "child_failed",
-    message: failed === 1 ? `One ${what} did not succeed.` : `${failed} ${what}s did not succeed.`,
-  };
 }
