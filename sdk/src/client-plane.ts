@@ -31,7 +31,7 @@ export interface RunQuery {
  * what there is when their signal fires. Ids may be shortened as long as they name one run.
  */
 export interface ControlPlane {
-  /** `requestKey`: repeated with the same one, the call answers what it answered first. */
+  /** `requestKey`: where answers can be lost on their way, a repeat with the same one answers what the first did. */
   startRun(request: StartRun, requestKey: string): Promise<StartedRun>;
   getRun(id: string): Promise<RunView>;
   listRuns(query: RunQuery): Promise<RunPage>;

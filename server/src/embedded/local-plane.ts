@@ -28,8 +28,9 @@ export class LocalPlane implements ControlPlane {
     this.#version = version;
   }
 
-  startRun(request: StartRun, requestKey: string): Promise<StartedRun> {
-    return this.#services.runs.start(request, requestKey);
+  /** Nothing lies between the caller and the store on which an answer could be lost, so the request's key is not kept. */
+  startRun(request: StartRun): Promise<StartedRun> {
+    return this.#services.runs.start(request);
   }
 
   getRun(id: string): Promise<RunView> {
