@@ -14,7 +14,8 @@ export interface Failure {
 
 /** The delay before the attempt after `attempt`, milliseconds. `random` is from [0, 1). */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, random: number): number {
-  const full = Math.min(policy.maxDelayMs, policy.delayMs * policy.factor ** (attempt - 1));
+  // The factor's power may be beyond all numbers: nothing times that is still nothing.
+  const full = policy.delayMs === 0 ? 0 : Math.min(policy.maxDelayMs, policy.delayMs * policy.factor ** (attempt - 1));
   return Math.round(full * (1 - policy.jitter * random));
 }
 

@@ -59,7 +59,7 @@ export class Membership implements Loop {
     return this.#id;
   }
 
-  /** True once it has renewed without a gap for a whole lease: only then may it judge others. */
+  /** True once every renewal of a whole lease has succeeded: only then may it judge others. */
   get mayJudge(): boolean {
     const { clock, leaseMs, timedLeases } = this.#options;
     if (this.#id === undefined || this.#atRisk) return false;
@@ -93,6 +93,8 @@ export class Membership implements Loop {
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#options.log.debug({ reason }, "The lease could not be renewed; trying again.");
+        // Who misses one renewal cannot know whether another has missed all of its own: judging waits for a whole lease again.
+        this.#unbrokenSinceMs = Number.POSITIVE_INFINITY;
         return leaseMs * retryShare;
       }
     }
@@ -122,7 +124,8 @@ export class Membership implements Loop {
       await this.join();
       return;
     }
-    if (sentMs - this.#renewedMs >= leaseMs) this.#unbrokenSinceMs = sentMs;
+    const isBroken = sentMs - this.#renewedMs >= leaseMs || this.#unbrokenSinceMs === Number.POSITIVE_INFINITY;
+    if (isBroken) this.#unbrokenSinceMs = sentMs;
     this.#renewedMs = sentMs;
     if (!this.#atRisk) return;
     this.#atRisk = false;

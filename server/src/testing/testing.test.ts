@@ -87,7 +87,10 @@ test("a workflow with a map runs whole, and its failure is told", async () => {
   assert.equal(await good.result(), 9);
   const bad = await holdfast.start(all, { list: [1, -2] });
   await assert.rejects(bad.result(), (error) => isAppError(error, "run_ended"));
-  assert.match((await bad.status()).error?.message ?? "", /^2 tasks did not succeed. "item" failed: One item .* "item\[-2\]" failed: negative/);
+  assert.match(
+    (await bad.status()).error?.message ?? "",
+    /^2 tasks did not succeed. "item" failed: One item .* "item\[-2\]" failed: negative/,
+  );
   const statuses = (await bad.tree()).map(({ name, status }) => `${name} ${status}`).sort();
   assert.deepEqual(statuses, ["all failed", "item failed", "item[-2] failed", "item[1] succeeded", "sum skipped"]);
   await holdfast.close();
