@@ -6,6 +6,7 @@ import { isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
 import { canonicalHash } from "../../server/src/canonical.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import { Chance } from "../simulation/chance.ts";
+import { listAllRuns } from "./all-runs.ts";
 import { Ambush } from "./ambush.ts";
 import type { Script } from "./bodies.ts";
 import type { CampaignOptions, Root, Strike, Victim } from "./campaign-options.ts";
@@ -203,7 +204,11 @@ export class Campaign {
     } catch (error) {
       throw new Error(`P1 stuck: ${await this.#describe(open)}`, { cause: error });
     }
-    await until("the topic has been read to its end", async () => ((await this.#reader?.isAtEnd()) ? true : undefined));
+    // That nothing is left to sequence would prove less: a node that is just moving events hides them until it has committed.
+    await until("the reader of the topic saw as many events as the runs have", async () => {
+      const due = (await listAllRuns(this.store)).reduce((sum, { lastEvent }) => sum + lastEvent, 0);
+      return this.topic.length >= due || undefined;
+    });
   }
 
   /** Stops the nodes in order and looks that nothing is left; or, after a failure, ends everything at once. */

@@ -38,13 +38,6 @@ export class TopicReader {
       if (page.events.length === 0) await delay(100);
     }
   }
-
-  /** True when there is nothing that it has not seen. */
-  async isAtEnd(): Promise<boolean> {
-    const { moved } = await this.#store.sequenceEvents({ limitRows: 1 });
-    const { last } = await this.#store.listTopic({ namespace, after: Number.MAX_SAFE_INTEGER, limitRows: 1 });
-    return moved === 0 && last === this.position;
-  }
 }
 
 /** Asks again while the store is away, until all is over. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { isEnded, type RunEvent, type StepRecord } from "@holdfast/protocol";
 import { type OutcomeCounts, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import { listAllRuns } from "./all-runs.ts";
 import type { Effect } from "./bodies.ts";
 import type { Campaign } from "./campaign.ts";
 import { readEffects } from "./effects.ts";
-import { endings, namespace } from "./topic-reader.ts";
+import { endings } from "./topic-reader.ts";
 import type { Expected } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
@@ -53,18 +54,7 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
 }
 
 async function readAll({ store }: Campaign): Promise<RunRow[]> {
-  const rows: RunRow[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: { runs: RunRow[]; cursor: string | null } = await store.listRuns({
-      namespace,
-      rootsOnly: false,
-      limitRows: 500,
-      ...(cursor === null ? {} : { cursor }),
-    });
-    rows.push(...page.runs);
-    cursor = page.cursor;
-  } while (cursor !== null);
+  const rows = await listAllRuns(store);
   const whole: RunRow[] = [];
   for (const { id } of rows) {
     const run = await store.findRun({ id });

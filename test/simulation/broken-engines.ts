@@ -73,20 +73,10 @@ function methods(store: Store): string[] {
 
 export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "no fencing": { store: withoutFence },
-  "release outside the transaction": { newLedger: (now) => new LateLedger(now) },
-  "a counter that is decremented twice": { newLedger: (now) => new DoublingLedger(now) },
+  "release outside the transaction": { decisions: { newLedger: (now) => new LateLedger(now) } },
+  "a counter that is decremented twice": { decisions: { newLedger: (now) => new DoublingLedger(now) } },
   "judging right after an outage": {
-    rogue: ({ store, memberId, clock, outage }) => {
-      const judge = async () => {
-        for (let wasAway = false; ; wasAway = outage.away) {
-          await clock.sleep(50);
-          const by = memberId();
-          if (!wasAway || outage.away || by === undefined) continue;
-          await store.judgeMembers({ by, limitRows: 100 }).catch(() => undefined);
-        }
-      };
-      void judge();
-    },
+    decisions: { mayJudge: (_, { renewedAt, leaseMs }, now) => now > renewedAt + leaseMs },
   },
   "success from the exit code": { successFromExit: true },
   "a cancel that is only promised": { store: withoutCancel },

@@ -1,6 +1,6 @@
 import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
-import type { Ledger } from "../../server/src/core/index.ts";
 import { type RunningNode, type Services, serve, startNode } from "../../server/src/main.ts";
+import type { Decisions } from "../../server/src/store/memory/memory.ts";
 import { openMemoryStore } from "../../server/src/store/memory/memory-store.ts";
 import { mergeCalls } from "../../server/src/store/merging.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -24,16 +24,9 @@ const peaceLimitMs = 1_800_000;
 export interface Breakage {
   /** A store that lacks something: laid between the fleet and the watched store. */
   readonly store?: (store: Store) => Store;
-  /** What a node does besides: a rogue loop. */
-  readonly rogue?: (node: {
-    store: Store;
-    memberId: () => string | undefined;
-    clock: Machine["clock"];
-    outage: Outage;
-  }) => void;
   readonly successFromExit?: boolean;
-  /** What decides in the store instead of core's ledger. */
-  readonly newLedger?: (now: number) => Ledger;
+  /** What decides in the store instead of core. */
+  readonly decisions?: Partial<Decisions>;
   /** The store as readers of topics see it. */
   readonly reader?: (store: Store) => Store;
 }
@@ -86,7 +79,7 @@ export class Fleet {
       store: openMemoryStore({
         clock: this.#clock,
         randomId: () => `store-${seed}`,
-        ...(breakage.newLedger === undefined ? {} : { newLedger: breakage.newLedger }),
+        ...(breakage.decisions === undefined ? {} : { decisions: breakage.decisions }),
       }),
       namespace,
       manifests,
@@ -189,12 +182,6 @@ export class Fleet {
       try {
         const node = await startNode(services, { root: "/", concurrency: 4, leaseMs, placement, pollMs: 1_000 });
         simulated.node = node;
-        this.#breakage.rogue?.({
-          store: services.store,
-          memberId: () => node.memberId,
-          clock: machine.clock,
-          outage: this.#outage,
-        });
         return;
       } catch (error) {
         if (!isAppError(error, "store_unavailable")) throw error;

@@ -2,6 +2,7 @@ export * from "./causes.ts";
 export * from "./ids.ts";
 export * from "./ledger.ts";
 export * from "./next.ts";
+export * from "./presence.ts";
 export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";

@@ -9,7 +9,8 @@ import type { Loop } from "./loop.ts";
 /** Part of the lease after which, unrenewed, what the node runs is frozen: the rest is time to do so. */
 const riskShare = 0.75;
 const renewalShare = 1 / 3;
-const retryShare = 1 / 8;
+/** Soon: who has not been heard of after an outage is judged a lease later. */
+const retryShare = 1 / 24;
 
 /** What the node does about its activations as its membership goes. */
 export interface MembershipListener {
@@ -38,7 +39,6 @@ export class Membership implements Loop {
   #listener: MembershipListener = { atRisk() {}, safeAgain() {}, gone() {} };
   #id: string | undefined;
   #renewedMs = 0;
-  #unbrokenSinceMs = 0;
   #atRisk = false;
 
   constructor(options: MembershipOptions) {
@@ -59,13 +59,6 @@ export class Membership implements Loop {
     return this.#id;
   }
 
-  /** True once every renewal of a whole lease has succeeded: only then may it judge others. */
-  get mayJudge(): boolean {
-    const { clock, leaseMs, timedLeases } = this.#options;
-    if (this.#id === undefined || this.#atRisk) return false;
-    return !timedLeases || clock.monotonicMs() - this.#unbrokenSinceMs >= leaseMs;
-  }
-
   async join(): Promise<void> {
     const { store, clock, name, namespace, leaseMs, newId } = this.#options;
     const id = newId();
@@ -73,7 +66,6 @@ export class Membership implements Loop {
     await store.joinMember({ id, kind: "node", name, namespace, leaseMs });
     this.#id = id;
     this.#renewedMs = sentMs;
-    this.#unbrokenSinceMs = sentMs;
     this.#atRisk = false;
   }
 
@@ -93,8 +85,6 @@ export class Membership implements Loop {
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#options.log.debug({ reason }, "The lease could not be renewed; trying again.");
-        // Who misses one renewal cannot know whether another has missed all of its own: judging waits for a whole lease again.
-        this.#unbrokenSinceMs = Number.POSITIVE_INFINITY;
         return leaseMs * retryShare;
       }
     }
@@ -124,8 +114,6 @@ export class Membership implements Loop {
       await this.join();
       return;
     }
-    const isBroken = sentMs - this.#renewedMs >= leaseMs || this.#unbrokenSinceMs === Number.POSITIVE_INFINITY;
-    if (isBroken) this.#unbrokenSinceMs = sentMs;
     this.#renewedMs = sentMs;
     if (!this.#atRisk) return;
     this.#atRisk = false;

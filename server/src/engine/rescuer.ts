@@ -5,7 +5,7 @@ import type { Membership } from "./membership.ts";
 
 const limitRows = 500;
 
-/** Takes over the runs of members whose lease has run out. Judges only when it may (see Membership.mayJudge): after an outage everybody's lease has. */
+/** Takes over the runs of members whose lease has run out. Whether this node may judge, the store knows (core/presence.ts). */
 export class Rescuer implements Loop {
   readonly name = "rescuer";
   readonly #store: Store;
@@ -22,7 +22,7 @@ export class Rescuer implements Loop {
 
   async tick(): Promise<number> {
     const by = this.#membership.id;
-    if (by === undefined || !this.#membership.mayJudge) return this.#periodMs;
+    if (by === undefined) return this.#periodMs;
     const { judged, taken, more } = await this.#store.judgeMembers({ by, limitRows });
     if (judged.length > 0) this.#log.warn({ judged }, "Members whose lease ran out are gone.");
     if (taken > 0) this.#log.warn({ taken }, "Took over runs of members that are gone.");

@@ -234,8 +234,9 @@ export interface Store {
   /** Ends the membership and takes its claimed runs back at once. */
   leaveMember(args: { id: string }): Promise<{ takenBack: number }>;
   /**
-   * Ends members whose lease has run out, and takes over runs of ended members (core's `memberGone`): at most `limitRows` a
-   * call, `more` when some are left. The judge (`by`) must be a member, else `member_gone`, and never judges itself.
+   * Ends members whose lease has run out while the judge (`by`) was renewing without a gap (core's `mayJudge`), and takes over
+   * runs of ended members (core's `memberGone`): at most `limitRows` a call, `more` when some are left. The judge must be a
+   * member, else `member_gone`, and never judges itself.
    */
   judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
   listMembers(args: { namespace: string }): Promise<MemberRow[]>;

@@ -145,8 +145,8 @@ export function claimContract(contract: Contract, subject: ContractSubject): voi
 
   if (subject.timedLeases) {
     contract("a lease that has run out stops no claim as long as nobody has judged the member", async (world) => {
-      const memberId = await world.member(1);
-      await world.pass(30);
+      const memberId = await world.member();
+      await world.outlive();
       const { id } = await world.enqueue();
       assert.deepEqual(
         (await world.claim(memberId)).map((run) => run.id),

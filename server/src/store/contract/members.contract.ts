@@ -4,6 +4,7 @@ import { memberGone } from "../../core/index.ts";
 import {
   type Contract,
   type ContractSubject,
+  dayMs,
   hourMs,
   namespace,
   next,
@@ -164,20 +165,19 @@ export function membersContract(contract: Contract, subject: ContractSubject): v
 
 function timedContract(contract: Contract): void {
   contract("a lease that has run out invalidates nothing by itself", async (world) => {
-    const id = await world.member(1);
+    const [by, id] = [await world.member(), await world.member()];
     const [one, two] = [await world.running({}, id), await world.running({}, id)];
-    await world.pass(30);
+    await world.outlive(by);
     assert.equal((await world.finish(one, next.success())).outcome, "finished");
     assert.equal(await world.store.renewMember({ id, leaseMs: hourMs }), true);
-    const by = await world.member();
     assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), { judged: [], taken: 0, more: false });
     assert.equal((await world.finish(two, next.success())).outcome, "finished");
   });
 
   contract("a judge ends members whose lease has run out and takes over their runs", async (world) => {
-    const [by, id] = [await world.member(), await world.member(1)];
+    const [by, id] = [await world.member(), await world.member()];
     const run = await world.running({}, id);
-    await world.pass(30);
+    await world.outlive(by);
     assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), { judged: [id], taken: 1, more: false });
     await assertTakenOver(world, run.id, id);
     assert.equal(await world.store.renewMember({ id, leaseMs: hourMs }), false);
@@ -187,9 +187,9 @@ function timedContract(contract: Contract): void {
   });
 
   contract("a judge takes over in pieces and says that more is left", async (world) => {
-    const [by, id] = [await world.member(), await world.member(1)];
+    const [by, id] = [await world.member(), await world.member()];
     for (let i = 0; i < 5; i++) await world.running({}, id);
-    await world.pass(30);
+    await world.outlive(by);
     let taken = 0;
     let more = true;
     for (let call = 0; more; call++) {
@@ -203,21 +203,55 @@ function timedContract(contract: Contract): void {
     assert.deepEqual(await world.store.listClaimed({ memberId: id, limitRows: 10 }), []);
   });
 
-  contract("a judge never judges itself", async (world) => {
-    const by = await world.member(1);
-    const run = await world.running({}, by);
-    await world.pass(30);
+  contract("a judge never judges itself, and nobody when its own renewals have stopped", async (world) => {
+    const [by, other] = [await world.member(), await world.member()];
+    const runs = [await world.running({}, by), await world.running({}, other)];
+    await world.outlive();
     assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), { judged: [], taken: 0, more: false });
+    for (const { id } of runs) assert.equal(await world.status(id), "running");
+  });
+
+  contract("after an outage nobody is judged until the judge has renewed for a whole lease", async (world) => {
+    const [by, id] = [await world.member(), await world.member()];
+    const run = await world.running({}, id);
+    await world.outlive();
+    await world.store.renewMember({ id: by, leaseMs: dayMs });
+    const nobody = { judged: [], taken: 0, more: false };
+    assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), nobody);
+    await world.pass(dayMs / 3);
+    await world.store.renewMember({ id: by, leaseMs: dayMs });
+    assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), nobody);
     assert.equal(await world.status(run.id), "running");
+    await world.outlive(by);
+    assert.deepEqual((await world.store.judgeMembers({ by, limitRows: 10 })).judged, [id]);
+  });
+
+  contract("who has joined anew is no witness of what was before", async (world) => {
+    const id = await world.member();
+    await world.running({}, id);
+    await world.outlive();
+    const by = await world.member();
+    assert.deepEqual((await world.store.judgeMembers({ by, limitRows: 10 })).judged, []);
+  });
+
+  contract("a judge with a short lease grants others the whole of their long one", async (world) => {
+    const [by, id] = [await world.member(hourMs), await world.member()];
+    await world.running({}, id);
+    for (let i = 0; i < 6; i++) {
+      await world.pass(hourMs / 3);
+      await world.store.renewMember({ id: by, leaseMs: hourMs });
+    }
+    assert.deepEqual((await world.store.judgeMembers({ by, limitRows: 10 })).judged, []);
   });
 
   contract("judges at once take each run once", async (world) => {
     const doors = await world.doors();
-    const judges = await Promise.all(Array.from({ length: 4 }, () => world.member()));
-    const ids = [await world.member(1), await world.member(1)];
+    const judges: string[] = [];
+    for (let i = 0; i < 4; i++) judges.push(await world.member());
+    const ids = [await world.member(), await world.member()];
     const runs = [];
     for (let i = 0; i < 10; i++) runs.push(await world.running({}, ids[i % 2]));
-    await world.pass(30);
+    await world.outlive(...judges);
     const judge = async (by: string, index: number) => {
       const store = doors[index % doors.length] ?? world.store;
       return store.judgeMembers({ by, limitRows: 100 });
@@ -235,9 +269,9 @@ function timedContract(contract: Contract): void {
   contract("a renewal and a judgement at once agree on who holds the runs", async (world) => {
     const doors = await world.doors();
     for (let round = 0; round < 5; round++) {
-      const [by, id] = [await world.member(), await world.member(1)];
+      const [by, id] = [await world.member(), await world.member()];
       const run = await world.running({}, id);
-      await world.pass(30);
+      await world.outlive(by);
       const [renewed, verdict] = await Promise.all([
         (doors.at(-1) ?? world.store).renewMember({ id, leaseMs: hourMs }),
         world.store.judgeMembers({ by, limitRows: 10 }),

@@ -18,13 +18,13 @@ export interface ContractHarness {
   readonly store: Store;
   /** Another way into the same store, as a second process has it. The harness closes it. */
   second?(): Promise<Store>;
-  /** Moves the store's clock, where `clock` is held. */
+  /** Moves the store's clock: where `clock` is held or leases are timed. */
   advance?(ms: number): void | Promise<void>;
   close(): Promise<void>;
 }
 
 export interface ContractSubject {
-  /** `held`: time stands until `advance` moves it. `real`: it passes by itself. */
+  /** `held`: time stands until `advance` moves it. `real`: it also passes by itself. */
   readonly clock: "held" | "real";
   /** False where members never expire by time. */
   readonly timedLeases: boolean;
@@ -37,6 +37,7 @@ export interface ContractSubject {
 export type Contract = (sentence: string, body: (world: World) => Promise<void>) => void;
 
 export const hourMs = 3_600_000;
+export const dayMs = 24 * hourMs;
 export const namespace = "shop";
 
 /** A node of a graph under test. `after`: names of its upstreams. */
@@ -123,12 +124,20 @@ export class World {
     return created(result);
   }
 
-  /** A member that will not be judged while the test lasts, unless it says so. */
-  async member(leaseMs = 24 * hourMs): Promise<string> {
+  /** A member that will not be judged while the test lasts, unless time passes that it does not renew in. */
+  async member(leaseMs = dayMs): Promise<string> {
     this.#members += 1;
     const id = `node-${this.#members}`;
     await this.store.joinMember({ id, kind: "node", name: `Node ${this.#members}`, namespace, leaseMs });
     return id;
+  }
+
+  /** Lets so much time pass that every lease runs out, but for those who renew without a gap. */
+  async outlive(...renewing: readonly string[]): Promise<void> {
+    for (let passed = 0; passed <= dayMs; passed += dayMs / 4) {
+      await this.pass(dayMs / 4);
+      for (const id of renewing) await this.store.renewMember({ id, leaseMs: dayMs });
+    }
   }
 
   async claim(memberId: string, limitRows = 100): Promise<RunRow[]> {

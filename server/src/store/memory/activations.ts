@@ -22,7 +22,7 @@ export function claimRuns(
 }
 
 export function finishActivations(memory: Memory, rows: readonly Finish[]): FinishResult[] {
-  const ledger = memory.newLedger(memory.now());
+  const ledger = memory.decisions.newLedger(memory.now());
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.finish(row));
   memory.commit(ledger);
@@ -30,7 +30,7 @@ export function finishActivations(memory: Memory, rows: readonly Finish[]): Fini
 }
 
 export function expandRuns(memory: Memory, rows: readonly Expansion[]): FinishResult[] {
-  const ledger = memory.newLedger(memory.now());
+  const ledger = memory.decisions.newLedger(memory.now());
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.expand(row));
   memory.commit(ledger);

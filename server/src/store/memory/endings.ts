@@ -51,7 +51,7 @@ export function expireRuns(memory: Memory, limitRows: number): { expired: number
 }
 
 function order(memory: Memory, runId: string, ending: Ending, data: Json, now: number): number {
-  const ledger = memory.newLedger(now);
+  const ledger = memory.decisions.newLedger(now);
   ledger.load(memory.runs.liveTree(runId));
   const reached = ledger.order(runId, ending, data);
   memory.commit(ledger);

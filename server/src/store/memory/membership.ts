@@ -1,4 +1,4 @@
-import { memberGone } from "../../core/index.ts";
+import { memberGone, renewedPresence } from "../../core/index.ts";
 import type { MemberRow } from "../store.ts";
 import { memberGoneError } from "./activations.ts";
 import type { Memory } from "./memory.ts";
@@ -15,6 +15,7 @@ export function joinMember(
   const joinedAt = before?.joinedAt ?? now;
   const row: MemberRow = Object.freeze({ ...member, joinedAt, leaseUntil: now + leaseMs, endedAt: null });
   memory.members.set(row.id, row);
+  memory.presences.set(row.id, renewedPresence(undefined, { leaseMs, now }));
   return row;
 }
 
@@ -22,7 +23,9 @@ export function joinMember(
 export function renewMember(memory: Memory, { id, leaseMs }: { id: string; leaseMs: number }): boolean {
   const member = memory.members.get(id);
   if (member === undefined || member.endedAt !== null) return false;
-  memory.members.set(id, Object.freeze({ ...member, leaseUntil: memory.now() + leaseMs }));
+  const now = memory.now();
+  memory.members.set(id, Object.freeze({ ...member, leaseUntil: now + leaseMs }));
+  memory.presences.set(id, renewedPresence(memory.presences.get(id), { leaseMs, now }));
   return true;
 }
 
@@ -40,9 +43,7 @@ export function judgeMembers(
 ): { judged: string[]; taken: number; more: boolean } {
   if (!memory.isMember(by)) throw memberGoneError(by);
   const now = memory.now();
-  const lapsed = [...memory.members.values()].filter(
-    (member) => member.endedAt === null && member.leaseUntil < now && member.id !== by,
-  );
+  const lapsed = lapsedMembers(memory, by, now);
   const judged = lapsed.slice(0, limitRows);
   for (const member of judged) end(memory, member, now);
   let taken = 0;
@@ -58,13 +59,23 @@ export function listMembers(memory: Memory, namespace: string): MemberRow[] {
   return [...memory.members.values()].filter((member) => member.namespace === namespace);
 }
 
+function lapsedMembers(memory: Memory, by: string, now: number): MemberRow[] {
+  const judge = memory.presences.get(by);
+  return [...memory.members.values()].filter(({ id, endedAt }) => {
+    const presence = memory.presences.get(id);
+    if (endedAt !== null || id === by || judge === undefined || presence === undefined) return false;
+    return memory.decisions.mayJudge(judge, presence, now);
+  });
+}
+
 function end(memory: Memory, member: MemberRow, now: number): void {
   if (member.endedAt === null) memory.members.set(member.id, Object.freeze({ ...member, endedAt: now }));
+  memory.presences.delete(member.id);
 }
 
 function takeOver(memory: Memory, memberId: string, now: number, limitRows: number): number {
   const held = memory.runs.claimedBy(memberId).slice(0, limitRows);
-  const ledger = memory.newLedger(now);
+  const ledger = memory.decisions.newLedger(now);
   ledger.load(held);
   for (const run of held) ledger.takeOver(run.id, memberGone(memberId));
   memory.commit(ledger);

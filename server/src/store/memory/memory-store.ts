@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError, isEnded, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish, Ledger } from "../../core/index.ts";
+import type { Ending, Expansion, Finish } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
 import type {
   EnqueueRow,
@@ -17,7 +17,7 @@ import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { kept } from "./kept.ts";
 import * as membership from "./membership.ts";
-import { Memory } from "./memory.ts";
+import { type Decisions, Memory } from "./memory.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 
@@ -26,8 +26,8 @@ export interface MemoryStoreOptions {
   readonly clock: { now(): number };
   /** Names the incarnation; default a UUID. */
   readonly randomId?: () => string;
-  /** What decides: core's Ledger, or a broken one, to see its faults caught. */
-  readonly newLedger?: (now: number) => Ledger;
+  /** Default: core's. */
+  readonly decisions?: Partial<Decisions>;
 }
 
 /**
@@ -35,8 +35,8 @@ export interface MemoryStoreOptions {
  * work at once and answers in a promise, so that equal calls in equal order give equal answers. It remembers nothing after
  * its process.
  */
-export function openMemoryStore({ clock, randomId = randomUUID, newLedger }: MemoryStoreOptions): Store {
-  return new MemoryStore(new Memory(clock, newLedger), randomId());
+export function openMemoryStore({ clock, randomId = randomUUID, decisions }: MemoryStoreOptions): Store {
+  return new MemoryStore(new Memory(clock, decisions), randomId());
 }
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];

@@ -1,5 +1,5 @@
 import { isEnded } from "@holdfast/protocol";
-import { isClaimable, Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
+import { isClaimable, Ledger, type LedgerChanges, mayJudge, type Presence, type RunRow } from "../../core/index.ts";
 import type { MemberRow, RingTopic } from "../store.ts";
 import { Bell } from "./bell.ts";
 import { DefinitionTable } from "./definitions.ts";
@@ -9,10 +9,19 @@ import { UniqueNames } from "./names.ts";
 import { RunTable } from "./run-table.ts";
 import { StepTable } from "./steps.ts";
 
+/** What core decides. A simulation puts broken ones in their place, to see the faults caught. */
+export interface Decisions {
+  /** Opens the ledger of one verb, at `now`. */
+  readonly newLedger: (now: number) => Ledger;
+  readonly mayJudge: (judge: Presence, member: Presence, now: number) => boolean;
+}
+
 /** Everything that a memory store remembers. Verbs change it in one go, without waiting for anything: each is atomic. */
 export class Memory {
   readonly runs = new RunTable();
   readonly members = new Map<string, MemberRow>();
+  /** Of the members that have not ended. */
+  readonly presences = new Map<string, Presence>();
   readonly definitions = new DefinitionTable();
   readonly names = new UniqueNames();
   readonly steps = new StepTable();
@@ -21,14 +30,13 @@ export class Memory {
   readonly bell = new Bell();
   /** Roots in the order in which they ended. */
   endedRoots: { readonly id: string; readonly at: number }[] = [];
-  /** Opens the ledger of one verb, at `now`. */
-  readonly newLedger: (now: number) => Ledger;
+  readonly decisions: Decisions;
   readonly #clock: { now(): number };
   #lastNow = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: { now(): number }, newLedger: (now: number) => Ledger = (now) => new Ledger(now)) {
+  constructor(clock: { now(): number }, decisions: Partial<Decisions> = {}) {
     this.#clock = clock;
-    this.newLedger = newLedger;
+    this.decisions = { newLedger: (now) => new Ledger(now), mayJudge, ...decisions };
   }
 
   /** The store's clock: never earlier than it was (P9). */

@@ -10,6 +10,7 @@ export class TestDatabase {
   /** For looking past the store. */
   readonly sql: postgres.Sql;
   readonly #stores = new Set<Store>();
+  #aheadMs = 0;
 
   private constructor(url: string) {
     this.url = url;
@@ -52,6 +53,20 @@ export class TestDatabase {
     ];
     await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
       update holdfast.meta set topic_floor = 0, log_floor = 0`);
+    if (this.#aheadMs === 0) return;
+    this.#aheadMs = 0;
+    await this.#setClock();
+  }
+
+  /** Moves the clock that the stores' statements ask; `empty` sets it right again. */
+  async advance(ms: number): Promise<void> {
+    this.#aheadMs += ms;
+    await this.#setClock();
+  }
+
+  async #setClock(): Promise<void> {
+    await this.sql.unsafe(`create or replace function holdfast.clock_ms() returns bigint language sql volatile parallel safe
+      as $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ${this.#aheadMs} $$`);
   }
 
   async closeStores(): Promise<void> {

@@ -1,4 +1,4 @@
-import { memberGone } from "../../core/index.ts";
+import { gapShare, memberGone } from "../../core/index.ts";
 import type { MemberRow, RingTopic } from "../store.ts";
 import { memberGoneError } from "./claim.ts";
 import type { Runner, Transaction } from "./session.ts";
@@ -37,11 +37,17 @@ export async function joinMember(db: Runner, { id, kind, name, namespace, leaseM
 }
 
 const joinText = `
-  insert into holdfast.members as m (id, kind, name, namespace, joined_at, lease_until)
-  select $1, $2, $3, $4, c.now, c.now + $5::bigint from (select holdfast.clock_ms() as now) c
-  on conflict (id) do update set lease_until = excluded.lease_until, kind = excluded.kind, name = excluded.name
+  insert into holdfast.members as m (id, kind, name, namespace, joined_at, lease_until, lease_ms, unbroken_since)
+  select $1, $2, $3, $4, c.now, c.now + $5::bigint, $5::bigint, c.now from (select holdfast.clock_ms() as now) c
+  on conflict (id) do update set lease_until = excluded.lease_until, lease_ms = excluded.lease_ms,
+      unbroken_since = excluded.unbroken_since, kind = excluded.kind, name = excluded.name
     where m.ended_at is null
   returning ${columns}`;
+
+/** That a member's last renewal is no gap away (core's `Presence`), by the moment `c.now`. */
+function isFresh(member: "m" | "j"): string {
+  return `c.now - (${member}.lease_until - ${member}.lease_ms) <= ${member}.lease_ms * ${gapShare}`;
+}
 
 /** See `Store.renewMember`. */
 export async function renewMember(db: Runner, { id, leaseMs }: { id: string; leaseMs: number }): Promise<boolean> {
@@ -50,8 +56,9 @@ export async function renewMember(db: Runner, { id, leaseMs }: { id: string; lea
 }
 
 const renewText = `
-  update holdfast.members m set lease_until = holdfast.clock_ms() + $2::bigint
-  where m.id = $1 and m.ended_at is null returning m.id`;
+  update holdfast.members m set lease_until = c.now + $2::bigint, lease_ms = $2::bigint,
+    unbroken_since = case when ${isFresh("m")} then m.unbroken_since else c.now end
+  from (select holdfast.clock_ms() as now) c where m.id = $1 and m.ended_at is null returning m.id`;
 
 /** Ends a membership; answers the member, also one that had ended before. */
 export function endMember(db: Runner, id: string): Promise<{ id: string }[]> {
@@ -63,15 +70,20 @@ const endText = `
   update holdfast.members m set ended_at = coalesce(m.ended_at, holdfast.clock_ms()) from held where m.id = held.id
   returning m.id`;
 
-/** Ends members whose lease has run out; one that is claiming at this moment is passed over until the next time. */
+/** Ends members that this one may judge gone (core's `mayJudge`); one that is claiming at this moment is passed over until the next time. */
 export function endLapsed(db: Runner, by: string, limitRows: number): Promise<{ id: string }[]> {
   return db.run("endLapsed", endLapsedText, [by, limitRows]);
 }
 
 const endLapsedText = `
-  with lapsed as materialized (
-    select m.id from holdfast.members m
-    where m.ended_at is null and m.lease_until < holdfast.clock_ms() and m.id <> $1
+  with judge as materialized (
+    select j.lease_ms, j.unbroken_since, c.now from holdfast.members j, (select holdfast.clock_ms() as now) c
+    where j.id = $1 and ${isFresh("j")}
+  ),
+  lapsed as materialized (
+    select m.id from judge j join holdfast.members m on m.lease_until < j.now
+    where m.ended_at is null and m.id <> $1
+      and j.now > greatest(m.lease_until - m.lease_ms, j.unbroken_since) + greatest(m.lease_ms, j.lease_ms)
     order by m.lease_until, m.id limit $2 for update of m skip locked
   )
   update holdfast.members m set ended_at = holdfast.clock_ms() from lapsed where m.id = lapsed.id

@@ -27,7 +27,12 @@ function harness(open: () => Promise<Store>): () => Promise<ContractHarness> {
     doors[index] = store;
     return store;
   };
-  return async () => ({ store: await door(0), second: () => door(1), close: () => database.empty() });
+  return async () => ({
+    store: await door(0),
+    second: () => door(1),
+    advance: (ms) => database.advance(ms),
+    close: () => database.empty(),
+  });
 }
 
 const subject = { clock: "real", timedLeases: true, second: true } as const;

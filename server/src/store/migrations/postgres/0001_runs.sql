@@ -36,6 +36,9 @@ create table holdfast.members (
   namespace text collate "C" not null,
   joined_at bigint not null,
   lease_until bigint not null,
+  lease_ms bigint not null,
+  -- Since when its renewals have had no gap: what a judge is asked for.
+  unbroken_since bigint not null,
   ended_at bigint
 );
 create index members_live on holdfast.members (lease_until) where ended_at is null;

@@ -82,6 +82,8 @@ CREATE TABLE holdfast.members (
     namespace text NOT NULL COLLATE pg_catalog."C",
     joined_at bigint NOT NULL,
     lease_until bigint NOT NULL,
+    lease_ms bigint NOT NULL,
+    unbroken_since bigint NOT NULL,
     ended_at bigint
 );
 CREATE TABLE holdfast.meta (
