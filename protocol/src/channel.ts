@@ -2,7 +2,7 @@ import { z } from "zod";
 import { runErrorSchema } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
-import { sourceSchema } from "./manifest.ts";
+import { withCode } from "./manifest.ts";
 
 // THE METHOD TABLE: what user code can ask of the control plane. Each method is in exactly one access group (P8);
 // what a process may call is the union of the groups its kind is granted. What no grant names is denied.
@@ -84,7 +84,7 @@ export type ChannelResult<M extends ChannelMethod> = z.infer<(typeof channelMeth
 /** A call that some body makes; the transport behind it may be a function, a socket pair or HTTP. Rejects with AppError. */
 export type ChannelCall = <M extends ChannelMethod>(method: M, params: ChannelParams<M>) => Promise<ChannelResult<M>>;
 
-export const activationStartSchema = z.strictObject({
+export const activationStartSchema = withCode({
   nonce: z.string().min(16).max(64),
   run: z.strictObject({
     id: z.string(),
@@ -99,7 +99,6 @@ export const activationStartSchema = z.strictObject({
   }),
   attempt: z.number().int().positive(),
   epoch: z.number().int().positive(),
-  source: sourceSchema,
   input: jsonSchema,
   /** What earlier activations of this generation recorded. */
   steps: z.array(stepRecordSchema),

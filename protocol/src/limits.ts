@@ -12,6 +12,8 @@ export const limits = {
   keyCharacters: 512,
   idCharacters: 200,
   itemCharacters: 200,
+  commandCharacters: 100_000,
+  environmentValueCharacters: 32 * 1024,
   nodesPerWorkflow: 5_000,
   itemsPerMap: 100_000,
   treeDepth: 20,

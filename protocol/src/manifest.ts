@@ -65,12 +65,54 @@ export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 export const sourceSchema = z.strictObject({ module: z.string().min(1), export: z.string().min(1) });
 export type Source = z.infer<typeof sourceSchema>;
 
-export const taskSpecSchema = z.strictObject({
+const noNul = /^[^\0]*$/;
+
+/**
+ * What a task's body is, by executor. `typescript`: a module and its export. `python`: a file (`tasks/clean.py`) or a dotted
+ * module name (`shop.clean`), and its function. `process`: what `/bin/sh -c` is given, in the project's root.
+ */
+const codeFields = {
+  typescript: { executor: z.literal("typescript"), source: sourceSchema },
+  python: { executor: z.literal("python"), source: sourceSchema },
+  process: {
+    executor: z.literal("process"),
+    source: z.strictObject({
+      command: z.string().min(1).max(limits.commandCharacters).regex(noNul, "a command has no NUL"),
+    }),
+  },
+};
+
+/** The fields of `shape`, and `executor` with the `source` that belongs to it. */
+export function withCode<S extends z.ZodRawShape>(shape: S) {
+  return z.discriminatedUnion("executor", [
+    z.strictObject({ ...shape, ...codeFields.typescript }),
+    z.strictObject({ ...shape, ...codeFields.python }),
+    z.strictObject({ ...shape, ...codeFields.process }),
+  ]);
+}
+const codeSchema = withCode({});
+export type TaskCode = z.infer<typeof codeSchema>;
+export type Executor = TaskCode["executor"];
+
+/**
+ * What a task's process finds in its environment besides PATH, HOME, LANG, TZ and TMPDIR, which it may replace. Names that
+ * begin with HOLDFAST_ or ORK_ are the runner's own.
+ */
+export const environmentSchema = z.record(
+  z
+    .string()
+    .max(limits.idCharacters)
+    .regex(
+      /^(?!HOLDFAST_|ORK_|__proto__$)[A-Za-z_][A-Za-z0-9_]*$/,
+      "a variable has letters, digits and _, and no name of the runner's",
+    ),
+  z.string().max(limits.environmentValueCharacters).regex(noNul, "a variable's value has no NUL"),
+);
+
+const taskFields = {
   kind: z.literal("task"),
   id: idSchema,
   description: z.string().optional(),
-  executor: z.literal("typescript"),
-  source: sourceSchema,
   /** JSON Schema of what callers pass; absent when the schema library cannot say (then checked by the body's process). */
   input: jsonSchema.optional(),
   output: jsonSchema.optional(),
@@ -81,13 +123,19 @@ export const taskSpecSchema = z.strictObject({
   timeoutMs: millis.optional(),
   /** Wall clock from the moment the run was created, waiting included. */
   expiresAfterMs: millis.optional(),
+  /** `inline` is for TypeScript only, and has no environment of its own. */
   placement: z.enum(["process", "inline"]),
-  /** `fresh`: a process of its own for each activation; `pool`: a warm one where it is safe. */
+  /** `fresh`: a process of its own for each activation; `pool`: a warm one where it is safe (a command never is). */
   isolation: z.enum(["pool", "fresh"]),
   memoryBytes: z.number().int().positive().optional(),
+  env: environmentSchema.optional(),
   reads: z.array(idSchema),
   writes: z.array(idSchema),
-});
+};
+export const taskSpecSchema = withCode(taskFields).refine(
+  (spec) => spec.placement === "process" || (spec.executor === "typescript" && spec.env === undefined),
+  { path: ["placement"], error: "only TypeScript tasks without env run inline" },
+);
 export type TaskSpec = z.infer<typeof taskSpecSchema>;
 
 const nodeFields = {

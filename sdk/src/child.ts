@@ -96,7 +96,7 @@ async function bodyOutcome(start: ActivationStart, call: ChannelCall, abortSigna
 }
 
 async function loadOnce(start: ActivationStart): Promise<TaskData> {
-  const source = `${start.source.module}\n${start.source.export}\n${start.run.definition}`;
+  const source = `${JSON.stringify(start.source)}\n${start.run.definition}`;
   if (loaded?.source !== source) loaded = { source, task: await loadTask(start, projectRoot) };
   return loaded.task;
 }

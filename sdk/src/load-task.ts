@@ -18,6 +18,7 @@ export function loadFailure(thrown: unknown, projectRoot: string): Outcome {
 
 /** Imports a task's module, relative to `projectRoot`, and finds its export. Throws what `loadFailure` explains. */
 export async function loadTask(start: ActivationStart, projectRoot: string): Promise<TaskData> {
+  if (start.executor !== "typescript") throw new Error(`A TypeScript process was given a ${start.executor} task.`);
   const { module, export: name } = start.source;
   const exports = await importOnce(join(projectRoot, module), module);
   if (!Object.hasOwn(exports, name)) {

@@ -158,7 +158,8 @@ function definitionTable(terminal: Terminal, manifests: readonly CompiledManifes
 
 function sourceOf({ id, manifest }: CompiledManifest): string {
   const source = manifest.definitions[id]?.source;
-  return source === undefined ? "" : `${source.module} ${source.export}`;
+  if (source === undefined) return "";
+  return "command" in source ? source.command : `${source.module} ${source.export}`;
 }
 
 export function counted(count: number, noun: string): string {

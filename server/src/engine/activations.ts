@@ -7,6 +7,7 @@ import {
   type Json,
   type RetryPolicy,
   type RunError,
+  type TaskCode,
   type TaskSpec,
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
@@ -186,7 +187,7 @@ export class Activations {
       run: { id, rootId, parentId, definition, name, item, key, generation },
       attempt,
       epoch,
-      source: spec.source,
+      ...codeOf(spec),
       input,
       steps,
       tokenSeed: hash(tokenIdentity(incarnation, id, generation)),
@@ -244,4 +245,11 @@ export class Activations {
       "An activation could not be carried out.",
     );
   }
+}
+
+/** What the body is, for whoever runs it. */
+function codeOf(spec: TaskSpec): TaskCode {
+  return spec.executor === "process"
+    ? { executor: spec.executor, source: spec.source }
+    : { executor: spec.executor, source: spec.source };
 }

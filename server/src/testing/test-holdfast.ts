@@ -239,9 +239,9 @@ function exportsOf(definitions: TestedDefinitions): ExportedDefinition[] {
 
 function finder(exported: readonly ExportedDefinition[]): (start: ActivationJob["start"]) => TaskData {
   const byExport = new Map(exported.map(({ data, source }) => [source.export, data]));
-  return ({ source }) => {
-    const data = byExport.get(source.export);
+  return (start) => {
+    const data = start.executor === "typescript" ? byExport.get(start.source.export) : undefined;
     if (data?.kind === "task") return data;
-    throw new AppError("not_found", `"${source.export}" is not among the tested definitions.`);
+    throw new AppError("not_found", `"${start.run.definition}" is not among the tested definitions.`);
   };
 }

@@ -90,11 +90,14 @@ export class ProcessPlacement implements Placement {
 
   start(job: ActivationJob, listener: ActivationListener): RunningActivation {
     if (this.free <= 0) throw new Error("The process placement has no free slot.");
+    const { executor } = job.start;
+    if (executor !== "typescript") return notStarted(`Tasks of the executor ${executor} cannot run yet.`, false);
     let child: Child;
     try {
       child = this.#pool.take(this.#useKey(job));
     } catch (error) {
-      return notStarted(error);
+      const why = error instanceof Error ? error.message : String(error);
+      return notStarted(`No process could be started: ${why}`, true);
     }
     const supervisor: Supervisor = new Supervisor({
       child,
@@ -146,15 +149,14 @@ export class ProcessPlacement implements Placement {
   /** Children are used again only for the same definition, grants and code. */
   #useKey(job: ActivationJob): string {
     const { source, run } = job.start;
-    const stamp = fileStamp(join(this.#options.projectRoot, source.module));
-    return [this.#codeGeneration, run.definition, source.module, source.export, stamp, ...job.grants].join("\u0000");
+    const stamp = "module" in source ? fileStamp(join(this.#options.projectRoot, source.module)) : "";
+    return [this.#codeGeneration, run.definition, JSON.stringify(source), stamp, ...job.grants].join("\u0000");
   }
 }
 
-/** An activation that ended before it began, for want of memory or process numbers: no fault of the task. */
-function notStarted(error: unknown): RunningActivation {
-  const message = `No process could be started: ${error instanceof Error ? error.message : String(error)}`;
-  const end = { how: "exited", code: null, signal: null, lost: true, message, ranMs: 0 } as const;
+/** An activation that ended before it began. `lost`: for want of memory or process numbers, which is no fault of the task. */
+function notStarted(message: string, lost: boolean): RunningActivation {
+  const end = { how: "exited", code: null, signal: null, lost, message, ranMs: 0 } as const;
   const nothing = () => undefined;
   return { ended: Promise.resolve(end), ranMs: 0, abort: nothing, freeze: nothing, thaw: nothing, kill: nothing };
 }
