@@ -91,6 +91,8 @@ export const activationStartSchema = withCode({
     rootId: z.string(),
     parentId: z.string().nullable(),
     definition: z.string(),
+    /** The workflow that this run is a node of; null for a root. */
+    workflow: z.string().nullable(),
     /** The node's name in its workflow (`transform[eu]`), or the definition's id for a root. */
     name: z.string(),
     item: z.string().nullable(),

@@ -3,6 +3,8 @@ export const limits = {
   /** One frame on the channel, and one HTTP body. */
   frameBytes: 32 * 1024 * 1024,
   inputBytes: 1024 * 1024,
+  /** An input that a command also finds in a variable: the system takes 128 KiB at most. */
+  inputVariableBytes: 64 * 1024,
   outputBytes: 1024 * 1024,
   /** A map's list of outputs and a workflow's output. */
   collectedOutputBytes: 16 * 1024 * 1024,

@@ -56,7 +56,17 @@ test("a task may declare any variable but the runner's own", () => {
 test("an activation's start carries the executor and its source", () => {
   const start = {
     nonce: "0123456789abcdef",
-    run: { id: "r", rootId: "r", parentId: null, definition: "d", name: "d", item: null, key: null, generation: 0 },
+    run: {
+      id: "r",
+      rootId: "r",
+      parentId: null,
+      definition: "d",
+      workflow: null,
+      name: "d",
+      item: null,
+      key: null,
+      generation: 0,
+    },
     attempt: 1,
     epoch: 1,
     input: {},

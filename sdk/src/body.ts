@@ -97,13 +97,21 @@ export async function settle(call: ChannelCall, outcome: Outcome, pause: (ms: nu
 }
 
 function isUnstorable(error: unknown): error is AppError {
-  const codes = ["invalid_request", "invalid_output", "too_large", "limit_exceeded", "store_full"] as const;
+  const codes = [
+    "invalid_request",
+    "invalid_output",
+    "unsupported",
+    "too_large",
+    "limit_exceeded",
+    "store_full",
+  ] as const;
   return codes.some((code) => isAppError(error, code));
 }
 
 function unstorable(outcome: Outcome, error: AppError): Outcome {
   const what = outcome.method === "run.succeed" ? "result" : "error";
-  const message = `The ${what} of the body could not be stored: ${error.message}`;
+  const isSaid = error.code === "invalid_output" || error.code === "unsupported";
+  const message = isSaid ? error.message : `The ${what} of the body could not be stored: ${error.message}`;
   const hint = error.hint === undefined ? {} : { hint: error.hint };
   return { method: "run.fail", params: { error: { code: "result_invalid", message, ...hint } } };
 }

@@ -21,6 +21,8 @@ export interface RunIdentity {
   readonly rootId: string;
   readonly parentId: string | null;
   readonly definition: string;
+  /** The workflow that this run is a node of; null for a root. */
+  readonly workflow: string | null;
   /** The node's name in its workflow (`transform[eu]`), or the definition's id for a root. */
   readonly name: string;
   /** The identity of the item, for a mapped child. */

@@ -162,8 +162,8 @@ function activationsFor(services: Services, held: Held): Activations {
   const { store, clock, random, definitions } = services;
   const completion = new Completion({ store, clock, random });
   const expander = new Expander({ store, definitions, completion, clock });
-  const openChannel: OpenChannel = (activation, log, grants) => {
-    const session: Session = { held: activation, completion, log };
+  const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
+    const session: Session = { held: activation, task, definitions, completion, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));

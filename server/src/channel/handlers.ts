@@ -1,10 +1,13 @@
-import type { ChannelMethod, ChannelParams, ChannelResult } from "@holdfast/protocol";
+import type { ChannelMethod, ChannelParams, ChannelResult, TaskSpec } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
+import type { Definitions } from "../operations/definitions.ts";
 
 /** What the methods of an activation act on. Identity comes from here, never from a message. */
 export interface Session {
   readonly held: HeldActivation;
+  readonly task: TaskSpec;
+  readonly definitions: Definitions;
   readonly completion: Completion;
   readonly log: ActivationLog;
 }

@@ -8,9 +8,11 @@ import {
   defaultGrants,
   isAppError,
   processKinds,
+  type TaskSpec,
 } from "@holdfast/protocol";
 import { ActivationLog } from "../operations/activation-log.ts";
 import { Completion } from "../operations/completion.ts";
+import { Definitions } from "../operations/definitions.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
@@ -62,7 +64,13 @@ async function openSession(): Promise<Session> {
   const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
   const completion = new Completion({ store, clock, random: systemRandom });
   const log = new ActivationLog({ store, clock, runId: run.id, epoch: 1, revoked });
-  return { held: { run: result.run, retry, ranMs: 0, revoked }, completion, log };
+  const definitions = new Definitions({ store, namespace: "n" });
+  const source = { module: "unit.py", export: "main" };
+  const task: TaskSpec = {
+    ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
+    ...{ placement: "process", isolation: "pool", reads: [], writes: [] },
+  };
+  return { held: { run: result.run, retry, ranMs: 0, revoked }, task, definitions, completion, log };
 }
 
 for (const kind of processKinds) {

@@ -58,11 +58,12 @@ class Held implements HeldActivation {
 }
 
 /** How a call of an activation is answered: the channel, bound to what the activation may do. */
-export type OpenChannel = (
-  held: HeldActivation,
-  log: ActivationLog,
-  grants: readonly AccessGroup[],
-) => ActivationListener["call"];
+export type OpenChannel = (channel: {
+  readonly held: HeldActivation;
+  readonly task: TaskSpec;
+  readonly log: ActivationLog;
+  readonly grants: readonly AccessGroup[];
+}) => ActivationListener["call"];
 
 export interface ActivationsOptions {
   readonly store: Store;
@@ -169,7 +170,7 @@ export class Activations {
       return;
     }
     const listener: ActivationListener = {
-      call: openChannel(held, held.log, grants),
+      call: openChannel({ held, task: spec, log: held.log, grants }),
       lines: (lines) => held.log.write(lines).catch((error: unknown) => this.#note(held, error)),
     };
     held.running = placement.start({ start, task: spec, remainingMs, grants }, listener);
@@ -178,13 +179,13 @@ export class Activations {
 
   async #start(run: RunRow, spec: TaskSpec, input: Json): Promise<ActivationStart> {
     const { store, clock, incarnation, newNonce, hash } = this.#options;
-    const { id, rootId, parentId, definition, name, item, key, generation, attempt, epoch } = run;
+    const { id, rootId, parentId, definition, workflow, name, item, key, generation, attempt, epoch } = run;
     const signal = this.#held.get(id)?.revoked ?? AbortSignal.abort();
     // A first activation has recorded nothing yet.
     const steps = epoch === 1 ? [] : await persist(clock, signal, () => store.listSteps({ runId: id, generation }));
     return {
       nonce: newNonce(),
-      run: { id, rootId, parentId, definition, name, item, key, generation },
+      run: { id, rootId, parentId, definition, workflow, name, item, key, generation },
       attempt,
       epoch,
       ...codeOf(spec),
@@ -214,6 +215,7 @@ export class Activations {
           code: "task_exited",
           message: end.message,
           ...(end.hint === undefined ? {} : { hint: end.hint }),
+          ...(end.details === undefined ? {} : { details: end.details }),
         };
         if (end.lost) await completion.lose(held, error);
         else await completion.fail(held, { outcome: "failed", error, fatal: false });

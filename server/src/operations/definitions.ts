@@ -7,11 +7,12 @@ import {
   limits,
   type Manifest,
   manifestSchema,
+  type TaskSpec,
   utf8Bytes,
 } from "@holdfast/protocol";
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
+import { compileSchema, type Fit, type FitOptions } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
 
@@ -89,48 +90,64 @@ export class Definitions {
    * filled in, since its bindings read them here; a task's are its own process's business. Throws `invalid_input`.
    */
   fitInput(spec: DefinitionSpec, input: Json): Json {
-    if (spec.input === undefined || spec.input === null || typeof spec.input !== "object") return input;
-    let fit = this.#fitters.get(spec.input);
-    if (fit === undefined) {
-      fit = compileSchema(spec.input, spec);
-      this.#fitters.set(spec.input, fit);
-    }
-    const fitted = fit(input);
+    if (!isSchema(spec.input)) return input;
+    const useDefaults = spec.kind === "workflow";
+    const fitted = this.#fit(spec.input, { what: `input schema of "${spec.id}"`, useDefaults })(input);
     if ("value" in fitted) return fitted.value;
     throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`, {
       hint: `holdfast manifest ${spec.id} shows what it takes.`,
     });
   }
-}
 
-type Fit = (input: Json) => { readonly value: Json } | { readonly problem: string };
-
-function compileSchema(schema: object, { id, kind }: DefinitionSpec): Fit {
-  const useDefaults = kind === "workflow";
-  // Formats are the schema library's business: it checks them where the body runs.
-  const ajv = new Ajv2020({ strict: false, validateFormats: false, useDefaults });
-  const validate = compiled(ajv, schema, id);
-  return (input) => {
-    const value: Json = useDefaults ? structuredClone(input) : input;
-    if (validate(value)) return { value };
-    const first = validate.errors?.[0];
-    if (first === undefined) return { problem: "it was refused" };
-    const place = first.instancePath === "" ? "it" : first.instancePath.slice(1).replaceAll("/", ".");
-    const property: unknown = first.params.additionalProperty;
-    const named = typeof property === "string" ? ` ("${property}")` : "";
-    return { problem: `${place} ${first.message ?? "is wrong"}${named}` };
-  };
-}
-
-function compiled(ajv: Ajv2020, schema: object, id: string): ValidateFunction {
-  try {
-    return ajv.compile(schema);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError("invalid_definition", `The input schema of "${id}" is no JSON Schema that can be used: ${why}`, {
-      cause,
+  /**
+   * Whether a task's output may be its output. Where the body is TypeScript, its own process has checked that. Throws
+   * `invalid_output`, and `unsupported` for deferred jobs, which cannot be waited for yet.
+   */
+  checkOutput(spec: TaskSpec, output: Json): void {
+    if (spec.executor === "typescript") return;
+    if (isDeferral(output) && !declares(spec.output, "deferred")) {
+      throw new AppError("unsupported", `"${spec.id}" returned deferred jobs; waiting for them is not supported yet.`, {
+        hint: "Wait for the jobs in the task. A field of this name that means something else is to be declared in its output.",
+      });
+    }
+    if (!isSchema(spec.output)) return;
+    const fitted = this.#fit(spec.output, { what: `output schema of "${spec.id}"`, useDefaults: false })(output);
+    if ("value" in fitted) return;
+    throw new AppError("invalid_output", `The output of "${spec.id}" does not fit: ${fitted.problem}.`, {
+      hint: `holdfast manifest ${spec.id} shows what it declares.`,
     });
   }
+
+  #fit(schema: object, options: FitOptions): Fit {
+    let fit = this.#fitters.get(schema);
+    if (fit === undefined) {
+      fit = compileSchema(schema, options);
+      this.#fitters.set(schema, fit);
+    }
+    return fit;
+  }
+}
+
+/** Deferred jobs as Ork's tasks return them: a list that is not empty, of objects that name their service and job. */
+function isDeferral(output: Json): boolean {
+  if (typeof output !== "object" || output === null || Array.isArray(output)) return false;
+  const { deferred } = output as { readonly [key: string]: Json };
+  return Array.isArray(deferred) && deferred.length > 0 && deferred.every(isDeferredJob);
+}
+
+function isDeferredJob(job: unknown): boolean {
+  if (typeof job !== "object" || job === null || !("service_type" in job && "job_id" in job)) return false;
+  return typeof job.service_type === "string" && typeof job.job_id === "string";
+}
+
+function declares(schema: Json | undefined, field: string): boolean {
+  if (!isSchema(schema) || !("properties" in schema)) return false;
+  const { properties } = schema;
+  return typeof properties === "object" && properties !== null && Object.hasOwn(properties, field);
+}
+
+function isSchema(schema: Json | undefined): schema is object & Json {
+  return typeof schema === "object" && schema !== null;
 }
 
 function manifestRow(manifest: Manifest): ManifestRow {

@@ -51,6 +51,7 @@ export type ActivationVerdict =
       readonly lost: boolean;
       readonly message: string;
       readonly hint?: string;
+      readonly details?: Json;
     }
   | { readonly how: "aborted"; readonly reason: string };
 

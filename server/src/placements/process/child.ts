@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { type AppError, channelVersion, encodeFrame, FrameDecoder, helloSchema, isAppError } from "@holdfast/protocol";
 import type { ProcessEnd } from "./exit-words.ts";
 import type { Guard } from "./guard.ts";
+import { removeInput } from "./input-folder.ts";
 import { errorReply } from "./replies.ts";
 
 /** What a child process is started with. */
@@ -14,6 +15,12 @@ export interface ChildCommand {
   readonly projectRoot: string;
   /** The whole environment: nothing else is passed on. */
   readonly environment: Readonly<Record<string, string>>;
+  /** A plain command: it may say hello on the channel and need not, and may close it. */
+  readonly plain?: true;
+  /** How long it may take to say hello, where that is longer than usual. */
+  readonly helloMs?: number;
+  /** A file that is this child's only, removed when it is gone. */
+  readonly inputFile?: string;
 }
 
 /** Who hears a child. Set by whoever has it: the pool, then the supervisor of its activation. */
@@ -51,7 +58,7 @@ export class Child {
   readonly #channel: Socket | undefined;
   readonly #decoder = new FrameDecoder();
   readonly #guard: Guard;
-  readonly #projectRoot: string;
+  readonly #start: ChildCommand;
   #unsent: Buffer[] = [];
   #stopped = false;
   #fault: string | undefined;
@@ -63,7 +70,7 @@ export class Child {
   constructor(start: ChildCommand, guard: Guard, listener: ChildListener) {
     this.listener = listener;
     this.#guard = guard;
-    this.#projectRoot = start.projectRoot;
+    this.#start = start;
     const options: SpawnOptions = {
       cwd: start.projectRoot,
       env: { ...start.environment, HOLDFAST_CHANNEL_FD: String(channelFd) },
@@ -89,6 +96,11 @@ export class Child {
 
   get pid(): number {
     return this.#process.pid ?? 0;
+  }
+
+  /** See ChildCommand. */
+  get helloMs(): number | undefined {
+    return this.#start.helloMs;
   }
 
   /** Frames of one turn leave in one write. */
@@ -170,7 +182,7 @@ export class Child {
     this.send({
       jsonrpc: "2.0",
       method: "welcome",
-      params: { version: channelVersion, projectRoot: this.#projectRoot },
+      params: { version: channelVersion, projectRoot: this.#start.projectRoot },
     });
     this.listener.ready();
   }
@@ -195,6 +207,7 @@ export class Child {
 
   /** The channel ends with the process; a process that only closes it can say nothing more, and its body may hang on that. */
   #silent(): void {
+    if (this.#start.plain === true && !this.ready) return;
     setTimeout(() => {
       if (this.#end === undefined) this.fault("It closed its end of the channel.");
     }, silentMs).unref();
@@ -227,6 +240,7 @@ export class Child {
   }
 
   #gone(end: ChildEnd): void {
+    if (this.#start.inputFile !== undefined) removeInput(this.#start.inputFile);
     this.listener.gone(end);
     this.#closed.resolve();
   }

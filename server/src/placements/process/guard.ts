@@ -5,13 +5,16 @@ import { readFileSync } from "node:fs";
 // is stopped, loops, or is a plain command never reads it. The guard is a shell of about 1 MB in a session of its own, so
 // that a terminal's Ctrl-C does not reach it; it is told of each group's start and end over a pipe, and when the pipe
 // closes it kills what is left. A number that the system has given to another process meanwhile is not touched: the start
-// time of the group's leader tells them apart, and while any member lives the number is not given away.
+// time of the group's leader tells them apart, and while any member lives the number is not given away. It removes the
+// node's folder of inputs too.
 
 const script = `
 trap '' INT TERM HUP QUIT TSTP
 groups=' '
+folder=''
 while read -r verb group started; do
   case "$verb" in
+    f) folder="$group\${started:+ $started}" ;;
     +) groups="$groups$group:$started " ;;
     -) case "$groups" in *" $group:"*)
          after="\${groups#*" $group:"}"
@@ -29,6 +32,7 @@ for entry in $groups; do
   fi
   [ "$now" = "$started" ] && kill -s KILL -- "-$group" 2>/dev/null
 done
+[ -n "$folder" ] && command -p rm -rf -- "$folder"
 exit 0
 `;
 
@@ -40,6 +44,7 @@ export class Guard {
   readonly #groups = new Map<number, string>();
   readonly #onUnguarded: () => void;
   readonly #command: string;
+  #folder: string | undefined;
   #shell: ChildProcess | undefined;
   #shellSince = 0;
   #quickDeaths = 0;
@@ -67,6 +72,12 @@ export class Guard {
   /** The group is gone. */
   remove(group: number): void {
     if (this.#groups.delete(group)) this.#tell(`- ${group}\n`);
+  }
+
+  /** A folder of this node's own (absolute, no line ends): removed by the guard when the node has ended, however it ended. */
+  removeAtEnd(folder: string): void {
+    this.#folder = folder;
+    this.#tell(`f ${folder}\n`);
   }
 
   /** Ends the guard; groups that were not removed are killed by it. Resolves when it has ended. */
@@ -101,6 +112,7 @@ export class Guard {
     shell.unref();
     (shell.stdin as unknown as { unref(): void }).unref();
     for (const [group, started] of this.#groups) this.#tell(`+ ${group} ${started}\n`);
+    if (this.#folder !== undefined) this.#tell(`f ${this.#folder}\n`);
   }
 
   #lost(shell: ChildProcess): void {

@@ -1,20 +1,29 @@
 import { Child, type ChildCommand, type ChildListener } from "./child.ts";
 import type { Guard } from "./guard.ts";
+import type { Program } from "./program.ts";
 
 export interface PoolOptions {
-  readonly start: ChildCommand;
+  /** Started ahead from the beginning; others from their first use on. */
+  readonly first: Program;
   readonly guard: Guard;
-  /** Started ahead, with no user code loaded. */
+  /** Of each program: started ahead, with no user code loaded. */
   readonly spareChildren: number;
   /** After this long without use a warm child is ended. */
   readonly idleMs: number;
 }
 
 const sweepMs = 10_000;
+/** Programs of which spares are kept; the least recently used one is forgotten first. */
+const keptPrograms = 4;
 
 interface Idle {
   readonly child: Child;
   readonly since: number;
+}
+
+interface Spares {
+  readonly program: Program;
+  children: Child[];
 }
 
 /** Children that wait for an activation: spares that have loaded no user code, and warm ones kept for the same use. */
@@ -22,7 +31,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #all = new Set<Child>();
   readonly #sweep: NodeJS.Timeout;
-  #spares: Child[] = [];
+  /** By the program's key, the most recently used last. */
+  readonly #spares = new Map<string, Spares>();
   /** The longest idle first. */
   #warm: Idle[] = [];
   #closed = false;
@@ -30,29 +40,41 @@ export class Pool {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#sweep = setInterval(() => this.#endIdle(), sweepMs).unref();
+    this.#remember(options.first);
     this.#refill();
   }
 
   /** Processes that wait, for tests. */
   get waiting(): { readonly spare: number; readonly warm: number } {
-    return { spare: this.#spares.length, warm: this.#warm.length };
+    const spares = [...this.#spares.values()].map(({ children }) => children.length);
+    return { spare: spares.reduce((sum, count) => sum + count, 0), warm: this.#warm.length };
   }
 
   /**
-   * A warm child of the same use, else a spare, else a new one; `listener` is set by the caller at once. Throws what spawn
-   * throws when the system has no room for a process.
+   * A warm child of the same use, else a spare of the program, else a new one; `listener` is set by the caller at once.
+   * Throws what spawn throws when the system has no room for a process.
    */
-  take(useKey: string): Child {
+  take(useKey: string, program: Program): Child {
     const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
     const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
     if (warm !== undefined) {
       warm.wake();
       return warm;
     }
-    const child = this.#spares.shift() ?? this.#startChild();
+    if (program.spare) this.#remember(program);
+    const child = this.#spares.get(program.key)?.children.shift() ?? this.start(program.start());
     child.wake();
     child.useKey = useKey;
     setImmediate(() => this.#refill());
+    return child;
+  }
+
+  /** A new child that is no spare; it belongs to whoever sets its listener, and is killed with the others. */
+  start(command: ChildCommand): Child {
+    const child: Child = new Child(command, this.#options.guard, noListener);
+    child.listener = this.#waitingListener(child);
+    this.#all.add(child);
+    void child.closed.then(() => this.#all.delete(child));
     return child;
   }
 
@@ -75,7 +97,7 @@ export class Pool {
   /** Ends every child that waits, spares too: what they have read of the project may be old. */
   renew(): void {
     this.trim(0);
-    for (const spare of this.#spares.splice(0)) spare.kill();
+    for (const spares of this.#spares.values()) for (const spare of spares.children.splice(0)) spare.kill();
     this.#refill();
   }
 
@@ -92,20 +114,26 @@ export class Pool {
     for (const child of this.#all) child.kill();
   }
 
-  #refill(): void {
-    try {
-      while (!this.#closed && this.#spares.length < this.#options.spareChildren) this.#spares.push(this.#startChild());
-    } catch {
-      // The system has no room for a process now. A spare is only for speed: whoever needs one is told.
+  #remember(program: Program): void {
+    const known = this.#spares.get(program.key);
+    this.#spares.delete(program.key);
+    this.#spares.set(program.key, known ?? { program, children: [] });
+    for (const [key, { children }] of this.#spares) {
+      if (this.#spares.size <= keptPrograms) return;
+      for (const spare of children) spare.kill();
+      this.#spares.delete(key);
     }
   }
 
-  #startChild(): Child {
-    const child: Child = new Child(this.#options.start, this.#options.guard, noListener);
-    child.listener = this.#waitingListener(child);
-    this.#all.add(child);
-    void child.closed.then(() => this.#all.delete(child));
-    return child;
+  #refill(): void {
+    const { spareChildren } = this.#options;
+    try {
+      for (const { program, children } of this.#spares.values()) {
+        while (!this.#closed && children.length < spareChildren) children.push(this.start(program.start()));
+      }
+    } catch {
+      // The system has no room for a process now. A spare is only for speed: whoever needs one is told.
+    }
   }
 
   /** A child that waits has nothing to say. */
@@ -119,7 +147,7 @@ export class Pool {
   }
 
   #forget(child: Child): void {
-    this.#spares = this.#spares.filter((spare) => spare !== child);
+    for (const spares of this.#spares.values()) spares.children = spares.children.filter((spare) => spare !== child);
     this.#warm = this.#warm.filter((idle) => idle.child !== child);
   }
 

@@ -1,16 +1,18 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
 import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silentLog } from "../../log.ts";
 import type { ActivationJob, ActivationListener, Placement, RunningActivation } from "../placement.ts";
 import type { Child } from "./child.ts";
-import { childEnvironment } from "./environment.ts";
 import { Guard } from "./guard.ts";
+import { InputFolder } from "./input-folder.ts";
+import { NoPython } from "./interpreter.ts";
 import type { LogLimits } from "./log-budget.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { Pool } from "./pool.ts";
+import type { Program } from "./program.ts";
+import { Programs } from "./programs.ts";
 import { Supervisor, type SupervisorSettings } from "./supervisor.ts";
 
 export interface ProcessPlacementOptions extends Partial<SupervisorSettings> {
@@ -28,7 +30,9 @@ export interface ProcessPlacementOptions extends Partial<SupervisorSettings> {
   readonly memoryBytes?: number;
   readonly clock?: Clock;
   readonly log?: Logger;
-  /** What children run instead of the SDK's entry: another language's, or a test's. */
+  /** The Python of Python tasks: a path (relative to the root) or a program's name; else it is looked for. */
+  readonly python?: string;
+  /** What TypeScript children run instead of the SDK's entry: a test's. */
   readonly command?: { readonly command: string; readonly args: readonly string[] };
 }
 
@@ -47,6 +51,7 @@ export class ProcessPlacement implements Placement {
   readonly #clock: Clock;
   readonly #guard: Guard;
   readonly #pool: Pool;
+  readonly #programs: Programs;
   readonly #memory = new MemoryWatch();
   readonly #running = new Set<Supervisor>();
   #codeGeneration = 0;
@@ -67,12 +72,15 @@ export class ProcessPlacement implements Placement {
       log.error({}, "The guard of child processes cannot be kept alive; the children are stopped.");
       this.#pool.killAll();
     });
+    this.#programs = new Programs({
+      projectRoot: options.projectRoot,
+      environment: options.environment ?? {},
+      python: options.python,
+      command: options.command,
+      inputs: new InputFolder(this.#guard),
+    });
     this.#pool = new Pool({
-      start: {
-        ...(options.command ?? nodeCommand()),
-        projectRoot: options.projectRoot,
-        environment: childEnvironment(process.env, options.environment ?? {}),
-      },
+      first: this.#programs.first,
       guard: this.#guard,
       spareChildren: options.spareChildren ?? 1,
       idleMs: options.idleMs ?? 60_000,
@@ -90,14 +98,11 @@ export class ProcessPlacement implements Placement {
 
   start(job: ActivationJob, listener: ActivationListener): RunningActivation {
     if (this.free <= 0) throw new Error("The process placement has no free slot.");
-    const { executor } = job.start;
-    if (executor !== "typescript") return notStarted(`Tasks of the executor ${executor} cannot run yet.`, false);
     let child: Child;
     try {
-      child = this.#pool.take(this.#useKey(job));
+      child = this.#childFor(job);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return notStarted(`No process could be started: ${why}`, true);
+      return notStarted(error);
     }
     const supervisor: Supervisor = new Supervisor({
       child,
@@ -141,35 +146,56 @@ export class ProcessPlacement implements Placement {
     await this.#guard.close();
   }
 
-  #keep(child: Child, job: ActivationJob): void {
-    if (child.useKey === this.#useKey(job)) this.#pool.keep(child);
+  /** A command has a process of its own; a module's may be a warm one. */
+  #childFor({ start, task, grants }: ActivationJob): Child {
+    if (start.executor === "process") return this.#pool.start(this.#programs.command(start, task));
+    if (start.executor === "python") throw new NoPython("Python tasks cannot run yet.", "Use another executor.");
+    const program = this.#programs.of(start, task);
+    return this.#pool.take(this.#useKey({ start, grants }, program), program);
+  }
+
+  #keep(child: Child, { start, task, grants }: ActivationJob): void {
+    let useKey: string | undefined;
+    try {
+      useKey = this.#useKey({ start, grants }, this.#programs.of(start, task));
+    } catch {
+      // Its Python is gone meanwhile.
+    }
+    if (child.useKey === useKey) this.#pool.keep(child);
     else child.kill(); // its code has changed meanwhile
   }
 
-  /** Children are used again only for the same definition, grants and code. */
-  #useKey(job: ActivationJob): string {
-    const { source, run } = job.start;
-    const stamp = "module" in source ? fileStamp(join(this.#options.projectRoot, source.module)) : "";
-    return [this.#codeGeneration, run.definition, JSON.stringify(source), stamp, ...job.grants].join("\u0000");
+  /** Children are used again only for the same definition, grants, code and variables, and by the same program. */
+  #useKey({ start, grants }: Pick<ActivationJob, "start" | "grants">, program: Program): string {
+    const { source, run } = start;
+    const stamps = "module" in source ? moduleFiles(source.module).map((file) => this.#stamp(file)) : [];
+    const code = [this.#codeGeneration, run.definition, JSON.stringify(source), ...stamps];
+    return [...code, program.key, ...grants].join("\u0000");
+  }
+
+  /** Tells an edited module from the one that was loaded. What it imports is for `forgetCode`. */
+  #stamp(file: string): string {
+    const stat = statSync(join(this.#options.projectRoot, file), { throwIfNoEntry: false });
+    return stat === undefined ? "" : `${stat.ino}:${stat.size}:${stat.mtimeMs}`;
   }
 }
 
-/** An activation that ended before it began. `lost`: for want of memory or process numbers, which is no fault of the task. */
-function notStarted(message: string, lost: boolean): RunningActivation {
-  const end = { how: "exited", code: null, signal: null, lost, message, ranMs: 0 } as const;
+/** Where a module's code may be: a path as it is, a dotted Python name as a file or as a package. */
+function moduleFiles(module: string): string[] {
+  if (module.includes("/") || /\.[cm]?[jt]sx?$|\.py$/.test(module)) return [module];
+  const path = module.replaceAll(".", "/");
+  return [`${path}.py`, `${path}/__init__.py`];
+}
+
+/**
+ * An activation that ended before it began. For want of memory or process numbers: that is no fault of the task. For want
+ * of a Python: it is.
+ */
+function notStarted(error: unknown): RunningActivation {
+  const why = error instanceof Error ? error.message : String(error);
+  const noPython = error instanceof NoPython;
+  const said = noPython ? { message: why, hint: error.hint } : { message: `No process could be started: ${why}` };
+  const end = { how: "exited", code: null, signal: null, lost: !noPython, ...said, ranMs: 0 } as const;
   const nothing = () => undefined;
   return { ended: Promise.resolve(end), ranMs: 0, abort: nothing, freeze: nothing, thaw: nothing, kill: nothing };
-}
-
-/** Tells an edited module from the one that was loaded. What it imports is for `forgetCode`. */
-function fileStamp(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? "" : `${stat.ino}:${stat.size}:${stat.mtimeMs}`;
-}
-
-/** The SDK's child under this same Node. From source it needs the condition that names our TypeScript files. */
-function nodeCommand(): { readonly command: string; readonly args: readonly string[] } {
-  const entry = fileURLToPath(import.meta.resolve("@holdfast/sdk/child"));
-  const conditions = entry.endsWith(".ts") ? ["--conditions=@holdfast/source"] : [];
-  return { command: process.execPath, args: [...conditions, "--disable-warning=ExperimentalWarning", entry] };
 }

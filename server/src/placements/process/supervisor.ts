@@ -1,7 +1,7 @@
 // Step 4 of 6: the supervisor starts an activation in a child, speaks for the control plane on its channel, keeps its
 // limits, and says how it ended.
 
-import { returnedSchema } from "@holdfast/protocol";
+import { isAppError, returnedSchema } from "@holdfast/protocol";
 import type { Clock } from "../../clock.ts";
 import type {
   ActivationEnd,
@@ -14,6 +14,7 @@ import { RunningClock } from "../running-clock.ts";
 import { ActivationOutput } from "./activation-output.ts";
 import { Calls } from "./calls.ts";
 import type { Child, ChildEnd } from "./child.ts";
+import { CommandRun, say } from "./command-run.ts";
 import { exitWords } from "./exit-words.ts";
 import type { LogLimits } from "./log-budget.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
@@ -52,6 +53,8 @@ export class Supervisor implements RunningActivation {
   readonly #clock: RunningClock;
   readonly #output: ActivationOutput;
   readonly #calls: Calls;
+  /** Speaks for a plain command. */
+  readonly #command: CommandRun | undefined;
   readonly #unwatch: () => void;
   #resolve: (end: ActivationEnd) => void = () => undefined;
   /** Decided before the process is gone; the first decision stands. */
@@ -70,18 +73,23 @@ export class Supervisor implements RunningActivation {
     this.#clock = new RunningClock(it.clock, it.job.remainingMs, () => this.#timeOut());
     this.#output = new ActivationOutput(it.settings.logLimits, (lines) => it.listener.lines(lines));
     this.#calls = this.#makeCalls();
+    this.#command = it.job.start.executor === "process" ? new CommandRun() : undefined;
     const { child, memoryBytes } = it;
     child.listener = {
       ready: () => this.#start(),
       frame: (frame) => this.#frame(frame),
-      output: (stream, bytes) => this.#output.take(stream, bytes),
+      output: (stream, bytes) => {
+        this.#command?.take(stream, bytes);
+        this.#output.take(stream, bytes);
+      },
       gone: (end) => void this.#gone(end),
     };
     this.#unwatch =
       memoryBytes === undefined
         ? () => undefined
         : it.memory.watch(child.pid, memoryBytes, (bytes) => this.#tooLarge(bytes, memoryBytes));
-    if (child.ready) this.#start();
+    if (this.#command !== undefined) this.#begin();
+    else if (child.ready) this.#start();
     else this.#awaitHello();
   }
 
@@ -132,19 +140,26 @@ export class Supervisor implements RunningActivation {
   }
 
   #awaitHello(): void {
+    const helloMs = this.#it.child.helloMs ?? this.#it.settings.helloMs;
     this.#timer = setTimeout(() => {
       if (this.#started || this.#over) return;
       if (this.#frozen) return this.#awaitHello();
-      const message = `The process did not say hello within ${this.#it.settings.helloMs} ms of its start.`;
+      const message = `The process did not say hello within ${helloMs} ms of its start.`;
       this.#verdict ??= { how: "exited", code: null, signal: null, lost: true, message };
       this.#it.child.kill();
-    }, this.#it.settings.helloMs);
+    }, helloMs);
   }
 
-  #start(): void {
+  /** From here on it runs. */
+  #begin(): void {
     clearTimeout(this.#timer);
     this.#started = true;
     if (!this.#frozen) this.#clock.run();
+  }
+
+  /** It has said hello and is told what to run. */
+  #start(): void {
+    this.#begin();
     try {
       this.#it.child.send({ jsonrpc: "2.0", method: "activation.start", params: this.#it.job.start });
     } catch (error) {
@@ -214,11 +229,16 @@ export class Supervisor implements RunningActivation {
       child.kill();
       return;
     }
-    child.send({ jsonrpc: "2.0", method: "activation.abort", params: { nonce: job.start.nonce, reason } });
-    this.#timer = setTimeout(() => {
+    const terminate = () => {
       child.terminate();
       this.#timer = setTimeout(() => child.kill(), settings.termGraceMs);
-    }, settings.abortGraceMs);
+    };
+    // A plain command does not listen to anything but signals.
+    if (!child.ready) terminate();
+    else {
+      child.send({ jsonrpc: "2.0", method: "activation.abort", params: { nonce: job.start.nonce, reason } });
+      this.#timer = setTimeout(terminate, settings.abortGraceMs);
+    }
   }
 
   #tooLarge(bytes: number, maxBytes: number): void {
@@ -234,15 +254,42 @@ export class Supervisor implements RunningActivation {
     // A result that was said before the end is still heard: its acknowledgement decides.
     await this.#calls.idle();
     if (this.#over) return;
-    const verdict = this.#verdict ?? this.#explain(end);
+    this.#clock.stop();
+    const verdict = this.#verdict ?? (await this.#conclude(end));
     if (verdict.how === "exited") this.#output.say("error", verdict.message);
     await this.#output.flush();
     this.#end(verdict);
   }
 
+  /** A plain command's own end says how it went; everybody else has to have said so before. */
+  async #conclude(end: ChildEnd): Promise<ActivationVerdict> {
+    if (this.#command === undefined || end.fault !== undefined) return this.#explain(end);
+    if (end.code !== 0) return this.#command.failed({ code: end.code, signal: end.signal });
+    await this.#output.flush();
+    try {
+      const { listener, clock } = this.#it;
+      const isWanted = () => this.#verdict === undefined;
+      await say({
+        outcome: this.#command.returned(),
+        call: (method, params) => listener.call(method, params),
+        clock,
+        isWanted,
+      });
+      return { how: "settled" };
+    } catch (error) {
+      if (this.#verdict !== undefined) return this.#verdict;
+      if (isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return { how: "refused" };
+      const message = `What the command ended with could not be said: ${error instanceof Error ? error.message : error}`;
+      return { how: "exited", code: end.code, signal: end.signal, lost: false, message };
+    }
+  }
+
   #explain(end: ChildEnd): ActivationVerdict {
     const { code, signal, fault } = end;
-    if (fault === undefined) return { how: "exited", code, signal, ...exitWords(end, this.#it.child.ready) };
+    const { child, job } = this.#it;
+    if (fault === undefined) {
+      return { how: "exited", code, signal, ...exitWords(end, child.ready, job.start.executor) };
+    }
     // Without an exit code and signal it was never a process: the machine's fault.
     const lost = code === null && signal === null;
     const message = lost ? fault : `The process was ended for what it said on the channel. ${fault}`;

@@ -1,0 +1,64 @@
+// Faults to catch: an output that its task did not declare kept and handed on; deferred jobs taken for a plain result, so
+// that what waits for the jobs starts at once; a field of one's own taken for deferred jobs (Ork's defects 9 and 10).
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { defaultRetry, type Json, type TaskSpec } from "@holdfast/protocol";
+import { openMemoryStore } from "../store/memory/memory-store.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { Definitions } from "./definitions.ts";
+
+const definitions = new Definitions({ store: openMemoryStore({ clock: new VirtualClock() }), namespace: "n" });
+
+function taskOf(executor: "typescript" | "python", output?: Json): TaskSpec {
+  return {
+    ...{ kind: "task", id: "load", executor, source: { module: "load.py", export: "main" }, queue: "default" },
+    ...{ priority: 0, retry: defaultRetry, placement: "process", isolation: "pool", reads: [], writes: [] },
+    ...(output !== undefined && { output }),
+  };
+}
+
+const rows = {
+  type: "object",
+  properties: { rows: { type: "array", items: { type: "integer" } } },
+  required: ["rows"],
+};
+
+test("an output that does not fit its declaration is refused, and the message names the path", () => {
+  const python = taskOf("python", rows);
+  definitions.checkOutput(python, { rows: [1, 2] });
+  assert.throws(() => definitions.checkOutput(python, { rows: [1, "2"] }), {
+    code: "invalid_output",
+    message: 'The output of "load" does not fit: rows.1 must be integer.',
+  });
+  assert.throws(() => definitions.checkOutput(python, null), { code: "invalid_output" });
+  definitions.checkOutput(taskOf("python"), null);
+  // What TypeScript bodies return is checked beside them, by the schema itself.
+  definitions.checkOutput(taskOf("typescript", rows), null);
+});
+
+test("deferred jobs are refused by name, and only what are deferred jobs", () => {
+  const job = { service_type: "bigquery", job_id: "j" };
+  const python = taskOf("python");
+  for (const output of [{ deferred: [job] }, { deferred: [job, job], rows: 1 }]) {
+    assert.throws(() => definitions.checkOutput(python, output), {
+      code: "unsupported",
+      message: '"load" returned deferred jobs; waiting for them is not supported yet.',
+    });
+  }
+  const others: Json[] = [
+    { deferred: [] },
+    { deferred: [job, { job_id: "j" }] },
+    { deferred: "later" },
+    [job],
+    "deferred",
+  ];
+  for (const output of others) definitions.checkOutput(python, output);
+  definitions.checkOutput(taskOf("python", { type: "object", properties: { deferred: {} } }), { deferred: [job] });
+});
+
+test("a schema that cannot be used is named", () => {
+  assert.throws(() => definitions.checkOutput(taskOf("python", { type: "no such type" }), 1), {
+    code: "invalid_definition",
+    message: /^The output schema of "load" is no JSON Schema that can be used/,
+  });
+});
