@@ -3,6 +3,9 @@ import { z } from "zod";
 
 // What crosses between the compiler and the process that loads user code.
 
+/** After this the process answers which file has not come to its end. */
+const limitMs = z.number().int().positive();
+
 /** What the process is told, as JSON on its standard input. */
 export const compileRequestSchema = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -12,8 +15,9 @@ export const compileRequestSchema = z.discriminatedUnion("kind", [
     files: z.array(z.string()),
     /** Files that were named one by one: each must export something. */
     named: z.array(z.string()),
+    limitMs,
   }),
-  z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string() }),
+  z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string(), limitMs }),
 ]);
 export type CompileRequest = z.infer<typeof compileRequestSchema>;
 
@@ -29,3 +33,7 @@ export const compileAnswerSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("config"), config: z.json(), problems: z.array(problemSchema) }),
 ]);
 export type CompileAnswer = z.infer<typeof compileAnswerSchema>;
+
+/** A line before the answer: the process begins to load a file. */
+export const compileNoteSchema = z.strictObject({ kind: z.literal("loading"), file: z.string() });
+export type CompileNote = z.infer<typeof compileNoteSchema>;

@@ -1,6 +1,7 @@
 // The process that loads user code to compile it. Told what to do on standard input, it answers on descriptor 3, so that
-// nothing that user code prints can be taken for the answer.
+// nothing that user code prints can be taken for the answer. Before it, a line for each file that it begins to load.
 
+import { writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { relative, sep } from "node:path";
@@ -13,8 +14,9 @@ import {
   positionInStack,
 } from "@holdfast/sdk/definitions";
 import { loadedFiles, registerModuleHook } from "@holdfast/sdk/module-hook";
-import { type CompileAnswer, type CompileRequest, compileRequestSchema } from "./answer.ts";
+import { type CompileAnswer, type CompileNote, type CompileRequest, compileRequestSchema } from "./answer.ts";
 import { inspectExpression } from "./inspect-expression.ts";
+import { unfinishedProblem } from "./unfinished.ts";
 
 enableCompileCache();
 process.setSourceMapsEnabled(true);
@@ -23,18 +25,36 @@ const door = new Socket({ fd: 3, readable: true, writable: true });
 door
   .on("error", () => process.exit(1))
   .on("close", () => process.exit(1))
-  .resume();
+  .resume()
+  // A process in which nothing can happen any more is to notice it.
+  .unref();
 
 // What fails beside the loading, such as a promise that nobody awaits, would end this process without an answer.
 const strays: unknown[] = [];
 process.on("uncaughtException", (error) => strays.push(error));
 const request = await readRequest();
+let loading = request.kind === "config" ? request.file : (request.files[0] ?? request.root);
+let isAnswered = false;
+process.once("beforeExit", () => void answerUnfinished());
+setTimeout(() => void answerUnfinished(), request.limitMs).unref();
 registerModuleHook();
 const read = request.kind === "config" ? await readConfig(request) : await readDefinitions(request);
 await new Promise((resolve) => setImmediate(resolve));
-const answer = withStrays(read, request.kind === "config" ? request.file : (request.files[0] ?? request.root));
-// User code may have left timers and connections behind: they are not waited for.
-door.end(JSON.stringify(answer), () => process.exit(0));
+give(withStrays(read, request.kind === "config" ? request.file : (request.files[0] ?? request.root)));
+
+function give(answer: CompileAnswer): void {
+  if (isAnswered) return;
+  isAnswered = true;
+  // User code may have left timers and connections behind: they are not waited for.
+  door.ref().end(JSON.stringify(answer), () => process.exit(0));
+}
+
+/** The file that is being loaded waits for something that has not come, or that cannot come any more. */
+async function answerUnfinished(): Promise<void> {
+  const problems = [await unfinishedProblem(loading, loadedFiles())];
+  if (request.kind === "config") give({ kind: "config", config: null, problems });
+  else give({ kind: "definitions", manifests: [], loaded: loadedFiles(), problems });
+}
 
 async function readRequest(): Promise<CompileRequest> {
   const chunks: Buffer[] = [];
@@ -125,6 +145,10 @@ type Loaded =
   | { readonly problem: Problem };
 
 async function load(file: string): Promise<Loaded> {
+  loading = file;
+  const note: CompileNote = { kind: "loading", file };
+  // Written at once: the file may never let go of this thread.
+  writeSync(3, `${JSON.stringify(note)}\n`);
   try {
     return { exports: (await import(pathToFileURL(file).href)) as Record<string, unknown> };
   } catch (error) {
@@ -161,6 +185,9 @@ function placeOf(error: Error): { file: string; line: number; column?: number } 
 function loadHint(code: string, error: Error): string {
   if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND")
     return "Install the package, or correct the path of the import.";
+  if (error instanceof ReferenceError && error.message.endsWith("before initialization")) {
+    return "Do files import each other in a circle? Then one runs before the other is complete: move what both use into a third file.";
+  }
   if (error instanceof SyntaxError) return "Correct the syntax, or the name that is imported.";
   return "Code outside of tasks runs when a file is loaded: keep it free of work, and of what only a task may reach.";
 }

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { compileProject } from "./compile.ts";
+import { type Compiled, compileProject } from "./compile.ts";
 import { loadConfig } from "./load-config.ts";
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-compile-"));
@@ -50,6 +50,8 @@ async function gone(pid: string): Promise<void> {
   }
   assert.fail(`process ${pid} is still there`);
 }
+
+const said = (problems: Compiled["problems"]) => problems.map(({ file, line, message }) => [file, line, message]);
 
 const include = ["tasks/**", "workflows/**"];
 
@@ -148,13 +150,10 @@ test("a project without definitions and a file that is not there are problems", 
 test("user code that exits, hangs or leaves things running is ended and explained", async () => {
   const exits = project("exits", { "tasks/a.ts": "process.exit(7);" });
   const exited = await compileProject({ root: exits, include });
-  assert.equal(
-    exited.problems[0]?.message,
-    "The process that loads the project ended with exit code 7 before it was done.",
-  );
+  assert.deepEqual(said(exited.problems), [["tasks/a.ts", 0, "Loading it ended the process with exit code 7."]]);
   const hangs = project("hangs", { "tasks/a.ts": "for (;;) {}" });
   const hung = await compileProject({ root: hangs, include, limitMs: 2_000 });
-  assert.equal(hung.problems[0]?.message, "Loading the project took longer than 2 s.");
+  assert.deepEqual(said(hung.problems), [["tasks/a.ts", 0, "The loading took longer than 2 s."]]);
   const leaves = project("leaves", {
     "tasks/a.ts": `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs"; import { task } from "holdfast";
       writeFileSync("pid", String(spawn("sleep", ["600"], { stdio: "inherit" }).pid));
@@ -164,6 +163,31 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   const left = await compileProject({ root: leaves, include });
   assert.deepEqual(left.problems, []);
   await gone(readFileSync(join(leaves, "pid"), "utf8"));
+});
+
+test("an await that never ends is told with the file and line where it stands, though others import it", async () => {
+  const waits = (wait: string) => ({
+    "tasks/a.ts": 'import { ready } from "../lib/db.ts"; import "../lib/fine.ts"; export const a = ready;',
+    "lib/db.ts": `import "./fine.ts";\nexport const ready = await ${wait};`,
+    "lib/fine.ts": "await Promise.resolve();",
+  });
+  const never = "The file does not come to the end of its loading: an await outside of functions never ends.";
+  // Nothing can happen any more: that is noticed at once, not after a minute.
+  const idle = await compileProject({ root: project("idle", waits("new Promise(() => {})")), include });
+  assert.deepEqual(said(idle.problems), [["lib/db.ts", 2, never]]);
+  const busy = "new Promise(() => setInterval(() => {}, 10))";
+  const late = await compileProject({ root: project("busy", waits(busy)), include, limitMs: 3_000 });
+  assert.deepEqual(said(late.problems), [["lib/db.ts", 2, never]]);
+});
+
+test("files that import each other in a circle are told what to do", async () => {
+  const circle = project("circle", {
+    "tasks/a.ts": 'import { b } from "./b.ts"; export const a = "a"; export const ab = a + b;',
+    "tasks/b.ts": 'import { a } from "./a.ts"; export const b = [a];',
+  });
+  const { problems } = await compileProject({ root: circle, include });
+  assert.equal(problems[0]?.file, "tasks/b.ts");
+  assert.match(problems[0]?.hint ?? "", /import each other in a circle\?/);
 });
 
 test("a process that left the group with the streams open is not waited for", async (t) => {

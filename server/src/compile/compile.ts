@@ -39,8 +39,8 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   const named = options.files === undefined ? [] : [...chosen.files];
   const answer = await runCompileProcess({ kind: "definitions", root, files: [...chosen.files], named }, options);
   if (answer.kind !== "definitions") {
-    const problem = answer.kind === "none" ? answer : { message: "The compile process gave a wrong answer.", hint: "" };
-    return { manifests: [], problems: [{ file: "", line: 0, message: problem.message, hint: problem.hint }], files };
+    const { file, message, hint } = answer.kind === "none" ? answer : wrongAnswer;
+    return { manifests: [], problems: localProblems(root, [{ file, line: 0, message, hint }]), files };
   }
   const manifests = answer.manifests.map((manifest) => ({
     id: manifest.root,
@@ -51,6 +51,9 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   const read = [...files, ...answer.loaded.map((file) => localName(root, file))];
   return { manifests: problems.length > 0 ? [] : manifests, problems, files: [...new Set(read)].sort() };
 }
+
+/** A question about definitions that was answered with a configuration, or the other way round. */
+export const wrongAnswer = { file: "", message: "The compile process gave a wrong answer.", hint: "" };
 
 function tooLarge({ id, manifest }: CompiledManifest): Problem[] {
   const bytes = utf8Bytes(canonicalText(manifest));

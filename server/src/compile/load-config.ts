@@ -1,6 +1,6 @@
 import type { Problem } from "@holdfast/protocol";
 import { findProject, resolveSettings, type Settings, type SettingsSources } from "../config.ts";
-import { localProblems } from "./compile.ts";
+import { localProblems, wrongAnswer } from "./compile.ts";
 import { type CompileProcessOptions, runCompileProcess } from "./process.ts";
 
 export interface LoadConfigOptions extends CompileProcessOptions {
@@ -30,7 +30,6 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   });
   const local = (found: readonly Problem[]): Problem[] => localProblems(place.root, found);
   if (answer.kind === "config") return { settings, problems: local([...answer.problems, ...problems]) };
-  const { message, hint } =
-    answer.kind === "none" ? answer : { message: "The compile process gave a wrong answer.", hint: "" };
+  const { message, hint } = answer.kind === "none" ? answer : wrongAnswer;
   return { settings, problems: local([{ file: place.configFile, line: 0, message, hint }, ...problems]) };
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
-import { type CompileAnswer, type CompileRequest, compileAnswerSchema } from "./answer.ts";
+import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
 
 export interface CompileProcessOptions {
   /** What user code prints while it is loaded. */
@@ -13,20 +13,30 @@ export interface CompileProcessOptions {
 /** How the process ended when it gave no answer. */
 export interface NoAnswer {
   readonly kind: "none";
+  /** The file that was being loaded; "" where none was. */
+  readonly file: string;
   readonly message: string;
   readonly hint: string;
 }
 
+/** What is asked, without how long it may take. */
+type CompileQuestion =
+  | Omit<Extract<CompileRequest, { kind: "definitions" }>, "limitMs">
+  | Omit<Extract<CompileRequest, { kind: "config" }>, "limitMs">;
+
 const entry = fileURLToPath(new URL(`./child${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
 const drainMs = 1_000;
+/** So long before its end the process may say more than that it was ended, as long as user code lets it. */
+const lastWordMs = 2_000;
 const answerBytes = 4 * limits.frameBytes;
 
 /** Runs one compile process: user code in a group and an environment of its own, ended with everything it started. */
 export function runCompileProcess(
-  request: CompileRequest,
+  question: CompileQuestion,
   options: CompileProcessOptions = {},
 ): Promise<CompileAnswer | NoAnswer> {
   const limitMs = options.limitMs ?? 60_000;
+  const request: CompileRequest = { ...question, limitMs: Math.ceil(Math.max(limitMs / 2, limitMs - lastWordMs)) };
   const conditions = entry.endsWith(".ts") ? ["--conditions=@holdfast/source"] : [];
   const child = spawn(process.execPath, [...conditions, entry], {
     cwd: request.root,
@@ -37,7 +47,7 @@ export function runCompileProcess(
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    let ended: NoAnswer | undefined;
+    let ended: Omit<NoAnswer, "file"> | undefined;
     const stop = (message: string, hint: string): void => {
       ended ??= { kind: "none", message, hint };
       endGroup(child);
@@ -45,7 +55,7 @@ export function runCompileProcess(
     const timer = setTimeout(() => {
       const hint =
         "Code outside of tasks runs when a file is loaded: look for an endless loop or an await that never ends.";
-      stop(`Loading the project took longer than ${limitMs / 1_000} s.`, hint);
+      stop(`The loading took longer than ${limitMs / 1_000} s.`, hint);
     }, limitMs);
     child.stdio[3]?.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
@@ -66,7 +76,9 @@ export function runCompileProcess(
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      resolve(ended ?? readAnswer(Buffer.concat(chunks), code, signal));
+      const { file, answer } = splitNotes(Buffer.concat(chunks).toString("utf8"));
+      const read = ended ?? readAnswer(answer, code, signal);
+      resolve(read.kind === "none" ? { ...read, file } : read);
     });
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(JSON.stringify(request));
@@ -80,14 +92,26 @@ function listen(child: ChildProcess, { onOutput }: CompileProcessOptions): void 
   }
 }
 
-function readAnswer(bytes: Buffer, code: number | null, signal: NodeJS.Signals | null): CompileAnswer | NoAnswer {
-  if (bytes.length === 0) {
+/** The answer, "" when there is none, and the file that was loaded last before it. */
+function splitNotes(text: string): { file: string; answer: string } {
+  const lines = text.split("\n");
+  const answer = lines.pop() ?? "";
+  const note = compileNoteSchema.safeParse(lines.length === 0 ? undefined : JSON.parse(lines.at(-1) ?? ""));
+  return { file: note.data?.file ?? "", answer };
+}
+
+function readAnswer(
+  text: string,
+  code: number | null,
+  signal: NodeJS.Signals | null,
+): CompileAnswer | Omit<NoAnswer, "file"> {
+  if (text === "") {
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
     const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
-    return { kind: "none", message: `The process that loads the project ended ${how} before it was done.`, hint };
+    return { kind: "none", message: `Loading it ended the process ${how}.`, hint };
   }
   try {
-    return compileAnswerSchema.parse(JSON.parse(bytes.toString("utf8")));
+    return compileAnswerSchema.parse(JSON.parse(text));
   } catch (error) {
     const why = (error instanceof Error ? error.message : String(error)).slice(0, 2_000);
     return {
