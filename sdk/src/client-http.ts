@@ -53,6 +53,8 @@ interface Question<T> {
 const answerTimeoutMs = 30_000;
 const firstDelayMs = 100;
 const longestDelayMs = 2_000;
+/** What a proxy says while the server behind it is away. */
+const awayStatuses: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
  * A control plane behind HTTP. Every call may be repeated without harm (starting carries an Idempotency-Key), so each is
@@ -196,6 +198,15 @@ export class HttpPlane implements ControlPlane {
 
   #refusal(status: number, value: unknown): AppError {
     const parsed = errorBodySchema.safeParse(value);
+    if (!parsed.success && awayStatuses.has(status)) {
+      throw new AppError(
+        "store_unavailable",
+        `${this.#base.origin} passes on that nobody answers (status ${status}).`,
+        {
+          hint: "What stands before the server answers, the server does not: is it running?",
+        },
+      );
+    }
     if (!parsed.success) {
       return new AppError("internal", `${this.#base.origin} answered with status ${status} and no word of Holdfast.`, {
         hint: "Is it a Holdfast server, or is something in between?",

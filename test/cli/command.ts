@@ -41,7 +41,7 @@ export class Project {
   }
 
   startProgram(program: string, args: readonly string[]): Running {
-    const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_") && name !== "NO_COLOR");
+    const own = Object.entries(process.env).filter(([name]) => !/^(?:HOLDFAST_|npm_|NO_COLOR$)/.test(name));
     // A test's Node is told by its environment that it is one, and would report instead of print.
     const env = Object.fromEntries(own.filter(([name]) => name !== "NODE_TEST_CONTEXT"));
     const child = spawn(program, args, { cwd: this.root, env, stdio: ["ignore", "pipe", "pipe"] });

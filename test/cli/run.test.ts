@@ -33,6 +33,7 @@ test("what init writes is valid, runs, and is not overwritten", { timeout }, asy
   assert.equal(made.code, 0, made.stderr);
   const answer = JSON.parse(made.stdout) as { files: string[] };
   assert.deepEqual(answer.files, [
+    ".gitignore",
     "holdfast.config.ts",
     "package.json",
     "tasks/hello.test.ts",
@@ -68,7 +69,7 @@ test("a run is followed to its end, listed, shown, and its logs and events are r
   assert.match(shown.stdout, /status +succeeded/);
   assert.match(shown.stdout, /✓ act {2}█+ 2\/2/);
   const logs = await project.run("runs", "logs", id.slice(0, 12));
-  assert.match(logs.stdout, /act\[a\] acting a/);
+  assert.match(logs.stdout, /act\[a\] \| acting a/);
   const events = await project.run("runs", "events", id, "--json");
   const { events: list } = JSON.parse(events.stdout) as { events: { number: number }[] };
   assert.deepEqual(
@@ -163,10 +164,10 @@ test("mistakes in definitions are said with their place and end with 2", { timeo
 test("what is typed wrongly is answered with what was likely meant, and ends with 2", { timeout }, async (t) => {
   const project = new Project(t, { "tasks/act.ts": actor });
   const cases: [string[], RegExp][] = [
-    [["rnu"], /Did you mean holdfast run\?/],
-    [["worker"], /There is no command "holdfast worker"/],
-    [["runs", "lst"], /Did you mean holdfast runs list\?/],
-    [["help", "rnu"], /Did you mean holdfast run\?/],
+    [["rnu"], /Did you mean node .*holdfast.js run\?/],
+    [["worker"], /There is no command "worker"/],
+    [["runs", "lst"], /Did you mean node .*holdfast.js runs list\?/],
+    [["help", "rnu"], /Did you mean node .*holdfast.js run\?/],
     [["-C", ".", "runs", "list"], /Flags stand after the command/],
     [["run"], /missing required argument/i],
     [["run", "tasks/act.ts", "--inptu", "1"], /--input/],

@@ -5,24 +5,37 @@ import type { RunningNode, Services } from "../main.ts";
 import { version } from "../version.ts";
 import { findDev } from "./dev-file.ts";
 import { type CommonFlags, openProject } from "./project.ts";
-import { absoluteStore, shownStore } from "./store-address.ts";
+import { absoluteStore, missingStore, shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Somebody to ask: a server, the running `dev`, or the configured store opened by this process. */
 export interface Connection {
   readonly plane: ControlPlane;
+  /** The same for those who follow: it says soon that nobody answers, and they go on asking (patience.ts). */
+  readonly watched: ControlPlane;
   readonly kind: "server" | "dev" | "embedded";
   /** The server's address or the store's. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** As `--server` says, else the running `dev`, else the store itself. `settings`: the project, if it has been opened already. */
+/** As `--server` says, else the running `dev`, else the store itself. `opened`: the project, if it has been opened already. */
 export async function connect(terminal: Terminal, flags: CommonFlags, opened?: Settings): Promise<Connection> {
   const named = namedServer(flags);
   if (named !== undefined) return named;
   const settings = opened ?? (await openProject(terminal, flags));
   return (await runningDev(settings, flags)) ?? (await openEmbedded(settings));
+}
+
+/** For commands that only read: a store that is not there is not made, and reads as an empty one. */
+export async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
+  const named = namedServer(flags);
+  if (named !== undefined) return named;
+  const settings = await openProject(terminal, flags);
+  const missing = missingStore(settings);
+  if (missing === undefined) return connect(terminal, flags, settings);
+  terminal.note(`Nothing has been run in ${settings.root} yet: there is no store at ${missing}.`);
+  return openEmbedded({ ...settings, store: "memory:" });
 }
 
 /** The server that `--server` or HOLDFAST_SERVER names. */
@@ -40,8 +53,15 @@ export async function runningDev(settings: Settings, flags: CommonFlags): Promis
 
 function httpConnection(kind: "server" | "dev", address: string, given: string | undefined): Connection {
   const token = given ?? process.env.HOLDFAST_TOKEN;
-  const plane = new HttpPlane({ server: address, patienceMs: 10_000, ...(token === undefined ? {} : { token }) });
-  return { plane, kind, address, close: async () => undefined };
+  const shared = { server: address, ...(token === undefined ? {} : { token }) };
+  const plane = new HttpPlane({ ...shared, patienceMs: 10_000 });
+  return {
+    plane,
+    watched: new HttpPlane({ ...shared, patienceMs: 1_000 }),
+    kind,
+    address,
+    close: async () => undefined,
+  };
 }
 
 /** What an embedded engine adds to a connection. */
@@ -68,8 +88,10 @@ export async function openEmbedded(
     ...options,
   });
   let node: RunningNode | undefined;
+  const plane = new LocalPlane(services, version);
   return {
-    plane: new LocalPlane(services, version),
+    plane,
+    watched: plane,
     services,
     kind: "embedded",
     address: shownStore(settings.store),

@@ -18,7 +18,7 @@ export async function compilePaths(
   const { root, include } = settings;
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
-  const onOutput = (text: string): void => terminal.note(terminal.colors.dim(text.trimEnd()));
+  const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
   const compiled =
     paths.length === 0
       ? await compileProject({ root, include, onOutput })

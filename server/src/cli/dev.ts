@@ -1,5 +1,3 @@
-import type { TopicEvent } from "@holdfast/protocol";
-import type { ControlPlane } from "@holdfast/sdk/client";
 import { compileProject } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
 import { version } from "../version.ts";
@@ -10,15 +8,21 @@ import { type Hosted, startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { shownStore } from "./store-address.ts";
+import { tell } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
-import { clockText, lengthText } from "./times.ts";
+import { lengthText } from "./times.ts";
 import { SourceWatcher } from "./watching.ts";
 
 const graceMs = 5_000;
 
+interface DevFlags extends CommonFlags, ListenFlags {
+  /** Do not show what bodies write. */
+  readonly quiet?: boolean;
+}
+
 /** `holdfast dev`: server and node on this project's store; definitions follow the files. */
-export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags): Promise<number> {
+export async function dev(terminal: Terminal, flags: DevFlags): Promise<number> {
   const startedMs = performance.now();
   // The control plane is loaded while the configuration is read in another process.
   const [settings] = await Promise.all([openProject(terminal, flags), import("../main.ts")]);
@@ -46,7 +50,8 @@ export async function dev(terminal: Terminal, flags: CommonFlags & ListenFlags):
   const watcher = new SourceWatcher(settings.root, (files) => compiler.changed(files));
   if (watcher.isPartial) terminal.note("The project has too many folders to watch them all.");
   compiler.changed([]);
-  const telling = tell(terminal, connection.plane, interruption.signal);
+  const isQuiet = flags.quiet === true || terminal.json;
+  const telling = tell(terminal, connection.plane, { isQuiet, signal: interruption.signal });
   try {
     await untilAborted(interruption.signal);
     terminal.note("\nStopping. What has not ended goes on at the next start.");
@@ -105,7 +110,7 @@ class Compiler {
     const terminal = this.#terminal;
     const { root, include } = this.#settings;
     const startedMs = performance.now();
-    const onOutput = (text: string): void => terminal.note(terminal.colors.dim(text.trimEnd()));
+    const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
     const { manifests, problems } = await compileProject({ root, include, onOutput });
     this.#hosted.forgetCode();
     if (problems.length > 0) {
@@ -121,35 +126,4 @@ class Compiler {
     else terminal.note(`reloaded ${took}`);
     this.#isFirst = false;
   }
-}
-
-/** A line for each root that begins or ends. */
-async function tell(terminal: Terminal, plane: ControlPlane, signal: AbortSignal): Promise<void> {
-  try {
-    let { last } = await plane.listTopic({ after: "last", waitMs: 0 });
-    while (!signal.aborted) {
-      const page = await plane.listTopic({ after: last, waitMs: 25_000 }, signal);
-      last = page.last;
-      for (const event of page.events) {
-        const said = saidOf[event.type];
-        if (said !== undefined && event.runId === event.rootId) terminal.note(eventLine(terminal, event, said));
-      }
-    }
-  } catch (error) {
-    // The store is closed under the last question.
-    if (!signal.aborted) throw error;
-  }
-}
-
-const saidOf: Readonly<Partial<Record<TopicEvent["type"], "started" | "succeeded" | "failed" | "cancelled">>> = {
-  "run.enqueued": "started",
-  "run.succeeded": "succeeded",
-  "run.failed": "failed",
-  "run.cancelled": "cancelled",
-};
-
-const colorOf = { started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
-
-function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
-  return `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)} ${colors[colorOf[said]](said)}`;
 }

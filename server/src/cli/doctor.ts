@@ -3,12 +3,13 @@ import { randomUUID } from "node:crypto";
 import { isAppError } from "@holdfast/protocol";
 import type { Settings } from "../config.ts";
 import { version } from "../version.ts";
+import { asTyped } from "./command-name.ts";
 import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
 import { exitCodes } from "./failures.ts";
 import { type CommonFlags, openProject } from "./project.ts";
-import { shownStore } from "./store-address.ts";
+import { missingStore, shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 import { lengthText } from "./times.ts";
 
@@ -32,13 +33,18 @@ export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<nu
     findings.push({ what: "config", state: "ok", said: settings.configFile ?? "none: defaults" });
     const dev = await findDev(settings.root);
     findings.push({ what: "dev", state: "ok", said: dev === undefined ? "not running" : dev.url });
-    findings.push(...(await storeFindings(settings)));
+    const missing = missingStore(settings);
+    if (missing === undefined) findings.push(...(await storeFindings(settings)));
+    else {
+      const hint = "The first holdfast run or holdfast dev makes it.";
+      findings.push({ what: "store", state: "ok", said: `${missing} is not there yet`, hint });
+    }
   }
   const { colors } = terminal;
   const signs = { ok: colors.green("✓"), warn: colors.yellow("!"), wrong: colors.red("✗") };
   for (const { what, state, said, hint } of findings) {
     terminal.print(`${signs[state]} ${what.padEnd(12)} ${said}`);
-    if (hint !== undefined) terminal.print(`  ${" ".repeat(12)} ${hint}`);
+    if (hint !== undefined) terminal.print(`  ${" ".repeat(12)} ${asTyped(hint)}`);
   }
   terminal.answer({ version, findings });
   return findings.some(({ state }) => state === "wrong") ? exitCodes.failed : exitCodes.done;

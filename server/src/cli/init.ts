@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { version } from "../version.ts";
+import { asTyped } from "./command-name.ts";
 import { exitCodes, UsageError } from "./failures.ts";
-import { configText, packageText, taskText, testText, tsconfigText } from "./init-files.ts";
+import { configText, ignoreText, packageText, taskText, testText, tsconfigText } from "./init-files.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** `holdfast init [FOLDER]`: config, one task, one test. Overwrites nothing. */
@@ -17,6 +18,7 @@ export function init(terminal: Terminal, folder = "."): number {
     "tasks/hello.ts": taskText,
     "tasks/hello.test.ts": testText,
   };
+  if (!existsSync(join(root, ".gitignore"))) files[".gitignore"] = ignoreText;
   const hasPackage = existsSync(join(root, "package.json"));
   if (!hasPackage)
     files["package.json"] = packageText({ name, holdfast: source ?? `^${version}`, fromClone: clone !== undefined });
@@ -49,13 +51,11 @@ function sayNext(terminal: Terminal, { root, files, clone, hasPackage }: Made): 
   const { colors } = terminal;
   terminal.print(`Made in ${root}:`);
   for (const file of files.toSorted()) terminal.print(`  ${file}`);
-  // From a clone there is no `holdfast` on the PATH: the command as it was typed works as well.
-  const command = clone === undefined ? "npx holdfast" : `node ${join(clone, "bin", "holdfast.js")}`;
   const folder = relative(process.cwd(), root);
   terminal.print("\nNext:");
   if (folder !== "") terminal.print(`  cd ${folder}`);
-  terminal.print(`  ${command} run tasks/hello.ts --input '{"name":"Ada"}'`);
-  terminal.print(`  ${command} dev`);
+  terminal.print(asTyped(`  holdfast run tasks/hello.ts --input '{"name":"Ada"}'`));
+  terminal.print(asTyped("  holdfast dev"));
   terminal.print(colors.dim("\nFor types in the editor and for the test:"));
   if (hasPackage && clone !== undefined) terminal.print(`  npm install zod file:${clone}`);
   else if (hasPackage) terminal.print("  npm install zod holdfast");

@@ -66,7 +66,7 @@ function unknownCommand(command: Command, name: string): UsageError {
   const path = command.parent === null ? "holdfast" : `holdfast ${command.name()}`;
   const nearest = nearestName(name, known);
   const hint = nearest === undefined ? `There are: ${known.join(", ")}.` : `Did you mean ${path} ${nearest}?`;
-  return new UsageError(`There is no command "${path} ${name}".`, hint);
+  return new UsageError(`There is no command "${[...path.split(" "), name].slice(1).join(" ")}".`, hint);
 }
 
 function usageError(error: CommanderError, argv: readonly string[]): UsageError {

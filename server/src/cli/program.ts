@@ -38,6 +38,8 @@ function addProjectCommands(program: Command, carry: Carry): void {
     .option("--key <key>", "a name for the run: the same key follows the same run")
     .option("--id <id>", "which definition, when the file has several")
     .option("--no-wait", "start only, and print the run's id")
+    .option("-q, --quiet", "do not show what tasks write")
+    .addOption(patienceOption())
     .option("--resume", "go on with its unfinished run, if there is one")
     .option("--serve", "serve HTTP meanwhile, and after the end until Ctrl-C")
     .action((target, flags) => carry(async (t) => (await import("./run.ts")).run(t, target, flags), flags));
@@ -58,6 +60,7 @@ function addProjectCommands(program: Command, carry: Carry): void {
 function addServerCommands(program: Command, carry: Carry): void {
   listening(stored(program.command("dev")))
     .description("serve this project and recompile when its files change")
+    .option("-q, --quiet", "do not show what tasks write")
     .action((flags) => carry(async (t) => (await import("./dev.ts")).dev(t, flags), flags));
   listening(stored(program.command("server")))
     .description("serve the configured store: a node and the HTTP interface")
@@ -140,6 +143,13 @@ function listening(command: Command): Command {
 
 function tokenOption(): Option {
   return new Option("--token <token>", "the server's token; better in HOLDFAST_TOKEN, which others cannot see");
+}
+
+function patienceOption(): Option {
+  return new Option(
+    "--patience <duration>",
+    "how long a server or store may be away before this gives up (default 10m)",
+  );
 }
 
 function collect(value: string, before: readonly string[] = []): string[] {

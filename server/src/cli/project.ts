@@ -18,6 +18,11 @@ export interface ListenFlags {
   readonly concurrency?: string;
 }
 
+/** What a command has to repeat to ask the same server; "" where it finds it by itself. */
+export function atServer({ server }: CommonFlags): string {
+  return server === undefined ? "" : ` --server ${server}`;
+}
+
 /** The project that the command is for, looked for from a folder upwards. Throws InvalidProject. */
 export async function openProject(
   terminal: Terminal,
@@ -35,7 +40,7 @@ export async function openProject(
       ...(port === undefined ? {} : { port }),
       ...(concurrency === undefined ? {} : { concurrency }),
     },
-    onOutput: (text) => terminal.note(text.trimEnd()),
+    onOutput: (text) => terminal.relay(text.trimEnd()),
   });
   if (problems.length > 0) throw new InvalidProject(problems);
   return settings;

@@ -116,16 +116,25 @@ export function changeLine(terminal: Terminal, node: TreeNode, at: number): stri
 /** Draws lines over those that it drew before. */
 export class Screen {
   readonly #terminal: Terminal;
-  #drawn = 0;
+  #lines: readonly string[] = [];
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
   draw(lines: readonly string[]): void {
-    const up = this.#drawn === 0 ? "" : `\u001b[${this.#drawn}A`;
     const text = lines.map((line) => `${line}\u001b[K\n`).join("");
-    this.#terminal.write(`${up}\r${text}\u001b[J`);
-    this.#drawn = lines.length;
+    this.#terminal.write(`${this.#up()}\r${text}\u001b[J`);
+    this.#lines = lines;
+  }
+
+  /** Puts a text that stays above what is drawn. */
+  above(text: string): void {
+    const below = this.#lines.map((line) => `${line}\u001b[K\n`).join("");
+    this.#terminal.write(`${this.#up()}\r\u001b[J${text}\n${below}`);
+  }
+
+  #up(): string {
+    return this.#lines.length === 0 ? "" : `\u001b[${this.#lines.length}A`;
   }
 }

@@ -69,6 +69,12 @@ export class RunTree {
     return node;
   }
 
+  /** What a run's body last said of how far it is. */
+  reported(id: string, text: string): void {
+    const node = this.#nodes.get(id);
+    if (node !== undefined) node.progress = text;
+  }
+
   /** Tasks under way. */
   running(): TreeNode[] {
     return [...this.#nodes.values()].filter((node) => node.status === "running" && node.kind === "task");

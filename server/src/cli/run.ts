@@ -21,7 +21,8 @@ import { exitCodes, UsageError } from "./failures.ts";
 import { followRun } from "./following.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
-import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { type FollowFlags, readPatience } from "./patience.ts";
+import { atServer, type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { outcomeText } from "./run-text.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
@@ -30,7 +31,7 @@ import { openTerminalLog } from "./terminal-log.ts";
 const interruptedMs = 3_000;
 const slowStopMs = 1_000;
 
-export interface RunFlags extends CommonFlags, ListenFlags {
+export interface RunFlags extends CommonFlags, ListenFlags, FollowFlags {
   readonly input?: string;
   readonly key?: string;
   readonly id?: string;
@@ -40,6 +41,8 @@ export interface RunFlags extends CommonFlags, ListenFlags {
   readonly resume?: boolean;
   /** Serve HTTP meanwhile, and after the end until interrupted. */
   readonly serve?: boolean;
+  /** Do not show what bodies write. */
+  readonly quiet?: boolean;
 }
 
 /** `holdfast run FILE|ID`: applies, starts, shows progress. Answers the exit code. */
@@ -48,6 +51,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     throw new UsageError("--resume goes on with what was started before.", "Leave out --input and --key.");
   }
   const input = readInput(flags.input);
+  const patienceMs = readPatience(flags);
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption({ patienceMs: interruptedMs });
   const elsewhere = namedServer(flags) ?? (await runningDev(settings, flags));
@@ -66,8 +70,10 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     await engine.work();
     const dim = terminal.colors.dim;
     terminal.note(existing ? `Following run ${run.id}, which was started before.` : dim(`run ${run.id}`));
-    const ended = await followRun(terminal, plane, { run, signal: interruption.signal }).catch((error: unknown) => {
-      throw isAppError(error, "store_unavailable") ? outOfSight(error, run) : error;
+    const isQuiet = flags.quiet === true || terminal.json;
+    const followed = { run, existing, isQuiet, patienceMs, signal: interruption.signal };
+    const ended = await followRun(terminal, engine.connection.watched, followed).catch((error: unknown) => {
+      throw isAppError(error, "store_unavailable") ? outOfSight(error, run, flags) : error;
     });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
@@ -231,13 +237,17 @@ function sayInterrupted(terminal: Terminal, { run, engine, flags }: Interrupted)
 }
 
 function whereItGoesOn(run: RunView, { connection: { kind, address } }: Engine, flags: RunFlags): string {
-  if (kind !== "embedded") return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
+  if (kind !== "embedded")
+    return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}${atServer(flags)}`;
   if (flags.resume === true || flags.key !== undefined) return "It goes on when you give the same command again.";
   return "It goes on at the next start: holdfast dev, or holdfast run with --resume.";
 }
 
 /** What befell is the store's or the server's; the run itself has not failed. */
-function outOfSight(error: AppError, run: RunView): AppError {
-  const hint = `Run ${run.id} has not ended by that: it goes on when the store is back. See it: holdfast runs show ${run.id}`;
+function outOfSight(error: AppError, run: RunView, flags: RunFlags): AppError {
+  const where = atServer(flags);
+  const hint =
+    `Run ${run.id} has not ended by that: it goes on as soon as a server and its store are there. ` +
+    `Look at it then: holdfast runs show ${run.id}${where}, or holdfast runs logs ${run.id} -f${where}`;
   return new AppError(error.code, error.message, { hint, cause: error });
 }

@@ -1,9 +1,10 @@
 import { isEnded, type LogLine, type RunEvent, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
-import { type Connection, connect } from "./connection.ts";
+import { type Connection, connectToRead } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { hearInterruption } from "./interruption.ts";
+import { logText } from "./log-text.ts";
 import type { CommonFlags } from "./project.ts";
 import { treeLines } from "./run-screen.ts";
 import { errorText, valueText } from "./run-text.ts";
@@ -188,16 +189,6 @@ async function readLogs(
   return lines.sort((a, b) => a.at - b.at);
 }
 
-function logText({ colors }: Terminal, line: LogLine, name: string | undefined): string {
-  const from = name === undefined ? "" : `${colors.cyan(oneLine(name))} `;
-  const paint = { error: colors.red, warn: colors.yellow, info: (text: string) => text, debug: colors.dim }[line.level];
-  const text = line.text.split("\n").map(oneLine).join("\n    ");
-  const level = line.level === "info" ? "" : `${line.level} `;
-  const isPlain = line.fields === undefined || line.stream === "progress" || JSON.stringify(line.fields) === "{}";
-  const fields = isPlain ? "" : ` ${colors.dim(JSON.stringify(line.fields))}`;
-  return `${colors.dim(clockText(line.at))} ${from}${paint(`${level}${text}`)}${fields}`;
-}
-
 export interface EventFlags extends CommonFlags {
   readonly follow?: boolean;
   readonly after?: string;
@@ -253,7 +244,7 @@ async function connected(
   flags: CommonFlags,
   act: (connection: Connection) => Promise<number>,
 ): Promise<number> {
-  const connection = await connect(terminal, flags);
+  const connection = await connectToRead(terminal, flags);
   try {
     return await act(connection);
   } finally {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ensureStateFolder, type Settings } from "../config.ts";
 
@@ -8,6 +9,12 @@ export function absoluteStore({ store, root }: Settings): string {
   const file = resolve(root, path);
   if (file.startsWith(resolve(root, ".holdfast"))) ensureStateFolder(root);
   return `sqlite:${file}`;
+}
+
+/** The path of a store in a file that has not been made yet; undefined for every other. */
+export function missingStore({ store, root }: Settings): string | undefined {
+  const path = sqlitePath(store);
+  return path === undefined || existsSync(resolve(root, path)) ? undefined : path;
 }
 
 /** The store's address without its password, for people to read. */

@@ -12,7 +12,7 @@ export function openTerminalLog(terminal: Terminal, level: "warn" | "silent"): L
   const named = process.env.HOLDFAST_LOG;
   if (named !== undefined && named !== "") return openLog(named);
   if (terminal.json) return openLog(level);
-  return openLog(level, { write: (line) => terminal.note(lineText(terminal, line)) });
+  return openLog(level, { write: (line) => terminal.relay(lineText(terminal, line)) });
 }
 
 function lineText({ colors }: Terminal, line: string): string {

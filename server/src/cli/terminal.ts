@@ -1,4 +1,5 @@
 import picocolors from "picocolors";
+import { asTyped } from "./command-name.ts";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -16,8 +17,10 @@ export interface Terminal {
   readonly rows: number;
   /** Lines of an answer. */
   print(text: string): void;
-  /** What people should know and programs need not. Says nothing under --json. */
+  /** What people should know and programs need not; commands in it are shown as they are to be typed. Says nothing under --json. */
   note(text: string): void;
+  /** What user code has written, beside the answers. Says nothing under --json. */
+  relay(text: string): void;
   /** An answer as JSON. */
   answer(value: unknown): void;
   /** Raw text, for drawing. */
@@ -29,6 +32,11 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
   const { stdout, stderr } = process;
   const live = stdout.isTTY === true && !json && process.env.TERM !== "dumb";
   const colored = live && (process.env.NO_COLOR ?? "") === "";
+  const relay = (text: string): void => {
+    if (json) return;
+    const lines = stderr.isTTY === true ? wrapped(text, Math.max(narrowest, stderr.columns ?? 80)) : text;
+    stderr.write(`${lines}\n`);
+  };
   return {
     json,
     live,
@@ -42,11 +50,8 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
     print: (text) => {
       if (!json) stdout.write(`${text}\n`);
     },
-    note: (text) => {
-      if (json) return;
-      const lines = stderr.isTTY === true ? wrapped(text, Math.max(narrowest, stderr.columns ?? 80)) : text;
-      stderr.write(`${lines}\n`);
-    },
+    note: (text) => relay(asTyped(text)),
+    relay,
     answer: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
     },

@@ -1,0 +1,14 @@
+import type { LogLine } from "@holdfast/protocol";
+import { oneLine, type Terminal } from "./terminal.ts";
+import { clockText } from "./times.ts";
+
+/** A line that a body wrote, with its time, the run's name where several are shown, and its level where it is not `info`. */
+export function logText({ colors }: Terminal, line: LogLine, name: string | undefined): string {
+  const from = name === undefined ? "" : `${colors.cyan(oneLine(name))} ${colors.dim("|")} `;
+  const paint = { error: colors.red, warn: colors.yellow, info: (text: string) => text, debug: colors.dim }[line.level];
+  const text = line.text.split("\n").map(oneLine).join("\n    ");
+  const level = line.level === "info" ? "" : `${line.level} `;
+  const isPlain = line.fields === undefined || line.stream === "progress" || JSON.stringify(line.fields) === "{}";
+  const fields = isPlain ? "" : ` ${colors.dim(JSON.stringify(line.fields))}`;
+  return `${colors.dim(clockText(line.at))} ${from}${paint(`${level}${text}`)}${fields}`;
+}

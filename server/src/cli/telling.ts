@@ -1,0 +1,61 @@
+import type { TopicEvent } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
+import { LogTail } from "./log-tail.ts";
+import { logText } from "./log-text.ts";
+import { Patience } from "./patience.ts";
+import type { Terminal } from "./terminal.ts";
+import { clockText } from "./times.ts";
+
+const waitMs = 25_000;
+
+/** What `dev` shows: a line for each root that begins or ends, and what bodies write. Ends when the signal fires. */
+export async function tell(
+  terminal: Terminal,
+  plane: ControlPlane,
+  { isQuiet, signal }: { readonly isQuiet: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  // The control plane's own log tells of a store that is away.
+  const patience = new Patience({ limitMs: Number.POSITIVE_INFINITY, say: () => undefined });
+  const tail = new LogTail({
+    plane,
+    patience,
+    signal,
+    onLine: (line, { name }) => {
+      if (line.stream !== "progress") terminal.relay(logText(terminal, line, name));
+    },
+  });
+  const begin = await patience.ask(() => plane.listTopic({ after: "last", waitMs: 0 }), signal);
+  const following = isQuiet ? undefined : tail.follow(signal);
+  for (let last = begin?.last ?? 0; !signal.aborted; ) {
+    const page = await patience.ask(() => plane.listTopic({ after: last, waitMs }, signal), signal);
+    if (page === undefined) break;
+    last = page.last;
+    for (const event of page.events) {
+      if (!isQuiet) await tailOf(tail, event);
+      const said = saidOf[event.type];
+      if (said !== undefined && event.runId === event.rootId) terminal.note(eventLine(terminal, event, said));
+    }
+  }
+  await following;
+}
+
+/** A body writes from its start to its end, which is when something else is said of its run. */
+async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEvent): Promise<void> {
+  const epoch = typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
+  const run = { id: runId, name, fromEpoch: epoch };
+  if (type === "run.started") tail.open(run);
+  else if (tail.isOpen(run)) await tail.settle(run);
+}
+
+const saidOf: Readonly<Partial<Record<TopicEvent["type"], "started" | "succeeded" | "failed" | "cancelled">>> = {
+  "run.enqueued": "started",
+  "run.succeeded": "succeeded",
+  "run.failed": "failed",
+  "run.cancelled": "cancelled",
+};
+
+const colorOf = { started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
+
+function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
+  return `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)} ${colors[colorOf[said]](said)}`;
+}
