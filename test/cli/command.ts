@@ -17,6 +17,8 @@ export interface Ended {
 /** A folder with files, removed after the test together with every process that was started in it. */
 export class Project {
   readonly root: string;
+  /** The program's file. */
+  readonly command = command;
   readonly #children = new Set<ChildProcess>();
 
   constructor(t: TestContext, files: Readonly<Record<string, string>> = {}) {

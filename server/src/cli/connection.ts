@@ -28,7 +28,7 @@ export async function connect(terminal: Terminal, flags: CommonFlags, opened?: S
 }
 
 /** For commands that only read: a store that is not there is not made, and reads as an empty one. */
-export async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
+async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
   const named = namedServer(flags);
   if (named !== undefined) return named;
   const settings = await openProject(terminal, flags);
@@ -49,6 +49,20 @@ export async function runningDev(settings: Settings, flags: CommonFlags): Promis
   if (flags.store !== undefined || flags.namespace !== undefined) return undefined;
   const dev = await findDev(settings.root);
   return dev === undefined ? undefined : httpConnection("dev", dev.url, flags.token);
+}
+
+/** Carries out a command that only reads. Answers its exit code. */
+export async function connected(
+  terminal: Terminal,
+  flags: CommonFlags,
+  act: (connection: Connection) => Promise<number>,
+): Promise<number> {
+  const connection = await connectToRead(terminal, flags);
+  try {
+    return await act(connection);
+  } finally {
+    await connection.close();
+  }
 }
 
 function httpConnection(kind: "server" | "dev", address: string, given: string | undefined): Connection {

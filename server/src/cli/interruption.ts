@@ -1,7 +1,18 @@
 import { exitCodes } from "./failures.ts";
 
+const outputs = [process.stdout, process.stderr];
+
+/** Whoever read the output may leave, as `head` does: what is written then is lost, and the exit code stays what it is. */
+export function tolerateLeavingReader(): void {
+  for (const output of outputs) {
+    output.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
 /**
- * Fires at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. `stop`: hears no more.
+ * Fires when nobody reads the output any more, and at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. `stop`: hears no more.
  * `patienceMs`: how long what is left may take after the first; whoever is killed then loses nothing (P1).
  */
 export function hearInterruption({ patienceMs }: { readonly patienceMs?: number } = {}): {
@@ -16,10 +27,13 @@ export function hearInterruption({ patienceMs }: { readonly patienceMs?: number 
   };
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of names) process.on(name, hear);
+  const leave = (): void => controller.abort("SIGPIPE");
+  for (const output of outputs) output.on("error", leave);
   return {
     signal: controller.signal,
     stop: () => {
       for (const name of names) process.off(name, hear);
+      for (const output of outputs) output.off("error", leave);
     },
   };
 }

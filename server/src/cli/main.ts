@@ -1,12 +1,14 @@
 import { nearestName } from "@holdfast/protocol";
 import { type Command, CommanderError } from "commander";
 import { exitCodes, reportFailure, UsageError } from "./failures.ts";
+import { tolerateLeavingReader } from "./interruption.ts";
 import { buildProgram } from "./program.ts";
 import { openTerminal } from "./terminal.ts";
 
 /** Carries out a command line (without the program's name) and answers the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;
+  tolerateLeavingReader();
   // What cannot be parsed still says how it wants to be answered.
   const json = argv.includes("--json");
   const program = buildProgram(async (act, flags) => {

@@ -97,21 +97,24 @@ function addRunCommands(program: Command, carry: Carry): void {
     .option("--cursor <cursor>", "go on where a list ended")
     .action((flags) => carry(async (t) => (await import("./runs.ts")).list(t, flags), flags));
   asking(runs.command("show <run>"))
-    .description("show a run and what is below it")
-    .action((id, flags) => carry(async (t) => (await import("./runs.ts")).show(t, id, flags), flags));
+    .description("show a run and, as a tree, what is below it")
+    .option("--all", "also every item of a map")
+    .action((id, flags) => carry(async (t) => (await import("./runs-show.ts")).show(t, id, flags), flags));
   asking(runs.command("cancel <run>"))
     .description("end a run and everything below it")
     .option("--reason <text>", "why, for those who look at it later")
     .action((id, flags) => carry(async (t) => (await import("./runs.ts")).cancel(t, id, flags), flags));
   asking(runs.command("logs <run>"))
     .description("print what a run and those below it wrote")
-    .option("-f, --follow", "go on until the run has ended")
-    .action((id, flags) => carry(async (t) => (await import("./runs.ts")).logs(t, id, flags), flags));
+    .option("-f, --follow", "go on until the run has ended; with --json a line each")
+    .addOption(patienceOption())
+    .action((id, flags) => carry(async (t) => (await import("./runs-history.ts")).logs(t, id, flags), flags));
   asking(runs.command("events <run>"))
     .description("print what happened to a run")
     .option("--after <number>", "only events after this number")
-    .option("-f, --follow", "go on until the run has ended")
-    .action((id, flags) => carry(async (t) => (await import("./runs.ts")).events(t, id, flags), flags));
+    .option("-f, --follow", "go on until the run has ended; with --json a line each")
+    .addOption(patienceOption())
+    .action((id, flags) => carry(async (t) => (await import("./runs-history.ts")).events(t, id, flags), flags));
 }
 
 function common(command: Command): Command {

@@ -1,4 +1,5 @@
 import type { Json, RunError, RunView } from "@holdfast/protocol";
+import { asTyped } from "./command-name.ts";
 import type { Terminal } from "./terminal.ts";
 import { lengthText } from "./times.ts";
 
@@ -18,7 +19,7 @@ export function outcomeText(terminal: Terminal, run: RunView): void {
   }
   const how = run.status === "failed" ? colors.red("Failed") : colors.yellow(`Ended ${run.status}`);
   terminal.note(`${how}${took}.`);
-  if (run.error !== null) terminal.note(errorText(terminal, run.error));
+  if (run.error !== null) terminal.relay(errorText(terminal, run.error));
   terminal.note(colors.dim(`What it wrote: holdfast runs logs ${run.id}`));
 }
 
@@ -29,7 +30,7 @@ export function errorText({ colors }: Terminal, error: RunError): string {
   return [
     `  ${error.message} ${colors.dim(`(${error.code})`)}`,
     ...[...stack.slice(0, shownStackLines), ...more].map((line) => colors.dim(line)),
-    ...(error.hint === undefined ? [] : [`  ${error.hint}`]),
+    ...(error.hint === undefined ? [] : [`  ${asTyped(error.hint)}`]),
   ].join("\n");
 }
 

@@ -43,12 +43,12 @@ export class RunTree {
     this.root = this.#add(root);
   }
 
-  /** Takes in runs as they stand now; parents before their children. */
+  /** Takes in runs as they stand now; parents before their children. What is not below the root is left out. */
   load(runs: readonly RunView[]): void {
     for (const run of runs) {
       const node = this.#nodes.get(run.id);
-      if (node === undefined) this.#add(run);
-      else Object.assign(node, stateOf(run));
+      if (node === undefined && this.#nodes.has(run.parentId ?? "")) this.#add(run);
+      else if (node !== undefined) Object.assign(node, stateOf(run));
     }
   }
 

@@ -23,3 +23,8 @@ export function statusSign({ colors }: Terminal, status: RunStatus): string {
 export function paintStatus({ colors }: Terminal, status: RunStatus, text: string): string {
   return colors[looks[status].color](text);
 }
+
+/** With its sign, without colour. */
+export function statusText(status: RunStatus): string {
+  return `${looks[status].sign} ${status}`;
+}

@@ -4,6 +4,7 @@ import { asTyped } from "./command-name.ts";
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 const narrowest = 40;
+const unlimited = 1_000_000;
 
 /** Where a command writes: answers to stdout, everything else to stderr. */
 export interface Terminal {
@@ -12,7 +13,7 @@ export interface Terminal {
   /** True when a person looks at stdout, so that lines may be drawn again. */
   readonly live: boolean;
   readonly colors: Colors;
-  /** Of stdout; 80 where it is no terminal. */
+  /** Of stdout; where it is no terminal, nothing is cut. */
   readonly columns: number;
   readonly rows: number;
   /** Lines of an answer. */
@@ -23,6 +24,8 @@ export interface Terminal {
   relay(text: string): void;
   /** An answer as JSON. */
   answer(value: unknown): void;
+  /** One of many answers that come one after the other, as JSON on a line of its own. */
+  answerLine(value: unknown): void;
   /** Raw text, for drawing. */
   write(text: string): void;
 }
@@ -42,7 +45,7 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
     live,
     colors: picocolors.createColors(colored),
     get columns() {
-      return stdout.isTTY === true ? Math.max(narrowest, stdout.columns ?? 80) : 80;
+      return stdout.isTTY === true ? Math.max(narrowest, stdout.columns ?? 80) : unlimited;
     },
     get rows() {
       return stdout.isTTY === true ? (stdout.rows ?? 24) : 24;
@@ -54,6 +57,9 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
     relay,
     answer: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    },
+    answerLine: (value) => {
+      if (json) stdout.write(`${JSON.stringify(value)}\n`);
     },
     write: (text) => {
       if (!json) stdout.write(text);

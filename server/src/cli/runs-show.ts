@@ -1,0 +1,84 @@
+import type { RunView } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
+import { connected } from "./connection.ts";
+import { exitCodes } from "./failures.ts";
+import type { CommonFlags } from "./project.ts";
+import { errorText, valueText } from "./run-text.ts";
+import { paintStatus } from "./statuses.ts";
+import type { Terminal } from "./terminal.ts";
+import { agoText } from "./times.ts";
+import { tookText, treeTable, whyText } from "./tree-table.ts";
+
+export interface ShowFlags extends CommonFlags {
+  /** Also the items of a map that have nothing to tell. */
+  readonly all?: boolean;
+}
+
+/** `holdfast runs show RUN`: the run and, as a tree, what is below it. */
+export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<number> {
+  return connected(terminal, flags, async ({ plane }) => {
+    const run = await plane.getRun(id);
+    const tree = run.kind === "task" ? [] : await listBelow(plane, run);
+    terminal.answer({ run, tree });
+    if (terminal.json) return exitCodes.done;
+    const now = Date.now();
+    for (const [name, value] of fieldsOf(terminal, run, now)) {
+      if (value !== null && value !== "") terminal.print(fieldText(terminal, name, value));
+    }
+    if (run.error !== null) terminal.print(`\n${errorText(terminal, run.error)}`);
+    if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
+    return exitCodes.done;
+  });
+}
+
+function fieldsOf(terminal: Terminal, run: RunView, now: number): [string, string | null][] {
+  const { colors } = terminal;
+  return [
+    ["run", run.id],
+    ["part of", run.parentId],
+    ["definition", `${run.definition} ${colors.dim(run.manifestHash.slice(0, 12))}`],
+    ["key", run.key],
+    ["status", paintStatus(terminal, run.status, run.status)],
+    ["why", run.error === null ? whyText(run, now) : null],
+    ["attempt", run.attempt > 1 ? String(run.attempt) : null],
+    ["queue", run.kind === "task" ? run.queue : null],
+    ["created", timeText(run.createdAt, now)],
+    ["started", timeText(run.startedAt, now)],
+    ["ended", timeText(run.endedAt, now)],
+    ["took", tookText(run, now)],
+    ["not before", timeText(run.notBefore, now)],
+    ["expires", timeText(run.expiresAt, now)],
+    ["input", run.input === null ? null : valueText(run.input)],
+    ["output", run.output === null ? null : valueText(run.output)],
+  ];
+}
+
+function fieldText({ colors }: Terminal, name: string, value: string): string {
+  const [first = "", ...more] = value.split("\n");
+  return [`${colors.dim(name.padEnd(11))} ${first}`, ...more.map((line) => `${" ".repeat(12)}${line}`)].join("\n");
+}
+
+function timeText(time: string | null, now: number): string | null {
+  if (time === null) return null;
+  const moment = Date.parse(time);
+  const distance =
+    moment > now ? `in ${agoText(new Date(now).toISOString(), moment).replace(/ ago$/, "")}` : agoText(time, now);
+  return `${new Date(time).toLocaleString("sv-SE")} (${distance})`;
+}
+
+/** Everything below a run, in the order of creation. */
+async function listBelow(plane: ControlPlane, root: RunView): Promise<RunView[]> {
+  const below: RunView[] = [];
+  const inside = new Set([root.id]);
+  let after: string | undefined;
+  do {
+    const { runs, cursor } = await plane.listTree(root.id, after);
+    for (const run of runs) {
+      if (run.parentId === null || !inside.has(run.parentId)) continue;
+      inside.add(run.id);
+      below.push(run);
+    }
+    after = cursor ?? undefined;
+  } while (after !== undefined);
+  return below;
+}
