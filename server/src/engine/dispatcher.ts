@@ -11,6 +11,8 @@ import type { Bell, Loop } from "./loop.ts";
 import type { Membership } from "./membership.ts";
 
 const reconcileRows = 1_000;
+/** A claim of so many is cheap enough for each run; more would only keep the bodies waiting for it. */
+const worthwhileClaimRows = 64;
 /** In polls: how often what the store holds for this member is compared with what it carries out, doubt or no doubt. */
 const reconcilePolls = 10;
 
@@ -31,6 +33,8 @@ export interface DispatcherOptions {
 export class Dispatcher implements Loop, LocalSlots {
   readonly name = "dispatcher";
   readonly #options: DispatcherOptions;
+  /** A part of the slots at a time, so that the store claims for some while the bodies of others run and end. */
+  readonly #claimRows: number;
   readonly #reserved = new Set<string>();
   readonly #idle = new Set<() => void>();
   #active = 0;
@@ -41,6 +45,7 @@ export class Dispatcher implements Loop, LocalSlots {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#claimRows = Math.max(worthwhileClaimRows, Math.ceil(options.concurrency / 4));
     this.#reconciledMs = options.clock.monotonicMs();
   }
 
@@ -50,12 +55,12 @@ export class Dispatcher implements Loop, LocalSlots {
     if (this.#stopping || memberId === undefined) return pollMs;
     const unlookedMs = this.#options.clock.monotonicMs() - this.#reconciledMs;
     if (this.#unsure || unlookedMs > pollMs * reconcilePolls) await this.#reconcile(memberId);
-    const free = this.#free();
-    if (free === 0) return pollMs;
+    const limitRows = Math.min(this.#free(), this.#claimRows);
+    if (limitRows === 0) return pollMs;
     try {
-      const runs = await store.claimRuns({ memberId, namespace, queues, limitRows: free });
+      const runs = await store.claimRuns({ memberId, namespace, queues, limitRows });
       for (const run of runs) this.#carryOut(run, memberId);
-      return runs.length === free && this.#free() > 0 ? 0 : pollMs;
+      return runs.length === limitRows && this.#free() > 0 ? 0 : pollMs;
     } catch (error) {
       if (isAppError(error, "member_gone")) return pollMs;
       this.#unsure = true;

@@ -185,9 +185,14 @@ class InlineActivation implements RunningActivation {
   }
 }
 
-/** User code loads through the one module hook here too; it is registered when the first inline task comes. */
+let hook: Promise<void> | undefined;
+
+/**
+ * User code loads through the one module hook here too. It is registered once, when the first inline task comes: to ask the
+ * loader at each activation costs more than a small body.
+ */
 async function loadUserTask(start: ActivationStart, projectRoot: string): Promise<TaskCode> {
-  const { registerModuleHook } = await import("@holdfast/sdk/module-hook");
-  registerModuleHook();
+  hook ??= import("@holdfast/sdk/module-hook").then(({ registerModuleHook }) => registerModuleHook());
+  await hook;
   return loadTask(start, projectRoot);
 }
