@@ -122,6 +122,7 @@ export const fleetPoints = [
   "sql.claimRuns",
   "sql.insertRuns",
   "sql.recordSteps",
+  "sql.endRoots",
   "sql.lockRunsWithLinks",
   "sql.updateRuns",
   "sql.flipEdges",

@@ -1,8 +1,9 @@
 import type { Expansion, Finish, FinishResult } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
+import { finishKnownRoots } from "./finishing.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import type { SessionPool } from "./session-pool.ts";
-import { settle, settleRoots } from "./settling.ts";
+import { settle } from "./settling.ts";
 
 export interface Ended {
   readonly results: FinishResult[];
@@ -11,19 +12,27 @@ export interface Ended {
 
 /** See `Store.finishActivations`. */
 export async function finishActivations(pool: SessionPool, rows: readonly Finish[], roots: KnownRoots): Promise<Ended> {
-  const ids = idsOf(rows);
-  const settleThese = roots.forget(ids) ? settleRoots : settle;
+  const runs = roots.take(rows);
+  if (runs === undefined) return settleFinishes(pool, rows);
+  const ended = await finishKnownRoots(pool, rows, runs);
+  const others = rows.filter((_, index) => ended[index] === undefined);
+  const settled = await settleFinishes(pool, others);
+  const results = ended.flatMap((result) => result ?? settled.results.shift() ?? []);
+  return { results, topics: ["ended", "events", ...settled.topics] };
+}
+
+async function settleFinishes(pool: SessionPool, rows: readonly Finish[]): Promise<Ended> {
+  if (rows.length === 0) return { results: [], topics: [] };
   const { value, topics } = await pool.transaction((transaction) =>
-    settleThese(transaction, ids, (ledger) => rows.map((row) => ledger.finish(row))),
+    settle(transaction, idsOf(rows), (ledger) => rows.map((row) => ledger.finish(row))),
   );
   return { results: value, topics };
 }
 
 /** See `Store.expandRuns`. */
 export async function expandRuns(pool: SessionPool, rows: readonly Expansion[]): Promise<Ended> {
-  const ids = idsOf(rows);
   const { value, topics } = await pool.transaction((transaction) =>
-    settle(transaction, ids, (ledger) => rows.map((row) => ledger.expand(row))),
+    settle(transaction, idsOf(rows), (ledger) => rows.map((row) => ledger.expand(row))),
   );
   return { results: value, topics };
 }

@@ -1,6 +1,7 @@
 import { AppError } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import { textArray } from "./arrays.ts";
+import { outboxColumns } from "./outbox.ts";
 import { runColumns, type StoredRun, toRun } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 
@@ -53,7 +54,7 @@ const takeText = `
     returning r.*
   ),
   told as (
-    insert into holdfast.outbox (namespace, run_id, root_id, definition, name, number, type, at, data)
+    insert into holdfast.outbox (${outboxColumns})
     select t.namespace, t.id, t.root_id, t.definition, t.name, t.last_event, 'run.started', t.claimed_at,
       '{"attempt":' || t.attempt || ',"epoch":' || t.epoch || ',"member":' || to_json($1::text)::text || '}'
     from taken t

@@ -2,6 +2,7 @@ import { claimed, type NewRun, type RunRow, startingRun } from "../../core/index
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { judgeNames } from "./names.ts";
+import { outboxColumns } from "./outbox.ts";
 import { valueText } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -69,7 +70,7 @@ const insertRootsText = `
     returning id, ord, namespace, kind, definition, name, queue, claimed_by, created_at
   ),
   told as (
-    insert into holdfast.outbox (namespace, run_id, root_id, definition, name, number, type, at, data)
+    insert into holdfast.outbox (${outboxColumns})
     select f.namespace, f.id, f.id, f.definition, f.name, e.number, e.type, f.created_at, e.data
     from fresh f cross join lateral (values
       (1, 'run.enqueued',

@@ -1,25 +1,29 @@
-import type { RunRow } from "../../core/index.ts";
+import type { Finish, RunRow } from "../../core/index.ts";
 
 /** About so many are remembered; a run that is not only costs its look-up. */
 const limitRuns = 50_000;
 
 /**
- * Which runs, of those that were claimed here, have no parent. Nothing hangs on a root, and that never changes, so that its end
- * can do without looking for parents and dependents.
+ * Runs without a parent that were claimed here, as the claim answered them. Nothing hangs on a root, so that its end can be
+ * decided on this image and written if the run still stands as it did then: one statement instead of a transaction.
  */
 export class KnownRoots {
-  readonly #ids = new Set<string>();
+  readonly #runs = new Map<string, RunRow>();
 
   remember(runs: Iterable<RunRow>): void {
     // Runs whose end was not said here are left over; forgetting everything is cheaper than knowing which.
-    if (this.#ids.size >= limitRuns) this.#ids.clear();
-    for (const run of runs) if (run.parentId === null) this.#ids.add(run.id);
+    if (this.#runs.size >= limitRuns) this.#runs.clear();
+    for (const run of runs) if (run.parentId === null && run.claimedBy !== null) this.#runs.set(run.id, run);
   }
 
-  /** Forgets the runs, which are about to end. True when all of them were known to be roots. */
-  forget(ids: readonly string[]): boolean {
-    let known = 0;
-    for (const id of ids) if (this.#ids.delete(id)) known += 1;
-    return known === ids.length;
+  /** Takes out the runs of these activations. Undefined unless each of them ends a run that is known, and no run twice. */
+  take(rows: readonly Finish[]): RunRow[] | undefined {
+    const runs: RunRow[] = [];
+    for (const { runId, epoch, next } of rows) {
+      const run = this.#runs.get(runId);
+      this.#runs.delete(runId);
+      if (run?.epoch === epoch && next.to === "ended") runs.push(run);
+    }
+    return runs.length === rows.length ? runs : undefined;
   }
 }

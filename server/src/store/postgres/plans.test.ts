@@ -6,6 +6,7 @@ import { claimRuns } from "./claim.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { listExpired, listLiveTrees, wakeDue } from "./endings.ts";
 import { insertRoots } from "./enqueue.ts";
+import { endRoots } from "./finishing.ts";
 import { listRuns } from "./listing.ts";
 import { insertLogs } from "./logs.ts";
 import { listOrphans } from "./membership.ts";
@@ -53,6 +54,10 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await lockRunsWithLinks(probe, ids);
   await listOpenEdges(probe, ids);
   await updateRuns(probe, live);
+  await endRoots(
+    probe,
+    live.map((run) => ({ run, number: 3, type: "run.succeeded", at: 0, data: {} })),
+  );
   await recordSteps(
     probe,
     live.map((run) => ({ runId: run.id, epoch: 1, generation: 1, key: "s", value: 1 })),
@@ -131,7 +136,9 @@ test("hot statements visit the same rows beside none and beside 100,000 ended ru
       for (const plans of ["custom", "generic"]) {
         assert.ok(later.get(`claimRuns (${plans})`)?.scans.has("runs_ready"));
         assert.ok(later.get(`claimRunsOfQueues (${plans})`)?.scans.has("runs_ready_in_queue"));
-        assert.deepEqual([...(later.get(`updateRuns (${plans})`)?.scans ?? [])], ["runs_pkey"]);
+        for (const name of ["updateRuns", "endRoots"]) {
+          assert.deepEqual([...(later.get(`${name} (${plans})`)?.scans ?? [])], ["runs_pkey"]);
+        }
       }
     }
   } finally {

@@ -107,9 +107,7 @@ class PostgresStore implements Store {
     admitEnqueue(rows);
     if (rows.length === 0) return [];
     const { results, topics } = await enqueueRuns(this.#pool, rows);
-    for (const result of results) {
-      if (result.outcome === "created" && result.run.claimedBy !== null) this.#roots.remember([result.run]);
-    }
+    this.#roots.remember(results.flatMap((result) => (result.outcome === "created" ? result.run : [])));
     this.#doorbell.ring(topics);
     return results;
   }

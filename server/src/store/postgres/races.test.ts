@@ -55,8 +55,8 @@ test("two nodes that claim at the same time share the runs, and neither waits fo
 test("a finish that comes after the takeover is stale", async () => {
   const world = worldOf(mine);
   const memberId = await world.member();
-  const run = await world.running({}, memberId);
-  const pause = pauses.at("lockRuns");
+  const run = await worldOf(other).running({}, memberId);
+  const pause = pauses.at("lockRunsWithLinks");
   const finishing = world.finish(run, next.success());
   await pause.reached;
   assert.deepEqual(await other.leaveMember({ id: memberId }), { takenBack: 1 });
@@ -68,7 +68,7 @@ test("a finish that comes after the takeover is stale", async () => {
 test("a takeover that comes after the finish finds nothing to take", async () => {
   const world = worldOf(mine);
   const memberId = await world.member();
-  const run = await world.running({}, memberId);
+  const run = await worldOf(other).running({}, memberId);
   const pause = pauses.at("updateRuns");
   const finishing = world.finish(run, next.success());
   await pause.reached;
@@ -80,9 +80,50 @@ test("a takeover that comes after the finish finds nothing to take", async () =>
   assert.equal(await world.status(run.id), "succeeded");
 });
 
+// A run that was claimed here is ended by one statement, on the image that the claim left. The fault: writing it over what
+// came in between, or losing the results of its batch that did not come in between.
+test("of runs that were claimed here, an end that comes after a takeover is stale, and one after a cancel obeys it", async () => {
+  const world = worldOf(mine);
+  const memberId = await world.member();
+  const taken = await world.running({}, memberId);
+  const [ordered, undisturbed] = [await world.running(), await world.running()];
+  const pause = pauses.at("endRoots");
+  const rows = [taken, ordered, undisturbed].map((run) => ({
+    runId: run.id,
+    epoch: run.epoch,
+    ranMs: 5,
+    next: next.success({ by: run.id }),
+  }));
+  const finishing = mine.finishActivations({ rows });
+  await pause.reached;
+  await other.leaveMember({ id: memberId });
+  await worldOf(other).cancel(ordered.id);
+  const step = { runId: undisturbed.id, epoch: 1, generation: 1, key: "s", value: 1 };
+  await other.commitSteps({ rows: [step] });
+  pause.resume();
+  assert.deepEqual(await finishing, [
+    { outcome: "stale_epoch" },
+    { outcome: "finished", status: "cancelled", readied: 0 },
+    { outcome: "finished", status: "succeeded", readied: 0 },
+  ]);
+  assert.equal(await world.status(taken.id), "ready");
+  assert.deepEqual(await world.events(ordered.id), [
+    "run.enqueued",
+    "run.started",
+    "run.cancel_requested",
+    "run.cancelled",
+  ]);
+  const ended = await world.get(undisturbed.id);
+  assert.deepEqual([ended.status, ended.output, ended.ranMs], ["succeeded", { by: undisturbed.id }, 5]);
+  assert.ok(ended.endedAt !== null && ended.endedAt >= (ended.claimedAt ?? ended.createdAt));
+  assert.deepEqual(await mine.finishActivations({ rows: rows.slice(2) }), [
+    { outcome: "repeated", status: "succeeded" },
+  ]);
+});
+
 test("a success that is committed first beats the cancel, and the other way round", async () => {
   const world = worldOf(mine);
-  const run = await world.running();
+  const run = await worldOf(other).running();
   const first = pauses.at("updateRuns");
   const finishing = world.finish(run, next.success());
   await first.reached;

@@ -89,19 +89,6 @@ export async function settle<T>(
   return decideAndWrite(transaction, ledger, decide);
 }
 
-/** As {@link settle}, for runs that are known to be roots: nothing hangs on them. */
-export async function settleRoots<T>(
-  transaction: Transaction,
-  ids: readonly string[],
-  decide: (ledger: Ledger) => T,
-): Promise<Settled<T>> {
-  const rows = await lockRuns(transaction, ids);
-  const ledger = new Ledger(nowOf(rows));
-  ledger.load(rows.map(toRun));
-  ledger.link(ids, { edges: [], rows: [] });
-  return decideAndWrite(transaction, ledger, decide);
-}
-
 /** As {@link settle}, for a ledger whose rows are locked already. */
 export async function decideAndWrite<T>(
   transaction: Transaction,
