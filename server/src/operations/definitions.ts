@@ -21,6 +21,8 @@ export class Definitions {
   readonly #store: Store;
   readonly #namespace: string;
   readonly #manifests = new Map<string, Manifest>();
+  /** The last known current manifest of each definition, by id. */
+  readonly #current = new Map<string, string>();
   readonly #reads = new Map<string, Promise<Manifest>>();
   readonly #fitters = new WeakMap<object, Fit>();
 
@@ -55,6 +57,24 @@ export class Definitions {
     throw new AppError("not_found", `There is no definition "${id}".`, {
       hint: "Apply the file that exports it: holdfast apply PATH.",
     });
+  }
+
+  /**
+   * The hash of a definition's current manifest. What is remembered (`isFresh` false) may have been replaced by now: let the
+   * store compare it, and `forget` it when it was. Throws `not_found`.
+   */
+  async current(id: string): Promise<{ manifestHash: string; isFresh: boolean }> {
+    const known = this.#current.get(id);
+    if (known !== undefined) return { manifestHash: known, isFresh: false };
+    const { manifestHash } = await this.get(id);
+    if (this.#current.size >= keptManifests) this.#current.clear();
+    this.#current.set(id, manifestHash);
+    return { manifestHash, isFresh: true };
+  }
+
+  /** The next `current` of this definition reads it again. */
+  forget(id: string): void {
+    this.#current.delete(id);
   }
 
   /** The manifest of this hash. Throws `not_found`. */

@@ -71,6 +71,27 @@ test("an Idempotency-Key answers what it answered first and refuses another requ
   );
 });
 
+// The fault: a node that starts runs of what was current when it last looked, or refuses what no longer is wrong.
+test("a run is of what is current at its start, also where another node has applied it", async () => {
+  const clock = new VirtualClock();
+  const store = openMemoryStore({ clock });
+  const [here, there] = [serve(store, { clock }), serve(store, { clock })];
+  const taking = (input: object) => {
+    return { ...manifest, definitions: { load: { ...manifest.definitions.load, input } } } as never;
+  };
+  const apply = async (input: object) => (await there.definitions.apply([taking(input)])).definitions[0]?.manifestHash;
+  const first = await apply({ type: "object", required: ["day"] });
+  const { run } = await here.runs.start({ definition: "load", input: { day: "Monday" } });
+  assert.equal((await store.findRun({ id: run.id }))?.manifestHash, first);
+  const second = await apply({ type: "object", required: ["week"] });
+  const { run: later } = await here.runs.start({ definition: "load", input: { week: 7 } });
+  assert.equal((await store.findRun({ id: later.id }))?.manifestHash, second);
+  const third = await apply({ type: "object" });
+  const { run: last } = await here.runs.start({ definition: "load", input: { week: 8 } });
+  assert.equal((await store.findRun({ id: last.id }))?.manifestHash, third);
+  await assert.rejects(here.runs.start({ definition: "load", input: 1 }), { code: "invalid_input" });
+});
+
 test("an id may be shortened as long as it names one run", async () => {
   const { runs } = await open(hourMs);
   const { run } = await runs.start({ definition: "load" });

@@ -8,6 +8,7 @@ import {
   canonicalText,
   type DefinitionSpec,
   defaultQueue,
+  isAppError,
   type Json,
   limits,
   type RunPage,
@@ -76,18 +77,25 @@ export class Runs {
   /** Starts a run, or answers the one that its key or request began before. `requestKey`: the caller's Idempotency-Key. */
   async start(request: StartRun, requestKey?: string): Promise<StartedRun> {
     const { definition } = request;
-    const { manifestHash } = await this.#definitions.get(definition);
-    const spec = await this.#definitions.spec(manifestHash, definition);
     const given: Json = request.input ?? {};
     checkSize(given, definition);
-    const run = this.#newRun(request, spec, manifestHash, this.#definitions.fitInput(spec, given));
-    const row: EnqueueRow = {
-      run,
-      key: request.key === undefined ? null : this.#runKey(request, request.key, given),
-      request: requestKey === undefined ? null : requestUniqueness(requestKey, request),
-      claimFor: null,
-    };
-    return this.#enqueue(row, run.startAfter === null);
+    const id = this.#newId(request);
+    const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
+    const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
+    for (;;) {
+      const { manifestHash, isFresh } = await this.#definitions.current(definition);
+      try {
+        const spec = await this.#definitions.spec(manifestHash, definition);
+        const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash });
+        const row = { run: { ...run, input: this.#definitions.fitInput(spec, given) }, key, request: uniqueRequest };
+        const started = await this.#enqueue({ ...row, claimFor: null, onlyIfCurrent: true }, run.startAfter === null);
+        if (started !== undefined) return started;
+      } catch (error) {
+        // What does not fit a manifest from memory may fit the one that has replaced it.
+        if (isFresh || !isAppError(error, "invalid_input")) throw error;
+      }
+      this.#definitions.forget(definition);
+    }
   }
 
   /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
@@ -161,7 +169,8 @@ export class Runs {
     return row;
   }
 
-  async #enqueue(row: EnqueueRow, mayStartNow: boolean): Promise<StartedRun> {
+  /** Undefined when the row's manifest has been replaced. */
+  async #enqueue(row: EnqueueRow, mayStartNow: boolean): Promise<StartedRun | undefined> {
     const slots = mayStartNow ? this.#slots : undefined;
     const claimFor = slots?.reserve(row.run.id) ?? null;
     let result: EnqueueResult | undefined;
@@ -175,35 +184,10 @@ export class Runs {
     if (result.outcome === "created" && result.run.claimedBy !== null) slots?.adopt(result.run);
     // An insert that is there already may be our own, repeated because its answer was lost, and its claim stands.
     else if (claimFor !== null) slots?.release(row.run.id, result.outcome === "existing");
+    if (result.outcome === "outdated") return undefined;
     if (result.outcome === "created") return { run: runView(result.run), existing: false };
     if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
     throw conflict(result.outcome, row, result.runId);
-  }
-
-  #newRun(request: StartRun, spec: DefinitionSpec, manifestHash: string, input: Json): NewRun {
-    const id = this.#newId(request);
-    return {
-      id,
-      rootId: id,
-      parentId: null,
-      namespace: this.#namespace,
-      kind: spec.kind,
-      definition: spec.id,
-      workflow: null,
-      manifestHash,
-      name: spec.id,
-      item: null,
-      itemIndex: null,
-      key: request.key ?? null,
-      depth: 0,
-      queue: spec.kind === "task" ? spec.queue : defaultQueue,
-      priority: request.priority ?? spec.priority,
-      rule: "all_success",
-      input,
-      startAfter: request.startAfter === undefined ? null : Date.parse(request.startAfter),
-      expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
-      blockedBy: 0,
-    };
   }
 
   #runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {
@@ -220,6 +204,37 @@ export class Runs {
       .digest();
     return rootId(now, hash);
   }
+}
+
+function newRun(args: {
+  id: string;
+  namespace: string;
+  request: StartRun;
+  spec: DefinitionSpec;
+  manifestHash: string;
+}): Omit<NewRun, "input"> {
+  const { id, namespace, request, spec, manifestHash } = args;
+  return {
+    id,
+    rootId: id,
+    parentId: null,
+    namespace,
+    kind: spec.kind,
+    definition: spec.id,
+    workflow: null,
+    manifestHash,
+    name: spec.id,
+    item: null,
+    itemIndex: null,
+    key: request.key ?? null,
+    depth: 0,
+    queue: spec.kind === "task" ? spec.queue : defaultQueue,
+    priority: request.priority ?? spec.priority,
+    rule: "all_success",
+    startAfter: request.startAfter === undefined ? null : Date.parse(request.startAfter),
+    expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
+    blockedBy: 0,
+  };
 }
 
 /** The error for an id that names no run here. */

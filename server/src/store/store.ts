@@ -49,14 +49,20 @@ export interface EnqueueRow {
   readonly request: Uniqueness | null;
   /** Claim it in the same step for this member, if it can start at once and the member is alive. */
   readonly claimFor: string | null;
+  /** Insert it only while the run's manifest is the current one of its definition; else `outdated`. */
+  readonly onlyIfCurrent?: boolean;
 }
 
-/** `created`: with the row as inserted (claimed: status `running`). `existing`: the same key or request came before, or the same id. */
+/**
+ * `created`: with the row as inserted (claimed: status `running`). `existing`: the same key or request came before, or the
+ * same id. `outdated`: nothing of these, and another manifest is current, or none.
+ */
 export type EnqueueResult =
   | { readonly outcome: "created"; readonly run: RunRow }
   | { readonly outcome: "existing"; readonly runId: string }
   | { readonly outcome: "key_conflict"; readonly runId: string }
-  | { readonly outcome: "request_conflict"; readonly runId: string };
+  | { readonly outcome: "request_conflict"; readonly runId: string }
+  | { readonly outcome: "outdated" };
 
 export interface StepRow {
   readonly runId: string;

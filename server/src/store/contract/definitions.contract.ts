@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Manifest } from "@holdfast/protocol";
-import type { ManifestRow } from "../store.ts";
+import type { EnqueueRow, ManifestRow } from "../store.ts";
 import { type Contract, namespace, plain, refused } from "./world.contract.ts";
 
 /** What stores promise about definitions. */
@@ -72,6 +72,33 @@ export function definitionsContract(contract: Contract): void {
       [...ids].sort(),
     );
   });
+
+  // The fault: a run that is there already, and whose caller asks again since the answer was lost, is said to be outdated.
+  contract(
+    "a run that wants its manifest to be current is made only then, and what came before stands",
+    async (world) => {
+      const { store } = world;
+      const onlyIfCurrent = true;
+      const enqueue = (...rows: EnqueueRow[]) => store.enqueueRuns({ rows });
+      const outcomes = async (...rows: EnqueueRow[]) => (await enqueue(...rows)).map(({ outcome }) => outcome);
+      const apply = (hash: string) => store.applyManifests({ namespace, manifests: [manifestRow("ship", hash)] });
+      const row = (manifestHash: string, key?: string) => {
+        const uniqueness = key === undefined ? null : { key, hash: "h", retentionMs: 60_000 };
+        return world.row({ definition: "ship", manifestHash }, { onlyIfCurrent, key: uniqueness });
+      };
+      assert.deepEqual(await outcomes(row("aa")), ["outdated"]);
+      await apply("aa");
+      const [plainRow, keyed] = [row("aa"), row("aa", "order-1")];
+      assert.deepEqual(await outcomes(plainRow, row("bb"), row("aa")), ["created", "outdated", "created"]);
+      assert.deepEqual(await outcomes(keyed, row("bb", "order-2")), ["created", "outdated"]);
+      await apply("bb");
+      const old = row("aa");
+      assert.deepEqual(await outcomes(plainRow, old), ["existing", "outdated"]);
+      assert.deepEqual(await outcomes(row("aa", "order-1"), row("aa", "order-2")), ["existing", "outdated"]);
+      assert.equal(await store.findRun({ id: old.run.id }), undefined);
+      assert.deepEqual(await outcomes({ ...old, onlyIfCurrent: false }, row("bb", "order-2")), ["created", "created"]);
+    },
+  );
 
   contract("a manifest whose text cannot be kept is refused, and the others of its call with it", async ({ store }) => {
     const manifests = [manifestRow("good", "aa"), manifestRow("bad", "bb", "a\u0000b")];

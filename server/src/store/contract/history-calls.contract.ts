@@ -130,6 +130,7 @@ export class CallSource {
         key: this.#chance.likely(0.25) ? name("key") : null,
         request: this.#chance.likely(0.15) ? name("request") : null,
         claimFor: this.#chance.likely(0.3) ? this.#member() : null,
+        onlyIfCurrent: this.#chance.likely(0.1),
       };
     });
     return { verb: "enqueueRuns", args: { rows } };

@@ -6,7 +6,13 @@ import { keyName, requestName } from "./names.ts";
 /** Inserts roots, each judged by its request, then its key, then its id. */
 export function enqueueRuns(memory: Memory, rows: readonly EnqueueRow[]): EnqueueResult[] {
   const now = memory.now();
-  return rows.map((row) => existing(memory, row) ?? create(memory, row, now));
+  return rows.map((row) => existing(memory, row) ?? outdated(memory, row) ?? create(memory, row, now));
+}
+
+function outdated(memory: Memory, { run, onlyIfCurrent = false }: EnqueueRow): EnqueueResult | undefined {
+  if (!onlyIfCurrent) return undefined;
+  const current = memory.definitions.find(run.namespace, run.definition);
+  return current?.manifestHash === run.manifestHash ? undefined : { outcome: "outdated" };
 }
 
 function existing(memory: Memory, { run, key, request }: EnqueueRow): EnqueueResult | undefined {

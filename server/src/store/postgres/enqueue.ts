@@ -1,18 +1,16 @@
 import { claimed, type NewRun, type RunRow, startingRun } from "../../core/index.ts";
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
-import { judgeNames } from "./names.ts";
+import { isOutdatedText, judgeNames } from "./names.ts";
 import { outboxColumns } from "./outbox.ts";
 import { valueText } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
-/** A root that was inserted, with the moment and whether it was claimed in the same step. */
-interface InsertedRoot {
-  readonly id: string;
-  readonly now: number;
-  readonly claimed: boolean;
-}
+/** A root that was inserted, with the moment and whether it was claimed in the same step; or one that is outdated. */
+type InsertedRoot =
+  | { readonly outdated: false; readonly id: string; readonly now: number; readonly claimed: boolean }
+  | { readonly outdated: true; readonly id: string };
 
 /** Inserts roots, whose ids differ, where they are new, claims those that ask for it and can start, and puts down their events. */
 export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<InsertedRoot[]> {
@@ -34,6 +32,7 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
     msArray(rows.map((row) => row.run.expiresAfterMs)),
     textArray(rows.map((row) => row.claimFor)),
     numberArray(rows.map((row) => row.run.depth)),
+    textArray(rows.map((row) => String(row.onlyIfCurrent === true))),
   ]);
 }
 
@@ -41,9 +40,13 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
 const insertRootsText = `
   with given as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[])
+      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[], $17::boolean[])
       with ordinality n(id, namespace, kind, definition, workflow, manifest_hash, name, key, queue, priority, rule, input,
-        start_after, expires_after, claim_for, depth, place)
+        start_after, expires_after, claim_for, depth, only_if_current, place)
+  ),
+  outdated as materialized (
+    select g.id from given g
+    where g.only_if_current and ${isOutdatedText("g")}
   ),
   alive as materialized (
     select m.id from holdfast.members m
@@ -54,6 +57,7 @@ const insertRootsText = `
     select g.*, moment.now, case when g.start_after > moment.now then g.start_after end as wake_at,
       case when g.start_after > moment.now then null else a.id end as claimer
     from given g cross join moment left join alive a on a.id = g.claim_for
+    where g.id not in (select o.id from outdated o)
   ),
   fresh as (
     insert into holdfast.runs (id, root_id, namespace, kind, definition, workflow, manifest_hash, name, key, depth, queue,
@@ -80,7 +84,8 @@ const insertRootsText = `
     where e.number = 1 or f.claimed_by is not null
     order by f.ord, e.number
   )
-  select f.id, f.created_at as now, f.claimed_by is not null as claimed from fresh f`;
+  select false as outdated, f.id, f.created_at as now, f.claimed_by is not null as claimed from fresh f
+  union all select true, o.id, null, null from outdated o`;
 
 /** See `Store.enqueueRuns`. Rows without names take one round trip. */
 export async function enqueueRuns(
@@ -100,7 +105,8 @@ async function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Prom
     const verdicts = await judgeNames(transaction, rows);
     const wanted = rows.filter((_, index) => verdicts[index] === undefined);
     // It travels with the commit; should it fail, the transaction does.
-    const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, wanted);
+    const judged = wanted.map((row) => ({ ...row, onlyIfCurrent: false }));
+    const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, judged);
     insertion.catch(() => undefined);
     return { verdicts, wanted, insertion };
   });
@@ -119,6 +125,7 @@ function created(rows: readonly EnqueueRow[], inserted: readonly InsertedRoot[])
     const root = byId.get(run.id);
     byId.delete(run.id);
     if (root === undefined) return { outcome: "existing", runId: run.id };
+    if (root.outdated) return { outcome: "outdated" };
     const starting = startingRun(run, root.now);
     const isClaimed = root.claimed && claimFor !== null;
     return { outcome: "created", run: isClaimed ? claimed(starting, claimFor, root.now).row : starting };

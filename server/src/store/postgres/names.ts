@@ -73,6 +73,28 @@ export function findKnownIds(db: Runner, ids: readonly string[]): Promise<{ id: 
 
 const knownText = `select r.id from unnest($1::text[]) w(id) join holdfast.runs r on r.id = w.id`;
 
+/** Whether no row of definitions makes the manifest of a given run current. Not of a run that is there: it was when it came. */
+export const isOutdatedText = (given: string): string => `
+  not exists (select 1 from holdfast.definitions d
+    where d.namespace = ${given}.namespace and d.id = ${given}.definition and d.manifest_hash = ${given}.manifest_hash)
+  and not exists (select 1 from holdfast.runs r where r.id = ${given}.id)`;
+
+/** Which of these runs are outdated. */
+export function findOutdated(db: Runner, rows: readonly EnqueueRow[]): Promise<{ id: string }[]> {
+  const runs = rows.flatMap(({ run, onlyIfCurrent }) => (onlyIfCurrent === true ? run : []));
+  if (runs.length === 0) return Promise.resolve([]);
+  return db.run("findOutdated", outdatedText, [
+    textArray(runs.map((run) => run.id)),
+    textArray(runs.map((run) => run.namespace)),
+    textArray(runs.map((run) => run.definition)),
+    textArray(runs.map((run) => run.manifestHash)),
+  ]);
+}
+
+const outdatedText = `
+  select n.id from unnest($1::text[], $2::text[], $3::text[], $4::text[]) n(id, namespace, definition, manifest_hash)
+  where ${isOutdatedText("n")}`;
+
 /** What a row's names decide before anything is inserted; undefined: it may be created. */
 export type Verdict = Exclude<EnqueueResult, { readonly outcome: "created" }> | undefined;
 
@@ -82,14 +104,16 @@ export type Verdict = Exclude<EnqueueResult, { readonly outcome: "created" }> | 
  */
 export async function judgeNames(transaction: Transaction, rows: readonly EnqueueRow[]): Promise<Verdict[]> {
   const names = rows.flatMap((row) => namesOf(row));
-  const [taken, standing, known] = await Promise.all([
+  const [taken, standing, known, late] = await Promise.all([
     takeNames(transaction, names),
     findNames(transaction, names),
     findKnownIds(
       transaction,
       rows.map((row) => row.run.id),
     ),
+    findOutdated(transaction, rows),
   ]);
+  const outdated = new Set(late.map((run) => run.id));
   const ours = new Set(taken.map(placeOf));
   const held = new Map<string, { readonly hash: string; readonly runId: string }>();
   for (const name of standing) {
@@ -100,6 +124,7 @@ export async function judgeNames(transaction: Transaction, rows: readonly Enqueu
   const verdicts = rows.map((row): Verdict => {
     const verdict = judge(row, held, ids);
     if (verdict !== undefined) return verdict;
+    if (row.onlyIfCurrent === true && outdated.has(row.run.id)) return { outcome: "outdated" };
     ids.add(row.run.id);
     for (const name of namesOf(row)) {
       granted.push(name);

@@ -1,5 +1,13 @@
 import type { Json } from "@holdfast/protocol";
-import { claimed, enqueuedData, isClaimable, type LedgerEvent, type RunRow, startingRun } from "../../core/index.ts";
+import {
+  claimed,
+  enqueuedData,
+  isClaimable,
+  type LedgerEvent,
+  type NewRun,
+  type RunRow,
+  startingRun,
+} from "../../core/index.ts";
 import { admitEnqueue } from "../admission.ts";
 import type { EnqueueResult, EnqueueRow, Uniqueness } from "../store.ts";
 import { isMember } from "./claims.ts";
@@ -22,6 +30,7 @@ function enqueueOne(turn: Turn, row: EnqueueRow, events: LedgerEvent[]): Enqueue
   const { run, key, request, claimFor } = row;
   const repeated = findRepeated(turn, row);
   if (repeated !== undefined) return repeated;
+  if (row.onlyIfCurrent === true && isOutdated(db, run)) return { outcome: "outdated" };
   const enqueued = startingRun(run, now);
   const claim = claimAtOnce(turn, enqueued, claimFor);
   const inserted = claim?.row ?? enqueued;
@@ -34,6 +43,19 @@ function enqueueOne(turn: Turn, row: EnqueueRow, events: LedgerEvent[]): Enqueue
   if (request !== null) insertKey(db, { ...requestKey(row), uniqueness: request, runId: run.id, now });
   if (isClaimable(inserted)) turn.ring("ready");
   return { outcome: "created", run: inserted };
+}
+
+/** Not of a run that is there: it was current when it came. */
+function isOutdated(db: Connection, { namespace, definition, manifestHash, id }: NewRun): boolean {
+  const found = db.find(
+    `SELECT 1 FROM definitions WHERE namespace = ? AND id = ? AND manifest_hash = ?
+     UNION ALL SELECT 1 FROM runs WHERE id = ?`,
+    namespace,
+    definition,
+    manifestHash,
+    id,
+  );
+  return found === undefined;
 }
 
 function claimAtOnce({ db, now }: Turn, run: RunRow, memberId: string | null): { row: RunRow; data: Json } | undefined {
