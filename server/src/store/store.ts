@@ -273,8 +273,8 @@ export interface Store {
 
   /**
    * Deletes trees whose root ended longer than `runsMs` ago, with steps and history; logs older than `logsMs`; topic events
-   * older than `runsMs`; and keys that are past their retention and whose run is gone. A tree goes whole: the last one may
-   * pass `limitRows`.
+   * older than `runsMs`; keys that are past their retention and whose run is gone; and members that ended longer than
+   * `runsMs` ago and hold nothing. A tree goes whole: the last one may pass `limitRows`.
    */
   prune(args: { runsMs: number; logsMs: number; limitRows: number }): Promise<{ runs: number; more: boolean }>;
 

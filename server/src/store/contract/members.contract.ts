@@ -203,6 +203,17 @@ function timedContract(contract: Contract): void {
     assert.deepEqual(await world.store.listClaimed({ memberId: id, limitRows: 10 }), []);
   });
 
+  contract("what an ended member still holds is taken over although all that ended is pruned", async (world) => {
+    const [by, id] = [await world.member(), await world.member()];
+    for (let i = 0; i < 3; i++) await world.running({}, id);
+    await world.outlive(by);
+    assert.equal((await world.store.judgeMembers({ by, limitRows: 2 })).taken, 2);
+    await world.pass(20);
+    await world.store.prune({ runsMs: 0, logsMs: 0, limitRows: 100 });
+    assert.equal((await world.store.judgeMembers({ by, limitRows: 2 })).taken, 1);
+    assert.deepEqual(await world.store.listClaimed({ memberId: id, limitRows: 10 }), []);
+  });
+
   contract("a judge never judges itself, and nobody when its own renewals have stopped", async (world) => {
     const [by, other] = [await world.member(), await world.member()];
     const runs = [await world.running({}, by), await world.running({}, other)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Uniqueness } from "../store.ts";
-import { type Contract, created, hourMs, namespace, next, until, type World } from "./world.contract.ts";
+import { type Contract, created, hourMs, namespace, next, refused, until, type World } from "./world.contract.ts";
 
 const all = { runsMs: 0, logsMs: 0, limitRows: 1_000 };
 
@@ -93,6 +93,37 @@ export function pruneContract(contract: Contract): void {
     const later = await world.store.listTopic({ namespace, after: before.last, limitRows: 10 });
     assert.equal(later.events.length, 1);
     assert.ok(later.last > before.last);
+  });
+
+  contract("a member that ended long ago is forgotten, and is still told that it is gone", async (world) => {
+    const [id, by] = [await world.member(), await world.member()];
+    const held = await world.running({}, id);
+    await world.store.leaveMember({ id });
+    await world.pass(20);
+    await world.store.prune({ ...all, runsMs: hourMs });
+    assert.equal((await world.store.listMembers({ namespace })).length, 2, "it ended within the retention");
+    await world.store.prune(all);
+    assert.deepEqual(
+      (await world.store.listMembers({ namespace })).map((member) => member.id),
+      [by],
+    );
+    assert.equal(await world.store.renewMember({ id, leaseMs: hourMs }), false);
+    await refused(world.claim(id), "member_gone");
+    await refused(world.store.judgeMembers({ by: id, limitRows: 10 }), "member_gone");
+    assert.equal((await world.enqueue({}, { claimFor: id })).status, "ready");
+    assert.deepEqual(await world.store.leaveMember({ id }), { takenBack: 0 });
+    // Whoever joins under its id is somebody new, to whom nothing belongs that it held.
+    const again = await world.store.joinMember({ id, kind: "node", name: "again", namespace, leaseMs: hourMs });
+    assert.equal(again.endedAt, null);
+    assert.deepEqual(await world.store.listClaimed({ memberId: id, limitRows: 10 }), []);
+    assert.deepEqual(await world.finish(held, next.success()), { outcome: "stale_epoch" });
+  });
+
+  contract("a member that lives stays, however old", async (world) => {
+    const id = await world.member();
+    await world.pass(20);
+    await world.store.prune(all);
+    assert.equal(await world.store.renewMember({ id, leaseMs: hourMs }), true);
   });
 
   for (const kind of ["key", "request"] as const) {

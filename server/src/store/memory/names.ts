@@ -11,8 +11,8 @@ interface KeptName {
 export class UniqueNames {
   readonly #names = new Map<string, KeptName>();
   readonly #byRetention = new Heap<{ readonly name: string; readonly until: number }>((a, b) => a.until < b.until);
-  /** Names past their retention whose run is still there. */
-  #overdue: string[] = [];
+  /** Names past their retention, by their run that is still there. */
+  readonly #overdue = new Map<string, string[]>();
 
   find(name: string): KeptName | undefined {
     return this.#names.get(name);
@@ -24,18 +24,19 @@ export class UniqueNames {
     this.#byRetention.push({ name, until });
   }
 
-  /** Forgets the names that hold no longer. */
-  prune(now: number, isThere: (runId: string) => boolean): void {
+  /** Forgets the names that hold no longer. `removed`: runs that are there no more since the last call. */
+  prune(now: number, removed: readonly string[], isThere: (runId: string) => boolean): void {
+    for (const runId of removed) {
+      for (const name of this.#overdue.get(runId) ?? []) this.#names.delete(name);
+      this.#overdue.delete(runId);
+    }
     for (let top = this.#byRetention.top; top !== undefined && top.until < now; top = this.#byRetention.top) {
       this.#byRetention.pop();
-      this.#overdue.push(top.name);
+      const runId = this.#names.get(top.name)?.runId;
+      if (runId === undefined) continue;
+      if (isThere(runId)) this.#overdue.set(runId, [...(this.#overdue.get(runId) ?? []), top.name]);
+      else this.#names.delete(top.name);
     }
-    this.#overdue = this.#overdue.filter((name) => {
-      const kept = this.#names.get(name);
-      if (kept !== undefined && isThere(kept.runId)) return true;
-      this.#names.delete(name);
-      return false;
-    });
   }
 }
 

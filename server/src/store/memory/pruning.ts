@@ -22,6 +22,11 @@ export function prune(
   memory.logs.forgetRuns(ids);
   memory.events.forgetTopics(now - runsMs);
   memory.logs.forgetLines(now - logsMs);
-  memory.names.prune(now, (runId) => memory.runs.find(runId) !== undefined);
+  memory.names.prune(now, ids, (runId) => memory.runs.find(runId) !== undefined);
+  // What a member holds that ended is still to be taken over.
+  for (const { id, endedAt } of memory.members.values()) {
+    if (endedAt === null || endedAt >= now - runsMs || memory.runs.claimedBy(id).length > 0) continue;
+    memory.members.delete(id);
+  }
   return { runs, more: past.length > roots.length };
 }

@@ -21,45 +21,37 @@ export async function listRuns(db: Runner, filter: RunFilter): Promise<{ runs: R
   return { runs: page.map(toRun), cursor: rows.length > page.length && last !== undefined ? String(last.ord) : null };
 }
 
-const liveStatuses = runStatuses.filter((status) => !isEnded(status));
-
 /**
- * The statement for a filter: which index serves depends on what is asked. Only these shapes exist; values are parameters,
- * added to `parameters`.
+ * The statement for a filter: a page of each status and kind of run that is asked for, each from the index that holds just
+ * those in their order. Only these shapes exist; values are parameters, added to `parameters`.
  */
 function listText(filter: RunFilter, parameters: Parameter[]): string {
   const given = (value: Parameter) => `$${parameters.push(value)}`;
   const conditions = ["r.namespace = $1", "r.ord < $2"];
+  const statuses = [...new Set(filter.statuses ?? runStatuses)];
   if (filter.definition !== undefined) conditions.push(`r.definition = ${given(filter.definition)}`);
-  if (filter.rootsOnly) conditions.push("r.parent_id is null");
-  const statuses = filter.statuses === undefined ? undefined : [...new Set(filter.statuses)];
   if (filter.parentId !== undefined) {
     conditions.push(`r.parent_id = ${given(filter.parentId)}`);
-    if (statuses !== undefined) conditions.push(`r.status = any(${given(textArray(statuses))}::text[])`);
+    if (filter.rootsOnly) conditions.push("r.parent_id is null");
+    if (filter.statuses !== undefined) conditions.push(`r.status = any(${given(textArray(statuses))}::text[])`);
     return pageText(conditions);
   }
-  // What the index by status has: live runs, and those that ended otherwise than well when nothing else is asked for.
-  const isWithoutSuccess = statuses !== undefined && !statuses.includes("succeeded");
-  const byStatus = isWithoutSuccess ? statuses : (statuses ?? liveStatuses).filter((status) => !isEnded(status));
-  const pages = [byStatusText(conditions, given(textArray(byStatus)))];
-  if (!isWithoutSuccess) {
-    const ended = [...conditions, "r.ended_at is not null"];
-    if (statuses !== undefined) ended.push(`r.status = any(${given(textArray(statuses))}::text[])`);
-    pages.push(...endedTexts(filter, ended));
+  const live = given(textArray(statuses.filter((status) => !isEnded(status))));
+  const roots = filter.rootsOnly ? ["r.parent_id is null"] : [];
+  const pages = [pageOfEachText(live, [...conditions, ...roots, "r.ended_at is null"])];
+  const ended = given(textArray(statuses.filter(isEnded)));
+  // Opens the indexes over all definitions or those by definition; see the migration.
+  const opening = filter.definition === undefined ? "r.depth is not null" : "r.name is not null";
+  for (const kind of filter.rootsOnly ? ["is null"] : ["is null", "is not null"]) {
+    const kindOf = [...conditions, `r.parent_id ${kind}`, "r.ended_at is not null", opening];
+    pages.push(pageOfEachText(ended, kindOf));
   }
   return `select * from (${pages.map((page) => `(${page})`).join(" union all ")}) t order by t.ord desc limit $3`;
 }
 
-function endedTexts(filter: RunFilter, conditions: readonly string[]): string[] {
-  if (filter.definition !== undefined) return [pageText(conditions)];
-  // Opens the indexes over all definitions; see the migration.
-  const all = [...conditions, "r.depth is not null"];
-  if (filter.rootsOnly) return [pageText(all)];
-  return [pageText([...all, "r.parent_id is null"]), pageText([...all, "r.parent_id is not null"])];
-}
-
-function byStatusText(conditions: readonly string[], statuses: string): string {
-  const page = pageText([...conditions, "r.status = s.status", "r.status <> 'succeeded'"]);
+/** A page of each status of a parameter. */
+function pageOfEachText(statuses: string, conditions: readonly string[]): string {
+  const page = pageText([...conditions, "r.status = s.status"]);
   return `select t.* from unnest(${statuses}::text[]) s(status) cross join lateral (${page}) t`;
 }
 

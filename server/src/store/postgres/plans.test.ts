@@ -17,7 +17,7 @@ import { updateRuns } from "./run-rows.ts";
 import { plannerSettings } from "./session.ts";
 import { listOpenEdges, lockRuns, lockRunsWithLinks } from "./settling.ts";
 import { recordSteps } from "./steps.ts";
-import { listEvents, listTopic, moveEvents } from "./topics.ts";
+import { listTopic, moveEvents, selectEvents, selectTopic } from "./topics.ts";
 
 // The fault that this must catch: a hot statement that reads ended runs. It is carried out beside none and beside 100,000 of
 // them, right after they ended (dead entries everywhere, old statistics) and after a vacuum, planned with and without its
@@ -75,8 +75,9 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await findRun(probe, ids[0] ?? "");
   await listTree(probe, { rootId: ids[0] ?? "", limitRows: 10 });
   await findScopes(probe, [{ parentId: ids[0] ?? "", names: ["a"] }]);
-  await listEvents(probe, { runId: ids[0] ?? "", after: 0, limitRows: 10 });
-  await listTopic(probe, { namespace: "shop", after: 0, limitRows: 10 });
+  const days = { from: Date.now() - 86_400_000, until: Date.now() + 86_400_000 };
+  await selectEvents(probe, { runId: ids[0] ?? "", after: 0, limitRows: 10, ...days });
+  await selectTopic(probe, { namespace: "shop", after: 0, limitRows: 10 });
   const visits = new Map(probe.names.map((name) => [name, probe.of(name)]));
   const filter = { namespace: "shop", rootsOnly: true, limitRows: 5 };
   for (const [name, more] of Object.entries({
@@ -85,6 +86,11 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
     ready: { statuses: ["ready", "running"] },
     definition: { definition: "nightly" },
     everything: { rootsOnly: false },
+    // Nobody of these is there, however many there are of the one and of the other.
+    "failed of what never fails": { definition: "ship", statuses: ["failed"], rootsOnly: false },
+    "succeeded of what always fails": { definition: "sink", statuses: ["succeeded"], rootsOnly: false },
+    "roots of what others call": { definition: "part" },
+    "skipped roots": { statuses: ["skipped"] },
   } as const)) {
     await listRuns(probe, { ...filter, ...more });
     visits.set(`listRuns: ${name}`, probe.of("listRuns"));
@@ -92,16 +98,22 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   return visits;
 }
 
-/** Runs that have gone through all their states, so that every index has seen them come and go. */
+/**
+ * Runs that have gone through all their states, so that every index has seen them come and go: roots that succeeded, roots
+ * that failed, and below a parent some that succeeded and some that were skipped.
+ */
 async function endMany(): Promise<void> {
   await database.sql.unsafe(`
-    insert into holdfast.runs (id, root_id, namespace, kind, definition, manifest_hash, name, depth, queue, priority, rule,
-      status, generation, attempt, epoch, losses, takeovers, blocked_by, upstream_succeeded, upstream_failed, upstream_skipped,
-      open_children, children_succeeded, children_failed, children_skipped, ran_ms, last_event, created_at)
-    select 'old' || n, 'old' || n, 'shop', 'task', 'ship', 'h', 'ship', 0, 'default', 0, 'all_success', 'ready', 1, 1, 0, 0, 0,
+    insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, manifest_hash, name, depth, queue, priority,
+      rule, status, generation, attempt, epoch, losses, takeovers, blocked_by, upstream_succeeded, upstream_failed,
+      upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, ran_ms, last_event, created_at)
+    select 'old' || n, 'old' || n / 4 * 4, case when n % 4 > 1 then 'old' || n / 4 * 4 end, 'shop', 'task',
+      (array['ship', 'sink', 'part', 'part'])[1 + n % 4], 'h', n, n % 4 / 2, 'default', 0,
+      'all_success', 'ready', 1, 1, 0, 0, 0,
       0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1
     from generate_series(1, ${endedRuns}) n;
-    update holdfast.runs set status = 'succeeded', ended_at = holdfast.clock_ms(), epoch = 1, last_event = 3
+    update holdfast.runs set ended_at = holdfast.clock_ms(), epoch = 1, last_event = 3,
+      status = case when definition = 'sink' then 'failed' when id like '%3' then 'skipped' else 'succeeded' end
     where id like 'old%'`);
 }
 
@@ -141,6 +153,30 @@ test("hot statements visit the same rows beside none and beside 100,000 ended ru
         }
       }
     }
+  } finally {
+    sql.release();
+  }
+});
+
+test("the events of a run are looked for in the partitions of its time alone, a topic's in none when there is nothing new", async () => {
+  const dayMs = 86_400_000;
+  const today = Math.floor(Date.now() / dayMs) * dayMs;
+  for (let back = 1; back <= 30; back++) {
+    const from = today - back * dayMs;
+    await database.sql.unsafe(`create table holdfast.events_back${back} partition of holdfast.events
+      for values from (${from}) to (${from + dayMs})`);
+  }
+  const sql = await database.sql.reserve();
+  try {
+    await sql.unsafe(plannerSettings);
+    const probe = new PlanProbe(sql);
+    const runId = live[0]?.id ?? "";
+    await selectEvents(probe, { runId, after: 0, limitRows: 10, from: today - dayMs, until: today + dayMs - 1 });
+    const old = [...probe.of("selectEvents").scans].filter((scan) => /back/.test(scan));
+    assert.ok(old.length > 0 && old.every((scan) => scan.startsWith("events_back1_")), old.join(", "));
+    await listTopic(probe, { namespace: "shop", after: 0, limitRows: 10 });
+    assert.deepEqual([...probe.of("findTopic").scans], ["topics_pkey"]);
+    assert.ok(!probe.names.includes("selectTopic"));
   } finally {
     sql.release();
   }

@@ -57,6 +57,7 @@ test("pruning drops old partitions whole and keeps the history of runs that are 
   await database.sql.unsafe(`
     update holdfast.events set at = ${oldDay} where run_id in ('${waiting.id}', '${ended.id}');
     update holdfast.logs set written_at = ${oldDay};
+    update holdfast.runs set created_at = ${oldDay} where id in ('${waiting.id}', '${ended.id}');
     update holdfast.runs set ended_at = ${oldDay} where id = '${ended.id}'`);
   const result = await store.prune({ runsMs: 3_600_000, logsMs: 3_600_000, limitRows: 100 });
   assert.deepEqual(result, { runs: 1, more: false });

@@ -6,9 +6,6 @@ import type { SessionPool } from "./session-pool.ts";
 // What is past its retention is hidden at once by the floors in `meta`, by the absence of its run; its rows go with their
 // partition. Rows of runs are deleted, in batches.
 
-/** Members that have ended stay listed for a day. */
-const memberMs = 86_400_000;
-
 interface Floors {
   readonly now: number;
   readonly topic_floor: number;
@@ -68,14 +65,21 @@ const deleteNamesText = `
     select k.ctid from holdfast.names k where k.run_gone and k.retained_until < (select holdfast.clock_ms())
     order by k.retained_until limit $1 for update of k skip locked))`;
 
-/** Deletes members that ended long ago and hold nothing. */
-export function deleteMembers(db: Runner, endedMs: number): Promise<unknown> {
-  return db.run("deleteMembers", deleteMembersText, [Math.ceil(endedMs)]);
+/** Deletes members that ended longer than `endedMs` ago and hold nothing; answers how many. */
+export function deleteMembers(db: Runner, endedMs: number, limitRows: number): Promise<{ members: number }[]> {
+  return db.run("deleteMembers", deleteMembersText, [Math.ceil(endedMs), limitRows]);
 }
 
+// What a member holds that ended is still to be taken over, and is found through its row.
 const deleteMembersText = `
-  delete from holdfast.members m where m.ended_at < (select holdfast.clock_ms()) - $1::bigint
-    and not exists (select 1 from holdfast.runs r where r.claimed_by = m.id)`;
+  with gone as (
+    delete from holdfast.members m where m.ctid = any (array(
+      select e.ctid from holdfast.members e
+      where e.ended_at is not null and e.ended_at < (select holdfast.clock_ms()) - $1::bigint
+        and not exists (select 1 from holdfast.runs r where r.claimed_by = e.id)
+      order by e.ended_at limit $2 for update of e skip locked))
+    returning 1)
+  select count(*) as members from gone`;
 
 /** See `Store.prune`. */
 export async function prune(
@@ -85,9 +89,9 @@ export async function prune(
   const [floors] = await raiseFloors(pool, runsMs, logsMs);
   const [deleted] = await deleteTrees(pool, runsMs, limitRows);
   await deleteNames(pool, limitRows);
-  await deleteMembers(pool, Math.max(memberMs, runsMs));
+  const [gone] = await deleteMembers(pool, runsMs, limitRows);
   if (floors !== undefined) await tendPartitions(pool, floors);
-  return { runs: deleted?.runs ?? 0, more: deleted?.more ?? false };
+  return { runs: deleted?.runs ?? 0, more: deleted?.more === true || gone?.members === limitRows };
 }
 
 async function tendPartitions(pool: SessionPool, floors: Floors): Promise<void> {

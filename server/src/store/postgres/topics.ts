@@ -75,18 +75,46 @@ export async function listEvents(
   db: Runner,
   { runId, after, limitRows }: { runId: string; after: number; limitRows: number },
 ): Promise<RunEvent[]> {
-  return (await db.run<StoredEvent>("listEvents", eventsText, [runId, after, limitRows])).map(toEvent);
+  const [span] = await findSpan(db, runId);
+  if (span === undefined) return [];
+  const from = span.created_at - spanMarginMs;
+  const until = span.ended_at === null ? Number.MAX_SAFE_INTEGER : span.ended_at + spanMarginMs;
+  return (await selectEvents(db, { runId, after, limitRows, from, until })).map(toEvent);
+}
+
+/** The server's clock may have been set back by so much while a run lived. */
+const spanMarginMs = 86_400_000;
+
+/** When a run lived: only partitions of that time hold its events, and only they are opened. */
+function findSpan(db: Runner, runId: string): Promise<{ created_at: number; ended_at: number | null }[]> {
+  return db.run("findSpan", "select r.created_at, r.ended_at from holdfast.runs r where r.id = $1", [runId]);
+}
+
+/** A run's events from one moment to another. */
+export function selectEvents(
+  db: Runner,
+  {
+    runId,
+    after,
+    limitRows,
+    from,
+    until,
+  }: { runId: string; after: number; limitRows: number; from: number; until: number },
+): Promise<StoredEvent[]> {
+  return db.run<StoredEvent>("selectEvents", eventsText, [runId, after, limitRows, from, until]);
 }
 
 // The outbox has no index on runs; it is looked through only when the run's row says that some of its events are there.
 const eventsText = `
   with run as materialized (
-    select r.last_event, (select max(e.number) from holdfast.events e where e.run_id = $1) as moved
+    select r.last_event, (
+        select max(e.number) from holdfast.events e where e.run_id = $1 and e.at >= $4 and e.at <= $5
+      ) as moved
     from holdfast.runs r where r.id = $1
   )
   select * from (
     (select ${columns} from holdfast.events e
-      where e.run_id = $1 and e.number > $2 and (select count(*) from run) = 1 order by e.number limit $3)
+      where e.run_id = $1 and e.number > $2 and e.at >= $4 and e.at <= $5 and (select count(*) from run) = 1 order by e.number limit $3)
     union all
     (select ${columns} from holdfast.outbox o
       where o.run_id = $1 and o.number > $2 and (select run.last_event > coalesce(run.moved, 0) from run))
@@ -97,15 +125,29 @@ export async function listTopic(
   db: Runner,
   { namespace, after, limitRows }: { namespace: string; after: number; limitRows: number },
 ): Promise<{ events: TopicEvent[]; last: number }> {
-  const rows = await db.run<Partial<StoredEvent> & { last: number; position: number | null }>("listTopic", topicText, [
-    namespace,
-    after,
-    limitRows,
-  ]);
+  // A reader who has everything is the usual one, and opens no partition.
+  const [topic] = await findTopic(db, namespace);
+  if (topic === undefined || after >= topic.last) return { events: [], last: topic?.last ?? 0 };
+  const rows = await selectTopic(db, { namespace, after, limitRows });
   const events = rows.flatMap((row) =>
     row.position === null ? [] : { ...toEvent(row as StoredEvent), position: row.position },
   );
   return { events, last: rows[0]?.last ?? 0 };
+}
+
+type TopicRow = Partial<StoredEvent> & { readonly last: number; readonly position: number | null };
+
+/** Events after a position; a row without one when there are none. */
+export function selectTopic(
+  db: Runner,
+  { namespace, after, limitRows }: { namespace: string; after: number; limitRows: number },
+): Promise<TopicRow[]> {
+  return db.run<TopicRow>("selectTopic", topicText, [namespace, after, limitRows]);
+}
+
+/** The highest position given out in a namespace. */
+function findTopic(db: Runner, namespace: string): Promise<{ last: number }[]> {
+  return db.run("findTopic", "select t.last from holdfast.topics t where t.namespace = $1", [namespace]);
 }
 
 const topicText = `

@@ -1,21 +1,23 @@
-import { isEnded, type RunStatus } from "@holdfast/protocol";
+import { isEnded, type RunStatus, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import { readyPriorities, readyQueues } from "./claims.ts";
 import { type Connection, listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
-import { jsonOf, type PlacedRun, selectLeanRuns, selectRuns } from "./run-rows.ts";
+import { jsonOf, selectLeanRuns, selectRuns } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
 
-// Lists visit about what they show: each filter has an index that is in the order of creation, or is small.
+// Lists visit about what they show: for each status, and for roots and what is below them, an index has just those runs in the
+// order of creation, or is small because only live runs are in it.
 
 export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
   const found = narrowings(turn, filter).flatMap((narrowing) => page(turn, filter, narrowing));
-  found.sort((a, b) => b.seq - a.seq);
+  found.sort((a, b) => b - a);
   const shown = found.slice(0, filter.limitRows);
+  const rows = selectRuns(turn.db, "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC", listText(shown));
   const last = shown.at(-1);
   const more = found.length > shown.length && last !== undefined;
-  return { runs: shown.map((row) => row.run), cursor: more ? String(last.seq) : null };
+  return { runs: rows.map((row) => row.run), cursor: more ? String(last) : null };
 }
 
 interface Narrowing {
@@ -24,68 +26,70 @@ interface Narrowing {
   readonly values: readonly (string | number)[];
 }
 
-/** Where to look: one index for a parent; else one for each status; else that of a definition or of everything. */
+/** Where to look: one index for a parent; else one for each status. */
 function narrowings({ db }: Turn, { namespace, parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
   if (parentId !== undefined) {
     const among = statuses === undefined ? "1" : "status IN (SELECT value FROM json_each(?))";
     const values = statuses === undefined ? [] : [listText(statuses)];
-    return [{ index: "INDEXED BY runs_children", where: `parent_id = ? AND ${among}`, values: [parentId, ...values] }];
+    return [{ index: "runs_children", where: `parent_id = ? AND ${among}`, values: [parentId, ...values] }];
   }
-  const common = definition === undefined ? inOrder(rootsOnly) : "INDEXED BY runs_definition";
-  if (statuses === undefined) return [{ index: common, where: "1", values: [] }];
-  return [...new Set(statuses)].flatMap((status) =>
-    status === "ready" ? narrowingsOfReady(db, namespace) : narrowingOf(status, common),
-  );
+  return [...new Set(statuses ?? runStatuses)].flatMap((status) => {
+    if (status === "ready") return narrowingsOfReady(db, namespace);
+    const ofEnded = definition === undefined ? "runs" : "runs_definition";
+    return narrowingsOf(status, rootsOnly, ofEnded);
+  });
 }
 
 /** Claimable runs lie in the order of creation within each queue and priority. */
 function narrowingsOfReady(db: Connection, namespace: string): Narrowing[] {
   const claimable = readyQueues(db, namespace).flatMap((queue) =>
     readyPriorities(db, namespace, queue).map((priority) => ({
-      index: "INDEXED BY runs_ready",
+      index: "runs_ready",
       where: "status = 'ready' AND wake_at IS NULL AND queue = ? AND priority = ?",
       values: [queue, priority],
     })),
   );
-  const later = { index: "INDEXED BY runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] };
+  const later = { index: "runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] };
   return [...claimable, later];
 }
 
-const uncommon = "status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped')";
+/** Indexes' own conditions are said again: the planner does not see that they follow. */
+const idle = "status IN ('pending', 'waiting', 'cancelling')";
 
-function narrowingOf(status: Exclude<RunStatus, "ready">, common: string): Narrowing {
+function narrowingsOf(status: Exclude<RunStatus, "ready">, rootsOnly: boolean, ofEnded: string): Narrowing[] {
   switch (status) {
     case "running":
-      return { index: "INDEXED BY runs_claimed", where: "claimed_by IS NOT NULL AND status = 'running'", values: [] };
-    case "succeeded":
-      return { index: common, where: "status = 'succeeded'", values: [] };
+      return [{ index: "runs_claimed", where: "claimed_by IS NOT NULL AND status = 'running'", values: [] }];
     case "pending":
     case "waiting":
     case "cancelling":
+      return [{ index: "runs_idle", where: `${idle} AND status = ?`, values: [status] }];
+    case "succeeded":
     case "failed":
     case "cancelled":
-    case "skipped":
-      // The index's own condition is said again: the planner does not see that it follows.
-      return { index: "INDEXED BY runs_uncommon", where: `${uncommon} AND status = ?`, values: [status] };
+    case "skipped": {
+      const ended = "ended_at IS NOT NULL AND status = ?";
+      const roots = { index: `${ofEnded}_roots`, where: `parent_id IS NULL AND ${ended}`, values: [status] };
+      const below = { index: `${ofEnded}_below`, where: `parent_id IS NOT NULL AND ${ended}`, values: [status] };
+      return rootsOnly ? [roots] : [roots, below];
+    }
   }
 }
 
-function inOrder(rootsOnly: boolean): string {
-  return rootsOnly ? "INDEXED BY runs_roots" : "NOT INDEXED";
-}
-
-function page({ db }: Turn, filter: RunFilter, { index, where, values }: Narrowing): PlacedRun[] {
+/** The places of a page's runs, and of one more. */
+function page({ db }: Turn, filter: RunFilter, { index, where, values }: Narrowing): number[] {
   const roots = filter.rootsOnly ? "AND parent_id IS NULL" : "";
   const ofDefinition = filter.definition === undefined ? "" : "AND definition = ?";
-  return selectRuns(
-    db,
-    `${index} WHERE ${where} AND namespace = ? ${ofDefinition} ${roots} AND seq < ? ORDER BY seq DESC LIMIT ?`,
+  const rows = db.list<{ seq: number }>(
+    `SELECT seq FROM runs INDEXED BY ${index}
+     WHERE ${where} AND namespace = ? ${ofDefinition} ${roots} AND seq < ? ORDER BY seq DESC LIMIT ?`,
     ...values,
     filter.namespace,
     ...(filter.definition === undefined ? [] : [filter.definition]),
     placeOf(filter.cursor) ?? Number.MAX_SAFE_INTEGER,
     filter.limitRows + 1,
   );
+  return rows.map((row) => row.seq);
 }
 
 export function findRunIds(

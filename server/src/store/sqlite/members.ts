@@ -21,7 +21,8 @@ export function joinMember(
 ): MemberRow {
   const { id, kind, name, namespace, leaseMs } = args;
   db.run(
-    "UPDATE members SET ended_at = ? WHERE ended_at IS NULL AND boot < ? AND remote = 0 AND id <> ?",
+    `UPDATE members INDEXED BY members_live SET ended_at = ?
+     WHERE ended_at IS NULL AND boot < ? AND remote = 0 AND id <> ?`,
     now,
     boot,
     id,
@@ -100,7 +101,8 @@ function takeOver(turn: Turn, runIds: readonly string[], memberId: string): numb
 function endSilent({ db, now, boot, bootAt }: Turn, by: string): string[] {
   if (now < bootAt + graceMs) return [];
   const rows = db.list<{ id: string }>(
-    "SELECT id FROM members WHERE ended_at IS NULL AND boot < ? AND id <> ? ORDER BY joined_at, id",
+    `SELECT id FROM members INDEXED BY members_live
+     WHERE ended_at IS NULL AND boot < ? AND id <> ? ORDER BY joined_at, id`,
     boot,
     by,
   );

@@ -26,7 +26,8 @@ export function prune(
   const moreTopics = pruneTopics(db, { before, limitRows });
   const moreLogs = pruneLogs(db, now - logsMs, limitRows);
   const moreKeys = pruneKeys(db, now, limitRows);
-  return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys };
+  const moreMembers = pruneMembers(db, before, limitRows);
+  return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys || moreMembers };
 }
 
 function deleteTree(db: Connection, rootId: string): number {
@@ -40,6 +41,7 @@ function deleteTree(db: Connection, rootId: string): number {
   db.run(`DELETE FROM events WHERE run IN (SELECT seq FROM runs WHERE id ${among})`, list);
   db.run(`DELETE FROM "values" WHERE scope_kind = 'step' AND scope_id ${among}`, list);
   db.run(`DELETE FROM logs WHERE run_id ${among}`, list);
+  db.run(`UPDATE keys INDEXED BY keys_run SET run_gone = 1 WHERE run_id ${among}`, list);
   db.run(`DELETE FROM edges WHERE upstream ${among}`, list);
   db.run(`DELETE FROM runs WHERE id ${among}`, list);
   return ids.length;
@@ -61,9 +63,22 @@ function pruneKeys(db: Connection, now: number, limitRows: number): boolean {
   const { changes } = db.run(
     `DELETE FROM keys WHERE (namespace, kind, scope, key) IN
        (SELECT namespace, kind, scope, key FROM keys INDEXED BY keys_expiry
-        WHERE expires_at < ? AND NOT EXISTS (SELECT 1 FROM runs WHERE id = keys.run_id)
-        ORDER BY expires_at LIMIT ?)`,
+        WHERE run_gone = 1 AND expires_at < ? ORDER BY expires_at LIMIT ?)`,
     now,
+    limitRows,
+  );
+  return changes === limitRows;
+}
+
+/** What a member holds that ended is still to be taken over, and is found through its row. */
+function pruneMembers(db: Connection, before: number, limitRows: number): boolean {
+  const { changes } = db.run(
+    `DELETE FROM members WHERE id IN
+       (SELECT id FROM members INDEXED BY members_ended
+        WHERE ended_at IS NOT NULL AND ended_at < ?
+          AND NOT EXISTS (SELECT 1 FROM runs INDEXED BY runs_claimed WHERE claimed_by = members.id)
+        ORDER BY ended_at LIMIT ?)`,
+    before,
     limitRows,
   );
   return changes === limitRows;

@@ -40,6 +40,8 @@ CREATE TABLE keys (
   hash TEXT NOT NULL,
   run_id TEXT NOT NULL,
   expires_at REAL NOT NULL,
+  -- Its run has been pruned; a key goes when it is past its retention as well.
+  run_gone INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (namespace, kind, scope, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -153,17 +155,29 @@ CREATE TABLE "values" (
 
 CREATE UNIQUE INDEX events_run ON events (run, number);
 
-CREATE INDEX keys_expiry ON keys (expires_at);
+CREATE INDEX keys_expiry ON keys (expires_at) WHERE run_gone = 1;
+
+CREATE INDEX keys_run ON keys (run_id);
 
 CREATE UNIQUE INDEX logs_line ON logs (run_id, epoch, line);
 
 CREATE INDEX logs_run ON logs (run_id);
 
+CREATE INDEX members_ended ON members (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE INDEX members_live ON members (boot) WHERE ended_at IS NULL;
+
+CREATE INDEX runs_below ON runs (namespace, status) WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
+
 CREATE INDEX runs_children ON runs (parent_id, name) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
 
-CREATE INDEX runs_definition ON runs (namespace, definition);
+CREATE INDEX runs_definition_below ON runs (namespace, definition, status)
+  WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
+
+CREATE INDEX runs_definition_roots ON runs (namespace, definition, status)
+  WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
 CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
 
@@ -173,15 +187,14 @@ CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND
 
 CREATE UNIQUE INDEX runs_id ON runs (id);
 
+CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
+
 CREATE INDEX runs_items ON runs (parent_id, item_index) WHERE item_index IS NOT NULL;
 
 CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
 
-CREATE INDEX runs_roots ON runs (namespace) WHERE parent_id IS NULL;
+CREATE INDEX runs_roots ON runs (namespace, status) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
 CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
-
-CREATE INDEX runs_uncommon ON runs (namespace, status)
-  WHERE status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped');
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);

@@ -42,6 +42,7 @@ create table holdfast.members (
   ended_at bigint
 );
 create index members_live on holdfast.members (lease_until) where ended_at is null;
+create index members_ended on holdfast.members (ended_at) where ended_at is not null;
 
 create table holdfast.runs (
   id text collate "C" not null,
@@ -108,15 +109,19 @@ create index runs_expiry on holdfast.runs (expires_at, ord)
 create index runs_claimed on holdfast.runs (claimed_by) where claimed_by is not null;
 create index runs_live_tree on holdfast.runs (root_id) where parent_id is not null and ended_at is null;
 
--- Lists. A live run changes often, and each change costs an entry in every index that has it: so it stands in one alone, by its
--- status, together with the ended ones that did not succeed. Ended runs stand in the others. `depth is not null` always holds;
--- a list that another index serves better leaves it out.
-create index runs_by_status on holdfast.runs (namespace, status, ord) where status <> 'succeeded';
-create index runs_roots on holdfast.runs (namespace, ord)
+-- Lists. A live run changes often, and each change costs an entry in every index that has it: so it stands in one alone, by
+-- its status. Ended runs stand in two others, roots apart from what is below them, so that no list reads runs that it does not
+-- show, however many of them have ended. `depth is not null` and `name is not null` always hold: a list says the one or the other,
+-- and so cannot be planned on an index that would serve it by reading what it does not show.
+create index runs_live on holdfast.runs (namespace, status, ord) where ended_at is null;
+create index runs_roots on holdfast.runs (namespace, status, ord)
   where parent_id is null and ended_at is not null and depth is not null;
-create index runs_below on holdfast.runs (namespace, ord)
+create index runs_below on holdfast.runs (namespace, status, ord)
   where parent_id is not null and ended_at is not null and depth is not null;
-create index runs_by_definition on holdfast.runs (namespace, definition, ord) where ended_at is not null;
+create index runs_definition_roots on holdfast.runs (namespace, definition, status, ord)
+  where parent_id is null and ended_at is not null and name is not null;
+create index runs_definition_below on holdfast.runs (namespace, definition, status, ord)
+  where parent_id is not null and ended_at is not null and name is not null;
 
 -- Trees.
 create index runs_tree on holdfast.runs (root_id, ord) where parent_id is not null;

@@ -82,17 +82,23 @@ CREATE UNIQUE INDEX runs_id ON runs (id);
 CREATE INDEX runs_children ON runs (parent_id, name) WHERE parent_id IS NOT NULL;
 CREATE INDEX runs_items ON runs (parent_id, item_index) WHERE item_index IS NOT NULL;
 CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX runs_roots ON runs (namespace) WHERE parent_id IS NULL;
-CREATE INDEX runs_definition ON runs (namespace, definition);
+
+-- Lists: ended runs by what they can be asked for, roots apart from what is below them, each in the order of creation. No list
+-- then reads runs that it does not show, however many of them have ended.
+CREATE INDEX runs_roots ON runs (namespace, status) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
+CREATE INDEX runs_below ON runs (namespace, status) WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
+CREATE INDEX runs_definition_roots ON runs (namespace, definition, status)
+  WHERE parent_id IS NULL AND ended_at IS NOT NULL;
+CREATE INDEX runs_definition_below ON runs (namespace, definition, status)
+  WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
 
 -- The hot indexes: a run leaves each of them when it ends.
 CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
 CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
 CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
--- For lists by status: most runs are claimable, claimed or have succeeded, and are not in it.
-CREATE INDEX runs_uncommon ON runs (namespace, status)
-  WHERE status IN ('pending', 'waiting', 'cancelling', 'failed', 'cancelled', 'skipped');
+-- For lists by status, of those that are neither claimable nor claimed.
+CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
 -- For pruning.
 CREATE INDEX runs_ended_roots ON runs (ended_at) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
@@ -166,9 +172,12 @@ CREATE TABLE keys (
   hash TEXT NOT NULL,
   run_id TEXT NOT NULL,
   expires_at REAL NOT NULL,
+  -- Its run has been pruned; a key goes when it is past its retention as well.
+  run_gone INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (namespace, kind, scope, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX keys_expiry ON keys (expires_at);
+CREATE INDEX keys_run ON keys (run_id);
+CREATE INDEX keys_expiry ON keys (expires_at) WHERE run_gone = 1;
 
 -- boot: the owner's boot in which the member was last heard of. remote: 1 when that was through the owner's socket, so that
 -- its process may outlive the owner.
@@ -183,3 +192,5 @@ CREATE TABLE members (
   boot INTEGER NOT NULL,
   remote INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX members_live ON members (boot) WHERE ended_at IS NULL;
+CREATE INDEX members_ended ON members (ended_at) WHERE ended_at IS NOT NULL;
