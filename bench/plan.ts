@@ -24,13 +24,15 @@ export interface Metric {
   readonly name: string;
   readonly unit: Unit;
   readonly value: number;
+  /** The same in a store where hardly anything has ended. */
+  readonly alone?: number;
 }
 
 export interface Measure {
   readonly id: string;
   readonly title: string;
-  /** What a subject is asked for; `across`: latency between two processes; `dev`: no subject. */
-  readonly ask: Question | "across" | "dev";
+  /** What a subject is asked for; `across`: latency between two processes; `dev` and `history`: no subject. */
+  readonly ask: Question | "across" | "dev" | "history";
   readonly rows: readonly Row[];
   readonly sizes?: Partial<Sizes>;
 }
@@ -40,6 +42,7 @@ const inline: Row = { ...postgres, setting: "inline, defaults (8 at a time)", co
 const wide: Row = { ...postgres, setting: "inline, 500 at a time", concurrency: 500, isTuned: true };
 const fifty: Row = { ...postgres, setting: "inline, 50 at a time", concurrency: 50 };
 const children: Row = { ...postgres, setting: "process, 8 children", concurrency: 8, inProcesses: true };
+const verbs: Row = { ...postgres, setting: "verb by verb", concurrency: 1 };
 const onSqlite = (row: Row): Row => ({ ...row, store: "sqlite" });
 
 const peer = { store: "postgres", inProcesses: false } as const;
@@ -75,7 +78,7 @@ const bossTuned: Row = {
 
 /** All measures. `longHistory`: also beside ten million ended runs. */
 export function allMeasures({ longHistory }: { readonly longHistory: boolean }): Measure[] {
-  const histories = longHistory ? [0, 100_000, 10_000_000] : [0, 100_000];
+  const histories = longHistory ? [100_000, 10_000_000] : [100_000];
   return [
     {
       id: "drain",
@@ -114,7 +117,7 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
         id: "history",
         title: `Beside ${endedRuns.toLocaleString("en")} ended runs`,
         ask: "history",
-        rows: [inline, onSqlite(inline)],
+        rows: [verbs, onSqlite(verbs)],
         sizes: { endedRuns },
       }),
     ),
@@ -132,6 +135,7 @@ export const usualSizes: Sizes = {
   fanRuns: 5,
   processRuns: 5_000,
   endedRuns: 0,
+  historyRepeats: 60,
 };
 
 /** For a first look: everything in about a minute. */
@@ -144,4 +148,5 @@ export const shortSizes: Sizes = {
   chainRuns: 100,
   fanRuns: 1,
   processRuns: 500,
+  historyRepeats: 10,
 };

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
-import { quantile, type Sample } from "./rounds.ts";
+import { quantile } from "./quantile.ts";
+import type { Sample } from "./rounds.ts";
 
 export interface Machine {
   readonly cores: number;
@@ -34,21 +35,10 @@ export function markdown(samples: readonly Sample[], machine: Machine): string {
   const load = `load average ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
   const text = [`# Bench`, "", `${cores} cores (${processor}), ${memoryMB} MB, Node ${node}; ${load}.`];
   for (const title of new Set(samples.map((sample) => sample.title))) {
-    text.push(
-      "",
-      `## ${title}`,
-      "",
-      "| system | measured | median | spread | rounds | load |",
-      "| --- | --- | ---: | ---: | ---: | ---: |",
-    );
+    text.push("", `## ${title}`);
     const own = samples.filter((sample) => sample.title === title);
-    for (const { who, metric, values, loads, unit } of linesOf(own)) {
-      const spread = `${shown(Math.min(...values))}–${shown(Math.max(...values))}`;
-      const load = quantile(loads, 0.5).toFixed(1);
-      text.push(
-        `| ${who} | ${metric} | ${shown(quantile(values, 0.5))} ${unit} | ${spread} | ${values.length} | ${load} |`,
-      );
-    }
+    text.push(...comparisons(own));
+    text.push(...plainTable(own));
     for (const { row, failure } of own) {
       if (failure !== undefined) text.push("", `${row.system}, ${row.setting}: failed: ${failure.split("\n")[0]}`);
     }
@@ -56,10 +46,53 @@ export function markdown(samples: readonly Sample[], machine: Machine): string {
   return `${text.join("\n")}\n`;
 }
 
+function plainTable(samples: readonly Sample[]): string[] {
+  const lines = linesOf(samples);
+  if (lines.length === 0) return [];
+  const rows = lines.map(({ who, metric, values, loads, unit }) => {
+    const spread = `${shown(Math.min(...values))}–${shown(Math.max(...values))}`;
+    const load = quantile(loads, 0.5).toFixed(1);
+    return `| ${who} | ${metric} | ${shown(quantile(values, 0.5))} ${unit} | ${spread} | ${values.length} | ${load} |`;
+  });
+  return [
+    "",
+    "| system | measured | median | spread | rounds | load |",
+    "| --- | --- | ---: | ---: | ---: | ---: |",
+    ...rows,
+  ];
+}
+
+/** What was measured on two stores in turn: medians of the rounds' medians, and the spread of their ratios. */
+function comparisons(samples: readonly Sample[]): string[] {
+  const text: string[] = [];
+  for (const store of new Set(samples.map(({ row }) => row.store))) {
+    const metrics = samples.filter(({ row }) => row.store === store).flatMap((sample) => sample.metrics);
+    const compared = metrics.filter(({ alone }) => alone !== undefined);
+    if (compared.length === 0) continue;
+    text.push("", `| ${store} | alone, ms | beside them, ms | ratio | spread |`, "| --- | ---: | ---: | ---: | ---: |");
+    for (const name of new Set(compared.map((metric) => metric.name))) {
+      const own = compared.filter((metric) => metric.name === name);
+      const ratios = own.map(({ value, alone = value }) => value / alone);
+      const alone = quantile(
+        own.map((metric) => metric.alone ?? 0),
+        0.5,
+      );
+      const beside = quantile(
+        own.map(({ value }) => value),
+        0.5,
+      );
+      const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
+      text.push(`| ${name} | ${shown(alone)} | ${shown(beside)} | ${quantile(ratios, 0.5).toFixed(2)} | ${spread} |`);
+    }
+  }
+  return text;
+}
+
 function linesOf(samples: readonly Sample[]): Line[] {
   const lines = new Map<string, Line>();
   for (const { row, metrics, load } of samples) {
-    for (const { name, unit, value } of metrics) {
+    for (const { name, unit, value, alone } of metrics) {
+      if (alone !== undefined) continue;
       const who =
         row.system === "holdfast" ? `Holdfast, ${row.store}, ${row.setting}` : `${row.system}, ${row.setting}`;
       const line = lines.get(`${who} ${name}`) ?? { who, metric: name, values: [], loads: [], unit };

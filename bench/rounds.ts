@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { createDatabase, dropDatabase } from "../test/postgres.ts";
 import { AskedProcess } from "./asked-process.ts";
 import { startDev } from "./dev-start.ts";
+import { BesideHistory } from "./history/beside.ts";
 import type { Measure, Metric, Row, StoreKind } from "./plan.ts";
+import { quantile } from "./quantile.ts";
 import type { Sizes } from "./subjects/subject.ts";
 
 export interface RoundsOptions {
@@ -34,6 +36,15 @@ const warmUpRuns = 10;
 
 /** Measures everything once a round, the systems in turn, so that a slow moment of the machine meets all of them. */
 export async function measureRounds(options: RoundsOptions): Promise<Sample[]> {
+  const beside = new BesideHistory(options.tell);
+  try {
+    return await measureAll(options, beside);
+  } finally {
+    await beside.close();
+  }
+}
+
+async function measureAll(options: RoundsOptions, beside: BesideHistory): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     for (const measure of options.measures) {
@@ -42,9 +53,9 @@ export async function measureRounds(options: RoundsOptions): Promise<Sample[]> {
         const about = { measure: measure.id, title: measure.title, row, round, load };
         const name = `${measure.title}: ${row.system} on ${row.store}, ${row.setting}`;
         try {
-          const metrics = await measureOnce(measure, row, options);
+          const metrics = await measureOnce(measure, row, options, beside);
           samples.push({ ...about, metrics });
-          const said = metrics.map(({ name, unit, value }) => `${name} ${value.toPrecision(4)} ${unit}`).join(", ");
+          const said = metrics.map(saidOf).join(", ");
           options.tell(`round ${round}  ${name}: ${said}`);
         } catch (error) {
           const failure = error instanceof Error ? error.message : String(error);
@@ -57,9 +68,15 @@ export async function measureRounds(options: RoundsOptions): Promise<Sample[]> {
   return samples;
 }
 
-async function measureOnce(measure: Measure, row: Row, options: RoundsOptions): Promise<Metric[]> {
+async function measureOnce(
+  measure: Measure,
+  row: Row,
+  options: RoundsOptions,
+  beside: BesideHistory,
+): Promise<Metric[]> {
   if (measure.ask === "dev") return startDev();
   const sizes = { ...options.sizes, ...row.sizes, ...measure.sizes };
+  if (measure.ask === "history") return beside.measure(row.store, sizes.endedRuns, sizes.historyRepeats);
   const store = await newStore(row.store);
   try {
     const asked = await AskedProcess.open(row, store.address, options.execArgv);
@@ -80,6 +97,10 @@ async function measureOnce(measure: Measure, row: Row, options: RoundsOptions): 
   } finally {
     await store.remove();
   }
+}
+
+function saidOf({ name, unit, value, alone }: Metric): string {
+  return alone === undefined ? `${name} ${value.toPrecision(4)} ${unit}` : `${name} ${(value / alone).toFixed(2)} ×`;
 }
 
 async function newStore(kind: StoreKind): Promise<{ address: string; remove: () => Promise<void> }> {
@@ -104,20 +125,10 @@ function metricsOf({ ask }: Measure, numbers: readonly number[]): Metric[] {
       ];
     case "fan":
       return [{ name: "median", unit: "ms", value: quantile(numbers, 0.5) }];
-    case "history":
-      return ["claim 100", "finish 100", "list 50", "show"].map((name, index) => {
-        return { name, unit: "ms", value: numbers[index] ?? 0 };
-      });
     default:
       return [
         { name: "p50", unit: "ms", value: quantile(numbers, 0.5) },
         { name: "p99", unit: "ms", value: quantile(numbers, 0.99) },
       ];
   }
-}
-
-/** The value below which this part of the numbers lies; 0 when there are none. */
-export function quantile(numbers: readonly number[], part: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
 }

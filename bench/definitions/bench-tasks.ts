@@ -1,4 +1,4 @@
-import { task, workflow } from "holdfast";
+import { FatalError, task, workflow } from "holdfast";
 import { noteBody } from "./notes.ts";
 
 // What Holdfast carries out in the bench. No-op bodies: what is measured is everything around them.
@@ -35,3 +35,23 @@ export const chain = workflow({ id: "chain" }, (w) => {
 const thousand = Array.from({ length: 1_000 }, (_, index) => index);
 
 export const fan = workflow({ id: "fan" }, (w) => w.map(thousand, noop, { key: (item) => item }).outputs);
+
+// What ended runs of every kind leave behind is made with these.
+
+export const stepping = task({ id: "stepping", placement: "inline" }, async (_input, ctx) => {
+  const first = await ctx.step("first", () => ({ rows: 1_204, file: "part-1.csv" }));
+  ctx.log.info("The first part is there.", { rows: first.rows });
+  const second = await ctx.step("second", () => ({ rows: 880, file: "part-2.csv" }));
+  ctx.log.info("The second part is there.", { rows: second.rows });
+  return { rows: first.rows + second.rows, files: [first.file, second.file] };
+});
+
+export const failing = task({ id: "failing", placement: "inline" }, () => {
+  throw new FatalError("The file has no header.");
+});
+
+export const three = workflow({ id: "three" }, (w) => {
+  const first = w.call(stepping, {}, { as: "first" });
+  const second = w.call(noop, {}, { as: "second", after: [first] });
+  return w.call(noop, {}, { as: "third", after: [second] }).output;
+});

@@ -6,7 +6,6 @@ import { registerModuleHook } from "@holdfast/sdk/module-hook";
 import { Embedded } from "../../server/src/embedded.ts";
 import { applyProject, openServices, type RunningNode, type Services, startNode } from "../../server/src/main.ts";
 import { bodiesRun, countBodies, takeDelaysMs } from "../definitions/notes.ts";
-import { carryOutOne, fillHistory, measureHistory } from "./holdfast-history.ts";
 import { instant, rateOf, type Sizes, Stopwatch, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
 
 const root = join(import.meta.dirname, "..", "definitions");
@@ -90,17 +89,6 @@ class HoldfastSubject implements Subject {
       if (run >= 0) lengthsMs.push(performance.now() - startedMs);
     }
     return lengthsMs;
-  }
-
-  async history({ endedRuns }: Sizes): Promise<number[]> {
-    const { store } = this.#opened();
-    if (endedRuns > 0) {
-      const template = await carryOutOne(this.#asked(), root);
-      await this.#asked().close();
-      await fillHistory(store, template, endedRuns);
-      this.#services = await openServices({ address: store, role: "owner" });
-    }
-    return measureHistory(this.#asked());
   }
 
   async close(): Promise<void> {

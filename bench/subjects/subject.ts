@@ -20,8 +20,9 @@ export interface Sizes {
   readonly chainRuns: number;
   readonly fanRuns: number;
   readonly processRuns: number;
-  /** How many ended runs the store holds before {@link Subject.history} measures. */
+  /** How many ended runs a store holds beside which its verbs are measured, and how often each is. */
   readonly endedRuns: number;
+  readonly historyRepeats: number;
 }
 
 /** What a subject can be asked to do; each answers numbers, in what unit is said. */
@@ -43,8 +44,6 @@ export interface Subject {
   chains(sizes: Sizes): Promise<number[]>;
   /** A workflow of 1,000 tasks, from its start to its result: milliseconds. */
   fan(sizes: Sizes): Promise<number[]>;
-  /** Beside so many ended runs: the milliseconds of claim, finish, list and show, each a median. */
-  history(sizes: Sizes): Promise<number[]>;
   close(): Promise<void>;
 }
 
