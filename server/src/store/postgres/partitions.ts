@@ -71,16 +71,59 @@ export async function dropPartitions(
 ): Promise<void> {
   const old = (await listPartitions(transaction)).filter(({ table, from }) => from + dayMs <= floors[table]);
   for (const { table, name } of old) {
+    if (table === "events") await findKept(transaction, name);
+    // From here on nobody reads or writes the whole table until the end of the transaction.
     await transaction.run("detachPartition", `alter table holdfast.${table} detach partition holdfast.${name}`);
-    if (table === "events") {
-      await transaction.run(
-        "keepLiveHistory",
-        `insert into holdfast.events select e.* from holdfast.${name} e
-          where exists (select 1 from holdfast.runs r where r.id = e.run_id)`,
-      );
-    }
+    if (table === "events") await transaction.run("keepLiveHistory", keepText(name));
     await transaction.run("dropPartition", `drop table holdfast.${name}`);
   }
+}
+
+/**
+ * Puts aside the history of runs that still exist, page by page, so that no statement takes long, and while others go on. What
+ * comes into the partition meanwhile has positions after those that were given out before.
+ */
+async function findKept(transaction: Transaction, name: string): Promise<void> {
+  await transaction.run("forgetKept", "drop table if exists pg_temp.kept, pg_temp.topics_before");
+  await transaction.run(
+    "noteTopics",
+    "create temporary table topics_before on commit drop as select t.namespace, t.last from holdfast.topics t",
+  );
+  await transaction.run(
+    "makeKept",
+    `create temporary table kept on commit drop as select e.* from holdfast.${name} e where false`,
+  );
+  let place: { readonly run_id: string; readonly number: number } | undefined = { run_id: "", number: 0 };
+  while (place !== undefined) {
+    const parameters: [string, number, number] = [place.run_id, place.number, pageRows];
+    [place] = await transaction.run<{ run_id: string; number: number }>("findKept", findKeptText(name), parameters);
+  }
+}
+
+/** Events that are looked at by one statement. */
+const pageRows = 10_000;
+
+function findKeptText(name: string): string {
+  return `
+    with page as materialized (
+      select e.* from holdfast.${name} e where (e.run_id, e.number) > ($1, $2::integer)
+      order by e.run_id, e.number limit $3
+    ),
+    found as (
+      insert into pg_temp.kept select p.* from page p
+      where exists (select 1 from holdfast.runs r where r.id = p.run_id)
+    )
+    select p.run_id, p.number from page p order by p.run_id desc, p.number desc limit 1`;
+}
+
+function keepText(name: string): string {
+  return `
+    insert into holdfast.events
+    select k.* from pg_temp.kept k
+    union all
+    select e.* from pg_temp.topics_before t
+      join holdfast.${name} e on e.namespace = t.namespace and e.position > t.last
+      where exists (select 1 from holdfast.runs r where r.id = e.run_id)`;
 }
 
 function nameOf(table: Parted, day: number): string {

@@ -49,6 +49,8 @@ const deleteTreesText = `
     union all
     select b.id from roots d join holdfast.runs b on b.root_id = d.id where b.parent_id is not null
   ),
+  -- What outlived its day; the rest goes with its partition.
+  without_old_events as (delete from holdfast.events_default e using doomed d where e.run_id = d.id),
   without_edges as (delete from holdfast.edges e using doomed d where e.upstream = d.id),
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
   nameless as (update holdfast.names n set run_gone = true from doomed d where n.run_id = d.id),
@@ -90,17 +92,18 @@ export async function prune(
   const [deleted] = await deleteTrees(pool, runsMs, limitRows);
   await deleteNames(pool, limitRows);
   const [gone] = await deleteMembers(pool, runsMs, limitRows);
-  if (floors !== undefined) await tendPartitions(pool, floors);
+  if (floors !== undefined) await tendPartitions(pool, floors, deleted?.more !== true);
   return { runs: deleted?.runs ?? 0, more: deleted?.more === true || gone?.members === limitRows };
 }
 
-async function tendPartitions(pool: SessionPool, floors: Floors): Promise<void> {
+async function tendPartitions(pool: SessionPool, floors: Floors, isPruned: boolean): Promise<void> {
   try {
     await pool.transaction(async (transaction) => {
       // A lock that is waited for stops everybody who comes after.
       transaction.start("limitLockWait", "set local lock_timeout = '500ms'");
       await makePartitions(transaction, floors.now);
-      await dropPartitions(transaction, { events: floors.topic_floor, logs: floors.log_floor });
+      // While there are runs to be pruned, their history would be moved for nothing.
+      if (isPruned) await dropPartitions(transaction, { events: floors.topic_floor, logs: floors.log_floor });
     });
   } catch (error) {
     // Somebody holds a partition, or another node makes the same ones at this moment: the next call finds them or tries again.
