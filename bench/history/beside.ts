@@ -7,7 +7,7 @@ import { openServices, type Services } from "../../server/src/main.ts";
 import { createDatabase, dropDatabase } from "../../test/postgres.ts";
 import type { Metric, StoreKind } from "../plan.ts";
 import { fillStore } from "./filled-store.ts";
-import { joinSide } from "./operations.ts";
+import { joinSide, leaveSide, type Side } from "./operations.ts";
 import { compare } from "./side-by-side.ts";
 
 // A store with hardly anything in it beside one with many ended runs, both open in this process, one on the same server or disk
@@ -43,7 +43,7 @@ export class BesideHistory {
     const sizeMB = (await beside.size()) / 1024 / 1024;
     const open: Services[] = [];
     try {
-      const sides = [];
+      const sides: Side[] = [];
       for (const { address } of [alone, beside]) {
         const services = await openServices({ address, role: "owner" });
         open.push(services);
@@ -52,6 +52,7 @@ export class BesideHistory {
       const [first, second] = sides;
       if (first === undefined || second === undefined) throw new Error("two stores are compared");
       const comparisons = await compare(first, second, repeats);
+      for (const side of sides) await leaveSide(side);
       return [
         ...comparisons.map(({ operation, aloneMs, besideMs }) => {
           return { name: operation, unit: "ms", value: besideMs, alone: aloneMs } as const;

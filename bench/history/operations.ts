@@ -15,6 +15,8 @@ export interface Side {
   readonly memberId: string;
   /** The place of the last run that ended before, in the order of insertion. */
   readonly places: number;
+  /** Runs that wait for their time while it is measured. */
+  readonly waiting: readonly string[];
 }
 
 /** Milliseconds by operation. Every side goes through the same operations in the same order. */
@@ -27,10 +29,18 @@ export async function joinSide(services: Services): Promise<Side> {
   const { id: memberId } = await store.joinMember({ id, kind: "node", name: "bench", namespace, leaseMs });
   // A cursor is a place in the order of insertion: this one is the last run's.
   const { cursor } = await store.listRuns({ namespace, rootsOnly: false, limitRows: 1 });
+  const waiting: string[] = [];
   for (let run = 0; run < 20; run++) {
-    await services.runs.start({ definition: "timed", startAfter: new Date(Date.now() + hourMs).toISOString() });
+    const startAfter = new Date(Date.now() + hourMs).toISOString();
+    waiting.push((await services.runs.start({ definition: "timed", startAfter })).run.id);
   }
-  return { services, memberId, places: Number(cursor ?? 1) };
+  return { services, memberId, places: Number(cursor ?? 1), waiting };
+}
+
+/** Leaves nothing live behind, so that the next round finds as much as this one. */
+export async function leaveSide({ services, memberId, waiting }: Side): Promise<void> {
+  for (const id of waiting) await services.runs.cancel(id);
+  await services.store.leaveMember({ id: memberId });
 }
 
 /** One round. */

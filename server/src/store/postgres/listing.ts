@@ -38,7 +38,7 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
   }
   const live = given(textArray(statuses.filter((status) => !isEnded(status))));
   const roots = filter.rootsOnly ? ["r.parent_id is null"] : [];
-  const pages = [pageOfEachText(live, [...conditions, ...roots, "r.ended_at is null"])];
+  const pages = [pageOfEachText(live, [...conditions, ...roots, "r.ended_at is null", "r.depth is not null"])];
   const ended = given(textArray(statuses.filter(isEnded)));
   // Opens the indexes over all definitions or those by definition; see the migration.
   const opening = filter.definition === undefined ? "r.depth is not null" : "r.name is not null";

@@ -147,6 +147,7 @@ test("hot statements visit the same rows beside none and beside 100,000 ended ru
     for (const later of [crowded, vacuumed]) {
       for (const plans of ["custom", "generic"]) {
         assert.ok(later.get(`claimRuns (${plans})`)?.scans.has("runs_ready"));
+        assert.deepEqual([...(later.get(`listExpired (${plans})`)?.scans ?? [])], ["runs_expiry"]);
         assert.ok(later.get(`claimRunsOfQueues (${plans})`)?.scans.has("runs_ready_in_queue"));
         for (const name of ["updateRuns", "endRoots"]) {
           assert.deepEqual([...(later.get(`${name} (${plans})`)?.scans ?? [])], ["runs_pkey"]);

@@ -113,7 +113,7 @@ create index runs_live_tree on holdfast.runs (root_id) where parent_id is not nu
 -- its status. Ended runs stand in two others, roots apart from what is below them, so that no list reads runs that it does not
 -- show, however many of them have ended. `depth is not null` and `name is not null` always hold: a list says the one or the other,
 -- and so cannot be planned on an index that would serve it by reading what it does not show.
-create index runs_live on holdfast.runs (namespace, status, ord) where ended_at is null;
+create index runs_live on holdfast.runs (namespace, status, ord) where ended_at is null and depth is not null;
 create index runs_roots on holdfast.runs (namespace, status, ord)
   where parent_id is null and ended_at is not null and depth is not null;
 create index runs_below on holdfast.runs (namespace, status, ord)

@@ -258,7 +258,7 @@ CREATE INDEX runs_definition_below ON holdfast.runs USING btree (namespace, defi
 CREATE INDEX runs_definition_roots ON holdfast.runs USING btree (namespace, definition, status, ord) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL) AND (name IS NOT NULL));
 CREATE INDEX runs_ended_roots ON holdfast.runs USING btree (ended_at) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX runs_expiry ON holdfast.runs USING btree (expires_at, ord) WHERE ((expires_at IS NOT NULL) AND (ended_at IS NULL) AND (status <> 'cancelling'::text));
-CREATE INDEX runs_live ON holdfast.runs USING btree (namespace, status, ord) WHERE (ended_at IS NULL);
+CREATE INDEX runs_live ON holdfast.runs USING btree (namespace, status, ord) WHERE ((ended_at IS NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_live_tree ON holdfast.runs USING btree (root_id) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (priority IS NOT NULL));
 CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL));
