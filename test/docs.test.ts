@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-// What documents show is extracted, type-checked and run: a block ```ts file=PATH is a file of one small project a document.
+// What documents show is extracted, type-checked and run: a block ```ts file=PATH is a file of one small project a document,
+// and so is one of YAML or Python that names its file.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -22,8 +23,8 @@ async function documents(): Promise<string[]> {
 }
 
 function examplesIn(text: string): Example[] {
-  const blocks = text.matchAll(/^```ts(?: file=(\S+))?\n([\s\S]*?)^```$/gm);
-  return [...blocks].map(([, file, body = ""], i) => ({ file: file ?? `example-${i}.ts`, text: body }));
+  const blocks = text.matchAll(/^```(?:ts(?: file=(\S+))?|(?:yaml|py) file=(\S+))\n([\s\S]*?)^```$/gm);
+  return [...blocks].map(([, code, other, body = ""], i) => ({ file: code ?? other ?? `example-${i}.ts`, text: body }));
 }
 
 let folder = "";
@@ -83,4 +84,18 @@ test("the README's workflow runs by the command it names", async () => {
   const args = [bin, "run", "tasks/hello.ts", "--json"];
   const { stdout } = await run(process.execPath, args, { cwd: place });
   assert.match(stdout, /Hello, Grace!/);
+});
+
+test("the workflows of YAML that documents show have no mistake, and those of their guide run", async () => {
+  const bin = join(root, "server/bin/holdfast.js");
+  const shown = projects.flatMap(({ place, files }) => {
+    const flows = files.filter((file) => file.endsWith(".yaml"));
+    return flows.length > 0 ? [{ place, flows }] : [];
+  });
+  assert.ok(shown.length >= 1);
+  for (const { place, flows } of shown) await run(process.execPath, [bin, "validate", ...flows], { cwd: place });
+  const place = projects.find(({ document }) => document === "docs/guides/yaml.md")?.place ?? "";
+  const report = await run(process.execPath, [bin, "run", "workflows/report.yaml"], { cwd: place });
+  assert.deepEqual(JSON.parse(report.stdout), { lines: 7 });
+  await run(process.execPath, [bin, "run", "workflows/branch.yaml", "--input", '{"full":false}'], { cwd: place });
 });

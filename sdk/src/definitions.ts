@@ -1,5 +1,8 @@
 // What the compiler and those who run bodies need of the SDK; users import index.ts.
 export type { InspectExpression } from "./binding.ts";
+export { BindingCheck } from "./binding-check.ts";
 export { type DefinitionData, definitionData, isDefinition, type TaskData } from "./definition.ts";
+export { readJsonSchema } from "./json-schema.ts";
+export { isDefect as isStepDefect, kindsOf, type Shape, schemaShape, stepInto, unknownShape } from "./shape.ts";
 export { positionInStack } from "./source-position.ts";
 export { type CompiledDefinitions, compileDefinitions, type ExportedDefinition } from "./spec.ts";

@@ -26,13 +26,20 @@ export async function loadTask(start: ActivationStart, projectRoot: string): Pro
     const meant = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
     throw new DefinitionMissing(`${module} has no export ${name}.${meant}`);
   }
-  const data = definitionData(exports[name]);
+  const value = exports[name];
+  const data = definitionData(value);
+  if (data === undefined && typeof value === "function") return functionTask(start.run.definition, value);
   if (data?.kind !== "task") throw new DefinitionMissing(`The export ${name} of ${module} is not a task.`);
   if (data.id !== start.run.definition) {
     const message = `The export ${name} of ${module} is now the task ${data.id}, not ${start.run.definition}.`;
     throw new DefinitionMissing(message);
   }
   return data;
+}
+
+/** A workflow's file names plain functions too; what they take and give is checked by the manifest's schemas. */
+function functionTask(id: string, body: unknown): TaskData {
+  return { kind: "task", options: { id }, body: body as TaskData["body"] };
 }
 
 type Exports = Readonly<Record<string, unknown>>;

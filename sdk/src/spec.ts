@@ -13,7 +13,7 @@ import {
   type WorkflowSpec,
 } from "@holdfast/protocol";
 import type { InspectExpression } from "./binding.ts";
-import { type DefinitionData, definitionData, type TaskData, type WorkflowData } from "./definition.ts";
+import { type AssetData, type DefinitionData, definitionData, type TaskData, type WorkflowData } from "./definition.ts";
 import { type Callee, Graph } from "./graph.ts";
 import { readJsonSchema, type SchemaReading } from "./json-schema.ts";
 import { OptionReader } from "./options.ts";
@@ -34,6 +34,8 @@ export interface ExportedDefinition {
 export interface CompiledDefinitions {
   /** One for each exported task and workflow, in order of their ids; empty when there are problems. */
   readonly manifests: readonly Manifest[];
+  /** Every exported asset. */
+  readonly assets: readonly AssetSpec[];
   /** Every mistake that was found. */
   readonly problems: readonly Problem[];
 }
@@ -96,10 +98,11 @@ class Compiler {
     const roots = [...this.#roots];
     for (const data of roots) this.#compile(data);
     const problems = this.#problems.found;
-    if (problems.length > 0) return { manifests: [], problems };
+    if (problems.length > 0) return { manifests: [], assets: [], problems };
+    const assets = [...this.#sources.keys()].flatMap((data) => (data.kind === "asset" ? [this.#assetSpec(data)] : []));
     const manifests = roots.map((data) => this.#manifest(data));
     manifests.sort((a, b) => (a.root < b.root ? -1 : 1));
-    return { manifests: problems.length > 0 ? [] : manifests, problems };
+    return { manifests: problems.length > 0 ? [] : manifests, assets, problems };
   }
 
   #addDuplicate(data: DefinitionData, first: DefinitionData): void {
@@ -288,10 +291,13 @@ class Compiler {
     return { format: 1, root: root.id, definitions, assets };
   }
 
+  #assetSpec({ id, options }: AssetData & { readonly id: string }): AssetSpec {
+    return { id, ...present({ uri: options.uri, watermark: this.#json(options.watermark, "output") }) };
+  }
+
   #addAsset(assets: Record<string, AssetSpec>, asset: DefinitionData, user: DefinitionData): void {
     if (asset.kind !== "asset") return;
-    const watermark = this.#json(asset.options.watermark, "output");
-    const spec: AssetSpec = { id: asset.id, ...present({ uri: asset.options.uri, watermark }) };
+    const spec = this.#assetSpec(asset);
     const known = Object.hasOwn(assets, asset.id) ? assets[asset.id] : undefined;
     if (known !== undefined && canonicalText(known) !== canonicalText(spec)) {
       this.#problems.add(

@@ -2,9 +2,10 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Manifest } from "@holdfast/protocol";
 import { type Compiled, type CompiledManifest, compileProject } from "../compile/compile.ts";
+import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
 import { connect } from "./connection.ts";
-import { exitCodes, InvalidProject, UsageError } from "./failures.ts";
+import { exitCodes, InvalidProject, problemText, UsageError } from "./failures.ts";
 import { type CommonFlags, openProject } from "./project.ts";
 import { tableText } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,19 +15,21 @@ export async function compilePaths(
   terminal: Terminal,
   settings: Settings,
   paths: readonly string[],
+  { validateOnly = false } = {},
 ): Promise<Compiled> {
   const { root, include } = settings;
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
   const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
+  const options = { onOutput, validateOnly };
   const compiled =
     paths.length === 0
-      ? await compileProject({ root, include, onOutput })
+      ? await compileProject({ root, include, ...options })
       : folders.length === files.length
-        ? await compileProject({ root, include: folders.map((folder) => `${relativeTo(root, folder)}**`), onOutput })
-        : await compileProject({ root, files: await filesOf(files, folders), onOutput });
+        ? await compileProject({ root, include: folders.map((folder) => `${relativeTo(root, folder)}**`), ...options })
+        : await compileProject({ root, files: await filesOf(files, folders), ...options });
   if (compiled.problems.length > 0) throw new InvalidProject(compiled.problems);
-  if (compiled.manifests.length === 0) throw definesNothing(paths, compiled);
+  if (compiled.manifests.length + compiled.refusals.length === 0) throw definesNothing(paths, compiled);
   return compiled;
 }
 
@@ -53,10 +56,12 @@ function relativeTo(root: string, folder: string): string {
 /** `holdfast validate [PATH…]`. */
 export async function validate(terminal: Terminal, paths: readonly string[], flags: CommonFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
-  const { manifests, files } = await compilePaths(terminal, settings, paths);
-  terminal.answer({ definitions: manifests.map(summary), files, problems: [] });
-  terminal.print(definitionTable(terminal, manifests));
-  terminal.note(`\n${counted(manifests.length, "definition")} in ${counted(files.length, "file")}: no mistakes.`);
+  const { manifests, files, refusals } = await compilePaths(terminal, settings, paths, { validateOnly: true });
+  terminal.answer({ definitions: manifests.map(summary), files, problems: [], refusals });
+  if (manifests.length > 0) terminal.print(definitionTable(terminal, manifests));
+  if (refusals.length > 0) terminal.note(`\n${problemText(terminal, refusals, "not yet")}`);
+  const but = refusals.length > 0 ? ", but not everything can run yet" : "";
+  terminal.note(`\n${counted(manifests.length, "definition")} in ${counted(files.length, "file")}: no mistakes${but}.`);
   return exitCodes.done;
 }
 
@@ -77,12 +82,16 @@ export async function apply(terminal: Terminal, paths: readonly string[], flags:
   }
 }
 
-/** `holdfast manifest [FILE|ID]`: the canonical manifest, as it is hashed. */
+/** `holdfast manifest [FILE|ID]`: the canonical manifest, as it is hashed; with --schema what YAML workflows look like. */
 export async function printManifest(
   terminal: Terminal,
   target: string | undefined,
-  flags: CommonFlags & { readonly id?: string },
+  flags: CommonFlags & { readonly id?: string; readonly schema?: boolean },
 ): Promise<number> {
+  if (flags.schema === true) {
+    process.stdout.write(schemaText());
+    return exitCodes.done;
+  }
   const settings = await openProject(terminal, flags);
   const isFile = target !== undefined && looksLikeFile(target);
   const { manifests } = await compilePaths(terminal, settings, isFile ? [target] : []);
@@ -159,7 +168,7 @@ function definitionTable(terminal: Terminal, manifests: readonly CompiledManifes
 function sourceOf({ id, manifest }: CompiledManifest): string {
   const source = manifest.definitions[id]?.source;
   if (source === undefined) return "";
-  return "command" in source ? source.command : `${source.module} ${source.export}`;
+  return "command" in source ? source.command.replaceAll("\n", "; ") : `${source.module} ${source.export}`;
 }
 
 export function counted(count: number, noun: string): string {

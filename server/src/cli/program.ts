@@ -52,6 +52,7 @@ function addProjectCommands(program: Command, carry: Carry): void {
   stored(program.command("manifest [file|id]"))
     .description("print the canonical manifest of a definition")
     .option("--id <id>", "which definition, when the file has several")
+    .option("--schema", "print the JSON Schema of YAML workflows instead, for editors")
     .action((target, flags) =>
       carry(async (t) => (await import("./definitions.ts")).printManifest(t, target, flags), flags),
     );

@@ -3,7 +3,7 @@ import { join, relative, sep } from "node:path";
 
 const debounceMs = 120;
 const limitFolders = 5_000;
-const watchedFiles = /\.(?:ts|tsx|mts|js|mjs|jsx|json)$/;
+const watchedFiles = /\.(?:ts|tsx|mts|js|mjs|jsx|json|ya?ml|py)$/;
 
 /**
  * Watches a project's sources: every folder but hidden ones and node_modules. `changed` is called once for a burst of

@@ -141,7 +141,7 @@ test("a project without definitions and a file that is not there are problems", 
   );
   const missing = await compileProject({ root: folder, files: ["b.ts", "readme.md", "../shop/tasks/extract.ts"] });
   assert.deepEqual(missing.problems.map(({ message }) => message.replace(folder, "ROOT")).sort(), [
-    "The file is no TypeScript or JavaScript.",
+    "The file is no TypeScript, JavaScript or YAML.",
     "The file is not there.",
     "The file lies outside of the project ROOT.",
   ]);

@@ -11,6 +11,8 @@ export interface CompileOptions extends CompileProcessOptions {
   readonly include?: readonly string[];
   /** Instead of globs: these files, each of which must export a definition. */
   readonly files?: readonly string[];
+  /** What is right, but cannot be carried out yet, is no problem then: it is only told. */
+  readonly validateOnly?: boolean;
 }
 
 export interface CompiledManifest {
@@ -25,6 +27,8 @@ export interface Compiled {
   readonly manifests: readonly CompiledManifest[];
   /** Every mistake; files relative to the root where they lie in it. */
   readonly problems: readonly Problem[];
+  /** With `validateOnly`: what cannot be carried out yet. Its workflows have no manifest. */
+  readonly refusals: readonly Problem[];
   /** The files that were read, imports included, relative to the root, with `/`, in order. */
   readonly files: readonly string[];
 }
@@ -35,21 +39,27 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   const chosen =
     options.files === undefined ? await findFiles(root, options.include ?? []) : namedFiles(root, options.files);
   const files = chosen.files.map((file) => localName(root, file));
-  if (chosen.problems.length > 0) return { manifests: [], problems: localProblems(root, chosen.problems), files };
+  if (chosen.problems.length > 0) return failed(localProblems(root, chosen.problems), files);
   const named = options.files === undefined ? [] : [...chosen.files];
   const answer = await runCompileProcess({ kind: "definitions", root, files: [...chosen.files], named }, options);
   if (answer.kind !== "definitions") {
     const { file, message, hint } = answer.kind === "none" ? answer : wrongAnswer;
-    return { manifests: [], problems: localProblems(root, [{ file, line: 0, message, hint }]), files };
+    return failed(localProblems(root, [{ file, line: 0, message, hint }]), files);
   }
   const manifests = answer.manifests.map((manifest) => ({
     id: manifest.root,
     hash: canonicalHash(manifest),
     manifest,
   }));
-  const problems = [...localProblems(root, answer.problems), ...manifests.flatMap(tooLarge)];
+  const refusals = options.validateOnly === true ? localProblems(root, answer.refusals) : [];
+  const told = options.validateOnly === true ? answer.problems : [...answer.problems, ...answer.refusals];
+  const problems = [...localProblems(root, told), ...manifests.flatMap(tooLarge)];
   const read = [...files, ...answer.loaded.map((file) => localName(root, file))];
-  return { manifests: problems.length > 0 ? [] : manifests, problems, files: [...new Set(read)].sort() };
+  return { manifests: problems.length > 0 ? [] : manifests, problems, refusals, files: [...new Set(read)].sort() };
+}
+
+function failed(problems: readonly Problem[], files: readonly string[]): Compiled {
+  return { manifests: [], problems, refusals: [], files };
 }
 
 /** A question about definitions that was answered with a configuration, or the other way round. */

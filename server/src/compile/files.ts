@@ -3,7 +3,7 @@ import { glob } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import type { Problem } from "@holdfast/protocol";
 
-const extensions = /\.(?:ts|tsx|mts|js|mjs|jsx)$/;
+const extensions = /\.(?:ts|tsx|mts|js|mjs|jsx|ya?ml)$/;
 const excluded = /\.(?:test|spec)\.[a-z]+$|\.d\.[a-z]*ts$/;
 
 export interface ChosenFiles {
@@ -57,8 +57,8 @@ export function namedFiles(root: string, named: readonly string[]): ChosenFiles 
       problems.push({
         file,
         line: 0,
-        message: "The file is no TypeScript or JavaScript.",
-        hint: "Name a .ts, .tsx, .mts, .js, .mjs or .jsx file.",
+        message: "The file is no TypeScript, JavaScript or YAML.",
+        hint: "Name a .ts, .tsx, .mts, .js, .mjs, .jsx, .yaml or .yml file.",
       });
     } else if (relative(root, file).startsWith("..")) {
       problems.push({

@@ -1,0 +1,217 @@
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { nameHint, type Source, type TaskCode } from "@holdfast/protocol";
+import type { YamlEntry } from "./document.ts";
+import type { FileProblems } from "./fields.ts";
+import type { YamlExecutor } from "./form.ts";
+
+// Where a task's code is: the keys `file`, `module`, `function`, `command`, `job` and `url`, which depend on the executor.
+
+export interface CodeFields {
+  readonly file?: string | undefined;
+  readonly module?: string | undefined;
+  readonly function?: string | undefined;
+  readonly command?: string | undefined;
+  readonly job?: string | undefined;
+  readonly url?: string | undefined;
+}
+
+export interface CodeReading {
+  /** Absolute: the project's root, and the workflow file. */
+  readonly root: string;
+  readonly workflowFile: string;
+  readonly what: string;
+  readonly task: string;
+  readonly entries: ReadonlyMap<string, YamlEntry>;
+  readonly at: { readonly line: number; readonly column: number };
+  readonly problems: FileProblems;
+}
+
+const keysOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = {
+  python: ["file", "module", "function"],
+  typescript: ["file", "function"],
+  process: ["command", "file"],
+  cloudrun: ["job"],
+  http: ["url"],
+  kubernetes: ["job"],
+};
+const neededOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = {
+  python: ["file", "module"],
+  typescript: ["file"],
+  process: ["command", "file"],
+  cloudrun: ["job"],
+  http: ["url"],
+  kubernetes: ["job"],
+};
+
+/** The task's code as the manifest names it. Undefined for a mistake, and for executors whose work is an external job. */
+export function readCode(executor: YamlExecutor, fields: CodeFields, reading: CodeReading): TaskCode | undefined {
+  const { entries, what, problems, at } = reading;
+  let isSound = true;
+  for (const key of ["file", "module", "function", "command", "job", "url"] as const) {
+    const entry = entries.get(key);
+    if (entry === undefined || keysOf[executor].includes(key)) continue;
+    const hint = `The executor ${executor} takes ${keysOf[executor].join(", ")}.`;
+    problems.add(entry.at, `${what}: "${key}" means nothing to the executor ${executor}`, hint);
+    isSound = false;
+  }
+  const needed = neededOf[executor];
+  const given = needed.filter((key) => fields[key] !== undefined);
+  if (given.length !== 1 && needed.some((key) => entries.has(key) && fields[key] === undefined)) return undefined;
+  if (given.length === 0) {
+    problems.add(
+      at,
+      `${what} has no ${needed.map((key) => `"${key}"`).join(" or ")}`,
+      `The executor ${executor} needs it.`,
+    );
+  } else if (given.length > 1) {
+    const [, second = ""] = given;
+    problems.add(
+      entries.get(second)?.at ?? at,
+      `${what} has both ${given.map((key) => `"${key}"`).join(" and ")}`,
+      "Remove one.",
+    );
+  }
+  if (!isSound || given.length !== 1) return undefined;
+  if (executor === "typescript") return readTypescript(fields, reading);
+  if (executor === "python") return readPython(fields, reading);
+  return executor === "process" ? readProcess(fields, reading) : undefined;
+}
+
+function readTypescript(fields: CodeFields, reading: CodeReading): TaskCode | undefined {
+  const module = localFile("file", fields.file ?? "", reading);
+  if (module === undefined) return undefined;
+  if (/\.(?:ts|tsx|mts|js|mjs|jsx)$/.test(module)) {
+    return { executor: "typescript", source: { module, export: fields.function ?? reading.task } };
+  }
+  const at = reading.entries.get("file")?.node ?? reading.at;
+  reading.problems.add(
+    at,
+    `${reading.what}: "${module}" is no TypeScript or JavaScript`,
+    "Name a .ts, .mts, .js or .mjs file.",
+  );
+  return undefined;
+}
+
+function readPython(fields: CodeFields, reading: CodeReading): TaskCode | undefined {
+  const name = fields.function ?? "main";
+  const source =
+    fields.module === undefined ? pythonFile(fields.file ?? "", reading) : pythonModule(fields.module, reading);
+  if (source === undefined) return undefined;
+  if (!/^[A-Za-z_]\w*$/.test(name)) {
+    const at = reading.entries.get("function")?.node ?? reading.at;
+    reading.problems.add(
+      at,
+      `${reading.what}: "function" is "${name}"`,
+      "It must be the name of a function of the module.",
+    );
+    return undefined;
+  }
+  checkPythonName(source, name, reading);
+  return { executor: "python", source: { module: source.module, export: name } };
+}
+
+interface PythonPlace {
+  readonly module: string;
+  /** Absolute; undefined for a module that is installed. */
+  readonly path: string | undefined;
+}
+
+function pythonFile(file: string, reading: CodeReading): PythonPlace | undefined {
+  const module = localFile("file", file, reading);
+  if (module === undefined) return undefined;
+  if (module.endsWith(".py")) return { module, path: join(reading.root, module) };
+  const at = reading.entries.get("file")?.node ?? reading.at;
+  reading.problems.add(at, `${reading.what}: "${module}" is no Python`, "Name a .py file.");
+  return undefined;
+}
+
+/** Modules are looked for beside the workflow's file, as its files are; what is not there is left to the interpreter. */
+function pythonModule(name: string, reading: CodeReading): PythonPlace | undefined {
+  if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/.test(name)) {
+    const at = reading.entries.get("module")?.node ?? reading.at;
+    const hint = /[/\\]|\.py$/.test(name) ? `Write file: ${name}` : "A module is named with dots: shop.clean.";
+    reading.problems.add(at, `${reading.what}: "module" is "${name}"`, hint);
+    return undefined;
+  }
+  const folder = dirname(reading.workflowFile);
+  const base = join(folder, ...name.split("."));
+  const path = [`${base}.py`, join(base, "__init__.py")].find((candidate) => isFile(candidate));
+  if (path === undefined || relative(reading.root, folder) === "") return { module: name, path };
+  return { module: localName(reading.root, path), path };
+}
+
+/** Says so when the file plainly has no such name; only Python itself knows what an import brings. */
+function checkPythonName({ path }: PythonPlace, name: string, reading: CodeReading): void {
+  if (path === undefined) return;
+  const text = readFileSync(path, "utf8");
+  if (new RegExp(`\\b${name}\\b`).test(text) || /^\s*from\s.*\simport\s+\*/m.test(text)) return;
+  const functions = [...text.matchAll(/^(?:async\s+)?def\s+(\w+)/gm)].map(([, found = ""]) => found);
+  const entry = reading.entries.get("function");
+  const place = entry?.node ?? reading.at;
+  const said = entry === undefined ? ' ("function" is main when it is left out)' : "";
+  reading.problems.add(
+    place,
+    `${reading.what}: ${localName(reading.root, path)} has no function "${name}"${said}`,
+    nameHint(name, functions),
+  );
+}
+
+function readProcess(fields: CodeFields, reading: CodeReading): TaskCode | undefined {
+  const folder = localName(reading.root, dirname(reading.workflowFile));
+  if (fields.command !== undefined) {
+    // Commands run in the project's root; the paths of a workflow's file are relative to the file.
+    const command = folder === "" ? fields.command : `cd ${quoted(folder)} || exit\n${fields.command}`;
+    return { executor: "process", source: { command } };
+  }
+  const file = localFile("file", fields.file ?? "", reading);
+  if (file === undefined) return undefined;
+  try {
+    accessSync(join(reading.root, file), constants.X_OK);
+  } catch {
+    const at = reading.entries.get("file")?.node ?? reading.at;
+    reading.problems.add(
+      at,
+      `${reading.what}: "${file}" may not be executed`,
+      `Run: chmod +x ${file}; or write command: sh ${file}`,
+    );
+    return undefined;
+  }
+  const inFolder =
+    folder === "" ? file : file.startsWith(`${folder}/`) ? file.slice(folder.length + 1) : relative(folder, file);
+  const start = quoted(inFolder.startsWith("../") ? inFolder : `./${inFolder}`);
+  return { executor: "process", source: { command: folder === "" ? start : `cd ${quoted(folder)} || exit\n${start}` } };
+}
+
+/** A file that a key names, relative to the workflow's file, as a name relative to the root. */
+function localFile(
+  key: "file",
+  file: string,
+  { root, workflowFile, what, entries, at, problems }: CodeReading,
+): Source["module"] | undefined {
+  const path = resolve(dirname(workflowFile), file);
+  const place = entries.get(key)?.node ?? at;
+  if (!isFile(path)) {
+    const hint = existsSync(path)
+      ? "It is a folder."
+      : `It is looked for at ${localName(root, path)}, beside the workflow's file.`;
+    problems.add(place, `${what}: the file "${file}" is not there`, hint);
+    return undefined;
+  }
+  const name = localName(root, path);
+  if (!name.startsWith("../") && !isAbsolute(name)) return name;
+  problems.add(place, `${what}: the file "${file}" lies outside of the project`, "Move it below the project's root.");
+  return undefined;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function localName(root: string, path: string): string {
+  return relative(root, path).split(sep).join("/");
+}
+
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
