@@ -33,32 +33,27 @@ export function moveEvents(db: Runner, limitRows: number): Promise<{ moved: numb
   return db.run("moveEvents", moveText, [limitRows]);
 }
 
-// Rows of the outbox are never updated, so that their places (ctid) hold between looking and deleting.
+// Rows of the outbox are never updated, and only who holds the lock deletes them: their places (ctid) hold.
 const moveText = `
-  with gone as materialized (
-    delete from holdfast.outbox o
-    where o.ctid = any (array(select w.ctid from holdfast.outbox w order by w.id limit $1))
-    returning o.*
+  with batch as materialized (
+    select o.*, row_number() over (partition by o.namespace order by o.id) as nth
+    from (select w.ctid as place, w.* from holdfast.outbox w order by w.id limit $1) o
   ),
-  counted as materialized (
-    select g.*, row_number() over (partition by g.namespace order by g.id) as nth from gone g
-  ),
+  counted as materialized (select b.namespace, count(*) as events, max(b.id) as last_id from batch b group by b.namespace),
   topic as (
-    insert into holdfast.topics as t (namespace, last) select c.namespace, max(c.nth) from counted c group by c.namespace
+    insert into holdfast.topics as t (namespace, last) select c.namespace, c.events from counted c
     on conflict (namespace) do update set last = t.last + excluded.last
     returning t.namespace, t.last
   ),
-  first as materialized (
-    select t.namespace, t.last - (select max(c.nth) from counted c where c.namespace = t.namespace) as before from topic t
-  ),
   moved as (
     insert into holdfast.events (namespace, position, ${columns})
-    select c.namespace, f.before + c.nth, c.run_id, c.root_id, c.definition, c.name, c.number, c.type, c.at, c.data
-    from first f join counted c on c.namespace = f.namespace
-  )
-  select count(*) as moved, count(*) = $1 and exists (
-    select 1 from holdfast.outbox o where o.id > max(g.id)) as more
-  from gone g`;
+    select b.namespace, t.last - c.events + b.nth, b.run_id, b.root_id, b.definition, b.name, b.number, b.type, b.at, b.data
+    from topic t join counted c on c.namespace = t.namespace join batch b on b.namespace = t.namespace
+  ),
+  gone as (delete from holdfast.outbox o where o.ctid = any (array(select b.place from batch b)))
+  select coalesce(sum(c.events), 0)::int as moved, coalesce(sum(c.events), 0) = $1 and exists (
+    select 1 from holdfast.outbox o where o.id > (select max(l.last_id) from counted l)) as more
+  from counted c`;
 
 /** See `Store.sequenceEvents`. */
 export async function sequenceEvents(pool: SessionPool, limitRows: number): Promise<{ moved: number; more: boolean }> {
