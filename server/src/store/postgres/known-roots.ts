@@ -1,7 +1,7 @@
 import type { Finish, RunRow } from "../../core/index.ts";
 
 /** About so many are remembered; a run that is not only costs its look-up. */
-const limitRuns = 50_000;
+const limitRuns = 10_000;
 
 /**
  * Runs without a parent that were claimed here, as the claim answered them. Nothing hangs on a root, so that its end can be
@@ -13,7 +13,11 @@ export class KnownRoots {
   remember(runs: Iterable<RunRow>): void {
     // Runs whose end was not said here are left over; forgetting everything is cheaper than knowing which.
     if (this.#runs.size >= limitRuns) this.#runs.clear();
-    for (const run of runs) if (run.parentId === null && run.claimedBy !== null) this.#runs.set(run.id, run);
+    for (const run of runs) {
+      if (run.parentId !== null || run.claimedBy === null) continue;
+      // An input may be large, and no end needs it.
+      this.#runs.set(run.id, { ...run, input: undefined });
+    }
   }
 
   /** Takes out the runs of these activations. Undefined unless each of them ends a run that is known, and no run twice. */
