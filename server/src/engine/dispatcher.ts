@@ -45,7 +45,7 @@ export class Dispatcher implements Loop, LocalSlots {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#claimRows = Math.max(worthwhileClaimRows, Math.ceil(options.concurrency / 4));
+    this.#claimRows = Math.max(worthwhileClaimRows, Math.ceil(options.concurrency / 2));
     this.#reconciledMs = options.clock.monotonicMs();
   }
 
