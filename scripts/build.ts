@@ -1,4 +1,4 @@
-/** `npm run build`: the three packages' dist folders, in the order of their imports. */
+/** `npm run build`: the three packages' dist folders, in the order of their imports, and the server's copy of the Python SDK. */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -17,6 +17,11 @@ for (const folder of ["protocol", "sdk", "server"]) {
   copyOthers(join(root, folder, "src"), dist);
   console.log(`built ${folder}/dist`);
 }
+
+const python = join(root, "server", "python");
+rmSync(python, { recursive: true, force: true });
+cpSync(join(root, "python", "src"), python, { recursive: true, filter: (path) => !path.endsWith("__pycache__") });
+console.log("built server/python");
 
 /** What is read at run time beside the code, such as migrations. */
 function copyOthers(from: string, to: string): void {

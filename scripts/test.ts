@@ -12,6 +12,7 @@ import pc from "picocolors";
 import { startPostgres } from "../test/postgres.ts";
 import { runChecks } from "./check.ts";
 import { findOrphans, runVariable } from "./orphans.ts";
+import { findPythonTests, requirePython, runPythonTests } from "./test-python.ts";
 import { report } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -63,6 +64,10 @@ const processFiles = globSync("test/**/*.test.ts", { cwd: root })
   .filter((file) => !unitFiles.includes(file) && !file.startsWith("test/house/"))
   .filter((file) => !values.fast && wanted(file))
   .sort();
+
+const pythonTests = findPythonTests(root).filter(wanted);
+/** Files that run Python children say so in their name. */
+const needsPython = pythonTests.length > 0 || [...unitFiles, ...processFiles].some((file) => file.includes("python"));
 
 const runId = randomUUID();
 
@@ -118,6 +123,7 @@ async function runEverything(): Promise<void> {
   }
   const needed = [...unitFiles, ...processFiles].some((file) => needsPostgres(file));
   process.env[runVariable] = runId;
+  if (needsPython && !interrupted.signal.aborted) requirePython();
   const postgres = needed && !interrupted.signal.aborted ? await startPostgres() : undefined;
   const postgresUrl = postgres?.url ?? "";
   try {
@@ -128,6 +134,12 @@ async function runEverything(): Promise<void> {
       limitMs: values.fast ? fileLimitMs.fast : fileLimitMs.unit,
       postgresUrl,
     });
+    if (pythonTests.length > 0 && !interrupted.signal.aborted) {
+      const counts = await runPythonTests({ root, files: pythonTests, signal: interrupted.signal });
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+    }
     await runTests({
       title: "Tests of several processes",
       files: processFiles,

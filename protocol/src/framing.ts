@@ -17,7 +17,7 @@ export function encodeFrame(frame: unknown, maxBytes: number = limits.frameBytes
 
 /** Collects bytes until frames are whole. Give it chunks as they come; it answers the frames they complete, in order. */
 export class FrameDecoder {
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   readonly #maxBytes: number;
   #parts: Uint8Array[] = [];
   #bytes = 0;

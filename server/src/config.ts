@@ -21,6 +21,8 @@ export interface Config {
   readonly concurrency?: number;
   /** How long ended runs, keys and log lines are kept; defaults 30d, 30d, 7d. */
   readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
+  /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
+  readonly python?: string;
   /** Where the HTTP interface listens; default 4400 on 127.0.0.1. Port 0 takes a free one. */
   readonly port?: number;
   readonly host?: string;
@@ -42,6 +44,7 @@ export interface Settings {
   readonly leaseMs: number;
   readonly concurrency: number;
   readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
+  readonly python: string | undefined;
   readonly port: number;
   readonly host: string;
 }
@@ -110,6 +113,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       keysMs: reader.duration("retention.keys", 0) ?? 30 * dayMs,
       logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
     },
+    python: reader.text("python", /^[^\0]{1,1000}$/),
     port: reader.integer("port", { min: 0, max: 65_535 }) ?? 4400,
     host: reader.text("host", /^[\w.:-]{1,255}$/) ?? "127.0.0.1",
   };
@@ -117,12 +121,24 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
 }
 
 const dayMs = 86_400_000;
-const knownKeys = ["app", "include", "store", "namespace", "lease", "concurrency", "retention", "port", "host"];
+const knownKeys = [
+  "app",
+  "include",
+  "store",
+  "namespace",
+  "lease",
+  "concurrency",
+  "retention",
+  "python",
+  "port",
+  "host",
+];
 const laterKeys = ["queues", "access", "schedules", "secrets", "mode"];
 const hints: Readonly<Record<string, string>> = {
   app: "Use letters, digits and . _ - / @.",
   store: 'Write "sqlite:./file.db", "postgres://…" or "memory:".',
   namespace: "Use lower-case letters, digits, _ and -.",
+  python: "Write a path or a program's name.",
   host: "Write an address or a host name.",
 };
 

@@ -89,6 +89,8 @@ export interface NodeOptions {
   readonly runsMs?: number;
   readonly logsMs?: number;
   readonly queues?: readonly string[];
+  /** The Python of Python tasks, where it is not to be looked for. */
+  readonly python?: string;
   readonly log?: Logger;
   readonly grants?: readonly AccessGroup[];
   /** Where bodies run instead of the two placements: a simulation's. */
@@ -145,9 +147,10 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   };
 }
 
-function placementsFor({ placement }: NodeOptions, root: string, concurrency: number, log: Logger) {
+function placementsFor({ placement, python }: NodeOptions, root: string, concurrency: number, log: Logger) {
   if (placement !== undefined) return { process: placement, inline: placement };
-  const process = new ProcessPlacement({ projectRoot: root, concurrency, log });
+  const found = python === undefined ? {} : { python };
+  const process = new ProcessPlacement({ projectRoot: root, concurrency, log, ...found });
   return { process, inline: new InlinePlacement({ projectRoot: root, concurrency }) };
 }
 

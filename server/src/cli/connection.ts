@@ -94,7 +94,7 @@ export async function openEmbedded(
     import("../main.ts"),
     import("../embedded/local-plane.ts"),
   ]);
-  const { namespace, root, concurrency, leaseMs, retention } = settings;
+  const { namespace, root, concurrency, leaseMs, retention, python } = settings;
   const services = await openServices({
     address: absoluteStore(settings),
     namespace,
@@ -111,7 +111,8 @@ export async function openEmbedded(
     address: shownStore(settings.store),
     work: async () => {
       const { runsMs, logsMs } = retention;
-      const shared = { root, concurrency, leaseMs, runsMs, logsMs };
+      const found = python === undefined ? {} : { python };
+      const shared = { root, concurrency, leaseMs, runsMs, logsMs, ...found };
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },

@@ -149,7 +149,6 @@ export class ProcessPlacement implements Placement {
   /** A command has a process of its own; a module's may be a warm one. */
   #childFor({ start, task, grants }: ActivationJob): Child {
     if (start.executor === "process") return this.#pool.start(this.#programs.command(start, task));
-    if (start.executor === "python") throw new NoPython("Python tasks cannot run yet.", "Use another executor.");
     const program = this.#programs.of(start, task);
     return this.#pool.take(this.#useKey({ start, grants }, program), program);
   }

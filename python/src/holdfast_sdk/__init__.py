@@ -1,0 +1,34 @@
+"""Holdfast runs work that must not be lost. This package is what Python tasks import.
+
+A task's body is a plain annotated function that a workflow's file names; it may ask for its context::
+
+    from holdfast_sdk import TaskContext
+
+    def charge(order: str, amount: float, ctx: TaskContext) -> dict:
+        receipt = ctx.step("charge", lambda: bank.charge(amount, token=ctx.token("charge")))
+        ctx.log.info("charged", order=order)
+        return {"receipt": receipt}
+"""
+
+from .abort import AbortSignal
+from .context import AsyncTaskContext, Context, RunIdentity, TaskContext
+from .errors import AppError
+from .reports import TaskLog
+from .steering import Aborted, FatalError, RetryAfter
+from .task import task
+from .version import VERSION as __version__
+
+__all__ = [
+    "Aborted",
+    "AbortSignal",
+    "AppError",
+    "AsyncTaskContext",
+    "Context",
+    "FatalError",
+    "RetryAfter",
+    "RunIdentity",
+    "TaskContext",
+    "TaskLog",
+    "__version__",
+    "task",
+]

@@ -1,0 +1,114 @@
+"""Runs one body: input bound, body called, result checked, outcome said (sdk/src/body.ts)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from concurrent.futures import Future
+from typing import Any, Callable, Mapping, Optional
+
+from . import limits
+from .abort import AbortSignal
+from .calling import Signature
+from .channel_socket import Call
+from .context import AsyncTaskContext, Context, TaskContext
+from .errors import AppError, is_app_error
+from .framing import json_text
+from .outcome import Outcome, failure, invalid_result
+from .stored_value import stored_value
+from .text import utf8_bytes
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 5.0
+_STEP_LOOK_S = 0.005
+_UNSTORABLE = ("invalid_request", "invalid_output", "unsupported", "too_large", "limit_exceeded", "store_full")
+_SAID_BY_ITSELF = ("invalid_output", "unsupported")
+
+
+def new_context(task: Signature, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal) -> Context:
+    return (AsyncTaskContext if task.is_async else TaskContext)(start, call, abort_signal)
+
+
+def run_body(task: Signature, given: Any, context: Context, project_root: str) -> Outcome:
+    """Runs the body to its end and answers what is to be said of it. Never raises.
+
+    Steps that the body left under way are waited for, and its log and progress have been sent.
+    """
+    try:
+        positional, named = task.bind(given, context)
+        returned = task.body(*positional, **named)
+        if inspect.isawaitable(returned):
+            returned = asyncio.run(_awaited(returned, context))
+        context._steps.wait_until_done()
+        return _success(returned)
+    except BaseException as error:  # also SystemExit and KeyboardInterrupt: success is what a body returns
+        return failure(error, project_root)
+    finally:
+        context._close()
+
+
+async def _awaited(returned: Any, context: Context) -> Any:
+    result = await returned
+    # Tasks that the body did not await may be in a step; they are cancelled with the loop.
+    while not context._steps.is_done:
+        await asyncio.sleep(_STEP_LOOK_S)
+    return result
+
+
+def _success(returned: Any) -> Outcome:
+    try:
+        kept = stored_value(returned, "It")
+    except Exception as error:
+        return invalid_result(str(error))
+    size = utf8_bytes(json_text(kept))
+    if size > limits.OUTPUT_BYTES:
+        hint = "Keep large values in a file or an object store and return their name."
+        return invalid_result(f"It has {size} bytes; the limit is {limits.OUTPUT_BYTES}.", hint)
+    return Outcome("run.succeed", {"output": kept})
+
+
+class Settling:
+    """Says an outcome until it is acknowledged: while the store is away it is said again (it is taken once).
+
+    An outcome that cannot be stored becomes a failure that says so.
+    """
+
+    def __init__(self, call: Call, outcome: Outcome, pause: Callable[[float], None] = time.sleep) -> None:
+        self._call = call
+        self._outcome = outcome
+        self._pause = pause
+        self._answer: Optional[Future[Any]] = None
+
+    def begin(self) -> None:
+        """Says it for the first time, without waiting for the answer."""
+        self._answer = self._call(self._outcome.method, self._outcome.params)
+
+    def finish(self) -> None:
+        """Waits for the acknowledgement. Raises the AppError of a refusal that has no remedy."""
+        said = self._outcome
+        pause = _FIRST_PAUSE_S
+        answer = self._answer
+        while answer is not None:
+            try:
+                answer.result()
+                return
+            except AppError as error:
+                if is_app_error(error, "store_unavailable"):
+                    self._pause(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_S)
+                elif said is self._outcome and is_app_error(error, *_UNSTORABLE):
+                    said = _unstorable(said, error)
+                else:
+                    raise
+            answer = self._call(said.method, said.params)
+
+
+def _unstorable(outcome: Outcome, error: AppError) -> Outcome:
+    what = "result" if outcome.method == "run.succeed" else "error"
+    is_said = is_app_error(error, *_SAID_BY_ITSELF)
+    message = str(error) if is_said else f"The {what} of the body could not be stored: {error}"
+    described = {"code": "result_invalid", "message": message}
+    if error.hint is not None:
+        described["hint"] = error.hint
+    return Outcome("run.fail", {"error": described})

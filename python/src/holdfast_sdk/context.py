@@ -1,0 +1,220 @@
+"""What a body is given beside its input (sdk/src/context.ts).
+
+A parameter that is annotated with one of these classes, or named ``ctx``, is given the context: an AsyncTaskContext where
+the body is ``async def``, else a TaskContext.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import threading
+from dataclasses import dataclass
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, NoReturn, Optional, Set, TypeVar, Union, cast
+
+from . import limits
+from .abort import AbortSignal
+from .channel_socket import Call
+from .errors import AppError
+from .framing import json_text
+from .reports import ProgressSender, TaskLog
+from .steering import skip
+from .stored_value import stored_value
+from .text import text_defect, utf8_bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """The run that a body is carrying out."""
+
+    id: str
+    root_id: str
+    parent_id: Optional[str]
+    definition: str
+    """The workflow that this run is a node of; None for a root."""
+    workflow: Optional[str]
+    """The node's name in its workflow (``transform[eu]``), or the definition's id for a root."""
+    name: str
+    """The identity of the item, for a mapped child."""
+    item: Optional[str]
+    key: Optional[str]
+    """Rises when the run is cleared to start fresh."""
+    generation: int
+
+
+class Context:
+    """What both kinds of context have."""
+
+    def __init__(self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal) -> None:
+        run = start["run"]
+        self.run = RunIdentity(
+            id=run["id"],
+            root_id=run["rootId"],
+            parent_id=run["parentId"],
+            definition=run["definition"],
+            workflow=run["workflow"],
+            name=run["name"],
+            item=run["item"],
+            key=run["key"],
+            generation=run["generation"],
+        )
+        self.attempt: int = start["attempt"]
+        """The try that users see and count, from 1."""
+        self.epoch: int = start["epoch"]
+        """Which start of the body this is, over all attempts."""
+        self.abort_signal = abort_signal
+        self.log = TaskLog(call)
+        self._token_seed: str = start["tokenSeed"]
+        self._progress = ProgressSender(call)
+        self._steps = _Steps(start["steps"], call)
+
+    def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
+        """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
+        self._progress.report(done, total, text)
+
+    def token(self, key: str) -> str:
+        """64 hexadecimal digits that are the same for this key at every activation and attempt of this run's generation,
+        and nowhere else: give it to a service as idempotency key or name."""
+        return hashlib.sha256(json_text([self._token_seed, key]).encode("utf-8")).hexdigest()
+
+    def skip(self, reason: str) -> NoReturn:
+        """Ends the run ``skipped`` with this reason. It raises: what follows it in the body does not happen."""
+        skip(reason)
+
+    def _close(self) -> None:
+        """Hands over what is still unsent of log and progress, then takes no more."""
+        self._steps.closed = True
+        self.log._close()
+        self._progress.close()
+
+
+class TaskContext(Context):
+    """The context of a body that is a plain function."""
+
+    def step(self, key: str, fn: Callable[[], T]) -> T:
+        """Runs ``fn`` and records what it returns under ``key``.
+
+        Once recorded, ``fn`` is not run again in this run's generation and the record answers. A crash before the record
+        commits runs ``fn`` again. Answers what JSON keeps of the value. Raises what ``fn`` raised (nothing is recorded
+        then), TypeError when JSON cannot keep the value, and RuntimeError when the same key is under way already.
+        """
+        with self._steps.use(key) as use:
+            if use.recorded:
+                return cast(T, use.value)
+            returned = fn()
+            if inspect.isawaitable(returned):
+                _close_awaitable(returned)
+                raise TypeError(f'The function of step "{key}" is async: make the body async, and await ctx.step.')
+            return cast(T, use.keep(self._steps.commit(key, returned).result()))
+
+
+class AsyncTaskContext(Context):
+    """The context of a body that is ``async def``."""
+
+    async def step(self, key: str, fn: Callable[[], Union[T, Awaitable[T]]]) -> T:
+        """As TaskContext.step; ``fn`` may be asynchronous."""
+        with self._steps.use(key) as use:
+            if use.recorded:
+                return cast(T, use.value)
+            returned = fn()
+            if inspect.isawaitable(returned):
+                returned = await returned
+            return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned))))
+
+
+class _Steps:
+    """What is recorded, and which keys are under way."""
+
+    def __init__(self, recorded: List[Mapping[str, Any]], call: Call) -> None:
+        self._call = call
+        self._recorded: Dict[str, Any] = {step["key"]: step["value"] for step in recorded}
+        self._open: Set[str] = set()
+        self._changed = threading.Condition()
+        self.closed = False
+
+    def use(self, key: str) -> "_Use":
+        self._check(key)
+        with self._changed:
+            if key in self._recorded:
+                return _Use(self, key, True)
+            if key in self._open:
+                raise RuntimeError(
+                    f'Step "{key}" is under way already: wait for it, or give each use a key of its own.'
+                )
+            self._open.add(key)
+        return _Use(self, key, False)
+
+    def value(self, key: str) -> Any:
+        return self._recorded[key]
+
+    def end(self, key: str) -> None:
+        with self._changed:
+            self._open.discard(key)
+            self._changed.notify_all()
+
+    def record(self, key: str, value: Any) -> None:
+        self._recorded[key] = value
+
+    def commit(self, key: str, returned: Any) -> Any:
+        """The future answer to the record of a step's result."""
+        value = stored_value(returned, f'The result of step "{key}"')
+        size = utf8_bytes(json_text(value))
+        if size > limits.STEP_VALUE_BYTES:
+            raise AppError(
+                "too_large",
+                f'The result of step "{key}" has {size} bytes.',
+                hint=f"The limit is {limits.STEP_VALUE_BYTES}: keep the value in a file or an object store and return its name.",
+            )
+        return self._call("step.commit", {"key": key, "value": value})
+
+    def wait_until_done(self) -> None:
+        """Waits for steps under way in other threads: what the body left unawaited belongs to it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open)
+
+    @property
+    def is_done(self) -> bool:
+        return not self._open
+
+    def _check(self, key: str) -> None:
+        if not isinstance(key, str) or not 0 < len(key) <= limits.KEY_CHARACTERS:
+            raise TypeError(f"A step's key is a text of 1 to {limits.KEY_CHARACTERS} characters.")
+        defect = text_defect(key)
+        if defect is not None:
+            # Now, not when the record is refused: by then the step's work would be done.
+            raise TypeError(f"A step's key has a {defect}, which cannot be stored.")
+        if self.closed:
+            raise RuntimeError(f'Step "{key}" was asked for after the body had ended.')
+
+
+class _Use:
+    """One use of a key."""
+
+    def __init__(self, steps: _Steps, key: str, recorded: bool) -> None:
+        self._steps = steps
+        self._key = key
+        self.recorded = recorded
+
+    @property
+    def value(self) -> Any:
+        return self._steps.value(self._key)
+
+    def keep(self, answer: Any) -> Any:
+        self._steps.record(self._key, answer["value"])
+        return answer["value"]
+
+    def __enter__(self) -> "_Use":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.recorded:
+            self._steps.end(self._key)
+
+
+def _close_awaitable(awaitable: Any) -> None:
+    close = getattr(awaitable, "close", None)
+    if callable(close):
+        close()

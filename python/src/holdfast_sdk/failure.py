@@ -1,0 +1,91 @@
+"""What a person reads of a raised exception: its class, its message, and the part of its traceback that is user code."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any, Dict, List, Optional
+
+from . import limits
+from .errors import AppError
+from .text import cut_text
+
+_MESSAGE_CHARACTERS = limits.ERROR_TEXT_BYTES // 12
+_STACK_CHARACTERS = limits.ERROR_TEXT_BYTES // 4
+_DEEPEST_CAUSE = 5
+_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def run_error(error: BaseException, project_root: str) -> Dict[str, Any]:
+    """An exception as the error of a run: ``code``, ``message``, ``name``, ``stack`` and, where there is one, ``hint``.
+
+    Frames of Holdfast and of Python's own machinery are left out; files under ``project_root`` are named relative to it.
+    """
+    code = error.code if isinstance(error, AppError) else "task_failed"
+    described: Dict[str, Any] = {
+        "code": code,
+        "message": cut_text(_message(error), _MESSAGE_CHARACTERS),
+        "name": cut_text(type(error).__name__, 200),
+    }
+    stack = cut_text(_stack(error, project_root), _STACK_CHARACTERS)
+    if stack:
+        described["stack"] = stack
+    hint = error.hint if isinstance(error, AppError) else _hint(error)
+    if hint is not None:
+        described["hint"] = cut_text(hint, _MESSAGE_CHARACTERS)
+    return described
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"The body called sys.exit({error.code!r}). Success is what it returns."
+    if isinstance(error, KeyboardInterrupt):
+        return "The body was interrupted (KeyboardInterrupt)."
+    if isinstance(error, KeyError):
+        return f"There is no {error.args[0]!r} (KeyError)." if len(error.args) == 1 else str(error)
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return f"an error of the class {type(error).__name__} that cannot say its message"
+
+
+def _hint(error: BaseException) -> Optional[str]:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        import sys
+
+        return f"Install what provides {error.name} for {sys.executable}, or choose another Python in the configuration."
+    return None
+
+
+def _stack(error: BaseException, project_root: str) -> str:
+    parts: List[str] = []
+    at: Optional[BaseException] = error
+    for _ in range(_DEEPEST_CAUSE):
+        if at is None:
+            break
+        parts.append(_one(at, project_root))
+        cause = at.__cause__
+        if cause is None and not at.__suppress_context__:
+            cause = at.__context__
+        at = cause
+    return "\nCaused by: ".join(parts)
+
+
+def _one(error: BaseException, project_root: str) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    lines = ["Traceback (most recent call last):\n"] if frames else []
+    for frame in frames:
+        lines.append(f'  File "{_shorten(frame.filename, project_root)}", line {frame.lineno}, in {frame.name}\n')
+        if frame.line:
+            lines.append(f"    {frame.line.strip()}\n")
+    last = traceback.format_exception_only(type(error), error)
+    return "".join([*lines, *(line.replace(project_root.rstrip("/") + "/", "") for line in last)]).rstrip()
+
+
+def _is_users(file: str) -> bool:
+    return not (file.startswith("<frozen ") or file.startswith(_OWN_FOLDER) or f"{os.sep}asyncio{os.sep}" in file)
+
+
+def _shorten(file: str, project_root: str) -> str:
+    root = project_root.rstrip(os.sep) + os.sep
+    return file[len(root) :] if file.startswith(root) else file

@@ -1,0 +1,85 @@
+"""What a body leaves behind in its process; a process with leftovers must not take another activation."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from typing import Any, Dict, List, Set
+
+_FD_FOLDERS = ("/proc/self/fd", "/dev/fd")
+_SIGNALS = [each for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP)]
+
+
+class Before:
+    """The state of the process before a body runs."""
+
+    def __init__(self) -> None:
+        self.threads: Set[int] = {id(each) for each in threading.enumerate()}
+        self.descriptors = _descriptors()
+        self.folder = os.getcwd()
+        self.environment = dict(os.environ)
+        self.handlers = _handlers()
+
+
+def leftovers(before: Before) -> List[str]:
+    """What is there now and was not before, one word each; empty when the process is as it was."""
+    found: List[str] = []
+    if any(id(each) not in before.threads for each in threading.enumerate()):
+        found.append("thread")
+    if _has_child_processes():
+        found.append("child process")
+    if _more_descriptors(before) and (gc.collect() or True) and _more_descriptors(before):
+        found.append("open descriptor")
+    if _folder() != before.folder:
+        found.append("working folder")
+    if dict(os.environ) != before.environment:
+        found.append("environment")
+    if _handlers() != before.handlers:
+        found.append("signal handler")
+    return found
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _has_child_processes() -> bool:
+    """Those that have ended and nobody asked about, too. Nothing is reaped by this."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
+
+
+def _more_descriptors(before: Before) -> bool:
+    return any(before.descriptors.get(number) != target for number, target in _descriptors().items())
+
+
+def _descriptors() -> Dict[str, str]:
+    for folder in _FD_FOLDERS:
+        try:
+            numbers = os.listdir(folder)
+        except OSError:
+            continue
+        return {number: target for number in numbers if (target := _target(folder, number)) is not None}
+    return {}
+
+
+def _target(folder: str, number: str) -> Any:
+    """What it leads to; None when it is gone, as the one is by which the folder was read."""
+    try:
+        return os.readlink(os.path.join(folder, number))
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
+
+
+def _handlers() -> List[Any]:
+    return [signal.getsignal(each) for each in _SIGNALS]

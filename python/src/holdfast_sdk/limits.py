@@ -1,0 +1,12 @@
+"""Bounds that hold on every path (P11), as protocol/src/limits.ts has them. Names end in their unit."""
+
+FRAME_BYTES = 32 * 1024 * 1024
+OUTPUT_BYTES = 1024 * 1024
+STEP_VALUE_BYTES = 1024 * 1024
+INPUT_VARIABLE_BYTES = 64 * 1024
+KEY_CHARACTERS = 512
+SPAN_MS = 3_650 * 86_400_000
+LOG_LINE_BYTES = 64 * 1024
+ERROR_TEXT_BYTES = 64 * 1024
+"""Beyond this, whole numbers of JSON are rounded by whoever reads them as doubles."""
+SAFE_INTEGER = 2**53 - 1
