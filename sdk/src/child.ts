@@ -11,6 +11,7 @@ import type { TaskData } from "./definition.ts";
 
 // Before anything else is loaded, so that it is loaded from the cache: a child is to speak within tens of milliseconds.
 enableCompileCache();
+const { isAppError } = await import("@holdfast/protocol");
 const { ChannelSocket } = await import("./channel-socket.ts");
 const { failure, loadFailure, loadTask, runBody, settle } = await import("./body.ts");
 const { leftovers, lookBefore } = await import("./leftovers.ts");
@@ -79,8 +80,7 @@ async function carryOut(start: ActivationStart): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) if (stream.writableLength > 0) await written(stream);
   const said = settle(call, running.thrown ?? outcome, pause);
   channel.returned(start.nonce, running.thrown === undefined && clean());
-  // Refused: the supervisor ends this process.
-  await said.catch(() => undefined);
+  await said.catch(unsaid);
   current = undefined;
 }
 
@@ -99,6 +99,13 @@ async function loadOnce(start: ActivationStart): Promise<TaskData> {
   const source = `${JSON.stringify(start.source)}\n${start.run.definition}`;
   if (loaded?.source !== source) loaded = { source, task: await loadTask(start, projectRoot) };
   return loaded.task;
+}
+
+/** Refused: the supervisor ends this process. Else nobody would ever hear of the activation again. */
+function unsaid(error: unknown): void {
+  if (isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return;
+  console.error(`The end of the body could not be said: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
 }
 
 /** What a body printed has to be in the pipe before its end is said, so that it is heard before that. */

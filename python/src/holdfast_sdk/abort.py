@@ -39,8 +39,12 @@ class AbortSignal:
         loop = asyncio.get_running_loop()
         fired = loop.create_future()
 
+        def set_fired() -> None:
+            if not fired.done():
+                fired.set_result(None)
+
         def fire() -> None:
-            loop.call_soon_threadsafe(lambda: fired.done() or fired.set_result(None))
+            loop.call_soon_threadsafe(set_fired)
 
         self.add_callback(fire)
         try:

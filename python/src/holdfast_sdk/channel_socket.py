@@ -136,8 +136,9 @@ class ChannelSocket:
         if "method" in frame:
             self._on_command(_command(frame))
             return
+        frame_id = frame.get("id")
         with self._lock:
-            caller = self._callers.pop(frame.get("id"), None)
+            caller = self._callers.pop(frame_id, None) if isinstance(frame_id, int) else None
         if caller is None:
             return
         with contextlib.suppress(InvalidStateError):  # whoever waited for it was cancelled

@@ -21,7 +21,7 @@ from .body import Settling, new_context, run_body
 from .calling import Signature
 from .channel_socket import ChannelSocket, Command
 from .contract import enter_run
-from .errors import AppError
+from .errors import AppError, is_app_error
 from .leftovers import Before, leftovers
 from .load_task import load_task
 from .outcome import failure
@@ -83,9 +83,13 @@ class Child:
         with self._channel.together():
             settling.begin()
             self._channel.returned(nonce, clean)
-        # Refused: the supervisor ends this process.
-        with contextlib.suppress(AppError):
+        try:
             settling.finish()
+        except AppError as error:
+            # Refused: the supervisor ends this process. Else nobody would ever hear of the activation again.
+            if not is_app_error(error, "stale_epoch", "run_ended", "store_unavailable"):
+                os.write(2, f"The end of the body could not be said: {error}\n".encode())
+                os._exit(1)
 
     def _load(self, start: Mapping[str, Any]) -> Signature:
         key = json.dumps([start["source"], start["run"]["definition"]], sort_keys=True)

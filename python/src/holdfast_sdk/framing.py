@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, List, NoReturn
+from typing import Any, Callable, List, NoReturn, TypeVar
 
 from . import limits
 from .errors import AppError
 
 _HINT = "Keep large values in a file or an object store and pass their name."
 _DEEPEST_LEVELS = 10_000
+
+T = TypeVar("T")
 
 
 def encode_frame(frame: Any, max_bytes: int = limits.FRAME_BYTES) -> bytes:
@@ -76,7 +78,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _deep(work: Any) -> Any:
+def _deep(work: Callable[[], T]) -> T:
     """Values may be nested a thousand levels deep, which is where Python's own limit of recursion lies."""
     try:
         return work()
