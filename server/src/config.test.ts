@@ -81,3 +81,14 @@ test("the state folder is made with its own .gitignore, once", () => {
   assert.equal(readFileSync(join(folder, ".gitignore"), "utf8"), "mine");
   assert.ok(existsSync(folder));
 });
+
+test("the Python of Python tasks is looked for unless a flag, the environment or the file names one", () => {
+  const place = { root: join(root, "shop"), configFile: undefined };
+  const python = (sources: Partial<Parameters<typeof resolveSettings>[0]>) =>
+    resolveSettings({ place, ...sources }).settings.python;
+  assert.equal(python({}), undefined);
+  const file = { python: ".venv/bin/python" };
+  assert.equal(python({ file }), ".venv/bin/python");
+  assert.equal(python({ file, env: { HOLDFAST_PYTHON: "python3.12" } }), "python3.12");
+  assert.equal(resolveSettings({ place, file: { python: 3 } }).problems[0]?.hint, "Write a path or a program's name.");
+});

@@ -49,9 +49,12 @@ def _folder() -> str:
 
 
 def _has_child_processes() -> bool:
-    """Those that have ended and nobody asked about, too. Nothing is reaped by this."""
+    """Those that have ended and nobody asked about, too."""
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        else:  # macOS before Python 3.13: one that has ended is reaped, which ends this process too
+            os.waitpid(-1, os.WNOHANG)
         return True
     except ChildProcessError:
         return False

@@ -1,0 +1,28 @@
+"""Fault to catch: a page that shows code which does not run."""
+
+import re
+import types
+import unittest
+from pathlib import Path
+
+from holdfast_sdk.body import run_body
+from holdfast_sdk.calling import Signature
+
+from .recording import context_of
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+class ReadmeTest(unittest.TestCase):
+    def test_the_task_that_it_shows_runs(self):
+        (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        module = types.ModuleType("readme")
+        exec(compile(code, str(README), "exec"), module.__dict__)
+        context, calls = context_of()
+        given = {"order": "17", "amount": 9.5, "day": "2026-01-31"}
+        outcome = run_body(Signature(module.charge, "charge()"), given, context, "/")
+        receipt = f"receipt-{context.token('charge')[:8]}-9.5"
+        self.assertEqual(outcome.params, {"output": {"id": receipt, "day": "2026-01-31"}})
+        self.assertEqual([method for method, _ in calls], ["step.commit", "log.write"])
+        nothing = run_body(Signature(module.charge, "charge()"), {**given, "amount": 0}, context_of()[0], "/")
+        self.assertTrue(nothing.params["fatal"])
