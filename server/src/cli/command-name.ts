@@ -41,6 +41,8 @@ export const commandNames: readonly string[] = [
   "doctor",
   "bench",
   "runs",
+  "completion",
+  "complete",
   "help",
 ];
 

@@ -28,7 +28,7 @@ export async function connect(terminal: Terminal, flags: CommonFlags, opened?: S
 }
 
 /** For commands that only read: a store that is not there is not made, and reads as an empty one. */
-async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
+export async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
   const named = namedServer(flags);
   if (named !== undefined) return named;
   const settings = await openProject(terminal, flags);

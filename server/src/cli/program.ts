@@ -25,6 +25,7 @@ export function buildProgram(carry: Carry): Command {
   addProjectCommands(program, carry);
   addServerCommands(program, carry);
   addRunCommands(program, carry);
+  addCompletionCommands(program, carry);
   return program;
 }
 
@@ -80,6 +81,17 @@ function addServerCommands(program: Command, carry: Carry): void {
     .description("measure this machine in about ten seconds")
     .option("--store <address>", "measure this store instead of a new SQLite file")
     .action((flags) => carry(async (t) => (await import("./bench.ts")).bench(t, flags), flags));
+}
+
+function addCompletionCommands(program: Command, carry: Carry): void {
+  program
+    .command("completion <shell>")
+    .description("print the completion for bash, zsh or fish")
+    .action((shell) => carry(async (t) => (await import("./completion.ts")).completion(t, shell), {}));
+  program
+    .command("complete [words...]", { hidden: true })
+    .description("what may stand next on a command line; shells ask this")
+    .action((words) => carry(async () => (await import("./completion.ts")).complete(program, words), {}));
 }
 
 function addRunCommands(program: Command, carry: Carry): void {

@@ -1,0 +1,59 @@
+import { nameHint } from "@holdfast/protocol";
+import type { Command } from "commander";
+import { type Candidate, candidatesFor, type Lookup } from "./candidates.ts";
+import { completedShells, completionScripts } from "./completion-scripts.ts";
+import { type Connection, connectToRead } from "./connection.ts";
+import { exitCodes, UsageError } from "./failures.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+import { agoText } from "./times.ts";
+
+const shownRuns = 50;
+/** Somebody waits with a finger on the key; Ctrl-C ends it before. */
+const patienceMs = 10_000;
+
+/** `holdfast completion SHELL`: prints what the shell is to be told. */
+export function completion(terminal: Terminal, shell: string): number {
+  const script = completionScripts[shell];
+  if (script === undefined) {
+    throw new UsageError(`There is no completion for "${shell}".`, nameHint(shell, completedShells));
+  }
+  process.stdout.write(script);
+  if (terminal.live) terminal.note(terminal.colors.dim("The first lines say how a shell reads this."));
+  return exitCodes.done;
+}
+
+/** `holdfast complete -- WORDS`: asked by the shells' scripts. Says nothing that is no candidate, whatever fails. */
+export async function complete(program: Command, words: readonly string[]): Promise<number> {
+  const { known, lookups, files } = candidatesFor(program, words);
+  const last = words.at(-1) ?? "";
+  const found = lookups.length === 0 ? [] : await lookUp(lookups);
+  const lines = [...known, ...found.filter(({ value }) => value.startsWith(last))].map(
+    ({ value, description }) => `${value}\t${description}\n`,
+  );
+  process.stdout.write(`${lines.join("")}${files ? ":files\n" : ""}`);
+  return exitCodes.done;
+}
+
+async function lookUp(lookups: readonly Lookup[]): Promise<Candidate[]> {
+  const late = new Promise<Candidate[]>((resolve) => setTimeout(resolve, patienceMs, []).unref());
+  const found = connectToRead(openTerminal({ json: true }), {}).then(async (connection) => {
+    const lists = await Promise.all(lookups.map((lookup) => (lookup === "runs" ? listRuns : listIds)(connection)));
+    await connection.close();
+    return lists.flat();
+  });
+  return Promise.race([found.catch(() => []), late]);
+}
+
+async function listRuns({ watched }: Connection): Promise<Candidate[]> {
+  const { runs } = await watched.listRuns({ limit: shownRuns });
+  const now = Date.now();
+  return runs.map(({ id, name, status, createdAt }) => ({
+    value: id,
+    description: `${name} ${status}, ${agoText(createdAt, now)}`,
+  }));
+}
+
+async function listIds({ watched }: Connection): Promise<Candidate[]> {
+  const definitions = await watched.listDefinitions();
+  return definitions.map(({ id, kind }) => ({ value: id, description: kind }));
+}
