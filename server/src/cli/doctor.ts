@@ -1,6 +1,4 @@
-import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { isAppError } from "@holdfast/protocol";
 import type { Settings } from "../config.ts";
 import { version } from "../version.ts";
 import { asTyped } from "./command-name.ts";
@@ -8,20 +6,10 @@ import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./c
 import { counted } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
 import { exitCodes } from "./failures.ts";
+import { clockFinding, type Finding, failure, folderFindings, guardFinding, nodeFinding } from "./findings.ts";
 import { type CommonFlags, openProject } from "./project.ts";
 import { missingStore, shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
-import { lengthText } from "./times.ts";
-
-const clockDifferenceMs = 2_000;
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly what: string;
-  readonly state: "ok" | "warn" | "wrong";
-  readonly said: string;
-  readonly hint?: string;
-}
 
 /** `holdfast doctor`: looks at what Holdfast stands on. Fails when something of it is wrong. */
 export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<number> {
@@ -31,6 +19,7 @@ export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<nu
     const settings = await openProject(terminal, flags);
     findings.push({ what: "project", state: "ok", said: settings.root });
     findings.push({ what: "config", state: "ok", said: settings.configFile ?? "none: defaults" });
+    findings.push(...folderFindings(settings.root));
     const dev = await findDev(settings.root);
     findings.push({ what: "dev", state: "ok", said: dev === undefined ? "not running" : dev.url });
     const missing = missingStore(settings);
@@ -50,31 +39,17 @@ export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<nu
   return findings.some(({ state }) => state === "wrong") ? exitCodes.failed : exitCodes.done;
 }
 
-function nodeFinding(): Finding {
-  return { what: "node", state: "ok", said: `${process.version} at ${process.execPath}, holdfast ${version}` };
-}
-
-/** The processes of a node that is killed are ended by a shell that watches it. */
-function guardFinding(): Finding {
-  const { status, error } = spawnSync("/bin/sh", ["-c", "exit 0"], { timeout: 10_000 });
-  if (status === 0) return { what: "guard", state: "ok", said: "processes of a killed node are ended" };
-  return {
-    what: "guard",
-    state: "wrong",
-    said: `/bin/sh does not run: ${error?.message ?? `exit code ${status}`}`,
-    hint: "Without it, processes of a node that is killed would go on. Install a shell.",
-  };
-}
-
 async function serverFindings(terminal: Terminal, flags: CommonFlags): Promise<Finding[]> {
   const { plane, address, close } = await connect(terminal, flags);
   try {
+    const startedAt = Date.now();
     const described = await plane.describe();
     const { store, namespace, now } = described;
+    const clock = clockFinding({ now: Date.parse(now), startedAt, endedAt: Date.now() });
     return [
       { what: "server", state: "ok", said: `${address}, holdfast ${described.version}` },
       { what: "store", state: "ok", said: `${store}, namespace ${namespace}` },
-      clockFinding(Date.parse(now)),
+      clock,
     ];
   } catch (error) {
     return [failure("server", error)];
@@ -93,10 +68,14 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
   const { store, namespace, definitions } = connection.services;
   const findings: Finding[] = [];
   try {
+    // The first answer may have waited for a connection.
+    await store.describe();
+    const startedAt = Date.now();
     const { kind, schemaVersion, incarnation, now } = await store.describe();
+    const endedAt = Date.now();
     findings.push({ what: "store", state: "ok", said: `${shownStore(settings.store)} (${kind})` });
     findings.push({ what: "schema", state: "ok", said: `version ${schemaVersion}, incarnation ${incarnation}` });
-    findings.push(clockFinding(now));
+    findings.push(clockFinding({ now, startedAt, endedAt }));
     findings.push(await writeFinding(connection));
     const members = (await store.listMembers({ namespace })).filter(({ endedAt }) => endedAt === null);
     const names = members.map(({ name, leaseUntil }) => (leaseUntil < now ? `${name} (late)` : name));
@@ -125,21 +104,4 @@ async function writeFinding({ services: { store, namespace } }: EmbeddedConnecti
   } catch (error) {
     return failure("write", error);
   }
-}
-
-function clockFinding(now: number): Finding {
-  const difference = Math.abs(Date.now() - now);
-  if (difference <= clockDifferenceMs) return { what: "clock", state: "ok", said: "the store's is this machine's" };
-  return {
-    what: "clock",
-    state: "warn",
-    said: `the store's differs from this machine's by ${lengthText(difference)}`,
-    hint: "Nothing is wrong by that (the store's clock decides), but times look odd. Is time synchronised on both?",
-  };
-}
-
-function failure(what: string, error: unknown): Finding {
-  const said = error instanceof Error ? error.message : String(error);
-  const hint = isAppError(error) ? error.hint : undefined;
-  return { what, state: "wrong", said, ...(hint === undefined ? {} : { hint }) };
 }

@@ -1,0 +1,45 @@
+// Faults to catch: a clock that is off by the length of a slow answer, one that is said to be off the wrong way, a folder that
+// others may write and that is called well.
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { clockFinding, folderFindings } from "./findings.ts";
+
+test("clocks are compared without the time that the answer took", () => {
+  const slow = clockFinding({ now: 5_000, startedAt: 1_000, endedAt: 9_000 });
+  assert.deepEqual([slow.state, slow.said], ["ok", "the store's and this machine's: no difference"]);
+  assert.match(clockFinding({ now: 900, startedAt: 1_000, endedAt: 1_100 }).said, /100 ms/);
+  const behind = clockFinding({ now: 1_000, startedAt: 61_000, endedAt: 61_010 });
+  assert.deepEqual([behind.state, behind.said], ["warn", "the store's is 1m behind this machine's"]);
+  assert.match(clockFinding({ now: 61_010, startedAt: 1_000, endedAt: 1_010 }).said, /1m ahead of this/);
+});
+
+test("a folder is looked at when it is there: whose it is, who may write in it, and whether it is one", (t) => {
+  const root = folder(t);
+  assert.deepEqual(folderFindings(root), []);
+  const state = join(root, ".holdfast");
+  mkdirSync(state);
+  chmodSync(state, 0o755);
+  assert.deepEqual(
+    folderFindings(root).map(({ what, state }) => [what, state]),
+    [
+      ["folder", "ok"],
+      ["disk", "ok"],
+    ],
+  );
+  chmodSync(state, 0o777);
+  const [open] = folderFindings(root);
+  assert.equal(open?.state, "warn");
+  assert.match(open?.hint ?? "", /chmod o-w/);
+  rmSync(state, { recursive: true });
+  writeFileSync(state, "");
+  assert.equal(folderFindings(root)[0]?.state, "wrong");
+});
+
+function folder(t: TestContext): string {
+  const made = mkdtempSync(join(tmpdir(), "holdfast-doctor-"));
+  t.after(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}

@@ -1,0 +1,106 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, statfsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { isAppError } from "@holdfast/protocol";
+import { version } from "../version.ts";
+import { lengthText } from "./times.ts";
+
+// What `holdfast doctor` looks at on this machine: what is so, and where it is not well, what to do.
+
+const clockDifferenceMs = 2_000;
+const littleDiskBytes = 200 * 1024 * 1024;
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly what: string;
+  readonly state: "ok" | "warn" | "wrong";
+  readonly said: string;
+  readonly hint?: string;
+}
+
+/** The program's file has refused a Node that is too old. */
+export function nodeFinding(): Finding {
+  return { what: "node", state: "ok", said: `${process.version} at ${process.execPath}, holdfast ${version}` };
+}
+
+/** The processes of a node that is killed are ended by a shell that watches it. */
+export function guardFinding(): Finding {
+  const { status, error } = spawnSync("/bin/sh", ["-c", "exit 0"], { timeout: 10_000 });
+  if (status === 0) return { what: "guard", state: "ok", said: "processes of a killed node are ended" };
+  return {
+    what: "guard",
+    state: "wrong",
+    said: `/bin/sh does not run: ${error?.message ?? `exit code ${status}`}`,
+    hint: "Without it, processes of a node that is killed would go on. Install a shell.",
+  };
+}
+
+/** `.holdfast/` of a project: none where it has not been made yet. */
+export function folderFindings(root: string): Finding[] {
+  const folder = join(root, ".holdfast");
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats === undefined) return [];
+  if (!stats.isDirectory()) {
+    const hint = "Holdfast keeps its files there: move what is there away.";
+    return [{ what: "folder", state: "wrong", said: `${folder} is no folder`, hint }];
+  }
+  const unusable = [folder, join(folder, "holdfast.db")].find((path) => !isUsable(path));
+  if (unusable !== undefined) {
+    const { uid } = statSync(unusable);
+    const said = `this user (${process.getuid?.() ?? "?"}) may not write ${unusable}, which belongs to user ${uid}`;
+    const hint = `Was it made by another user, perhaps with sudo? sudo chown -R "$(id -u)" ${folder}`;
+    return [{ what: "folder", state: "wrong", said, hint }];
+  }
+  if ((stats.mode & 0o002) !== 0) {
+    const said = `every user of this machine may write in ${folder}`;
+    return [{ what: "folder", state: "warn", said, hint: `Who can may start and end runs: chmod o-w ${folder}` }];
+  }
+  return [{ what: "folder", state: "ok", said: `${folder} may be written by this user` }, diskFinding(folder)];
+}
+
+function isUsable(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return true;
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function diskFinding(folder: string): Finding {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize;
+  const said = `${Math.floor(free / 1024 / 1024)} MB free`;
+  if (free >= littleDiskBytes) return { what: "disk", state: "ok", said };
+  return { what: "disk", state: "warn", said, hint: "A store that is full takes nothing more: make room." };
+}
+
+export interface ClockReading {
+  /** The store's clock, read between the other two, all in milliseconds. */
+  readonly now: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** How far the store's clock is from this machine's; what the answer's way took is not counted. */
+export function clockFinding({ now, startedAt, endedAt }: ClockReading): Finding {
+  const difference = Math.max(0, startedAt - now, now - endedAt);
+  if (difference <= clockDifferenceMs) {
+    const about = difference === 0 ? "no difference" : `${difference} ms`;
+    return { what: "clock", state: "ok", said: `the store's and this machine's: ${about}` };
+  }
+  return {
+    what: "clock",
+    state: "warn",
+    said: `the store's is ${lengthText(difference)} ${now < startedAt ? "behind" : "ahead of"} this machine's`,
+    hint: "Nothing is wrong by that (the store's clock decides), but times look odd. Is time synchronised on both?",
+  };
+}
+
+/** What could not be looked at, with what its error advises. */
+export function failure(what: string, error: unknown): Finding {
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = isAppError(error) ? error.hint : undefined;
+  return { what, state: "wrong", said, ...(hint === undefined ? {} : { hint }) };
+}
