@@ -73,6 +73,25 @@ test("on a terminal the lines stand above the tree", { timeout }, async (t) => {
   assert.ok(stdout.lastIndexOf("counts") > stdout.indexOf("number 2"));
 });
 
+test("a dev shows what bodies write that go on after another was killed, and only what they write from then on", {
+  timeout,
+}, async (t) => {
+  const { project, say } = counting(t, "1\n");
+  const first = project.start("dev", "--port", "0");
+  await first.says(/2 definitions/);
+  const { stdout: id } = await project.run("run", "counts", "--no-wait");
+  await first.says(/count \| number 1\n/);
+  first.kill("SIGKILL");
+  await first.ended;
+  const second = project.start("dev", "--port", "0");
+  await second.says(/count \| number 1\n/);
+  say(2);
+  await second.says(new RegExp(`counts ${id.trim()} succeeded`));
+  second.kill("SIGTERM");
+  const { stderr } = await second.ended;
+  assert.equal(stderr.match(/number \d/g)?.join(), "number 1,number 2", stderr);
+});
+
 test("dev shows what bodies write, unless it is to be quiet", { timeout }, async (t) => {
   const { project } = counting(t, "1\n2\n");
   const dev = project.start("dev", "--port", "0");
@@ -133,21 +152,33 @@ test("who follows gives up after --patience, and says that the run goes on and h
   const run = project.start("run", "counts", "--server", url, "--patience", "100ms");
   const id = (await run.says(/run (\w{20})/))[1] ?? "";
   await run.says(/number 1\n/);
+  const events = project.start("runs", "events", id, "-f", "--json", "--server", url, "--patience", "100ms");
+  await events.says(/run\.waiting/);
   server.kill("SIGKILL");
+  const followed = await events.ended;
+  assert.equal(followed.code, 1);
+  const last = valuesOf<{ error?: { code: string } }>(followed.stdout).at(-1);
+  assert.equal(last?.error?.code, "store_unavailable", "the error is a line as well");
   const { code, stderr } = await run.ended;
   assert.equal(code, 1);
   assert.match(stderr, new RegExp(`Run ${id} has not ended by that: it goes on`));
   assert.match(stderr, new RegExp(`holdfast\\.js runs show ${id} --server ${url}`));
 });
 
-test("a reader that leaves ends what is followed, without a word about it", { timeout }, async (t) => {
-  const { project } = counting(t, "1\n");
+test("a reader that leaves ends what is followed at the next line, without a word about it", { timeout }, async (t) => {
+  const { project, say } = counting(t, "1\n");
   const { server, url } = await startServer(project);
-  const started = await project.run("run", "counts", "--no-wait", "--server", url);
+  const input = '{"last":1000000}';
+  const started = await project.run("run", "count", "--input", input, "--no-wait", "--server", url);
   const words = `'${process.execPath}' '${project.command}' runs logs ${started.stdout.trim()} -f --server ${url}`;
-  const { code, stderr, stdout } = await project.startProgram("bash", ["-c", `${words} | head -1`]).ended;
+  const piped = project.startProgram("bash", ["-c", `${words} | head -1`]);
+  await piped.says(/ warn /);
+  let number = 1;
+  const writing = setInterval(() => say(++number), 20);
+  t.after(() => clearInterval(writing));
+  const { code, stderr, stdout } = await piped.ended;
   assert.deepEqual([code, stderr], [0, ""]);
-  assert.match(stdout, /count \| /);
+  assert.match(stdout, /^\S+ warn [^\n]+\n$/);
   server.kill("SIGKILL");
 });
 

@@ -1,4 +1,4 @@
-import type { TopicEvent } from "@holdfast/protocol";
+import { limits, type TopicEvent } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { LogTail } from "./log-tail.ts";
 import { logText } from "./log-text.ts";
@@ -25,6 +25,7 @@ export async function tell(
     },
   });
   const begin = await patience.ask(() => plane.listTopic({ after: "last", waitMs: 0 }), signal);
+  if (!isQuiet) await openRunning({ plane, patience, tail, signal });
   const following = isQuiet ? undefined : tail.follow(signal);
   for (let last = begin?.last ?? 0; !signal.aborted; ) {
     const page = await patience.ask(() => plane.listTopic({ after: last, waitMs }, signal), signal);
@@ -37,6 +38,22 @@ export async function tell(
     }
   }
   await following;
+}
+
+interface Opening {
+  readonly plane: ControlPlane;
+  readonly patience: Patience;
+  readonly tail: LogTail;
+  readonly signal: AbortSignal;
+}
+
+/** What was under way when the last one ended has begun again before anybody listened. */
+async function openRunning({ plane, patience, tail, signal }: Opening): Promise<void> {
+  const query = { statuses: ["running"], scope: "all", limit: limits.pageRows } as const;
+  const page = await patience.ask(() => plane.listRuns(query), signal);
+  for (const { id, name, epoch, kind } of page?.runs ?? []) {
+    if (kind === "task") tail.open({ id, name, fromEpoch: epoch });
+  }
 }
 
 /** A body writes from its start to its end, which is when something else is said of its run. */

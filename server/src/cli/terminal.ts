@@ -35,9 +35,12 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
   const { stdout, stderr } = process;
   const live = stdout.isTTY === true && !json && process.env.TERM !== "dumb";
   const colored = live && (process.env.NO_COLOR ?? "") === "";
+  // What follows values on lines of their own, an error too, is one.
+  let isStream = false;
   const relay = (text: string): void => {
     if (json) return;
-    const lines = stderr.isTTY === true ? wrapped(text, Math.max(narrowest, stderr.columns ?? 80)) : text;
+    // Colours are chosen for stdout.
+    const lines = stderr.isTTY === true ? wrapped(text, Math.max(narrowest, stderr.columns ?? 80)) : withoutCodes(text);
     stderr.write(`${lines}\n`);
   };
   return {
@@ -56,9 +59,10 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
     note: (text) => relay(asTyped(text)),
     relay,
     answer: (value) => {
-      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+      if (json) stdout.write(`${isStream ? JSON.stringify(value) : JSON.stringify(value, null, 2)}\n`);
     },
     answerLine: (value) => {
+      isStream = true;
       if (json) stdout.write(`${JSON.stringify(value)}\n`);
     },
     write: (text) => {
