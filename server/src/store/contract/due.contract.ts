@@ -113,6 +113,18 @@ export function dueContract(contract: Contract): void {
     assert.deepEqual({ status: woken.status, failed: woken.children.failed }, { status: "ready", failed: 2 });
   });
 
+  contract("runs whose time is over together all expire, also those that depend on each other", async (world) => {
+    const { ids } = await world.workflow([
+      { name: "a", expiresAfterMs: 20 },
+      { name: "b", after: ["a"], expiresAfterMs: 20 },
+      { name: "c", after: ["b"] },
+    ]);
+    await world.pass(40);
+    assert.equal((await world.store.expireRuns({ limitRows: 10 })).expired, 2);
+    const codes = await Promise.all(["a", "b", "c"].map(async (name) => (await world.get(ids[name])).error?.code));
+    assert.deepEqual(codes, ["expired", "expired", "upstream_failed"]);
+  });
+
   contract("what has ended or is being ended does not expire", async (world) => {
     await world.finish(await world.running({ expiresAfterMs: 20 }), next.success());
     const cancelling = await world.running({ expiresAfterMs: 20 });

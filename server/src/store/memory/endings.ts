@@ -1,5 +1,5 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import { type Ending, expiryData, expiryEnding } from "../../core/index.ts";
+import { type Ending, expiryData, expiryEnding, type RunRow } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 
 export function orderEnd(
@@ -40,13 +40,17 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
 /** Orders the end of runs whose time is over. */
 export function expireRuns(memory: Memory, limitRows: number): { expired: number; nextInMs: number | null } {
   const now = memory.now();
-  let expired = 0;
-  while (expired < limitRows) {
+  const due: RunRow[] = [];
+  while (due.length < limitRows) {
     const run = memory.runs.find(memory.runs.expiries.take(now) ?? "");
     if (run === undefined) break;
-    order(memory, run.id, expiryEnding(run), expiryData, now);
-    expired += 1;
+    due.push(run);
   }
+  // All of them first and then what follows: a run whose time is over is not skipped for want of another such.
+  const ledger = memory.decisions.newLedger(now);
+  for (const { id } of due) ledger.load(memory.runs.liveTree(id));
+  const expired = due.filter((run) => ledger.order(run.id, expiryEnding(run), expiryData) > 0).length;
+  memory.commit(ledger);
   return { expired, nextInMs: memory.runs.expiries.nextInMs(now) };
 }
 

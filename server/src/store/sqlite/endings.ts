@@ -67,17 +67,19 @@ export function expireRuns(
     now,
     limitRows,
   );
-  let reached = 0;
-  for (const run of due) {
-    // One after another: the end of the first may have ordered that of the next.
-    const answer = orderEnd(turn, { runId: run.id, ending: expiryEnding(run), data: expiryData });
-    if ((answer?.requested ?? 0) > 0) reached += 1;
+  // All of them first and then what follows: a run whose time is over is not skipped for want of another such.
+  const stored = new StoredLedger(db, now);
+  for (const { id } of due) stored.take(liveTree(turn, id));
+  const expired = due.filter((run) => stored.ledger.order(run.id, expiryEnding(run), expiryData) > 0).length;
+  if (due.length > 0) {
+    stored.settle();
+    ringChanges(turn, stored.write(), stored.ledger.readied);
   }
   const next = db.find<{ at: number }>(
     `SELECT expires_at AS at FROM runs INDEXED BY runs_expiring
      WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL ORDER BY expires_at LIMIT 1`,
   );
-  return { expired: reached, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
+  return { expired, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
 }
 
 export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { woken: number; nextInMs: number | null } {
