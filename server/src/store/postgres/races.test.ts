@@ -207,6 +207,20 @@ test("equal steps committed at the same time are recorded once, and each caller 
   assert.equal((await database.sql`select step_count from holdfast.runs where id = ${run.id}`)[0]?.step_count, 1);
 });
 
+test("equal steps of one call are answered together: no takeover falls between them", async () => {
+  let statements = 0;
+  const pausing = await database.open({
+    beforeStatement: async (name) => {
+      if (name === "recordSteps" && ++statements === 2) await other.leaveMember({ id: memberId });
+    },
+  });
+  const memberId = await worldOf(pausing).member();
+  const run = await worldOf(pausing).running({}, memberId);
+  const step = (value: number) => ({ runId: run.id, epoch: 1, generation: 1, key: "s", value });
+  const answers = await pausing.commitSteps({ rows: [step(1), step(2)] });
+  assert.deepEqual(answers, [{ outcome: "recorded" }, { outcome: "existing", value: 1 }]);
+});
+
 test("a claim waits for the judge who is ending its member, and then gets nothing", async () => {
   const world = worldOf(mine);
   const memberId = await world.member();

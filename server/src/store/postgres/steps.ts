@@ -1,4 +1,4 @@
-import { limits, type StepRecord } from "@holdfast/protocol";
+import { type Json, limits, type StepRecord } from "@holdfast/protocol";
 import { jsonBytes } from "../admission.ts";
 import type { StepResult, StepRow } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
@@ -82,42 +82,50 @@ const recordText = `
 /** See `Store.commitSteps`. */
 export async function commitSteps(db: Runner, rows: readonly StepRow[]): Promise<StepResult[]> {
   const results: StepResult[] = rows.map(() => ({ outcome: "stale_epoch" }));
-  let waiting = rows.map((_, index) => index);
+  let waiting = placesByKey(rows);
   for (let round = 0; waiting.length > 0; round++) {
     if (round > rows.length + 1) throw new Error("steps are not settling");
-    const [now, later] = firstOfEachKey(rows, waiting);
     const answers = await recordSteps(
       db,
-      now.flatMap((index) => rows[index] ?? []),
+      waiting.flatMap(([first = -1]) => rows[first] ?? []),
     );
-    // Of rows with one key the first is recorded and the others find it. So it is with all, asked again, where some have lost a
-    // race. Of several rows of a run over its bytes only the first is final: its bytes were counted against those behind it.
+    // Where some have lost a race, all that were recorded are asked again: they find themselves. Of several rows of a run over
+    // its bytes only the first is final: its bytes were counted against those behind it.
     const isRaced = answers.filter(({ outcome }) => outcome === "recorded").length !== (answers[0]?.recorded ?? 0);
     const full = new Set<string>();
+    const open: number[][] = [];
     for (const answer of answers) {
-      const index = now[answer.place - 1] ?? -1;
-      const runId = rows[index]?.runId ?? "";
-      const isOpen = answer.outcome === "stepBytesPerRun" ? full.has(runId) : answer.outcome === "recorded" && isRaced;
-      if (isOpen) later.push(index);
-      else results[index] = toResult(answer);
-      if (answer.outcome === "stepBytesPerRun") full.add(runId);
+      const [first = -1, ...others] = waiting[answer.place - 1] ?? [];
+      const row = rows[first];
+      const isFull = answer.outcome === "stepBytesPerRun";
+      const isOpen = isFull ? full.has(row?.runId ?? "") : answer.outcome === "recorded" && isRaced;
+      if (isOpen) open.push([first, ...others]);
+      else results[first] = toResult(answer);
+      if (isFull) full.add(row?.runId ?? "");
+      // Those under the same key are answered by the same statement, lest an end falls between them; but another value may fit.
+      if (isFull && !isOpen && others.length > 0) open.push(others);
+      if (!isFull && !isOpen) for (const index of others) results[index] = toLaterResult(answer, row?.value ?? null);
     }
-    waiting = later.sort((a, b) => a - b);
+    waiting = open.sort(([a = 0], [b = 0]) => a - b);
   }
   return results;
 }
 
-function firstOfEachKey(rows: readonly StepRow[], indexes: readonly number[]): [number[], number[]] {
-  const seen = new Set<string>();
-  const first: number[] = [];
-  const later: number[] = [];
-  for (const index of indexes) {
-    const row = rows[index];
-    const identity = JSON.stringify([row?.runId, row?.epoch, row?.generation, row?.key]);
-    (seen.has(identity) ? later : first).push(index);
-    seen.add(identity);
+/** Places of rows, those of one key together, in the order of the first of each key. */
+function placesByKey(rows: readonly StepRow[]): number[][] {
+  const places = new Map<string, number[]>();
+  for (const [index, { runId, epoch, generation, key }] of rows.entries()) {
+    const identity = JSON.stringify([runId, epoch, generation, key]);
+    const known = places.get(identity);
+    if (known === undefined) places.set(identity, [index]);
+    else known.push(index);
   }
-  return [first, later];
+  return [...places.values()];
+}
+
+/** What a row is answered that comes behind one with the same key. */
+function toLaterResult(first: StepAnswer, value: Json): StepResult {
+  return first.outcome === "recorded" ? { outcome: "existing", value } : toResult(first);
 }
 
 function toResult({ outcome, value }: StepAnswer): StepResult {
