@@ -83,7 +83,9 @@ async function runTests({ title, files, concurrency, limitMs, postgresUrl }: Sta
   if (files.length === 0 || interrupted.signal.aborted) return;
   console.log(pc.bold(`\n${title}`));
   // A developer's own settings must not steer the tests, except how much they try and with which seeds.
-  const own = Object.entries(process.env).filter(([name]) => !/^HOLDFAST_(?!(SEED|SEEDS|STRIKES|HOLD_MS)$)/.test(name));
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^HOLDFAST_(?!(SEED|SEEDS|HISTORIES|STRIKES|HOLD_MS)$)/.test(name),
+  );
   const env = {
     ...Object.fromEntries(own),
     [runVariable]: runId,

@@ -94,7 +94,7 @@ async function tick(harness: ContractHarness, chance: Chance, now: number): Prom
 }
 
 /** What a call answers, or the code with which it is refused. */
-async function answer(store: Store, { verb, args }: StoreCall): Promise<unknown> {
+export async function answer(store: Store, { verb, args }: StoreCall): Promise<unknown> {
   try {
     const method = store[verb] as (this: Store, args: object) => Promise<unknown>;
     return { answered: plain([await method.call(store, args)]) };
@@ -105,7 +105,7 @@ async function answer(store: Store, { verb, args }: StoreCall): Promise<unknown>
 }
 
 /** An answer as far as it is promised: in one order where the order is nobody's promise. */
-function promised({ verb }: StoreCall, value: unknown): unknown {
+export function promised({ verb }: StoreCall, value: unknown): unknown {
   // A store with one writer may put events in their log in the very commit that makes them: nothing is left to move.
   if (verb === "sequenceEvents") return "moved";
   // What a cursor says is its store's own affair.

@@ -65,10 +65,30 @@ export interface HistoryTimes {
   readonly leasesMs: readonly [number, ...number[]];
 }
 
+/** How often calls of each kind are drawn; 100 in all. `join` comes before them, of a hundred draws. */
+export interface CallShares {
+  readonly join: number;
+  readonly enqueue: number;
+  readonly claim: number;
+  readonly finish: number;
+  readonly expand: number;
+  readonly steps: number;
+  readonly logs: number;
+  readonly order: number;
+  readonly presence: number;
+  readonly due: number;
+  readonly read: number;
+}
+
+const evenShares: CallShares = {
+  ...{ join: 4, enqueue: 16, claim: 18, finish: 26, expand: 12 },
+  ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
+};
+
 /** Draws the next call, looking at the model to know what would mean something. */
 export class CallSource {
   readonly #chance: Chance;
-  readonly #model: Store;
+  readonly #model: Pick<Store, "listRuns" | "findRun">;
   readonly #times: HistoryTimes;
   readonly #members: string[] = [];
   readonly #expansions: Expansion[] = [];
@@ -76,29 +96,29 @@ export class CallSource {
   #live: string[] = [];
   #roots = new Map<string, string>();
 
-  constructor(chance: Chance, model: Store, times: HistoryTimes) {
+  constructor(chance: Chance, model: Pick<Store, "listRuns" | "findRun">, times: HistoryTimes) {
     this.#chance = chance;
     this.#model = model;
     this.#times = times;
   }
 
-  async draw(now: number): Promise<StoreCall> {
+  async draw(now: number, shares = evenShares): Promise<StoreCall> {
     const { runs } = await this.#model.listRuns({ namespace, rootsOnly: false, limitRows: 5_000 });
     this.#ids = runs.map(({ id }) => id).reverse();
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
-    if (this.#members.length === 0 || this.#chance.likely(0.04)) return this.#join();
+    if (this.#members.length === 0 || this.#chance.likely(shares.join / 100)) return this.#join();
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
-      [16, () => this.#enqueue(now)],
-      [18, () => this.#claim()],
-      [26, () => this.#finish()],
-      [12, () => this.#expand(runs)],
-      [6, () => this.#steps()],
-      [4, () => this.#logs(now)],
-      [4, () => this.#order()],
-      [3, () => this.#presence()],
-      [4, () => this.#due()],
-      [7, () => this.#read()],
+      [shares.enqueue, () => this.#enqueue(now)],
+      [shares.claim, () => this.#claim()],
+      [shares.finish, () => this.#finish()],
+      [shares.expand, () => this.#expand(runs)],
+      [shares.steps, () => this.#steps()],
+      [shares.logs, () => this.#logs(now)],
+      [shares.order, () => this.#order()],
+      [shares.presence, () => this.#presence()],
+      [shares.due, () => this.#due()],
+      [shares.read, () => this.#read()],
     ];
     let at = this.#chance.below(100);
     for (const [weight, draw] of draws) {

@@ -36,7 +36,12 @@ export interface MemoryStoreOptions {
  * its process.
  */
 export function openMemoryStore({ clock, randomId = randomUUID, decisions }: MemoryStoreOptions): Store {
-  return new MemoryStore(new Memory(clock, decisions), randomId());
+  return memoryStoreOn(new Memory(clock, decisions), randomId());
+}
+
+/** The store that keeps everything in `memory`. */
+export function memoryStoreOn(memory: Memory, incarnation: string): Store {
+  return new MemoryStore(memory, incarnation);
 }
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];

@@ -11,6 +11,7 @@ export class TestDatabase {
   readonly sql: postgres.Sql;
   readonly #stores = new Set<Store>();
   #aheadMs = 0;
+  #isHeld = false;
 
   private constructor(url: string) {
     this.url = url;
@@ -65,8 +66,23 @@ export class TestDatabase {
   }
 
   async #setClock(): Promise<void> {
+    await this.#defineClock(`floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ${this.#aheadMs}`);
+  }
+
+  /** Lets the clock that the stores' statements ask stand at `moment` from now on. */
+  async holdClock(moment: number): Promise<void> {
+    // In a table, since every statement is planned anew when a function has been replaced.
+    if (!this.#isHeld) {
+      await this.sql`create table public.held_clock as select 0::bigint as moment`;
+      await this.#defineClock("select moment from public.held_clock");
+      this.#isHeld = true;
+    }
+    await this.sql`update public.held_clock set moment = ${moment}`;
+  }
+
+  async #defineClock(expression: string): Promise<void> {
     await this.sql.unsafe(`create or replace function holdfast.clock_ms() returns bigint language sql volatile parallel safe
-      as $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ${this.#aheadMs} $$`);
+      as $$ select (${expression}) $$`);
   }
 
   async closeStores(): Promise<void> {

@@ -38,11 +38,13 @@ export interface PostgresStoreOptions {
   readonly swallowRings?: boolean;
   /** For tests: awaited before each statement, by its name. */
   readonly beforeStatement?: (name: string) => Promise<void>;
+  /** For tests, beside `beforeStatement`: told when a statement has been answered. */
+  readonly afterStatement?: (name: string) => void;
 }
 
 /** Opens a store for many nodes on PostgreSQL 15 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { url, applicationName = "holdfast", prepare = true, answerMs = 30_000, beforeStatement } = options;
+  const { url, applicationName = "holdfast", prepare = true, answerMs = 30_000 } = options;
   if (options.migrate === true) await migratePostgres(url);
   const session = await Session.open({ url, applicationName, prepare });
   let incarnation: string;
@@ -51,7 +53,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   } finally {
     await session.close();
   }
-  const poolOptions = { url, applicationName, prepare, answerMs, beforeStatement };
+  const { beforeStatement, afterStatement } = options;
+  const poolOptions = { url, applicationName, prepare, answerMs, beforeStatement, afterStatement };
   const swallow = options.swallowRings === true;
   const doorbell = new Doorbell({ url, applicationName, instance: randomUUID(), swallow });
   return new PostgresStore({ pool: { ...poolOptions, maxSessions: options.maxSessions ?? 8 }, incarnation, doorbell });

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly prepare: boolean;
   /** For tests: awaited before a statement of this name is sent. */
   readonly beforeStatement?: ((name: string) => Promise<void>) | undefined;
+  /** For tests, beside `beforeStatement`: told when a statement has been answered or has failed. */
+  readonly afterStatement?: ((name: string) => void) | undefined;
 }
 
 export type Parameter = string | number | boolean | null;
@@ -85,11 +87,11 @@ export class Session implements Runner {
   }
 
   run<Row extends object>(name: string, text: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
-    const { beforeStatement } = this.#options;
+    const { beforeStatement, afterStatement = () => {} } = this.#options;
     if (beforeStatement === undefined) return this.#send<Row>(text, parameters);
     const turn = this.#paused.then(() => beforeStatement(name));
     this.#paused = turn.catch(() => {});
-    return turn.then(() => this.#send<Row>(text, parameters));
+    return turn.then(() => this.#send<Row>(text, parameters).finally(() => afterStatement(name)));
   }
 
   /**

@@ -1,0 +1,123 @@
+import type postgres from "postgres";
+import type { RunRow } from "../../core/index.ts";
+import { plain } from "../contract/world.contract.ts";
+import { runColumns, type StoredRun, toRun } from "./run-rows.ts";
+import type { Contents } from "./serial-model.fixture.ts";
+
+/** Everything that a database holds, past the store, in the words of the model. */
+export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
+  const [rows, edges, members, events, lines, steps] = await Promise.all([
+    sql.unsafe<StoredRun[]>(`select ${runColumns} from holdfast.runs r order by r.ord`, [], { prepare: true }),
+    sql<
+      { edge: string }[]
+    >`select upstream || ' ' || downstream as edge from holdfast.edges where not flipped order by 1`,
+    sql<OfRun[]>`
+      select '' as run, jsonb_build_object('id', id, 'kind', kind, 'name', name, 'namespace', namespace,
+        'joinedAt', joined_at, 'leaseUntil', lease_until, 'endedAt', ended_at) as value from holdfast.members order by id`,
+    sql<OfRun[]>`
+      select run_id as run, jsonb_build_object('runId', run_id, 'rootId', root_id, 'definition', definition, 'name', name,
+        'number', number, 'type', type, 'at', at, 'data', data::jsonb) as value
+      from (${sql.unsafe(eventsText)}) e order by run_id, number`,
+    sql<OfRun[]>`
+      select run_id as run, jsonb_build_object('runId', run_id, 'epoch', epoch, 'seq', seq, 'at', at, 'stream', stream,
+        'level', level, 'text', text) as value
+      from holdfast.logs where written_at >= (select log_floor from holdfast.meta) order by id`,
+    sql<OfRun[]>`
+      select scope_id as run, jsonb_build_object('key', key, 'value', value::jsonb) as value
+      from holdfast.values where scope_kind = 'step' order by ord`,
+  ]);
+  const runs: RunRow[] = rows.map(toRun);
+  const [eventsOf, linesOf, stepsOf] = [byRun(events), byRun(lines), byRun(steps)];
+  const histories = runs.map(({ id }) => ({
+    id,
+    events: eventsOf.get(id) ?? [],
+    lines: linesOf.get(id) ?? [],
+    steps: stepsOf.get(id) ?? [],
+  }));
+  return plain({
+    runs,
+    edges: edges.map(({ edge }) => edge),
+    members: members.map(({ value }) => value),
+    histories,
+  });
+}
+
+interface OfRun {
+  readonly run: string;
+  readonly value: unknown;
+}
+
+function byRun(rows: readonly OfRun[]): Map<string, unknown[]> {
+  const runs = new Map<string, unknown[]>();
+  for (const { run, value } of rows) runs.set(run, [...(runs.get(run) ?? []), value]);
+  return runs;
+}
+
+/** Events with and without a place in their topic. */
+const eventsText = `
+  select run_id, root_id, definition, name, number, type, at, data from holdfast.outbox
+  union all select run_id, root_id, definition, name, number, type, at, data from holdfast.events`;
+
+/** What must hold whenever no transaction is under way, whatever happened before. Answers what does not. */
+export async function breachesOf(sql: postgres.Sql): Promise<string[]> {
+  const asked = Object.entries(invariants).map(
+    ([promise, text]) => `select '${promise.replaceAll("'", "''")}: ' || id as breach from (${text}) b`,
+  );
+  const rows = await sql.unsafe<{ breach: string }[]>(asked.join(" union all "), [], { prepare: true });
+  return rows.map(({ breach }) => breach);
+}
+
+const ended = "('succeeded', 'failed', 'cancelled', 'skipped')";
+
+const invariants: Readonly<Record<string, string>> = {
+  "P2 only a member that is there holds runs": `
+    select r.id from holdfast.runs r left join holdfast.members m on m.id = r.claimed_by
+    where r.claimed_by is not null and m.ended_at is not null`,
+  "P2 a running run is held, and what is held runs or is being ended": `
+    select r.id from holdfast.runs r
+    where (r.status = 'running') and r.claimed_by is null
+      or r.claimed_by is not null and r.status not in ('running', 'cancelling')`,
+  "P2 each start has an epoch of its own, and none is above the run's": `
+    select r.id from holdfast.runs r join (${eventsText}) e on e.run_id = r.id where e.type = 'run.started'
+    group by r.id, r.epoch
+    having count(*) <> count(distinct e.data::jsonb -> 'epoch') or max((e.data::jsonb ->> 'epoch')::int) > r.epoch`,
+  "P3 an edge is flipped when its upstream has ended, and only then": `
+    select e.upstream || ' ' || e.downstream as id from holdfast.edges e join holdfast.runs u on u.id = e.upstream
+    where e.flipped <> (u.ended_at is not null)`,
+  "P3 a run counts its upstreams": `
+    select r.id from holdfast.runs r
+    left join lateral (
+      select count(*) filter (where not e.flipped) as open,
+        count(*) filter (where u.status = 'succeeded') as succeeded, count(*) filter (where u.status = 'skipped') as skipped,
+        count(*) filter (where u.ended_at is not null) as all
+      from holdfast.edges e join holdfast.runs u on u.id = e.upstream where e.downstream = r.id
+    ) e on true
+    where r.ended_at is null and (r.blocked_by <> e.open
+      or r.upstream_succeeded + r.upstream_failed + r.upstream_skipped <> e.all or r.upstream_succeeded <> e.succeeded)`,
+  "P3 a run counts its children": `
+    select r.id from holdfast.runs r
+    left join lateral (
+      select count(*) filter (where c.ended_at is null) as open, count(*) filter (where c.ended_at is not null) as over,
+        count(*) filter (where c.status = 'succeeded') as succeeded
+      from holdfast.runs c where c.parent_id = r.id
+    ) c on true
+    where r.ended_at is null and (r.open_children <> c.open or r.children_succeeded <> c.succeeded
+      or r.children_succeeded + r.children_failed + r.children_skipped <> c.over)`,
+  "P1 nobody waits for what has come": `
+    select r.id from holdfast.runs r where r.status = 'pending' and r.blocked_by = 0
+      or r.status = 'waiting' and r.open_children = 0
+      or r.status = 'cancelling' and r.open_children = 0 and r.claimed_by is null`,
+  "P3 a run ends once, with its last event": `
+    select r.id from holdfast.runs r left join (${eventsText}) e
+      on e.run_id = r.id and e.type in ('run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
+    group by r.id, r.status, r.ended_at, r.last_event
+    having count(e.number) <> (case when r.status in ${ended} then 1 else 0 end)
+      or (r.ended_at is not null) <> (r.status in ${ended}) or max(e.number) <> r.last_event`,
+  "P10 events are numbered without holes": `
+    select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id group by r.id, r.last_event
+    having count(*) <> r.last_event or count(distinct e.number) <> r.last_event or max(e.number) <> r.last_event
+      or min(e.number) <> 1`,
+  "P12 a run counts its steps": `
+    select r.id from holdfast.runs r left join holdfast.values v on v.scope_kind = 'step' and v.scope_id = r.id
+    group by r.id, r.step_count having r.step_count <> count(v.key)`,
+};
