@@ -25,6 +25,8 @@ export interface CampaignOptions {
   /** A client of the test's own on the store, opened once the first node runs. */
   readonly openStore: (address: string) => Promise<Store>;
   readonly concurrency?: number;
+  /** No node of it ever hears a ring (PostgreSQL): polling alone has to do. */
+  readonly deaf?: boolean;
   /** The server that database strikes are for. */
   readonly database?: TestPostgres;
 }

@@ -103,13 +103,14 @@ export class Campaign {
   }
 
   boot(): NodeProcess {
-    const { leaseMs, concurrency = 4 } = this.#options;
+    const { leaseMs, concurrency = 4, deaf = false } = this.#options;
     const node = new NodeProcess({
       folder: this.folder,
       name: `n${this.#booted++}`,
       address: this.#address,
       leaseMs,
       concurrency,
+      deaf,
     });
     this.#nodes.push(node);
     this.#note(`${node.name} boots as ${node.pid}`);

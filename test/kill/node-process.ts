@@ -17,6 +17,8 @@ export interface NodeStart {
   readonly address: string;
   readonly leaseMs: number;
   readonly concurrency: number;
+  /** It hears no rings. */
+  readonly deaf: boolean;
 }
 
 type Ready = Extract<Told, { ready: unknown }>["ready"];
@@ -37,7 +39,7 @@ export class NodeProcess {
   isReady = false;
   hasExited = false;
 
-  constructor({ folder, name, address, leaseMs, concurrency }: NodeStart) {
+  constructor({ folder, name, address, leaseMs, concurrency, deaf }: NodeStart) {
     this.name = name;
     this.folder = join(folder, name);
     mkdirSync(this.folder);
@@ -45,7 +47,7 @@ export class NodeProcess {
     mkdirSync(compileCache, { recursive: true });
     symlinkSync(compileCache, join(this.folder, "node-compile-cache"));
     const output = openSync(join(folder, `${name}.log`), "w");
-    this.#process = fork(program, [folder, address, String(leaseMs), String(concurrency)], {
+    this.#process = fork(program, [folder, address, String(leaseMs), String(concurrency), String(deaf)], {
       execArgv: ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"],
       env: { ...process.env, TMPDIR: this.folder, NODE_COMPILE_CACHE: compileCache },
       stdio: ["ignore", output, output, "ipc"],

@@ -1,5 +1,5 @@
 /**
- * A node as the kill tests strike it: `node.ts FOLDER ADDRESS LEASE_MS CONCURRENCY`, its own temporary folder in TMPDIR.
+ * A node as the kill tests strike it: `node.ts FOLDER ADDRESS LEASE_MS CONCURRENCY DEAF`, its own temporary folder in TMPDIR.
  * It is composed as any other, with points around its store and its placement, and asked over IPC.
  */
 import { enableCompileCache } from "node:module";
@@ -27,7 +27,7 @@ export type Told =
   | { readonly id: number; readonly runId: string; readonly requested?: number }
   | { readonly id: number; readonly failed: string; readonly code: string | undefined };
 
-const [folder = "", address = "", leaseMs = "", concurrency = ""] = process.argv.slice(2);
+const [folder = "", address = "", leaseMs = "", concurrency = "", deaf = ""] = process.argv.slice(2);
 const root = join(import.meta.dirname, "../..");
 const log = openLog("warn");
 const passHere = (point: string) => pass(folder, point);
@@ -54,7 +54,8 @@ const node = await startNode(services, {
 /** On PostgreSQL there are points between the statements of a transaction too. */
 function openHere() {
   if (!address.startsWith("postgres")) return openStore(address, { role: "owner", clock: systemClock });
-  return openPostgresStore({ url: address, beforeStatement: async (name) => passHere(`sql.${name}`) });
+  const swallowRings = deaf === "true";
+  return openPostgresStore({ url: address, swallowRings, beforeStatement: async (name) => passHere(`sql.${name}`) });
 }
 
 const tell = (told: Told) => process.send?.(told);
