@@ -65,8 +65,12 @@ export interface HistoryTimes {
   readonly leasesMs: readonly [number, ...number[]];
 }
 
-/** How often calls of each kind are drawn; 100 in all. `join` comes before them, of a hundred draws. */
+/**
+ * How often calls of each kind are drawn; 100 in all. `join` comes before them, of a hundred draws. `again`: of a hundred times,
+ * how often a call is about the member or run of the call before.
+ */
 export interface CallShares {
+  readonly again: number;
   readonly join: number;
   readonly enqueue: number;
   readonly claim: number;
@@ -81,7 +85,7 @@ export interface CallShares {
 }
 
 const evenShares: CallShares = {
-  ...{ join: 4, enqueue: 16, claim: 18, finish: 26, expand: 12 },
+  ...{ again: 0, join: 4, enqueue: 16, claim: 18, finish: 26, expand: 12 },
   ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
 };
 
@@ -95,6 +99,9 @@ export class CallSource {
   #ids: string[] = [];
   #live: string[] = [];
   #roots = new Map<string, string>();
+  #again = 0;
+  #lastMember: string | undefined;
+  #lastLive: string | undefined;
 
   constructor(chance: Chance, model: Pick<Store, "listRuns" | "findRun">, times: HistoryTimes) {
     this.#chance = chance;
@@ -103,6 +110,7 @@ export class CallSource {
   }
 
   async draw(now: number, shares = evenShares): Promise<StoreCall> {
+    this.#again = shares.again / 100;
     const { runs } = await this.#model.listRuns({ namespace, rootsOnly: false, limitRows: 5_000 });
     this.#ids = runs.map(({ id }) => id).reverse();
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
@@ -316,9 +324,11 @@ export class CallSource {
   }
 
   #member(): string {
+    if (this.#lastMember !== undefined && this.#isAgain()) return this.#lastMember;
     // The younger ones, since the older are mostly gone.
     const known = this.#members.at(-1 - this.#chance.below(Math.min(4, this.#members.length))) ?? "nobody";
-    return this.#chance.likely(0.03) ? "nobody" : known;
+    this.#lastMember = this.#chance.likely(0.03) ? "nobody" : known;
+    return this.#lastMember;
   }
 
   /** A known run, the younger the likelier, or one that never was. */
@@ -329,8 +339,14 @@ export class CallSource {
 
   /** Mostly a run with a live activation. */
   #liveId(): string {
+    if (this.#lastLive !== undefined && this.#isAgain()) return this.#lastLive;
     const live = this.#live[this.#chance.below(this.#live.length)];
-    return live !== undefined && this.#chance.likely(0.7) ? live : this.#id();
+    this.#lastLive = live !== undefined && this.#chance.likely(0.7) ? live : this.#id();
+    return this.#lastLive;
+  }
+
+  #isAgain(): boolean {
+    return this.#again > 0 && this.#chance.likely(this.#again);
   }
 
   #freshId(): string {

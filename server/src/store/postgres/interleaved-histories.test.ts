@@ -12,7 +12,8 @@ import { Lanes } from "./lanes.fixture.ts";
 // P12 hold. HOLDFAST_SEED plays one history alone, HOLDFAST_HISTORIES says how many there are.
 // Faults to catch: a claim of rows that are locked by somebody who ends them, or that waits for them; rows read for an end or
 // a cancel without their lock (epochs, counts, edges and event numbers of a moment before); a step recorded without the run's
-// lock; events that a topic loses or doubles. Each was seen to be caught when its statement was broken.
+// lock; a claim that does not hold its member against the judge; writes after the commit of what decided them. Each was seen
+// to be caught when its statement was broken.
 
 const count = Number(process.env.HOLDFAST_HISTORIES ?? 24);
 const chosen = process.env.HOLDFAST_SEED;
