@@ -3,7 +3,7 @@ import type { Question, Sizes } from "./subjects/subject.ts";
 // What is measured, of whom, and how much of it.
 
 export type SystemName = "holdfast" | "graphile-worker" | "pg-boss";
-export type StoreKind = "postgres" | "sqlite" | "memory";
+export type StoreKind = "postgres" | "sqlite" | "file" | "memory";
 
 /** One line of the answer: a system in one setting. */
 export interface Row {
@@ -44,6 +44,7 @@ const fifty: Row = { ...postgres, setting: "inline, 50 at a time", concurrency: 
 const children: Row = { ...postgres, setting: "process, 8 children", concurrency: 8, inProcesses: true };
 const verbs: Row = { ...postgres, setting: "verb by verb", concurrency: 1 };
 const onSqlite = (row: Row): Row => ({ ...row, store: "sqlite" });
+const onFile = (row: Row): Row => ({ ...row, store: "file" });
 
 const peer = { store: "postgres", inProcesses: false } as const;
 const graphile: Row = {
@@ -84,7 +85,7 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
       id: "drain",
       title: "Drain of no-op tasks by one process",
       ask: "drain",
-      rows: [inline, wide, onSqlite(wide), graphile, graphileTuned, boss, bossTuned],
+      rows: [inline, wide, onSqlite(wide), onFile(wide), graphile, graphileTuned, boss, bossTuned],
     },
     {
       id: "process-drain",
@@ -96,7 +97,7 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
       id: "enqueue",
       title: "Enqueue by 10 callers, one task a call",
       ask: "enqueue",
-      rows: [inline, onSqlite(inline), graphile, boss],
+      rows: [inline, onSqlite(inline), onFile(inline), graphile, boss],
     },
     {
       id: "latency",

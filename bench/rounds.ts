@@ -105,9 +105,10 @@ function saidOf({ name, unit, value, alone }: Metric): string {
 
 async function newStore(kind: StoreKind): Promise<{ address: string; remove: () => Promise<void> }> {
   if (kind === "memory") return { address: "memory:", remove: async () => undefined };
-  if (kind === "sqlite") {
+  if (kind === "sqlite" || kind === "file") {
     const folder = mkdtempSync(join(tmpdir(), "hf-bench-"));
     const remove = async () => rmSync(folder, { recursive: true, force: true });
+    if (kind === "file") return { address: `file:${join(folder, "kept")}`, remove };
     return { address: `sqlite:${join(folder, `${randomUUID().slice(0, 8)}.db`)}`, remove };
   }
   const address = await createDatabase();

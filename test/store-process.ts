@@ -1,15 +1,15 @@
 /**
- * A process that works on a store, for tests that kill it: `store-process.ts PATH ROLE NAME`. It enqueues runs, claims and
+ * A process that works on a store, for tests that kill it: `store-process.ts ADDRESS ROLE NAME`. It enqueues runs, claims and
  * finishes them without end and tells its parent, over IPC, what the store has acknowledged; a message ends it in order.
  */
 import { rootId } from "../server/src/core/index.ts";
-import { openSqliteStore } from "../server/src/store/sqlite/open.ts";
 import type { EnqueueRow } from "../server/src/store/store.ts";
+import { openOwned } from "./owned-store.ts";
 
 /** What is told: the store is open; or a run that was acknowledged as enqueued, or as finished. */
 export type Told = { open: true } | { enqueued: string } | { finished: string };
 
-const [path = "", role = "either", name = ""] = process.argv.slice(2);
+const [address = "", role = "either", name = ""] = process.argv.slice(2);
 const tell = (told: Told) => process.send?.(told);
 
 function row(number: number): EnqueueRow {
@@ -40,7 +40,7 @@ function row(number: number): EnqueueRow {
   return { run, key, request: null, claimFor: null };
 }
 
-const store = await openSqliteStore({ path, role: role as "owner" | "client" | "either", patienceMs: 60_000 });
+const store = await openOwned(address, { role: role as "owner" | "client" | "either", patienceMs: 60_000 });
 await store.joinMember({ id: `member-${name}`, kind: "node", name, namespace: "shop", leaseMs: 15_000 });
 tell({ open: true });
 let stopping = false;

@@ -65,7 +65,7 @@ test("unknown keys and wrong values are problems that name the place and what is
       '2 unknown key "stroe". Did you mean "store"?',
       '4 "queues" is not supported yet. Remove it: this version would not do what it asks.',
       '5 unknown key "retention.rnus". Did you mean "runs"?',
-      '- HOLDFAST_STORE is "mysql://x". Write "sqlite:./file.db", "postgres://…" or "memory:".',
+      '- HOLDFAST_STORE is "mysql://x". Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
       '6 "lease" is "soon". Write a duration such as "15s" or "30d", at least 1s.',
       '3 "port" is 70000. Write a whole number from 0 to 65535.',
       '- --host is "a b". Write an address or a host name.',

@@ -12,7 +12,7 @@ export interface Config {
   readonly app?: string;
   /** Globs, relative to the root, of the files that export definitions; default `tasks/**` and `workflows/**`. */
   readonly include?: readonly string[];
-  /** `sqlite:./x.db` (relative to the root), `postgres://…` or `memory:`; default `sqlite:.holdfast/holdfast.db`. */
+  /** `sqlite:./x.db` or `file:./folder` (relative to the root), `postgres://…` or `memory:`; default `sqlite:.holdfast/holdfast.db`. */
   readonly store?: string;
   readonly namespace?: string;
   /** How long a node is believed alive after its last sign; default 15s. */
@@ -104,7 +104,9 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
     configFile,
     app: reader.text("app", /^[A-Za-z0-9@][\w.@/-]{0,199}$/) ?? appName(root),
     include: reader.list("include") ?? defaultInclude,
-    store: reader.text("store", /^(?:sqlite:.+|postgres(?:ql)?:\/\/.+|memory:)$/) ?? "sqlite:.holdfast/holdfast.db",
+    store:
+      reader.text("store", /^(?:sqlite:.+|file:(?!\/\/).+|postgres(?:ql)?:\/\/.+|memory:)$/) ??
+      "sqlite:.holdfast/holdfast.db",
     namespace: reader.text("namespace", /^[a-z0-9][a-z0-9_-]{0,62}$/) ?? "default",
     leaseMs: reader.duration("lease", 1_000) ?? 15_000,
     concurrency: reader.integer("concurrency", { min: 1, max: 1_000 }) ?? availableParallelism(),
@@ -136,7 +138,7 @@ const knownKeys = [
 const laterKeys = ["queues", "access", "schedules", "secrets", "mode"];
 const hints: Readonly<Record<string, string>> = {
   app: "Use letters, digits and . _ - / @.",
-  store: 'Write "sqlite:./file.db", "postgres://…" or "memory:".',
+  store: 'Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
   namespace: "Use lower-case letters, digits, _ and -.",
   python: "Write a path or a program's name.",
   host: "Write an address or a host name.",

@@ -7,7 +7,7 @@ import { version } from "./version.ts";
 // `holdfast/embedded`: Holdfast inside of an application's own process, on a store.
 
 export interface EmbeddedOptions {
-  /** `sqlite:FILE`, `postgres://…` or `memory:`. */
+  /** `sqlite:FILE`, `file:FOLDER`, `postgres://…` or `memory:`. */
   readonly store: string;
   readonly namespace?: string;
   /** False: this process only asks; others carry runs out. Default true. */

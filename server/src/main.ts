@@ -48,12 +48,12 @@ export interface Services {
 }
 
 export interface ServicesOptions {
-  /** `sqlite:PATH`, `postgres://…`, `memory:`. */
+  /** `sqlite:PATH`, `file:FOLDER`, `postgres://…`, `memory:`. */
   readonly address: string;
   readonly namespace?: string;
-  /** Whether this process may or must be a SQLite file's one owner. */
+  /** Whether this process may or must be the one owner of a SQLite file, or of a file store's folder. */
   readonly role?: "owner" | "client" | "either";
-  /** Whether the schema may be created or brought up to date; default: SQLite's may, PostgreSQL's not. */
+  /** Whether the schema may be created or brought up to date; default: PostgreSQL's not, others may. */
   readonly migrate?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;

@@ -139,7 +139,7 @@ function common(command: Command): Command {
 /** Commands that concern the project's store. */
 function stored(command: Command): Command {
   return common(command)
-    .option("--store <address>", "sqlite:FILE, postgres://… or memory: (default as configured)")
+    .option("--store <address>", "sqlite:FILE, file:FOLDER, postgres://… or memory: (default as configured)")
     .option("--namespace <name>", "default as configured, else default");
 }
 

@@ -1,30 +1,35 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { ensureStateFolder, type Settings } from "../config.ts";
 
-/** The store's address, a relative path of a SQLite file taken from the root. Makes `.holdfast/` where the file lies in it. */
+/** The store's address, a relative path of its file or folder taken from the root. Makes `.holdfast/` where that lies in it. */
 export function absoluteStore({ store, root }: Settings): string {
-  const path = sqlitePath(store);
-  if (path === undefined) return store;
-  const file = resolve(root, path);
-  if (file.startsWith(resolve(root, ".holdfast"))) ensureStateFolder(root);
-  return `sqlite:${file}`;
+  const local = localPath(store);
+  if (local === undefined) return store;
+  const path = resolve(root, local.path);
+  if (path.startsWith(resolve(root, ".holdfast"))) ensureStateFolder(root);
+  return `${local.kind}:${path}`;
 }
 
-/** The path of a store in a file that has not been made yet; undefined for every other. */
+/** The path of a store in a file or folder that has not been made yet; undefined for every other. */
 export function missingStore({ store, root }: Settings): string | undefined {
-  const path = sqlitePath(store);
-  return path === undefined || existsSync(resolve(root, path)) ? undefined : path;
+  const local = localPath(store);
+  if (local === undefined) return undefined;
+  const path = resolve(root, local.path);
+  // The folder alone may be there before the store; whoever makes it there leaves its owner's lock.
+  return existsSync(local.kind === "file" ? join(path, "store.lock") : path) ? undefined : local.path;
 }
 
 /** The store's address without its password, for people to read. */
 export function shownStore(address: string): string {
-  const url = sqlitePath(address) === undefined ? URL.parse(address) : null;
+  const url = localPath(address) === undefined ? URL.parse(address) : null;
   if (url === null || url.password === "") return address;
   url.password = "***";
   return url.href;
 }
 
-function sqlitePath(address: string): string | undefined {
-  return address.startsWith("sqlite:") ? address.slice("sqlite:".length) : undefined;
+/** Of a store in this machine's files. */
+function localPath(address: string): { kind: string; path: string } | undefined {
+  const [, kind, path] = /^(sqlite|file):(.+)$/s.exec(address) ?? [];
+  return kind === undefined || path === undefined ? undefined : { kind, path };
 }

@@ -3,16 +3,16 @@ import type { Clock } from "../clock.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenStoreOptions {
-  /** Of SQLite: who owns the file (see sqlite/open.ts). Others ignore it: their processes are equal. */
+  /** Of SQLite and files: who owns them (see owned/open.ts). Others ignore it: their processes are equal. */
   readonly role: "owner" | "client" | "either";
   readonly clock: Clock;
-  /** Whether the schema may be created or brought up to date; default: SQLite's may, PostgreSQL's not. */
+  /** Whether the schema may be created or brought up to date; default: PostgreSQL's not, others may. */
   readonly migrate?: boolean;
 }
 
 /**
- * Opens a store by its address: `memory:`, `sqlite:FILE` or `postgres://…`. Drivers are loaded when they are asked for.
- * `invalid_request` for another address, `unsupported` for a kind that is not built.
+ * Opens a store by its address: `memory:`, `sqlite:FILE`, `file:FOLDER` or `postgres://…`. Drivers are loaded when they are
+ * asked for. `invalid_request` for another address.
  */
 export async function openStore(address: string, { role, clock, migrate }: OpenStoreOptions): Promise<Store> {
   const schema = migrate === undefined ? {} : { migrate };
@@ -35,11 +35,16 @@ export async function openStore(address: string, { role, clock, migrate }: OpenS
     return openPostgresStore({ url: address, ...schema });
   }
   if (address.startsWith("file:")) {
-    throw new AppError("unsupported", "The file store is not built yet.", {
-      hint: "Use sqlite:.holdfast/holdfast.db.",
-    });
+    const folder = address.slice("file:".length);
+    if (folder === "" || folder.startsWith("//")) {
+      throw new AppError("invalid_request", `"${address}" names no folder.`, {
+        hint: "Write file:./FOLDER, or file:/FOLDER for a path from the root.",
+      });
+    }
+    const { openFileStore } = await import("./file/open.ts");
+    return openFileStore({ folder, role, clock, ...schema });
   }
   throw new AppError("invalid_request", `"${address}" names no kind of store.`, {
-    hint: "Write memory:, sqlite:FILE or postgres://HOST/DATABASE.",
+    hint: "Write memory:, sqlite:FILE, file:FOLDER or postgres://HOST/DATABASE.",
   });
 }

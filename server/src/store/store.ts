@@ -22,13 +22,13 @@ import type { Ending, Expansion, Finish, FinishResult, NewRun, RunRow } from "..
 export type RingTopic = "ready" | "cancelling" | "ended" | "events";
 
 export interface StoreDescription {
-  readonly kind: "memory" | "sqlite" | "postgres";
+  readonly kind: "memory" | "file" | "sqlite" | "postgres";
   /** New when a store is created, restored or cloned; part of every token and fence (DESIGN §6). */
   readonly incarnation: string;
   readonly schemaVersion: number;
   /** The store's clock, milliseconds. */
   readonly now: number;
-  /** False where a single owner's life is the lease (SQLite): members then never expire by time. */
+  /** False where a single owner's life is the lease (SQLite, file): members then never expire by time. */
   readonly timedLeases: boolean;
 }
 

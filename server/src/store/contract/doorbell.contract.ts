@@ -6,7 +6,7 @@ import { type Contract, type ContractSubject, next, refused, until } from "./wor
 export function doorbellContract(contract: Contract, subject: ContractSubject): void {
   contract("a store describes itself", async (world) => {
     const first = await world.store.describe();
-    assert.ok(["memory", "sqlite", "postgres"].includes(first.kind));
+    assert.ok(["memory", "file", "sqlite", "postgres"].includes(first.kind));
     assert.ok(first.incarnation.length >= 8);
     assert.ok(first.schemaVersion >= 1);
     assert.equal(first.timedLeases, subject.timedLeases);

@@ -25,7 +25,7 @@ export function storeHistories(name: string, subject: ContractSubject, { histori
   describe(`histories on ${name} and on the memory store`, () => {
     for (const seed of seeds) {
       test(`a history of ${calls} calls answers alike (HOLDFAST_SEED=${seed})`, async () => {
-        const harness = await subject.open();
+        const harness = await subject.open(seed);
         try {
           await play(harness, subject, seed, calls);
         } finally {

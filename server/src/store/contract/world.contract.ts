@@ -30,7 +30,8 @@ export interface ContractSubject {
   readonly timedLeases: boolean;
   /** True where harnesses have a `second`. */
   readonly second: boolean;
-  open(): Promise<ContractHarness>;
+  /** `seed`: of a history, for a subject that leaves something to chance. */
+  open(seed?: number): Promise<ContractHarness>;
 }
 
 /** Registers a case: a sentence about what every store does. */

@@ -1,23 +1,38 @@
 import type { Manifest } from "@holdfast/protocol";
 import type { DefinitionRow, ManifestRow } from "../store.ts";
+import type { Change, Note } from "./changes.ts";
 
 /** Manifests by hash and, in each namespace, the current one of each definition. */
 export class DefinitionTable {
+  readonly #note: Note;
   readonly #manifests = new Map<string, Manifest>();
   readonly #namespaces = new Map<string, Map<string, DefinitionRow>>();
 
+  constructor(note?: Note) {
+    this.#note = note;
+  }
+
   /** Answers the ids whose current manifest changed. */
   apply(namespace: string, rows: readonly ManifestRow[], now: number): string[] {
-    const current = this.#namespaces.get(namespace) ?? new Map<string, DefinitionRow>();
-    this.#namespaces.set(namespace, current);
     const changed: string[] = [];
     for (const { id, kind, hash, manifest } of rows) {
-      if (!this.#manifests.has(hash)) this.#manifests.set(hash, manifest);
-      if (current.get(id)?.manifestHash === hash) continue;
-      current.set(id, Object.freeze({ id, kind, manifestHash: hash, appliedAt: now }));
+      if (!this.#manifests.has(hash)) this.keep(hash, manifest);
+      if (this.find(namespace, id)?.manifestHash === hash) continue;
+      this.makeCurrent(namespace, { id, kind, manifestHash: hash, appliedAt: now });
       changed.push(id);
     }
     return changed;
+  }
+
+  keep(hash: string, manifest: Manifest): void {
+    this.#note?.({ is: "manifest", hash, manifest });
+    this.#manifests.set(hash, manifest);
+  }
+
+  makeCurrent(namespace: string, row: DefinitionRow): void {
+    this.#note?.({ is: "definition", namespace, row });
+    const current = this.#namespaces.get(namespace) ?? new Map<string, DefinitionRow>();
+    this.#namespaces.set(namespace, current.set(row.id, Object.freeze(row)));
   }
 
   find(namespace: string, id: string): DefinitionRow | undefined {
@@ -32,5 +47,14 @@ export class DefinitionTable {
 
   manifest(hash: string): Manifest | undefined {
     return this.#manifests.get(hash);
+  }
+
+  /** Everything that is here now. */
+  content(): Change[] {
+    const manifests = [...this.#manifests].map(([hash, manifest]): Change => ({ is: "manifest", hash, manifest }));
+    const current = [...this.#namespaces].flatMap(([namespace, rows]) =>
+      [...rows.values()].map((row): Change => ({ is: "definition", namespace, row })),
+    );
+    return [...manifests, ...current];
   }
 }

@@ -1,5 +1,6 @@
 import type { LogLine, RunEvent, TopicEvent } from "@holdfast/protocol";
 import type { LedgerEvent } from "../../core/index.ts";
+import type { Change, Note, NotedEvent, NotedLine, Summary } from "./changes.ts";
 
 // P10: a run's events are numbered by the ledger; a topic's by the order in which the sequencer moves them here.
 
@@ -8,18 +9,21 @@ interface Topic {
   last: number;
 }
 
-interface KeptLine {
-  readonly line: LogLine;
-  readonly place: number;
-  readonly writtenAt: number;
-}
+/** So many events of a topic go into one summary. */
+const summaryRows = 1_000;
 
 export class EventHistory {
+  readonly #note: Note;
   readonly #byRun = new Map<string, RunEvent[]>();
   readonly #topics = new Map<string, Topic>();
   #unsequenced: { readonly namespace: string; readonly event: RunEvent }[] = [];
 
+  constructor(note?: Note) {
+    this.#note = note;
+  }
+
   record({ run, number, type, at, data }: LedgerEvent): void {
+    this.#note?.({ is: "event", runId: run.id, event: { number, type, at, data } });
     const { id: runId, rootId, definition, name, namespace } = run;
     const event: RunEvent = Object.freeze({
       runId,
@@ -45,8 +49,7 @@ export class EventHistory {
     const moving = this.#unsequenced.slice(0, limitRows);
     this.#unsequenced = this.#unsequenced.slice(limitRows);
     for (const { namespace, event } of moving) {
-      const topic = this.#topics.get(namespace) ?? { events: [], last: 0 };
-      this.#topics.set(namespace, topic);
+      const topic = this.#topicOf(namespace);
       topic.last += 1;
       topic.events.push(Object.freeze({ ...event, position: topic.last }));
     }
@@ -67,26 +70,114 @@ export class EventHistory {
 
   /** Drops topic events from before `moment`; their positions are not given out again. */
   forgetTopics(moment: number): void {
-    for (const topic of this.#topics.values()) topic.events = topic.events.filter((event) => event.at >= moment);
+    let isLess = false;
+    for (const topic of this.#topics.values()) {
+      const rest = topic.events.filter((event) => event.at >= moment);
+      if (rest.length < topic.events.length) isLess = true;
+      topic.events = rest;
+    }
+    if (isLess) this.#note?.({ is: "topicsForgotten", before: moment });
+  }
+
+  /** Everything that is here now and has been sequenced; what it yields is what was there when it was called. */
+  content(): Iterable<Summary> {
+    const histories = [...this.#byRun].map(([runId, events]) => ({ runId, events: [...events] }));
+    const topics = [...this.#topics].map(([namespace, { events, last }]) => ({ namespace, events: [...events], last }));
+    const there = new Set(this.#byRun.keys());
+    return (function* (): Generator<Summary> {
+      for (const { runId, events } of histories) yield { is: "events", runId, events: events.map(notedEvent) };
+      for (const { namespace, events, last } of topics) {
+        for (let at = 0; at < events.length; at += summaryRows) {
+          const page = events.slice(at, at + summaryRows);
+          const shown = page.map((event) => (there.has(event.runId) ? ([event.runId, event.number] as const) : event));
+          yield { is: "topic", namespace, from: page[0]?.position ?? 0, events: shown };
+        }
+        yield { is: "topicEnd", namespace, last };
+      }
+    })();
+  }
+
+  /** Events of a topic, at the positions that they had. */
+  restoreTopic({ namespace, from, events }: Extract<Summary, { is: "topic" }>): void {
+    const topic = this.#topicOf(namespace);
+    for (const [index, event] of events.entries()) {
+      const known = "runId" in event ? event : this.#byRun.get(event[0])?.[event[1] - 1];
+      if (known !== undefined) topic.events.push(Object.freeze({ ...known, position: from + index }));
+    }
+  }
+
+  /** The highest position that a topic has given out. */
+  restoreEnd({ namespace, last }: Extract<Summary, { is: "topicEnd" }>): void {
+    this.#topicOf(namespace).last = last;
+  }
+
+  /** Takes what was recorded out of the sequencer's hands: the positions are restored by themselves. */
+  forgetUnsequenced(): void {
+    this.#unsequenced = [];
+  }
+
+  #topicOf(namespace: string): Topic {
+    const topic = this.#topics.get(namespace) ?? { events: [], last: 0 };
+    this.#topics.set(namespace, topic);
+    return topic;
   }
 }
 
+function notedEvent({ number, type, at, data }: RunEvent): NotedEvent {
+  return { number, type, at, data };
+}
+
 export class LogHistory {
-  readonly #byRun = new Map<string, KeptLine[]>();
+  readonly #note: Note;
+  readonly #byRun = new Map<string, NotedLine[]>();
   readonly #seen = new Map<string, Set<string>>();
   #lastPlace = 0;
 
+  constructor(note?: Note) {
+    this.#note = note;
+  }
+
+  get lastPlace(): number {
+    return this.#lastPlace;
+  }
+
   /** Keeps a line once. */
   append(line: LogLine, now: number): void {
-    const seen = this.#seen.get(line.runId) ?? new Set<string>();
-    this.#seen.set(line.runId, seen);
-    const identity = `${line.epoch}:${line.seq}`;
-    if (seen.has(identity)) return;
-    seen.add(identity);
-    this.#lastPlace += 1;
-    const lines = this.#byRun.get(line.runId) ?? [];
-    this.#byRun.set(line.runId, lines);
-    lines.push({ line, place: this.#lastPlace, writtenAt: now });
+    if (this.#seen.get(line.runId)?.has(identityOf(line)) === true) return;
+    this.restore({ line, place: this.#lastPlace + 1, writtenAt: now });
+  }
+
+  restore(kept: NotedLine): void {
+    this.#note?.({ is: "line", kept });
+    const { runId } = kept.line;
+    this.markSeen(runId, [identityOf(kept.line)]);
+    this.raisePlace(kept.place);
+    const lines = this.#byRun.get(runId) ?? [];
+    this.#byRun.set(runId, lines);
+    lines.push(kept);
+  }
+
+  /** Lines that are not kept again, whether they are there or not. */
+  markSeen(runId: string, identities: readonly string[]): void {
+    const seen = this.#seen.get(runId) ?? new Set<string>();
+    this.#seen.set(runId, seen);
+    for (const identity of identities) seen.add(identity);
+  }
+
+  /** Gives out no place up to this one any more. */
+  raisePlace(place: number): void {
+    this.#lastPlace = Math.max(this.#lastPlace, place);
+  }
+
+  /** Everything that is here now. */
+  content(): (Change | Summary)[] {
+    const lines = [...this.#byRun.values()].flatMap((all) => all.map((kept): Change => ({ is: "line", kept })));
+    const seen = [...this.#seen].flatMap(([runId, identities]): Summary[] => {
+      // Each line that is there says by itself that it was seen.
+      if (identities.size === (this.#byRun.get(runId)?.length ?? 0)) return [];
+      return [{ is: "seenLines", runId, identities: [...identities] }];
+    });
+    return [...lines, ...seen];
   }
 
   ofRun(runId: string, after: number, limitRows: number): { lines: LogLine[]; last: number | undefined } {
@@ -104,10 +195,17 @@ export class LogHistory {
 
   /** Drops lines that were written before `moment`. */
   forgetLines(moment: number): void {
+    let isLess = false;
     for (const [runId, lines] of this.#byRun) {
       const rest = lines.filter((kept) => kept.writtenAt >= moment);
+      if (rest.length < lines.length) isLess = true;
       if (rest.length > 0) this.#byRun.set(runId, rest);
       else this.forgetRuns([runId]);
     }
+    if (isLess) this.#note?.({ is: "linesForgotten", before: moment });
   }
+}
+
+function identityOf({ epoch, seq }: LogLine): string {
+  return `${epoch}:${seq}`;
 }

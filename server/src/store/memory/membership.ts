@@ -33,7 +33,7 @@ export function leaveMember(memory: Memory, id: string): { takenBack: number } {
   const now = memory.now();
   const member = memory.members.get(id);
   if (member === undefined) return { takenBack: 0 };
-  end(memory, member, now);
+  endMember(memory, member, now);
   return { takenBack: takeOver(memory, id, now, Number.POSITIVE_INFINITY) };
 }
 
@@ -45,13 +45,18 @@ export function judgeMembers(
   const now = memory.now();
   const lapsed = lapsedMembers(memory, by, now);
   const judged = lapsed.slice(0, limitRows);
-  for (const member of judged) end(memory, member, now);
+  for (const member of judged) endMember(memory, member, now);
+  const { taken, more } = takeOverFromEnded(memory, now, limitRows);
+  return { judged: judged.map(({ id }) => id), taken, more: more || lapsed.length > judged.length };
+}
+
+/** Takes over runs that ended members hold; `more` when some are left. */
+export function takeOverFromEnded(memory: Memory, now: number, limitRows: number): { taken: number; more: boolean } {
   let taken = 0;
   for (const holder of [...memory.runs.holders]) {
     if (!memory.isMember(holder)) taken += takeOver(memory, holder, now, limitRows - taken);
   }
-  const left = [...memory.runs.holders].some((holder) => !memory.isMember(holder));
-  return { judged: judged.map(({ id }) => id), taken, more: left || lapsed.length > judged.length };
+  return { taken, more: [...memory.runs.holders].some((holder) => !memory.isMember(holder)) };
 }
 
 /** In the order of joining. */
@@ -68,7 +73,8 @@ function lapsedMembers(memory: Memory, by: string, now: number): MemberRow[] {
   });
 }
 
-function end(memory: Memory, member: MemberRow, now: number): void {
+/** Ends a membership, once. */
+export function endMember(memory: Memory, member: MemberRow, now: number): void {
   if (member.endedAt === null) memory.members.set(member.id, Object.freeze({ ...member, endedAt: now }));
   memory.presences.delete(member.id);
 }

@@ -41,25 +41,30 @@ export function openMemoryStore({ clock, randomId = randomUUID, decisions }: Mem
 
 /** The store that keeps everything in `memory`. */
 export function memoryStoreOn(memory: Memory, incarnation: string): Store {
-  return new MemoryStore(memory, incarnation);
+  const description = { kind: "memory", incarnation, schemaVersion: 1, timedLeases: true } as const;
+  return storeOn(memory, () => description);
+}
+
+/** The verbs on a memory. Each does its work before it answers, so that calls in one turn are carried out in their order. */
+export function storeOn(memory: Memory, describe: () => Omit<StoreDescription, "now">): Store {
+  return new MemoryStore(memory, describe);
 }
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
 
 class MemoryStore implements Store {
-  readonly #incarnation: string;
+  readonly #describe: () => Omit<StoreDescription, "now">;
   readonly #memory: Memory;
   #closed = false;
 
-  constructor(memory: Memory, incarnation: string) {
+  constructor(memory: Memory, describe: () => Omit<StoreDescription, "now">) {
     this.#memory = memory;
-    this.#incarnation = incarnation;
+    this.#describe = describe;
   }
 
   async describe(): Promise<StoreDescription> {
-    const now = this.#open().now();
-    return { kind: "memory", incarnation: this.#incarnation, schemaVersion: 1, now, timedLeases: true };
+    return { ...this.#describe(), now: this.#open().now() };
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,12 @@
 import { isEnded } from "@holdfast/protocol";
 import { isClaimable, Ledger, type LedgerChanges, mayJudge, type Presence, type RunRow } from "../../core/index.ts";
-import type { MemberRow, RingTopic } from "../store.ts";
+import type { RingTopic } from "../store.ts";
 import { Bell } from "./bell.ts";
+import type { Note } from "./changes.ts";
 import { DefinitionTable } from "./definitions.ts";
 import { EventHistory, LogHistory } from "./history.ts";
 import { frozen } from "./kept.ts";
+import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
 import { RunTable } from "./run-table.ts";
 import { StepTable } from "./steps.ts";
@@ -18,15 +20,15 @@ export interface Decisions {
 
 /** Everything that a memory store remembers. Verbs change it in one go, without waiting for anything: each is atomic. */
 export class Memory {
-  readonly runs = new RunTable();
-  readonly members = new Map<string, MemberRow>();
+  readonly runs: RunTable;
+  readonly members: MemberTable;
   /** Of the members that have not ended. */
   readonly presences = new Map<string, Presence>();
-  readonly definitions = new DefinitionTable();
-  readonly names = new UniqueNames();
-  readonly steps = new StepTable();
-  readonly events = new EventHistory();
-  readonly logs = new LogHistory();
+  readonly definitions: DefinitionTable;
+  readonly names: UniqueNames;
+  readonly steps: StepTable;
+  readonly events: EventHistory;
+  readonly logs: LogHistory;
   readonly bell = new Bell();
   /** Roots in the order in which they ended. */
   endedRoots: { readonly id: string; readonly at: number }[] = [];
@@ -34,7 +36,15 @@ export class Memory {
   readonly #clock: { now(): number };
   #lastNow = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: { now(): number }, decisions: Partial<Decisions> = {}) {
+  /** `note`: told of every change of a row; presences alone are the process's own. */
+  constructor(clock: { now(): number }, decisions: Partial<Decisions> = {}, note?: Note) {
+    this.runs = new RunTable(note);
+    this.members = new MemberTable(note);
+    this.definitions = new DefinitionTable(note);
+    this.names = new UniqueNames(note);
+    this.steps = new StepTable(note);
+    this.events = new EventHistory(note);
+    this.logs = new LogHistory(note);
     this.#clock = clock;
     this.decisions = { newLedger: (now) => new Ledger(now), mayJudge, ...decisions };
   }
@@ -60,14 +70,30 @@ export class Memory {
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
-      this.runs.put(frozen(row));
-      if (row.parentId === null && row.endedAt !== null) this.endedRoots.push({ id: row.id, at: row.endedAt });
+      this.putRun(frozen(row));
     }
     this.runs.addEdges(newEdges);
     this.runs.flipEdges(flippedEdges);
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
     if (events.length > 0) topics.add("events");
     this.bell.ring(topics);
+  }
+
+  /** Writes a row that is new, or that a ledger changed. */
+  putRun(row: RunRow): void {
+    this.runs.put(row);
+    if (row.parentId === null && row.endedAt !== null) this.endedRoots.push({ id: row.id, at: row.endedAt });
+  }
+
+  /** Deletes trees with everything that belongs to their runs, and answers the ids of these. */
+  forgetTrees(rootIds: readonly string[]): string[] {
+    const gone = new Set(rootIds);
+    this.endedRoots = this.endedRoots.filter(({ id }) => !gone.has(id));
+    const ids = this.runs.removeTrees(rootIds);
+    this.steps.forgetRuns(ids);
+    this.events.forgetRuns(ids);
+    this.logs.forgetRuns(ids);
+    return ids;
   }
 }
 

@@ -1,42 +1,55 @@
 import type { Uniqueness } from "../store.ts";
+import type { Change, Note, NotedName } from "./changes.ts";
 import { Heap } from "./heap.ts";
-
-interface KeptName {
-  readonly runId: string;
-  readonly hash: string;
-  readonly until: number;
-}
 
 /** Keys of runs and requests: what each was first used for, until it is past its retention and its run is gone. */
 export class UniqueNames {
-  readonly #names = new Map<string, KeptName>();
+  readonly #note: Note;
+  readonly #names = new Map<string, NotedName>();
   readonly #byRetention = new Heap<{ readonly name: string; readonly until: number }>((a, b) => a.until < b.until);
   /** Names past their retention, by their run that is still there. */
   readonly #overdue = new Map<string, string[]>();
 
-  find(name: string): KeptName | undefined {
+  constructor(note?: Note) {
+    this.#note = note;
+  }
+
+  find(name: string): NotedName | undefined {
     return this.#names.get(name);
   }
 
   keep(name: string, { hash, retentionMs }: Uniqueness, runId: string, now: number): void {
-    const until = now + retentionMs;
-    this.#names.set(name, { runId, hash, until });
-    this.#byRetention.push({ name, until });
+    this.restore(name, { runId, hash, until: now + retentionMs });
+  }
+
+  restore(name: string, kept: NotedName): void {
+    this.#note?.({ is: "name", name, kept });
+    this.#names.set(name, kept);
+    this.#byRetention.push({ name, until: kept.until });
   }
 
   /** Forgets the names that hold no longer. `removed`: runs that are there no more since the last call. */
   prune(now: number, removed: readonly string[], isThere: (runId: string) => boolean): void {
-    for (const runId of removed) {
-      for (const name of this.#overdue.get(runId) ?? []) this.#names.delete(name);
-      this.#overdue.delete(runId);
-    }
+    const over = removed.flatMap((runId) => this.#overdue.get(runId) ?? []);
+    for (const runId of removed) this.#overdue.delete(runId);
     for (let top = this.#byRetention.top; top !== undefined && top.until < now; top = this.#byRetention.top) {
       this.#byRetention.pop();
       const runId = this.#names.get(top.name)?.runId;
       if (runId === undefined) continue;
       if (isThere(runId)) this.#overdue.set(runId, [...(this.#overdue.get(runId) ?? []), top.name]);
-      else this.#names.delete(top.name);
+      else over.push(top.name);
     }
+    if (over.length > 0) this.forget(over);
+  }
+
+  forget(names: readonly string[]): void {
+    this.#note?.({ is: "namesForgotten", names });
+    for (const name of names) this.#names.delete(name);
+  }
+
+  /** Everything that is here now. */
+  content(): Change[] {
+    return [...this.#names].map(([name, kept]) => ({ is: "name", name, kept }));
   }
 }
 

@@ -15,11 +15,7 @@ export function prune(
     roots.push(id);
     runs += memory.runs.tree(id).length;
   }
-  memory.endedRoots = memory.endedRoots.slice(roots.length);
-  const ids = memory.runs.removeTrees(roots);
-  memory.steps.forgetRuns(ids);
-  memory.events.forgetRuns(ids);
-  memory.logs.forgetRuns(ids);
+  const ids = memory.forgetTrees(roots);
   memory.events.forgetTopics(now - runsMs);
   memory.logs.forgetLines(now - logsMs);
   memory.names.prune(now, ids, (runId) => memory.runs.find(runId) !== undefined);

@@ -1,5 +1,6 @@
 import { isEnded, type RunStatus } from "@holdfast/protocol";
 import { type Edge, isClaimable, type Links, type RunRow } from "../../core/index.ts";
+import { type Change, changedRun, type Note } from "./changes.ts";
 import { DueQueue, ReadyQueues } from "./queues.ts";
 
 // The rows of runs and everything that finds them. No verb but prune walks over ended runs.
@@ -12,6 +13,7 @@ interface NamespaceRuns {
 }
 
 export class RunTable {
+  readonly #note: Note;
   readonly ready = new ReadyQueues((id) => this.find(id));
   /** Ready runs that wait for their moment. */
   readonly wakes = new DueQueue((id) => {
@@ -32,6 +34,19 @@ export class RunTable {
   readonly #edges = new Map<string, Edge[]>();
   #lastPlace = 0;
 
+  constructor(note?: Note) {
+    this.#note = note;
+  }
+
+  /** The place of the run that was inserted last. */
+  get lastPlace(): number {
+    return this.#lastPlace;
+  }
+
+  get count(): number {
+    return this.#rows.size;
+  }
+
   find(id: string): RunRow | undefined {
     return this.#rows.get(id);
   }
@@ -41,12 +56,13 @@ export class RunTable {
     return this.#places.get(id) ?? 0;
   }
 
-  /** Writes a row, new or changed. */
-  put(row: RunRow): void {
+  /** Writes a row, new or changed. A new one comes after all others, unless its place is known. */
+  put(row: RunRow, newPlace = this.#lastPlace + 1): void {
     const before = this.#rows.get(row.id);
+    this.#note?.(before === undefined ? { is: "run", run: row, place: newPlace } : changedRun(before, row));
     Object.freeze(row);
     this.#rows.set(row.id, row);
-    if (before === undefined) this.#insert(row);
+    if (before === undefined) this.#insert(row, newPlace);
     const place = this.place(row.id);
     if (isClaimable(row) && !(before !== undefined && isClaimable(before))) this.ready.push(row, place);
     if (row.status === "ready" && row.wakeAt !== null && row.wakeAt !== before?.wakeAt) {
@@ -56,7 +72,13 @@ export class RunTable {
     if (isEnded(row.status)) this.#namespaces.get(row.namespace)?.live.delete(row.id);
   }
 
+  /** Gives out no place up to this one any more. */
+  raisePlace(place: number): void {
+    this.#lastPlace = Math.max(this.#lastPlace, place);
+  }
+
   addEdges(edges: readonly Edge[]): void {
+    if (edges.length > 0) this.#note?.({ is: "edges", edges });
     for (const edge of edges) {
       const list = this.#edges.get(edge.upstream);
       if (list === undefined) this.#edges.set(edge.upstream, [edge]);
@@ -66,6 +88,7 @@ export class RunTable {
 
   /** The edges that begin in a run flip together, when it ends. */
   flipEdges(edges: readonly Edge[]): void {
+    if (edges.length > 0) this.#note?.({ is: "flipped", edges });
     for (const edge of edges) this.#edges.delete(edge.upstream);
   }
 
@@ -121,6 +144,8 @@ export class RunTable {
 
   /** Deletes trees and answers the ids of all their runs. */
   removeTrees(rootIds: readonly string[]): string[] {
+    if (rootIds.length === 0) return [];
+    this.#note?.({ is: "removed", rootIds });
     const removed = rootIds.flatMap((rootId) => this.tree(rootId));
     for (const id of removed) {
       this.#rows.delete(id);
@@ -136,9 +161,16 @@ export class RunTable {
     return removed;
   }
 
-  #insert(row: RunRow): void {
-    this.#lastPlace += 1;
-    this.#places.set(row.id, this.#lastPlace);
+  /** Everything that is here now. */
+  content(): Change[] {
+    const runs = [...this.#rows.values()].map((run): Change => ({ is: "run", run, place: this.place(run.id) }));
+    const edges = [...this.#edges.values()].map((list): Change => ({ is: "edges", edges: [...list] }));
+    return [...runs, ...edges];
+  }
+
+  #insert(row: RunRow, place: number): void {
+    this.raisePlace(place);
+    this.#places.set(row.id, place);
     const runs = this.#namespaces.get(row.namespace) ?? { all: [], roots: [], live: new Set() };
     this.#namespaces.set(row.namespace, runs);
     runs.all.push(row.id);
@@ -151,7 +183,7 @@ export class RunTable {
       const siblings = this.#children.get(row.parentId) ?? new Map<string, string>();
       this.#children.set(row.parentId, siblings.set(row.name, row.id));
     }
-    if (row.expiresAt !== null) this.expiries.push({ id: row.id, at: row.expiresAt, place: this.#lastPlace });
+    if (row.expiresAt !== null) this.expiries.push({ id: row.id, at: row.expiresAt, place });
   }
 
   #moveClaim(id: string, from: string | null, to: string | null): void {

@@ -1,6 +1,7 @@
 import { type Json, limits, type StepRecord } from "@holdfast/protocol";
 import { jsonBytes } from "../admission.ts";
 import type { StepResult, StepRow } from "../store.ts";
+import type { Change, Note } from "./changes.ts";
 
 interface GenerationSteps {
   readonly values: Map<string, Json>;
@@ -9,22 +10,31 @@ interface GenerationSteps {
 
 /** What activations recorded, by run and generation. */
 export class StepTable {
+  readonly #note: Note;
   readonly #runs = new Map<string, Map<number, GenerationSteps>>();
+
+  constructor(note?: Note) {
+    this.#note = note;
+  }
 
   /** Records a step of an activation that has been found to be live. */
   record({ runId, generation, key, value }: StepRow): StepResult {
-    const generations = this.#runs.get(runId) ?? new Map<number, GenerationSteps>();
-    this.#runs.set(runId, generations);
-    const steps = generations.get(generation) ?? { values: new Map<string, Json>(), bytes: 0 };
-    generations.set(generation, steps);
+    const steps = this.#of(runId, generation);
     const existing = steps.values.get(key);
     if (existing !== undefined) return { outcome: "existing", value: existing };
     if (steps.values.size >= limits.stepsPerRun) return { outcome: "limit_exceeded", limit: "stepsPerRun" };
     const bytes = steps.bytes + jsonBytes(value);
     if (bytes > limits.stepBytesPerRun) return { outcome: "limit_exceeded", limit: "stepBytesPerRun" };
-    steps.values.set(key, value);
-    steps.bytes = bytes;
+    this.restore({ runId, generation, key, value });
     return { outcome: "recorded" };
+  }
+
+  /** Keeps a step, whatever the limits. */
+  restore({ runId, generation, key, value }: Omit<StepRow, "epoch">): void {
+    this.#note?.({ is: "step", runId, generation, key, value });
+    const steps = this.#of(runId, generation);
+    steps.values.set(key, value);
+    steps.bytes += jsonBytes(value);
   }
 
   list(runId: string, generation: number): StepRecord[] {
@@ -34,5 +44,24 @@ export class StepTable {
 
   forgetRuns(ids: readonly string[]): void {
     for (const id of ids) this.#runs.delete(id);
+  }
+
+  /** Everything that is here now. */
+  content(): Change[] {
+    const changes: Change[] = [];
+    for (const [runId, generations] of this.#runs) {
+      for (const [generation, { values }] of generations) {
+        for (const [key, value] of values) changes.push({ is: "step", runId, generation, key, value });
+      }
+    }
+    return changes;
+  }
+
+  #of(runId: string, generation: number): GenerationSteps {
+    const generations = this.#runs.get(runId) ?? new Map<number, GenerationSteps>();
+    this.#runs.set(runId, generations);
+    const steps = generations.get(generation) ?? { values: new Map<string, Json>(), bytes: 0 };
+    generations.set(generation, steps);
+    return steps;
   }
 }

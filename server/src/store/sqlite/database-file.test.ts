@@ -5,11 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type ErrorCode, isAppError, type Json } from "@holdfast/protocol";
 import { childId, type Finish, type NewRun, type RunRow, rootId } from "../../core/index.ts";
+import { inFolder } from "../owned/folder.fixture.ts";
 import type { StoreAnswer } from "../remote/wire.ts";
 import type { EnqueueRow, StoreDescription, StoreVerb } from "../store.ts";
 import { Connection } from "./connection.ts";
 import { Database } from "./database.ts";
-import { inFolder } from "./direct.fixture.ts";
 import { openSqliteStore } from "./open.ts";
 
 const start = 1_800_000_000_000;

@@ -1,5 +1,8 @@
+import { chmodSync } from "node:fs";
+import { type Committed, type Keeper, type KeeperOptions, readingVerbs } from "../owned/keeper.ts";
 import { failureOf, type StoreAnswer, type StoreRequest } from "../remote/wire.ts";
-import type { RingTopic, StoreDescription, StoreVerb } from "../store.ts";
+import { SteadyTime } from "../steady-time.ts";
+import type { RingTopic, StoreDescription } from "../store.ts";
 import { Connection } from "./connection.ts";
 import { nextBoot, settleIncarnation } from "./incarnation.ts";
 import { prepareSchema } from "./schema.ts";
@@ -12,54 +15,20 @@ import { runVerb } from "./verbs.ts";
 //     does not fit on the disk is not the others' loss.
 // P9  The clock row is written with every change; no transaction, of this boot or a later one, runs on an earlier moment.
 
-export interface DatabaseOptions {
-  readonly path: string;
-  /** False: an older or absent schema is refused instead of brought up to date. */
-  readonly migrate: boolean;
-  /** The file grows to this many pages of 4 KiB at most, as if the disk ended there. */
-  readonly maxPages?: number | undefined;
-}
+type DatabaseOptions = Omit<Extract<KeeperOptions, { kind: "sqlite" }>, "kind">;
 
-export interface Committed {
-  readonly answers: StoreAnswer[];
-  readonly rings: RingTopic[];
-}
-
-const reading: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
-  "describe",
-  "findDefinition",
-  "listDefinitions",
-  "findManifest",
-  "listCancelling",
-  "listClaimed",
-  "findRun",
-  "findRunIds",
-  "listEnded",
-  "listRuns",
-  "listTree",
-  "findScopes",
-  "listChildOutputs",
-  "listSteps",
-  "listMembers",
-  "listEvents",
-  "sequenceEvents",
-  "listTopic",
-  "listLogs",
-]);
-
-export class Database {
+export class Database implements Keeper {
   readonly #db: Connection;
   readonly #description: StoreDescription;
   readonly #boot: number;
   readonly #bootAt: number;
   #lastNow: number;
-  /** The same, with the parts of milliseconds. */
-  #exactNow: number;
-  #monotonicMs: number | undefined;
+  readonly #time: SteadyTime;
 
   constructor({ path, migrate, maxPages }: DatabaseOptions, now: number) {
     this.#db = new Connection(path);
     try {
+      chmodSync(path, 0o600);
       this.#db.script(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864`);
       const schemaVersion = prepareSchema(this.#db, { path, migrate, now });
@@ -69,7 +38,7 @@ export class Database {
       this.#db.run("INSERT INTO clock (one, now) VALUES (1, ?) ON CONFLICT (one) DO NOTHING", now);
       this.#lastNow = this.#db.find<{ now: number }>("SELECT now FROM clock")?.now ?? now;
       this.#bootAt = Math.max(this.#lastNow, now);
-      this.#exactNow = this.#lastNow;
+      this.#time = new SteadyTime(this.#lastNow);
       this.#db.script("COMMIT");
       if (maxPages !== undefined) this.#db.script(`PRAGMA max_page_count = ${maxPages}`);
       this.#description = { kind: "sqlite", incarnation, schemaVersion, now, timedLeases: false };
@@ -81,7 +50,7 @@ export class Database {
 
   /** Carries out calls in order, commits them together and answers them. `monotonicMs`: of the process that asks. */
   carryOut(requests: readonly StoreRequest[], clockNow: number, monotonicMs?: number): Committed {
-    this.#tellTime(clockNow, monotonicMs);
+    this.#lastNow = this.#time.tell(clockNow, monotonicMs);
     // A call alone needs no savepoint, which would copy every page that it changes.
     const together = requests.length === 1 ? undefined : this.#tryTogether(requests);
     if (together !== undefined) return together;
@@ -97,17 +66,6 @@ export class Database {
 
   close(): void {
     this.#db.close();
-  }
-
-  /**
-   * Never earlier than it was (P9). After the machine's clock was set back, it goes on at half its pace until the machine's
-   * has come up with it: were it to stand still, what waits for a moment would wait for as long as the clock was wrong.
-   */
-  #tellTime(clockNow: number, monotonicMs: number | undefined): void {
-    const passedMs = (monotonicMs ?? 0) - (this.#monotonicMs ?? monotonicMs ?? 0);
-    this.#monotonicMs = monotonicMs;
-    this.#exactNow = Math.max(clockNow, this.#exactNow + passedMs / 2);
-    this.#lastNow = Math.floor(this.#exactNow);
   }
 
   /** Undefined when the transaction could not be completed: then nothing of it has happened. */
@@ -142,7 +100,7 @@ export class Database {
   }
 
   #carryOutOne(request: StoreRequest, rings: Set<RingTopic>): StoreAnswer {
-    if (reading.has(request.verb)) return this.#answer(request, rings);
+    if (readingVerbs.has(request.verb)) return this.#answer(request, rings);
     const own = new Set<RingTopic>();
     this.#db.mark("SAVEPOINT call");
     const answer = this.#answer(request, own);

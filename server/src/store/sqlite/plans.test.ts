@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { inFolder } from "../owned/folder.fixture.ts";
 import type { StoreVerb } from "../store.ts";
 import { Database } from "./database.ts";
-import { inFolder } from "./direct.fixture.ts";
 import { rowOf } from "./rows.fixture.ts";
 
 // The fault that this must catch: a statement that walks ended runs, their events or their lines. Every statement of every

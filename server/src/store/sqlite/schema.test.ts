@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { inFolder } from "../owned/folder.fixture.ts";
 import { Database } from "./database.ts";
-import { inFolder } from "./direct.fixture.ts";
 
 const dump = new URL("./schema.sql", import.meta.url);
 

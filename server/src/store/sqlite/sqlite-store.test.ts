@@ -1,18 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DirectLink } from "../owned/direct.fixture.ts";
+import { claimSocketPlace } from "../owned/socket-place.ts";
 import { remoteStore } from "../remote/remote-store.ts";
 import { ReopeningLink } from "../remote/reopening.ts";
 import { SocketServer } from "../remote/socket-server.ts";
 import { storeContract } from "../store.contract.ts";
 import type { Store } from "../store.ts";
 import { Database } from "./database.ts";
-import { DirectLink } from "./direct.fixture.ts";
 import { openSqliteStore } from "./open.ts";
-import { claimSocketPlace } from "./socket-place.ts";
 
 // The first door is the database in this thread, the second a client on its socket. The thread and the owner's lock are
-// proved in test/sqlite-owner.test.ts.
+// proved in test/owners.test.ts.
 storeContract("sqlite", {
   clock: "held",
   timedLeases: false,

@@ -1,26 +1,31 @@
-import { chmodSync } from "node:fs";
 import type { StoreLink } from "../remote/remote-store.ts";
 import { SocketServer } from "../remote/socket-server.ts";
 import type { RingTopic, StoreVerb } from "../store.ts";
-import { DatabaseThread, type DatabaseThreadOptions } from "./database-thread.ts";
 import type { OwnerLock } from "./lock.ts";
 import { claimSocketPlace, leaveSocketPlace } from "./socket-place.ts";
+import { StoreThread, type StoreThreadOptions } from "./store-thread.ts";
 
-/** The owner's store: the database's thread, and the socket by which other processes reach it. */
+/** The owner's store: the thread that keeps it, and the socket by which other processes reach it. */
 export class OwnedStore implements StoreLink {
-  readonly #thread: DatabaseThread;
+  readonly #thread: StoreThread;
   readonly #server: SocketServer;
   /** Resolves when the place is free for the next owner. */
   readonly #left: Promise<void>;
 
-  private constructor(thread: DatabaseThread, server: SocketServer, left: Promise<void>) {
+  private constructor(thread: StoreThread, server: SocketServer, left: Promise<void>) {
     this.#thread = thread;
     this.#server = server;
     this.#left = left;
   }
 
-  /** Opens with the lock in hand, and gives it back when the database is closed or could not be opened. */
-  static async open(lock: OwnerLock, { path, onExit, ...options }: DatabaseThreadOptions): Promise<OwnedStore> {
+  /**
+   * Opens with the lock in hand, and gives it back when the store is closed or could not be opened. `path`: the socket is
+   * `<path>.sock`.
+   */
+  static async open(
+    lock: OwnerLock,
+    { path, onExit, ...options }: StoreThreadOptions & { readonly path: string },
+  ): Promise<OwnedStore> {
     let server: SocketServer | undefined;
     let place: string | undefined;
     const left = Promise.withResolvers<void>();
@@ -29,9 +34,8 @@ export class OwnedStore implements StoreLink {
       lock.release();
       left.resolve();
     };
-    const thread = await DatabaseThread.open({
+    const thread = await StoreThread.open({
       ...options,
-      path,
       onExit: () => {
         // The thread has died or was closed; whoever takes the lock next listens at the same place.
         void (server?.close() ?? Promise.resolve()).finally(leave);
@@ -39,7 +43,6 @@ export class OwnedStore implements StoreLink {
       },
     });
     try {
-      chmodSync(path, 0o600);
       place = claimSocketPlace(path);
       server = await SocketServer.listen(place, thread);
       return new OwnedStore(thread, server, left.promise);

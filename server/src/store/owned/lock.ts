@@ -1,7 +1,7 @@
 import { chmodSync } from "node:fs";
 import { isAppError } from "@holdfast/protocol";
-import { Connection } from "./connection.ts";
-import { isBusy } from "./failures.ts";
+import { Connection } from "../sqlite/connection.ts";
+import { isBusy } from "../sqlite/failures.ts";
 
 /**
  * The owner's place: an exclusive transaction on a SQLite database of its own, `<path>.lock`. The system's file locks end

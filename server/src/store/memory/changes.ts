@@ -1,0 +1,85 @@
+import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
+import type { Edge, LedgerEvent, RunRow } from "../../core/index.ts";
+import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
+
+// What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
+// does to its rows, and `restore` (restoring.ts) does it to another store's. Doing it again takes no clock, no chance and no
+// decision. A table that noted less than it does would forget with the process: file/content.test.ts catches it.
+
+/** An event without what its run says of it. */
+export type NotedEvent = Pick<LedgerEvent, "number" | "type" | "at" | "data">;
+
+/** A line of a log, its place in the order of writing, and when that was. */
+export interface NotedLine {
+  readonly line: LogLine;
+  readonly place: number;
+  readonly writtenAt: number;
+}
+
+/** What a name was first used for, until when. */
+export interface NotedName extends Pick<Uniqueness, "hash"> {
+  readonly runId: string;
+  readonly until: number;
+}
+
+/** One step on the way from one content of a store to the next. */
+export type Change =
+  | { readonly is: "run"; readonly run: RunRow; readonly place: number }
+  | {
+      readonly is: "changed";
+      readonly runId: string;
+      readonly set: Partial<RunRow>;
+      /** Fields that have no value any more. */
+      readonly unset?: readonly string[];
+    }
+  | { readonly is: "edges"; readonly edges: readonly Edge[] }
+  | { readonly is: "flipped"; readonly edges: readonly Edge[] }
+  | { readonly is: "removed"; readonly rootIds: readonly string[] }
+  | { readonly is: "event"; readonly runId: string; readonly event: NotedEvent }
+  | { readonly is: "topicsForgotten"; readonly before: number }
+  | { readonly is: "line"; readonly kept: NotedLine }
+  | { readonly is: "linesForgotten"; readonly before: number }
+  | {
+      readonly is: "step";
+      readonly runId: string;
+      readonly generation: number;
+      readonly key: string;
+      readonly value: Json;
+    }
+  | { readonly is: "name"; readonly name: string; readonly kept: NotedName }
+  | { readonly is: "namesForgotten"; readonly names: readonly string[] }
+  | { readonly is: "member"; readonly member: MemberRow }
+  | { readonly is: "memberForgotten"; readonly id: string }
+  | { readonly is: "manifest"; readonly hash: string; readonly manifest: Manifest }
+  | { readonly is: "definition"; readonly namespace: string; readonly row: DefinitionRow };
+
+/** What only stands in the description of a whole content. */
+export type Summary =
+  | { readonly is: "lastPlaces"; readonly runs: number; readonly lines: number }
+  | { readonly is: "endedRoots"; readonly roots: readonly { readonly id: string; readonly at: number }[] }
+  | { readonly is: "events"; readonly runId: string; readonly events: readonly NotedEvent[] }
+  | {
+      readonly is: "topic";
+      readonly namespace: string;
+      /** The position of the first. */
+      readonly from: number;
+      /** An event of a run that is there by its run and number, another one whole. */
+      readonly events: readonly (readonly [runId: string, number: number] | RunEvent)[];
+    }
+  | { readonly is: "topicEnd"; readonly namespace: string; readonly last: number }
+  | { readonly is: "seenLines"; readonly runId: string; readonly identities: readonly string[] };
+
+/** Where a table notes its changes; absent where nobody asks. */
+export type Note = ((change: Change) => void) | undefined;
+
+/** The fields in which a run's new row is not the old one. */
+export function changedRun(before: RunRow, row: RunRow): Change {
+  const set: Record<string, unknown> = {};
+  const unset: string[] = [];
+  for (const name of Object.keys(row) as (keyof RunRow)[]) {
+    if (row[name] === before[name]) continue;
+    if (row[name] === undefined) unset.push(name);
+    else set[name] = row[name];
+  }
+  return { is: "changed", runId: row.id, set, ...(unset.length === 0 ? {} : { unset }) };
+}

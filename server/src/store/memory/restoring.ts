@@ -1,0 +1,85 @@
+import type { RunRow } from "../../core/index.ts";
+import type { Change, NotedEvent, Summary } from "./changes.ts";
+import { frozen } from "./kept.ts";
+import type { Memory } from "./memory.ts";
+
+/**
+ * Everything that a memory holds, as changes that make it out of nothing; presences, which are the process's own, left out.
+ * What is yielded is what was there at the call, however the memory goes on. Call it when all events have been sequenced.
+ */
+export function contentOf(memory: Memory): Iterable<Change | Summary> {
+  const { runs, definitions, events, steps, logs, names, members, endedRoots } = memory;
+  const histories = events.content();
+  const rows = [...definitions.content(), ...runs.content()];
+  const rest: (Change | Summary)[] = [...steps.content(), ...logs.content(), ...names.content()];
+  for (const member of members.values()) rest.push({ is: "member", member });
+  rest.push({ is: "endedRoots", roots: [...endedRoots] });
+  rest.push({ is: "lastPlaces", runs: runs.lastPlace, lines: logs.lastPlace });
+  return (function* () {
+    yield* rows;
+    yield* histories;
+    yield* rest;
+  })();
+}
+
+type Named<Is> = Extract<Change | Summary, { is: Is }>;
+
+const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, change: Named<Is>) => void } = {
+  run: ({ runs }, { run, place }) => runs.put(wholeRow(frozen(run)), place),
+  changed: restoreChanged,
+  edges: ({ runs }, { edges }) => runs.addEdges(edges),
+  flipped: ({ runs }, { edges }) => runs.flipEdges(edges),
+  removed: (memory, { rootIds }) => void memory.forgetTrees(rootIds),
+  event: (memory, { runId, event }) => recordEvents(memory, runId, [event]),
+  events: (memory, { runId, events }) => {
+    recordEvents(memory, runId, events);
+    memory.events.forgetUnsequenced();
+  },
+  topic: ({ events }, topic) => events.restoreTopic(topic),
+  topicEnd: ({ events }, end) => events.restoreEnd(end),
+  topicsForgotten: ({ events }, { before }) => events.forgetTopics(before),
+  line: ({ logs }, change) => logs.restore(frozen(change.kept)),
+  seenLines: ({ logs }, { runId, identities }) => logs.markSeen(runId, identities),
+  linesForgotten: ({ logs }, { before }) => logs.forgetLines(before),
+  step: ({ steps }, step) => steps.restore(frozen(step)),
+  name: ({ names }, change) => names.restore(change.name, change.kept),
+  namesForgotten: (memory, { names }) => memory.names.forget(names),
+  member: ({ members }, { member }) => members.set(member.id, member),
+  memberForgotten: ({ members }, { id }) => members.delete(id),
+  manifest: ({ definitions }, { hash, manifest }) => definitions.keep(hash, frozen(manifest)),
+  definition: ({ definitions }, { namespace, row }) => definitions.makeCurrent(namespace, row),
+  endedRoots: (memory, { roots }) => {
+    memory.endedRoots = [...roots];
+  },
+  lastPlaces: ({ runs, logs }, places) => {
+    runs.raisePlace(places.runs);
+    logs.raisePlace(places.lines);
+  },
+};
+
+/**
+ * Does a noted change again; in the order in which they were noted they lead to the same content. The change is the memory's
+ * from then on.
+ */
+export function restore(memory: Memory, change: Change | Summary): void {
+  const doAgain = again[change.is] as (memory: Memory, change: Change | Summary) => void;
+  doAgain(memory, change);
+}
+
+function restoreChanged(memory: Memory, { runId, set, unset }: Extract<Change, { is: "changed" }>): void {
+  const before = memory.runs.find(runId);
+  if (before === undefined) throw new Error(`The run ${runId}, which is said to have changed, is not there.`);
+  const without = Object.fromEntries((unset ?? []).map((name) => [name, undefined]));
+  memory.putRun({ ...before, ...frozen(set), ...without });
+}
+
+/** JSON leaves out what has no value; rows name it. */
+function wholeRow(run: RunRow): RunRow {
+  return { ...run, input: run.input, output: run.output };
+}
+
+function recordEvents(memory: Memory, runId: string, events: readonly NotedEvent[]): void {
+  const run = memory.runs.find(runId);
+  if (run === undefined) throw new Error(`The run ${runId}, of which there is an event, is not there.`);
+  for (const event of frozen(events)) memory.events.record({ run, ...event });
+}

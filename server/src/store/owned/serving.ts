@@ -1,0 +1,106 @@
+import type { MessagePort } from "node:worker_threads";
+import { failureOf, type StoreFailure, type StoreRequest } from "../remote/wire.ts";
+import type { RingTopic } from "../store.ts";
+import type { Keeper, KeeperOptions } from "./keeper.ts";
+
+// What a store's thread does: calls of the disk block, and nobody else is to wait for its syncs. Messages are JSON text,
+// which is quicker to pass between threads than cloned rows. What arrives while a commit is under way is gathered and shares
+// the next one.
+
+/** What the thread is given at its start. */
+export interface ThreadData {
+  readonly keeper: KeeperOptions;
+  readonly now: number;
+}
+
+/** To the thread. `now`: the moment on the owner's clock; absent: the machine's. `monotonicMs` belongs to it. */
+export type ToThread =
+  | { readonly requests: readonly StoreRequest[]; readonly now?: number; readonly monotonicMs?: number | undefined }
+  | { readonly close: true };
+
+/** From the thread: first `opened` or `failed`, then answers. A `notice` is for the log. */
+export type FromThread =
+  | { readonly opened: true }
+  | { readonly failed: StoreFailure }
+  | { readonly notice: string }
+  | { readonly answers: readonly unknown[]; readonly rings: readonly RingTopic[] };
+
+/** Opens the store and answers on `port` until told to close. */
+export async function serve(port: MessagePort, { keeper: options, now }: ThreadData): Promise<void> {
+  const tell = (message: FromThread) => port.postMessage(JSON.stringify(message));
+  let keeper: Keeper;
+  try {
+    keeper = await openKeeper(options, now, (notice) => tell({ notice }));
+  } catch (error) {
+    tell({ failed: failureOf(error) });
+    port.close();
+    return;
+  }
+  tell({ opened: true });
+  new Serving(keeper, port, tell).start();
+}
+
+async function openKeeper(options: KeeperOptions, now: number, notice: (text: string) => void): Promise<Keeper> {
+  if (options.kind === "sqlite") {
+    const { Database } = await import("../sqlite/database.ts");
+    return new Database(options, now);
+  }
+  const { openFileKeeper } = await import("../file/file-keeper.ts");
+  return openFileKeeper(options, now, notice);
+}
+
+class Serving {
+  readonly #keeper: Keeper;
+  readonly #port: MessagePort;
+  readonly #tell: (message: FromThread) => void;
+  #gathered: StoreRequest[] = [];
+  #latest = 0;
+  #monotonicMs: number | undefined;
+  #scheduled = false;
+  #isClosing = false;
+
+  constructor(keeper: Keeper, port: MessagePort, tell: (message: FromThread) => void) {
+    this.#keeper = keeper;
+    this.#port = port;
+    this.#tell = tell;
+  }
+
+  start(): void {
+    this.#port.on("message", (text: string) => {
+      const message = JSON.parse(text) as ToThread;
+      if ("close" in message) this.#isClosing = true;
+      else {
+        this.#gathered.push(...message.requests);
+        this.#latest = message.now ?? Date.now();
+        this.#monotonicMs = message.now === undefined ? performance.now() : message.monotonicMs;
+      }
+      this.#schedule();
+    });
+    this.#schedule();
+  }
+
+  /** One turn at a time; what arrives in between is gathered. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => void this.#turn());
+  }
+
+  async #turn(): Promise<void> {
+    const requests = this.#gathered;
+    this.#gathered = [];
+    if (requests.length > 0) {
+      const carriedOut = this.#keeper.carryOut(requests, this.#latest, this.#monotonicMs);
+      this.#tell(carriedOut instanceof Promise ? await carriedOut : carriedOut);
+    }
+    const isIdle = this.#gathered.length === 0;
+    if (this.#isClosing && isIdle) {
+      this.#keeper.close();
+      this.#port.close();
+      return;
+    }
+    const hasMore = !this.#isClosing && this.#keeper.tidy?.() === true;
+    this.#scheduled = false;
+    if (hasMore || !isIdle) this.#schedule();
+  }
+}

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { isAppError } from "@holdfast/protocol";
+import type { Store } from "../server/src/store/store.ts";
+import { openOwned } from "./owned-store.ts";
+import type { Told } from "./store-process.ts";
+
+const program = join(import.meta.dirname, "store-process.ts");
+const longWaitMs = 60_000;
+
+/** A process on the store, and what the store has acknowledged to it. */
+class StoreProcess {
+  readonly child: ChildProcess;
+  readonly enqueued: string[] = [];
+  readonly finished: string[] = [];
+  readonly #opened: Promise<void>;
+
+  constructor(address: string, role: string, name: string) {
+    const execArgv = ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"];
+    this.child = fork(program, [address, role, name], { execArgv });
+    this.#opened = new Promise((resolve) => {
+      this.child.on("message", (told: Told) => {
+        if ("open" in told) resolve();
+        else if ("enqueued" in told) this.enqueued.push(told.enqueued);
+        else this.finished.push(told.finished);
+      });
+    });
+  }
+
+  async opened(): Promise<this> {
+    await Promise.race([this.#opened, once(this.child, "exit").then(() => assert.fail("it ended before it was open"))]);
+    return this;
+  }
+
+  /** Resolves when `count` more runs have been finished. */
+  async moves(count: number): Promise<void> {
+    const goal = this.finished.length + count;
+    const signal = AbortSignal.timeout(longWaitMs);
+    while (this.finished.length < goal) await once(this.child, "message", { signal });
+  }
+
+  async kill(): Promise<void> {
+    const exited = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await exited;
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.child, "exit");
+    this.child.send("stop");
+    const [code] = await exited;
+    assert.equal(code, 0);
+  }
+}
+
+/** A store that is not there yet, and the names of the files by which its owner is found. */
+interface Place {
+  readonly address: string;
+  readonly lock: string;
+  readonly socketPlace: string;
+}
+
+const kinds: Readonly<Record<string, (folder: string) => Place>> = {
+  sqlite: (folder) => placeOf(`sqlite:${join(folder, "store.db")}`, join(folder, "store.db")),
+  file: (folder) => placeOf(`file:${join(folder, "kept")}`, join(folder, "kept", "store")),
+};
+
+function placeOf(address: string, path: string): Place {
+  return { address, lock: `${path}.lock`, socketPlace: `${path}.sock-place` };
+}
+
+/** A folder for a store and processes on it, all gone afterwards. */
+async function withStore(
+  place: (folder: string) => Place,
+  body: (place: Place, start: (role: string, name: string) => Promise<StoreProcess>) => Promise<void>,
+  below = "",
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-owner-"));
+  const processes: StoreProcess[] = [];
+  try {
+    mkdirSync(join(folder, below), { recursive: true });
+    const there = place(join(folder, below));
+    await body(there, (role, name) => {
+      const started = new StoreProcess(there.address, role, name);
+      processes.push(started);
+      return started.opened();
+    });
+  } finally {
+    for (const { child } of processes) child.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function assertNothingLostOrDoubled(store: Store, processes: readonly StoreProcess[]): Promise<void> {
+  for (const { enqueued, finished } of processes) {
+    assert.equal(new Set(enqueued).size, enqueued.length);
+    for (const id of enqueued) assert.ok(await store.findRun({ id }), `${id} was acknowledged and is lost`);
+    for (const id of finished) assert.equal((await store.findRun({ id }))?.status, "succeeded");
+    assert.equal(new Set(finished).size, finished.length, "a run was finished twice");
+  }
+  const last = new Map<string, number>();
+  let position = 0;
+  for (;;) {
+    const { events, last: end } = await store.listTopic({ namespace: "shop", after: position, limitRows: 1_000 });
+    for (const event of events) {
+      assert.equal(event.position, position + 1);
+      assert.equal(event.number, (last.get(event.runId) ?? 0) + 1, `${event.runId} has a hole in its history`);
+      last.set(event.runId, event.number);
+      position = event.position;
+    }
+    if (position === end) break;
+  }
+  for (const [id, number] of last) assert.equal((await store.findRun({ id }))?.lastEvent, number);
+  // Every key made one run, though calls were repeated.
+  const names = new Set<string>();
+  for (const id of last.keys()) {
+    const run = await store.findRun({ id });
+    const name = `${run?.queue} ${JSON.stringify(run?.input)}`;
+    assert.ok(!names.has(name), `${name} was enqueued twice`);
+    names.add(name);
+  }
+}
+
+for (const [kind, place] of Object.entries(kinds)) {
+  describe(`the owner of a ${kind} store`, () => {
+    test("when the owner is killed under load another process takes its place, and nothing acknowledged is lost or doubled", async () => {
+      await withStore(place, async ({ address }, start) => {
+        const a = await start("either", "a");
+        const b = await start("either", "b");
+        const c = await start("either", "c");
+        await Promise.all([a, b, c].map((one) => one.moves(40)));
+        await a.kill();
+        await Promise.all([b, c].map((one) => one.moves(40)));
+        const d = await start("either", "d");
+        await b.kill();
+        await Promise.all([c, d].map((one) => one.moves(40)));
+        await c.stop();
+        await d.moves(20);
+        await d.stop();
+        const store = await openOwned(address, { role: "owner" });
+        await assertNothingLostOrDoubled(store, [a, b, c, d]);
+        await store.close();
+      });
+    });
+
+    test("a client of a killed owner waits for the next one, and without one is told what to start", async () => {
+      await withStore(place, async ({ address }, start) => {
+        const owner = await start("owner", "a");
+        const client = await start("client", "b");
+        await client.moves(20);
+        await owner.kill();
+        const impatient = openOwned(address, { role: "client", patienceMs: 200 });
+        await assert.rejects(
+          impatient,
+          (error) => isAppError(error, "store_unavailable") && /holdfast dev/.test(error.hint ?? ""),
+        );
+        const next = await start("owner", "c");
+        await client.moves(20);
+        await client.stop();
+        await next.stop();
+        const store = await openOwned(address, { role: "owner" });
+        await assertNothingLostOrDoubled(store, [owner, client, next]);
+        await store.close();
+      });
+    });
+
+    test("a second owner is refused while the first lives, and welcome at once when it is killed", async () => {
+      await withStore(place, async ({ address }, start) => {
+        const first = await start("owner", "a");
+        await assert.rejects(openOwned(address, { role: "owner" }), (error) => isAppError(error, "not_the_owner"));
+        await first.kill();
+        const store = await openOwned(address, { role: "owner" });
+        await store.describe();
+        await store.close();
+      });
+    });
+
+    test("the runs of a killed client are taken back though no lease runs out", async () => {
+      await withStore(place, async ({ address }, start) => {
+        const store = await openOwned(address, { role: "owner" });
+        const client = await start("client", "b");
+        await client.moves(20);
+        await client.kill();
+        const deadline = performance.now() + longWaitMs;
+        for (;;) {
+          const [member] = await store.listMembers({ namespace: "shop" });
+          if (member?.endedAt !== null) break;
+          assert.ok(performance.now() < deadline, "the killed client is still a member");
+        }
+        assert.deepEqual(await store.listClaimed({ memberId: "member-b", limitRows: 10 }), []);
+        await assertNothingLostOrDoubled(store, [client]);
+        await store.close();
+      });
+    });
+
+    test("a store too deep for a socket beside it is reached all the same, and only by its own user", async () => {
+      const deep = join(...Array.from({ length: 6 }, () => "a-rather-long-name-of-a-folder"));
+      await withStore(
+        place,
+        async ({ address, lock, socketPlace }) => {
+          const owner = await openOwned(address, { role: "owner" });
+          const client = await openOwned(address, { role: "client" });
+          assert.equal((await client.describe()).incarnation, (await owner.describe()).incarnation);
+          for (const file of [lock, socketPlace]) assert.equal(statSync(file).mode & 0o777, 0o600);
+          const socket = dirname(readFileSync(socketPlace, "utf8"));
+          await client.close();
+          await owner.close();
+          assert.equal(existsSync(socket), false);
+        },
+        deep,
+      );
+    });
+
+    test("a ring in one process is heard in the others", async () => {
+      await withStore(place, async ({ address }) => {
+        const owner = await openOwned(address, { role: "owner" });
+        const client = await openOwned(address, { role: "client" });
+        await client.describe();
+        const heardByOwner = new Promise((resolve) =>
+          owner.onRing((topics) => topics.includes("ended") && resolve(true)),
+        );
+        client.ring(["ended"]);
+        assert.ok(await heardByOwner);
+        const heardByClient = new Promise((resolve) =>
+          client.onRing((topics) => topics.includes("ready") && resolve(true)),
+        );
+        owner.ring(["ready"]);
+        assert.ok(await heardByClient);
+        await client.close();
+        await owner.close();
+      });
+    });
+  });
+}
