@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { openSqliteStore } from "../../server/src/store/sqlite/open.ts";
+import { openOwned } from "../owned-store.ts";
 import { startPostgres } from "../postgres.ts";
 import { Chance } from "../simulation/chance.ts";
 import type { CampaignOptions } from "./campaign-options.ts";
@@ -18,12 +18,16 @@ import {
 } from "./strikes.ts";
 
 // Faults to catch: no fencing, release in another transaction, no guard, success from an exit code, a claim that is lost with
-// its answer, anything that waits for a ring (the two-node fleet hears none). The two stores are struck at the same time, since
-// much of a campaign is waiting; the campaigns on PostgreSQL come after each other on one server of their own, which is killed
-// and stopped too.
+// its answer; on files, an answer before its sync, a torn line that stops the next start; anything that waits for a ring (the
+// two-node fleet hears none). The stores are struck at the same time, since much of a campaign is waiting; the campaigns on
+// files and SQLite come after each other, and so do those on PostgreSQL, on one server of their own, which is killed and
+// stopped too.
 
 /** Of all strikes. */
-const sqliteShare = 0.35;
+const owned = [
+  { store: "SQLite", share: 0.35, address: (folder: string) => `sqlite:${join(folder, "store.db")}` },
+  { store: "files", share: 0.15, address: (folder: string) => `file:${join(folder, "kept")}` },
+] as const;
 const fleets = [
   { nodes: 1, share: 0.1, deaf: false },
   { nodes: 2, share: 0.3, deaf: true },
@@ -31,23 +35,32 @@ const fleets = [
 ] as const;
 
 describe("whatever is killed or stopped at whatever point, every run ends once and right", { concurrency: 2 }, () => {
-  test("on SQLite", async (t) => {
+  describe("on a store with one owner", { concurrency: 1 }, () => {
     const points = [...bodyPoints, ...nodePoints];
-    const options: CampaignOptions = {
-      seed: firstSeed,
-      nodes: 1,
-      leaseMs: 1_000,
-      address: (folder) => `sqlite:${join(folder, "store.db")}`,
-      openStore: (address) =>
-        openSqliteStore({ path: address.slice("sqlite:".length), role: "client", patienceMs: 120_000 }),
-    };
-    const count = Math.round(allStrikes * sqliteShare);
-    const outcome = await carryOut(
-      options,
-      planStrikes({ count, points, hasDatabase: false, chance: new Chance(firstSeed) }),
-    );
-    t.diagnostic(summary(options, outcome));
-    checkCoverage(points, [outcome]);
+    const outcomes: Outcome[] = [];
+
+    for (const { store, share, address } of owned) {
+      test(store, async (t) => {
+        const options: CampaignOptions = {
+          seed: firstSeed,
+          nodes: 1,
+          leaseMs: 1_000,
+          address,
+          openStore: (at) => openOwned(at, { role: "client", patienceMs: 120_000 }),
+        };
+        const count = Math.round(allStrikes * share);
+        // From the end, where the campaign before has come to the points but once.
+        const turned = outcomes.length % 2 === 0 ? points : points.toReversed();
+        const outcome = await carryOut(
+          options,
+          planStrikes({ count, points: turned, hasDatabase: false, chance: new Chance(firstSeed) }),
+        );
+        outcomes.push(outcome);
+        t.diagnostic(summary(options, outcome));
+      });
+    }
+
+    test("no point was never hit", () => checkCoverage(points, outcomes));
   });
 
   describe("on PostgreSQL", { concurrency: 1 }, () => {
