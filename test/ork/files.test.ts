@@ -1,0 +1,65 @@
+// Faults to catch: a file of Ork's shape that is not taken as it is; the library executor, or work for other systems, taken
+// and then not done; a relative path that is not looked for beside the file.
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Project } from "../cli/command.ts";
+
+const fixtures = join(import.meta.dirname, "../../server/src/compile/yaml/fixtures/ork");
+const timeout = 300_000;
+
+test("files of Ork's shapes are valid as they are, one by one and all together", { timeout }, async (t) => {
+  const project = new Project(t);
+  cpSync(fixtures, join(project.root, "flows"), { recursive: true });
+  const names = readdirSync(fixtures).filter((name) => name.endsWith(".yaml") && name !== "polyglot.yaml");
+  assert.ok(names.length >= 8);
+  const { code, stdout, stderr } = await project.run("validate", "--json", ...names.map((name) => `flows/${name}`));
+  assert.equal(code, 0, stderr);
+  const answer = JSON.parse(stdout) as { definitions: { id: string }[]; refusals: { file: string; message: string }[] };
+  const ids = answer.definitions.map(({ id }) => id);
+  for (const id of ["layers", "layers.gold", "diamond", "chain", "retries", "shell", "arguments"])
+    assert.ok(ids.includes(id), id);
+  assert.deepEqual(
+    answer.refusals.map(({ file, message }) => `${file}: ${message}`),
+    [
+      'flows/cloudrun.yaml: task "aggregate": the executor cloudrun comes with external jobs.',
+      'flows/deferrables.yaml: task "query" returns "deferred": waiting for it comes with external jobs.',
+    ],
+  );
+});
+
+test("what cannot be run is refused by name where it would run, and the library executor everywhere", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t);
+  cpSync(fixtures, project.root, { recursive: true });
+  for (const command of ["run", "apply", "manifest"]) {
+    const { code, stderr } = await project.run(command, "cloudrun.yaml");
+    assert.equal(code, 2, command);
+    assert.match(
+      stderr,
+      /cloudrun\.yaml:5:15: task "aggregate": the executor cloudrun comes with external jobs/,
+      command,
+    );
+  }
+  const deferred = await project.run("run", "deferrables.yaml");
+  assert.equal(deferred.code, 2);
+  assert.match(deferred.stderr, /comes with external jobs/);
+  const library = await project.run("validate", "polyglot.yaml");
+  assert.equal(library.code, 2);
+  assert.match(library.stderr, /polyglot\.yaml:23:15: task "triple": the executor library is not supported/);
+});
+
+test("commands run in the folder of their file, with Ork's variables and its way to say a result", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t);
+  cpSync(fixtures, join(project.root, "deep/flows"), { recursive: true });
+  const { code, stdout, stderr } = await project.run("run", "deep/flows/shell.yaml", "--json");
+  assert.equal(code, 0, stdout + stderr);
+  const lines = readFileSync(join(fixtures, "shell.yaml"), "utf8").trimEnd().split("\n").length;
+  const id = (JSON.parse(stdout) as { id: string }).id;
+  const logs = await project.run("runs", "logs", id);
+  assert.match(logs.stdout, new RegExp(`report \\| counted \\{"lines":${lines}\\}`));
+});
