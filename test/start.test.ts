@@ -3,7 +3,7 @@
  * carried it, finished work that is done again, and a report that depends on what was killed when.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 
 const root = join(import.meta.dirname, "..");
-const patienceMs = 240_000;
+const patienceMs = 480_000;
 
 /** A folder with the example and this tree's packages, as a clone has them. */
 function makeProject(t: TestContext): string {
@@ -65,15 +65,20 @@ class Start {
     return { code: this.child.exitCode, answer: this.#answer };
   }
 
-  tasks(what: "started" | "succeeded"): string[] {
+  /** Of the workflow in TypeScript, which comes first, or of the one in YAML. */
+  tasks(what: "started" | "succeeded", of: "typescript" | "yaml" = "typescript"): string[] {
     const pattern = new RegExp(`(\\S+) ${what}`);
-    return this.lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
+    const end = this.lines.findIndex((line) => line.includes("flights succeeded"));
+    const own = of === "yaml" ? this.lines.slice(end + 1) : end === -1 ? this.lines : this.lines.slice(0, end);
+    return own.flatMap((line) => pattern.exec(line)?.[1] ?? []);
   }
 }
 
-function reportOf(folder: string): Buffer {
-  return readFileSync(join(folder, ".holdfast", "flights", "report.html"));
+function reportOf(folder: string, name = "report.html"): Buffer {
+  return readFileSync(join(folder, ".holdfast", "flights", name));
 }
+
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
 
 /** The bodies of a node: its children that are Node (the guards are not). */
 function bodiesOf(node: number): number[] {
@@ -115,6 +120,26 @@ test("killed and started again, it goes on: nothing finished is done again and t
   const third = new Start(t, untouched);
   assert.equal((await third.finish()).code, 0, third.lines.join("\n"));
   assert.deepEqual(reportOf(killed), reportOf(untouched));
+});
+
+test("the workflow in YAML, with tasks in Python, gives the same report, also when it is killed", {
+  timeout: patienceMs,
+  skip: hasPython ? false : "there is no Python",
+}, async (t) => {
+  const folder = makeProject(t);
+  const first = new Start(t, folder);
+  await first.until("weeks[2001-W04] succeeded");
+  first.child.kill("SIGKILL");
+  await first.finish();
+  const finished = first.tasks("succeeded", "yaml");
+  assert.ok(finished.includes("clean[2001-W04]"), first.lines.join("\n"));
+  const second = new Start(t, folder);
+  const { code, answer } = await second.finish();
+  assert.equal(code, 0, second.lines.join("\n"));
+  assert.match(answer, /"agrees": true/);
+  const again = second.tasks("started", "yaml").filter((name) => finished.includes(name));
+  assert.deepEqual(again, []);
+  assert.deepEqual(reportOf(folder, "report-yaml.html"), reportOf(folder));
 });
 
 test("a run that fails is the exit code", { timeout: patienceMs }, async (t) => {

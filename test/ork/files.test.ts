@@ -1,6 +1,7 @@
 // Faults to catch: a file of Ork's shape that is not taken as it is; the library executor, or work for other systems, taken
 // and then not done; a relative path that is not looked for beside the file.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -8,6 +9,7 @@ import { Project } from "../cli/command.ts";
 
 const fixtures = join(import.meta.dirname, "../../server/src/compile/yaml/fixtures/ork");
 const timeout = 300_000;
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
 
 test("files of Ork's shapes are valid as they are, one by one and all together", { timeout }, async (t) => {
   const project = new Project(t);
@@ -62,4 +64,30 @@ test("commands run in the folder of their file, with Ork's variables and its way
   const id = (JSON.parse(stdout) as { id: string }).id;
   const logs = await project.run("runs", "logs", id);
   assert.match(logs.stdout, new RegExp(`report \\| counted \\{"lines":${lines}\\}`));
+});
+
+test("files of Ork's shapes run unchanged: modules, arguments, branches, retries, layers", {
+  timeout,
+  skip: hasPython ? false : "there is no Python",
+}, async (t) => {
+  const project = new Project(t);
+  cpSync(fixtures, project.root, { recursive: true });
+  for (const name of ["chain", "arguments", "diamond", "layers", "retries"]) {
+    const { code, stderr } = await project.run("run", `${name}.yaml`);
+    assert.equal(code, 0, `${name}: ${stderr}`);
+  }
+  // Modules are found beside the file from elsewhere, too.
+  cpSync(fixtures, join(project.root, "deep"), { recursive: true });
+  const { code, stderr } = await project.run("run", "deep/chain.yaml");
+  assert.equal(code, 0, stderr);
+  const gold = await project.run(
+    "run",
+    "layers.yaml",
+    "--id",
+    "layers.gold",
+    "--input",
+    '{"posts":"many","silver_users":{}}',
+  );
+  assert.equal(gold.code, 2, gold.stderr);
+  assert.match(gold.stderr, /input of "layers\.gold" does not fit/);
 });
