@@ -4,8 +4,10 @@
  */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import { main } from "../server/src/cli/main.ts";
 import { findPython, NoPython } from "../server/src/placements/process/interpreter.ts";
 
@@ -43,6 +45,19 @@ function whyNoPython(): string | undefined {
   }
 }
 
+/**
+ * Whether an earlier start was ended within the second run. It goes on by itself as soon as somebody carries out anything,
+ * and would have ended unseen by the time that it was asked for behind the first.
+ */
+function isInYaml(): boolean {
+  const command = fileURLToPath(new URL("../server/bin/holdfast.js", import.meta.url));
+  const args = [...process.execArgv, command, "runs", "list", "--definition", "flights-yaml", "--limit", "1", "--json"];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (status !== 0) return false;
+  const { runs } = JSON.parse(stdout) as { readonly runs: readonly { readonly endedAt: string | null }[] };
+  return runs.some(({ endedAt }) => endedAt === null);
+}
+
 async function carryOut(files: readonly string[], lastFlags: readonly string[]): Promise<number> {
   for (const [i, file] of files.entries()) {
     const flags = i === files.length - 1 ? lastFlags : [];
@@ -54,7 +69,8 @@ async function carryOut(files: readonly string[], lastFlags: readonly string[]):
 
 enableCompileCache();
 const missing = whyNoPython();
-const files = missing === undefined ? ["flights.ts", "flights.yaml"] : ["flights.ts"];
+const first = existsSync(".holdfast") && missing === undefined && isInYaml() ? [] : ["flights.ts"];
+const files = missing === undefined ? [...first, "flights.yaml"] : first;
 if (missing !== undefined) console.error(`${folder}/flights.yaml is left out, since its tasks are Python: ${missing}`);
 const flags: string[] = [];
 if (process.stdout.isTTY) {
