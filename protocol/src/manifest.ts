@@ -64,6 +64,8 @@ export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 /** Where the code of a definition is: a module relative to the project's root, and its export. */
 export const sourceSchema = z.strictObject({ module: z.string().min(1), export: z.string().min(1) });
 export type Source = z.infer<typeof sourceSchema>;
+/** `plain`: the export is a function that is no task, so that only the manifest says what it takes and returns. */
+const typescriptSourceSchema = sourceSchema.extend({ plain: z.literal(true).optional() });
 
 const noNul = /^[^\0]*$/;
 
@@ -72,7 +74,7 @@ const noNul = /^[^\0]*$/;
  * module name (`shop.clean`), and its function. `process`: what `/bin/sh -c` is given, in the project's root.
  */
 const codeFields = {
-  typescript: { executor: z.literal("typescript"), source: sourceSchema },
+  typescript: { executor: z.literal("typescript"), source: typescriptSourceSchema },
   python: { executor: z.literal("python"), source: sourceSchema },
   process: {
     executor: z.literal("process"),

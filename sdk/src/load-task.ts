@@ -19,7 +19,7 @@ export function loadFailure(thrown: unknown, projectRoot: string): Outcome {
 /** Imports a task's module, relative to `projectRoot`, and finds its export. Throws what `loadFailure` explains. */
 export async function loadTask(start: ActivationStart, projectRoot: string): Promise<TaskData> {
   if (start.executor !== "typescript") throw new Error(`A TypeScript process was given a ${start.executor} task.`);
-  const { module, export: name } = start.source;
+  const { module, export: name, plain = false } = start.source;
   const exports = await importOnce(join(projectRoot, module), module);
   if (!Object.hasOwn(exports, name)) {
     const nearest = nearestName(name, Object.keys(exports));
@@ -28,7 +28,7 @@ export async function loadTask(start: ActivationStart, projectRoot: string): Pro
   }
   const value = exports[name];
   const data = definitionData(value);
-  if (data === undefined && typeof value === "function") return functionTask(start.run.definition, value);
+  if (plain && data === undefined && typeof value === "function") return functionTask(start.run.definition, value);
   if (data?.kind !== "task") throw new DefinitionMissing(`The export ${name} of ${module} is not a task.`);
   if (data.id !== start.run.definition) {
     const message = `The export ${name} of ${module} is now the task ${data.id}, not ${start.run.definition}.`;
@@ -37,7 +37,7 @@ export async function loadTask(start: ActivationStart, projectRoot: string): Pro
   return data;
 }
 
-/** A workflow's file names plain functions too; what they take and give is checked by the manifest's schemas. */
+/** A workflow's file names plain functions too; what they take and return is checked by the manifest's schemas. */
 function functionTask(id: string, body: unknown): TaskData {
   return { kind: "task", options: { id }, body: body as TaskData["body"] };
 }

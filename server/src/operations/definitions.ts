@@ -120,11 +120,11 @@ export class Definitions {
   }
 
   /**
-   * Whether a task's output may be its output. Where the body is TypeScript, its own process has checked that. Throws
-   * `invalid_output`, and `unsupported` for deferred jobs, which cannot be waited for yet.
+   * Whether a task's output may be its output. A task of TypeScript has its own schema, and its process has checked that;
+   * a plain function has none. Throws `invalid_output`, and `unsupported` for deferred jobs, which cannot be waited for yet.
    */
   checkOutput(spec: TaskSpec, output: Json): void {
-    if (spec.executor === "typescript") return;
+    if (spec.executor === "typescript" && spec.source.plain !== true) return;
     if (isDeferral(output) && !declares(spec.output, "deferred")) {
       throw new AppError("unsupported", `"${spec.id}" returned deferred jobs; waiting for them is not supported yet.`, {
         hint: "Wait for the jobs in the task. A field of this name that means something else is to be declared in its output.",

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultRetry, type Json, type TaskSpec } from "@holdfast/protocol";
+import { z } from "zod";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { Definitions } from "./definitions.ts";
@@ -32,8 +33,18 @@ test("an output that does not fit its declaration is refused, and the message na
   });
   assert.throws(() => definitions.checkOutput(python, null), { code: "invalid_output" });
   definitions.checkOutput(taskOf("python"), null);
-  // What TypeScript bodies return is checked beside them, by the schema itself.
-  definitions.checkOutput(taskOf("typescript", rows), null);
+  // What TypeScript bodies return is checked beside them, by the schema itself; a plain function has none.
+  const typescript = taskOf("typescript", rows);
+  definitions.checkOutput(typescript, null);
+  const plain = { ...typescript, source: { module: "load.ts", export: "load", plain: true } } as TaskSpec;
+  assert.throws(() => definitions.checkOutput(plain, null), { code: "invalid_output" });
+});
+
+test("a long pattern is told as what it stands for", () => {
+  const day = { type: "object", properties: { day: z.toJSONSchema(z.iso.date()) as Json } };
+  assert.throws(() => definitions.checkOutput(taskOf("python", day), { day: "yesterday" }), {
+    message: 'The output of "load" does not fit: day is "yesterday", but must be a date.',
+  });
 });
 
 test("deferred jobs are refused by name, and only what are deferred jobs", () => {

@@ -13,7 +13,7 @@ export interface FitOptions {
 /** Compiles a JSON Schema (2020-12). Throws `invalid_definition` when it is none. */
 export function compileSchema(schema: object, { what, useDefaults }: FitOptions): Fit {
   // Formats are the schema library's business: it checks them where the body runs.
-  const ajv = new Ajv2020({ strict: false, validateFormats: false, useDefaults });
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, useDefaults, verbose: true });
   const validate = compiled(ajv, schema, what);
   return (given) => {
     const value: Json = useDefaults ? structuredClone(given) : given;
@@ -23,10 +23,19 @@ export function compileSchema(schema: object, { what, useDefaults }: FitOptions)
   };
 }
 
-function sentence({ instancePath, message, params }: ErrorObject): string {
+const longestPattern = 40;
+
+function sentence({ instancePath, message, params, keyword, parentSchema, data }: ErrorObject): string {
   const place = instancePath === "" ? "it" : instancePath.slice(1).replaceAll("/", ".");
   const property: unknown = params.additionalProperty;
   const named = typeof property === "string" ? ` ("${property}")` : "";
+  const pattern: unknown = params.pattern;
+  if (keyword === "pattern" && typeof pattern === "string" && pattern.length > longestPattern) {
+    // Patterns of dates and the like say nothing to people.
+    const format: unknown = parentSchema?.format;
+    const wanted = typeof format === "string" ? `a ${format}` : "of its pattern";
+    return `${place} is ${JSON.stringify(String(data).slice(0, 80))}, but must be ${wanted}`;
+  }
   return `${place} ${message ?? "is wrong"}${named}`;
 }
 

@@ -46,7 +46,7 @@ export async function calleeOf(task: YamlTask, reading: CalleeReading): Promise<
   const { problems } = reading;
   switch (found.kind) {
     case "function":
-      return ownCallee(task, reading);
+      return ownCallee({ ...task, code: { ...code, source: { ...code.source, plain: true } } }, reading);
     case "definition":
       return exportedCallee(task, found, reading);
     case "missing": {
@@ -124,6 +124,7 @@ type SpecFields = Omit<TaskSpec, "executor" | "source">;
 function specOf(fields: SpecFields, code: NonNullable<YamlTask["code"]>): TaskSpec {
   // Written out so that the compiler sees which source goes with which executor.
   if (code.executor === "process") return { ...fields, executor: code.executor, source: code.source };
+  if (code.executor === "typescript") return { ...fields, executor: code.executor, source: code.source };
   return { ...fields, executor: code.executor, source: code.source };
 }
 

@@ -126,7 +126,7 @@ test("a workflow in YAML and in TypeScript has the same manifest byte for byte, 
   for (const [id, manifest] of ours) assert.equal(bytesOf(manifest), bytesOf(theirs.get(id)), id);
   const definitions = ours.get("nightly")?.definitions;
   assert.deepEqual(definitions?.nightly?.source, { module: "flows/nightly.yaml", export: "nightly" });
-  assert.deepEqual(definitions?.["nightly.clean"]?.source, { module: "lib/bodies.ts", export: "clean" });
+  assert.deepEqual(definitions?.["nightly.clean"]?.source, { module: "lib/bodies.ts", export: "clean", plain: true });
 });
 
 test("a task of TypeScript is used as it is, and a YAML workflow that calls it says what the TypeScript one says", async () => {
