@@ -56,6 +56,10 @@ def _write_input(text: str) -> None:
     file = os.environ.get("HOLDFAST_INPUT")
     if file is None:
         return
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except FileNotFoundError:  # its folder was tidied away: a name that leads nowhere helps nobody
+        del os.environ["HOLDFAST_INPUT"]
+        return
     with open(descriptor, "wb") as out:
         out.write(text.encode("utf-8"))

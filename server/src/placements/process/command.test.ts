@@ -2,7 +2,7 @@
 // that is half, broken or too large taken for a result; a command that outlives its end; an input that only small commands
 // get; the server's environment or other tasks' variables in a command; an input file left behind.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -256,6 +256,15 @@ describe("a plain command", { timeout: 120_000 }, () => {
       ["step.commit", "run.succeed"],
     );
   });
+});
+
+it("the folder of inputs is made anew when someone has tidied it away", { timeout: 60_000 }, async () => {
+  const placement = make();
+  after(() => placement.close());
+  const command = 'echo at:$HOLDFAST_INPUT; echo "HOLDFAST_OUTPUT:$(cat "$HOLDFAST_INPUT")"';
+  const first = await carryOut(placement, { n: 1 }, { command });
+  rmSync(dirname(first.recorder.lines[0]?.text.slice(3) ?? ""), { recursive: true });
+  assert.deepEqual((await carryOut(placement, { n: 2 }, { command })).said.output, { n: 2 });
 });
 
 it("the folder of inputs is gone with its placement", { timeout: 60_000 }, async () => {

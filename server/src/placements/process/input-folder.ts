@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Guard } from "./guard.ts";
@@ -24,7 +24,8 @@ export class InputFolder {
   }
 
   #open(): string {
-    if (this.#folder !== undefined) return this.#folder;
+    // What tidies temporary folders may have removed it. Its name could be someone else's by now: a new one is taken.
+    if (this.#folder !== undefined && existsSync(this.#folder)) return this.#folder;
     this.#folder = mkdtempSync(join(tmpdir(), "holdfast-"));
     chmodSync(this.#folder, 0o700);
     this.#guard.removeAtEnd(this.#folder);
