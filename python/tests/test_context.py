@@ -96,10 +96,12 @@ class ContextTest(unittest.TestCase):
         self.assertTrue(lines[1]["text"].startswith("a\ufffd\ufffdx"))
         self.assertLess(len(lines[1]["text"]), 30_000)
 
-    def test_what_no_handler_takes_of_logging_is_in_the_log_with_its_level_and_logger(self):
+    def test_what_goes_to_logging_is_in_the_log_with_its_level_and_logger(self):
         context, calls = context_of()
         logger = logging.getLogger("shop.orders")
-        logger.addHandler(LogHandler(context.log))
+        handler = LogHandler()
+        handler.log = context.log
+        logger.addHandler(handler)
         self.addCleanup(logger.handlers.clear)
         logger.propagate = False
         logger.warning("low on %s", "bolts")

@@ -16,6 +16,7 @@ from .context import AsyncTaskContext, Context, TaskContext
 from .errors import AppError, is_app_error
 from .framing import json_text
 from .outcome import Outcome, failure, invalid_result
+from .reports import TaskLog
 from .stored_value import stored_value
 from .text import utf8_bytes
 
@@ -26,8 +27,10 @@ _UNSTORABLE = ("invalid_request", "invalid_output", "unsupported", "too_large", 
 _SAID_BY_ITSELF = ("invalid_output", "unsupported")
 
 
-def new_context(task: Signature, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal) -> Context:
-    return (AsyncTaskContext if task.is_async else TaskContext)(start, call, abort_signal)
+def new_context(
+    task: Signature, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: TaskLog
+) -> Context:
+    return (AsyncTaskContext if task.is_async else TaskContext)(start, call, abort_signal, log)
 
 
 def run_body(task: Signature, given: Any, context: Context, project_root: str) -> Outcome:

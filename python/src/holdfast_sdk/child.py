@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import queue
 import signal
@@ -25,7 +24,7 @@ from .errors import AppError, is_app_error
 from .leftovers import Before, leftovers
 from .load_task import load_task
 from .outcome import failure
-from .reports import LogHandler
+from .reports import LogHandler, TaskLog
 from .version import VERSION
 
 
@@ -36,9 +35,11 @@ class Child:
         self._current: Optional[Tuple[str, AbortSignal]] = None
         self._loaded: Optional[Tuple[str, Signature]] = None
         self._channel = ChannelSocket(fd, self._obey, _leave)
+        self._logging = LogHandler()
         self._streams: List[Any] = [sys.stdout, sys.stderr]
 
     def run(self) -> None:
+        self._logging.install()
         self._channel.hello(f"python/{VERSION}")
         self._channel.listen()
         while True:
@@ -66,16 +67,18 @@ class Child:
         assert self._current is not None
         nonce, abort_signal = self._current
         call = self._channel.calls(nonce)
+        log = TaskLog(call)
+        self._logging.log = log
         before: Optional[Before] = None
         try:
             enter_run(start, self._project_root)
             task = self._load(start)
-            context = new_context(task, start, call, abort_signal)
-            _listen_to_logging(context.log)
+            context = new_context(task, start, call, abort_signal, log)
             before = Before()
             outcome = run_body(task, start["input"], context, self._project_root)
         except BaseException as error:
             outcome = failure(error, self._project_root)
+            log._close()
         self._flush()
         settling = Settling(call, outcome)
         clean = before is not None and not leftovers(before)
@@ -102,16 +105,6 @@ class Child:
         for stream in [sys.stdout, sys.stderr, *self._streams]:
             with contextlib.suppress(Exception):
                 stream.flush()
-
-
-def _listen_to_logging(log: Any) -> None:
-    """What no handler of the user's own takes goes to the run's log, from the level INFO on."""
-    handler = LogHandler(log)
-    handler.setLevel(logging.INFO)
-    logging.lastResort = handler
-    root = logging.getLogger()
-    if root.level == logging.WARNING and not root.handlers:
-        root.setLevel(logging.INFO)
 
 
 def _leave(reason: str, own_fault: bool) -> None:

@@ -48,7 +48,9 @@ class RunIdentity:
 class Context:
     """What both kinds of context have."""
 
-    def __init__(self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal) -> None:
+    def __init__(
+        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+    ) -> None:
         run = start["run"]
         self.run = RunIdentity(
             id=run["id"],
@@ -66,7 +68,7 @@ class Context:
         self.epoch: int = start["epoch"]
         """Which start of the body this is, over all attempts."""
         self.abort_signal = abort_signal
-        self.log = TaskLog(call)
+        self.log = TaskLog(call) if log is None else log
         self._token_seed: str = start["tokenSeed"]
         self._progress = ProgressSender(call)
         self._steps = _Steps(start["steps"], call)

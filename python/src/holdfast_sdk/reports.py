@@ -99,11 +99,17 @@ class TaskLog:
 
 
 class LogHandler(logging.Handler):
-    """Takes what the ``logging`` module has no handler for into the run's log, with its level and its logger's name."""
+    """Takes what comes to it from the ``logging`` module into the run's log, with its level and its logger's name."""
 
-    def __init__(self, log: TaskLog) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.NOTSET)
-        self._log = log
+        self.log: Optional[TaskLog] = None
+
+    def install(self) -> None:
+        """Makes it the handler of the root logger, from the level INFO on. Bodies may set another level, or force their own."""
+        root = logging.getLogger()
+        root.addHandler(self)
+        root.setLevel(logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "debug"
@@ -112,7 +118,8 @@ class LogHandler(logging.Handler):
                 level = name
                 break
         try:
-            self._log._add(level, self.format(record), {"logger": record.name})
+            if self.log is not None:
+                self.log._add(level, self.format(record), {"logger": record.name})
         except Exception:
             self.handleError(record)
 

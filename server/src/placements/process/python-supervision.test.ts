@@ -197,6 +197,19 @@ describe("a supervised Python child", { timeout: 240_000 }, () => {
     assert.match(recorder.lines.at(-1)?.text ?? "", /^4900 log lines \(\d+ bytes\) were dropped/);
   });
 
+  it("takes what goes to Python's logging into the log with its level and logger, at each activation", async () => {
+    for (let i = 0; i < 2; i++) {
+      const { recorder } = await act({ do: "logging" });
+      const writes = recorder.calls.filter((call) => call.method === "log.write").map((call) => call.params);
+      const lines = writes.flatMap((params) => (params as unknown as { readonly lines: readonly unknown[] }).lines);
+      assert.deepEqual(lines, [
+        { level: "info", text: "from the root", fields: { logger: "root" } },
+        { level: "error", text: "low on bolts", fields: { logger: "shop.orders" } },
+      ]);
+      assert.deepEqual(recorder.lines, []);
+    }
+  });
+
   it("runs an async body with awaited steps, and waits for those that it left", async () => {
     const asynchronous = (input: Json) => act(input, { definition: "asynchronous" });
     const steps = await asynchronous({ do: "steps" });
