@@ -80,7 +80,10 @@ export type RunPage = z.infer<typeof runPageSchema>;
 export const listTreeQuerySchema = z.strictObject({ after: z.string().max(100).optional(), limit });
 
 export const cancelRunSchema = z.strictObject({ reason: z.string().max(1_000).optional() });
-/** `requested`: how many live runs of the tree are affected; 0 when it had ended or was being cancelled. */
+/**
+ * `requested`: how many live runs were reached at once; 0 when it had ended or was being cancelled. What lies below them in a
+ * tree of more than `limits.pageRows` is reached soon after, and nothing of the tree starts until then.
+ */
 export const cancelledRunSchema = z.object({ run: runViewSchema, requested: z.number().int() });
 export type CancelledRun = z.infer<typeof cancelledRunSchema>;
 

@@ -1,4 +1,4 @@
-import { Ledger, type Links } from "../../server/src/core/index.ts";
+import { Ledger, type LedgerChanges, type Links } from "../../server/src/core/index.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Breakage } from "./fleet.ts";
 
@@ -16,6 +16,19 @@ class DoublingLedger extends Ledger {
   override link(ids: Iterable<string>, links: Links): void {
     super.link(ids, { ...links, edges: [...links.edges, ...links.edges] });
   }
+}
+
+/** An order forgets what it has not reached in its first step (P6). */
+class ForgetfulLedger extends Ledger {
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    return { ...changes, updated: changes.updated.map((row) => ({ ...row, spreading: false })) };
+  }
+}
+
+/** Orders are not handed on: what their first step has not reached is never reached (P6). */
+function withoutSpreading(store: Store): Store {
+  return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
 }
 
 /** The epoch that an activation names is not compared (P2). */
@@ -80,5 +93,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   },
   "success from the exit code": { successFromExit: true },
   "a cancel that is only promised": { store: withoutCancel },
+  "an order that forgets what it has not reached": { decisions: { newLedger: (now) => new ForgetfulLedger(now) } },
+  "an order that is not handed on": { store: withoutSpreading },
   "a topic that loses events": { reader: withLeakyTopic },
 };

@@ -85,7 +85,9 @@ export class Fleet {
       manifests,
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
     });
-    this.#store = this.#watch.fenced(breakage.store?.(this.#watch.store) ?? this.#watch.store);
+    this.#store = this.#watch.fenced(
+      withSmallPages(breakage.store?.(this.#watch.store) ?? this.#watch.store, this.#chance),
+    );
     this.#read = breakage.reader?.(this.#watch.store) ?? this.#watch.store;
     this.#client = this.#services(new Machine(this.#clock, 0));
     this.#manifests = manifests;
@@ -343,6 +345,18 @@ export class Fleet {
 }
 
 const calm: Weather = { lost: 0, unanswered: 0, doubled: 0, longestDelayMs: 5, deaf: 0 };
+
+/** Trees here are small: an order goes down them in pages all the same. */
+function withSmallPages(store: Store, chance: Chance): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const verb: unknown = Reflect.get(target, name, target);
+      if (typeof verb !== "function") return verb;
+      if (name !== "orderEnd" && name !== "spreadOrders") return verb.bind(target);
+      return (args: object) => verb.call(target, { ...args, limitRows: chance.between(1, 3) }) as unknown;
+    },
+  });
+}
 
 function randomWeather(chance: Chance): Weather {
   const deaf = chance.happens(0.2) ? 1 : chance.fraction() * 0.3;

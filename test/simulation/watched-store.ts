@@ -11,6 +11,7 @@ const changing: ReadonlySet<string> = new Set([
   "commitSteps",
   "expandRuns",
   "orderEnd",
+  "spreadOrders",
   "wakeRuns",
   "expireRuns",
   "leaveMember",
@@ -101,6 +102,7 @@ export class Watch {
     try {
       for (const run of changed) {
         this.#compare(this.#before.get(run.id), run);
+        this.#heed(this.#before.get(run.id), run);
         await this.#history(this.#before.get(run.id), run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
@@ -122,6 +124,23 @@ export class Watch {
       check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
     }
     if (before.ending !== null) check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
+  }
+
+  /** Whatever part of a tree an order has reached, nothing below its run begins, and no child is put below a run that heeds it. */
+  #heed(before: RunRow | undefined, run: RunRow): void {
+    if (before === undefined) {
+      const parent = this.#before.get(run.parentId ?? "");
+      check(parent?.status !== "cancelling", `P6 ${run.name} was put below ${parent?.name}, which is cancelling`);
+      return;
+    }
+    if (run.claimedBy === null || run.epoch === before.epoch) return;
+    for (let above = this.#parentOf(run); above !== undefined; above = this.#parentOf(above)) {
+      check(above.status !== "cancelling", `P6 ${run.name} was started below ${above.name}, which is cancelling`);
+    }
+  }
+
+  #parentOf(run: RunRow): RunRow | undefined {
+    return this.#before.get(run.parentId ?? "");
   }
 
   async #history(before: RunRow | undefined, run: RunRow): Promise<void> {

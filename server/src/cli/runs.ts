@@ -1,4 +1,4 @@
-import { isEnded, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
+import { isEnded, limits, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
 import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
@@ -76,7 +76,8 @@ export function cancel(
     } else if (isEnded(run.status)) terminal.note(`Run ${run.id} is cancelled.`);
     else {
       const later = kind === "embedded" ? " A node ends its processes at the next start." : "";
-      terminal.note(`Run ${run.id} is being cancelled (${counted(requested, "run")}).${later}`);
+      const soFar = requested > limits.pageRows ? " so far" : "";
+      terminal.note(`Run ${run.id} is being cancelled (${counted(requested, "run")}${soFar}).${later}`);
     }
     return exitCodes.done;
   });

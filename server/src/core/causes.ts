@@ -12,6 +12,13 @@ export function expiryEnding(run: Pick<RunRow, "createdAt" | "expiresAt">): Endi
 /** The data of an expiry's `run.cancel_requested`. */
 export const expiryData: Json = { reason: "expired" };
 
+/** How a run ends because the one above it was ordered to. */
+export function inheritedEnding(parent: Pick<RunRow, "name" | "ending">): Ending {
+  const why = parent.ending?.status === "failed" ? "has expired" : "was cancelled";
+  const message = `${parent.name}, to which it belongs, ${why}.`;
+  return { status: "cancelled", error: { code: "cancelled", message } };
+}
+
 /** Why a run is taken from a member that left or was judged gone. */
 export function memberGone(memberId: string): RunError {
   return { code: "member_gone", message: `The member ${memberId}, which held it, is gone.` };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { claimed, Ledger, type LedgerChanges, type LedgerEvent } from "./ledger.ts";
-import type { Edge, Expansion, Finish, FinishResult } from "./next.ts";
+import { belowOf, type Edge, type Expansion, type Finish, type FinishResult } from "./next.ts";
 import { type Ending, isClaimable, type NewRun, type RunRow, startingRun } from "./run.ts";
 import { isEnded, transition } from "./transitions.ts";
 
@@ -26,7 +26,7 @@ export class LedgerBook {
 
   claim(id: string, memberId = "n1"): RunRow {
     const before = this.row(id);
-    assert.ok(isClaimable(before), `run ${id} is claimable`);
+    assert.ok(this.isClaimable(before), `run ${id} is claimable`);
     const { row, data } = claimed(before, memberId, this.now);
     const event: LedgerEvent = { run: row, number: row.lastEvent, type: "run.started", at: this.now, data };
     this.#write({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event] });
@@ -48,10 +48,28 @@ export class LedgerBook {
     return this.#commit([id], (ledger) => ledger.takeOver(id, { code: "member_gone", message: "Gone." }));
   }
 
-  order(id: string, ending: Ending): number {
-    const live = [...this.rows.values()].filter((row) => !isEnded(row.status)).map((row) => row.id);
-    const below = live.filter((other) => this.#isBelow(other, id));
-    return this.#commit([id, ...below], (ledger) => ledger.order(id, ending, null));
+  /** Answers how many live runs were reached: the run itself and at most `limitRows` below it. */
+  order(id: string, ending: Ending, limitRows = Number.POSITIVE_INFINITY): number {
+    return this.#commit([id], (ledger) => {
+      if (ledger.order(id, ending, null)) this.#spreadBelow(ledger, [id], limitRows);
+      return ledger.reached;
+    });
+  }
+
+  /** Hands orders on; answers how many runs were reached. */
+  spread(limitRows: number): number {
+    const ids = [...this.rows.values()].filter((row) => row.spreading).map((row) => row.id);
+    return this.#commit(ids, (ledger) => {
+      this.#spreadBelow(ledger, ids, limitRows);
+      return ledger.reached;
+    });
+  }
+
+  /** As a store would let it be claimed: nothing of a tree in which an order is spreading. */
+  isClaimable(row: RunRow): boolean {
+    return (
+      isClaimable(row) && ![...this.rows.values()].some(({ rootId, spreading }) => spreading && rootId === row.rootId)
+    );
   }
 
   /** Throws where rows, edges and events contradict each other. */
@@ -68,6 +86,9 @@ export class LedgerBook {
         if (row.status === "waiting") assert.ok(open > 0, `${row.id} waits for somebody`);
         if (row.status === "pending") assert.ok(unflipped > 0, `${row.id} is blocked by somebody`);
       } else assert.equal(open, 0, `${row.id} ended after all of its children`);
+      const unreached = children.filter(({ status, ending }) => !isEnded(status) && ending === null);
+      if (row.spreading) assert.equal(row.status, "cancelling", `${row.id} spreads an order`);
+      else if (row.status === "cancelling") assert.deepEqual(unreached, [], `${row.id} has handed its order on`);
       assert.equal(
         row.claimedBy !== null,
         row.status === "running" || (row.status === "cancelling" && open === 0),
@@ -86,7 +107,8 @@ export class LedgerBook {
 
   #commit<T>(ids: readonly string[], decide: (ledger: Ledger) => T): T {
     const ledger = new Ledger(this.now);
-    ledger.load(ids.flatMap((id) => this.rows.get(id) ?? []));
+    const rows = ids.flatMap((id) => this.rows.get(id) ?? []);
+    ledger.load([...rows, ...rows.flatMap(({ parentId }) => this.rows.get(parentId ?? "") ?? [])]);
     const result = decide(ledger);
     for (let wanted = ledger.propagate(); wanted.length > 0; wanted = ledger.propagate()) {
       const edges = this.edges.filter(({ upstream }) => wanted.includes(upstream));
@@ -115,11 +137,17 @@ export class LedgerBook {
     this.now += 1;
   }
 
-  #isBelow(id: string, ancestor: string): boolean {
-    for (let at = this.rows.get(id)?.parentId ?? null; at !== null; at = this.rows.get(at)?.parentId ?? null) {
-      if (at === ancestor) return true;
+  #spreadBelow(ledger: Ledger, ids: readonly string[], limitRows: number): void {
+    let parents = ids.filter((id) => ledger.row(id)?.spreading === true);
+    for (let left = limitRows; parents.length > 0 && left > 0; ) {
+      const found = parents
+        .flatMap((id) => [...this.rows.values()].filter(({ parentId }) => parentId === id))
+        .filter(({ status, ending }) => !isEnded(status) && ending === null)
+        .slice(0, left);
+      ledger.load(found);
+      parents = ledger.spread(belowOf(parents, found, left));
+      left -= found.length;
     }
-    return false;
   }
 }
 

@@ -64,6 +64,14 @@ function expand(book: LedgerBook, parent: RunRow, shapes: readonly Shape[]): voi
   book.expand({ runId: parent.id, epoch: parent.epoch, ranMs: 1, input: null, children, edges });
 }
 
+/** Hands every order on until it has reached all. */
+function spreadAll(book: LedgerBook): void {
+  while ([...book.rows.values()].some(({ spreading }) => spreading)) {
+    book.spread(2);
+    book.check();
+  }
+}
+
 function act(
   book: LedgerBook,
   { act: what, at, next, graph }: { act: number; at: number; next: number; graph: Shape[] },
@@ -74,13 +82,14 @@ function act(
     return fit[at % Math.max(1, fit.length)];
   };
   const held = pick(({ claimedBy }) => claimedBy !== null);
-  const ready = pick(isClaimable);
+  const ready = pick((row) => book.isClaimable(row));
   if (ready !== undefined && (held === undefined || what < 35)) book.claim(ready.id);
   else if (held === undefined) return;
   else if (what < 70) book.finish({ runId: held.id, epoch: held.epoch, ranMs: 2, next: nexts[next] ?? nexts[0] });
   else if (what < 85 && held.depth < 3 && !rows.some(({ parentId }) => parentId === held.id)) expand(book, held, graph);
   else if (what < 92) book.takeOver(held.id);
-  else book.order(pick(() => true)?.id ?? "", cancelled);
+  else if (what < 96) book.spread(1 + (at % 3));
+  else book.order(pick(() => true)?.id ?? "", cancelled, at % 4);
 }
 
 test("whatever befalls a tree, its counts, edges and histories agree, and what has ended stays ended", () => {
@@ -135,13 +144,19 @@ function assertRuleKept(
 
 test("after an order nothing is left to start, and the tree has ended once its activations have", () => {
   fc.assert(
-    fc.property(acts, (steps) => {
+    fc.property(acts, fc.nat(8), (steps, pageRows) => {
       const book = new LedgerBook();
       book.add(newRun({ id: "r" }));
       for (const step of steps) act(book, step);
       const root = book.row("r");
-      const reached = book.order("r", cancelled);
+      const reached = book.order("r", cancelled, pageRows);
+      book.check();
       assert.equal(reached > 0, canBeOrdered(root));
+      assert.ok(
+        [...book.rows.values()].every((row) => !book.isClaimable(row)),
+        "nothing starts between pages",
+      );
+      spreadAll(book);
       assert.ok([...book.rows.values()].every((row) => !isClaimable(row)));
       for (const { id, epoch, claimedBy } of [...book.rows.values()]) {
         if (claimedBy !== null) book.finish({ runId: id, epoch, ranMs: 1, next: nexts[0] });
@@ -152,6 +167,46 @@ test("after an order nothing is left to start, and the tree has ended once its a
     }),
     { numRuns: 200 },
   );
+});
+
+test("between two pages of an order, what its parent is ordered to beats what a child says", () => {
+  const shape = (...upstreams: boolean[]): Shape => ({ rule: "all_done", upstreams });
+  const ordered = () => {
+    const book = new LedgerBook();
+    book.add(newRun({ id: "r" }));
+    expand(book, book.claim("r"), [shape(), shape(), shape(true, true)]);
+    const [a, b] = ["r.0", "r.1"].map((id) => book.claim(id));
+    assert.ok(a && b);
+    assert.equal(book.order("r", cancelled, 0), 1);
+    assert.deepEqual(
+      [book.row("r").status, book.row("r").spreading, book.row("r.0").status],
+      ["cancelling", true, "running"],
+    );
+    return { book, a, b };
+  };
+  const error = { code: "cancelled", message: "r, to which it belongs, was cancelled." };
+  for (const next of nexts) {
+    const { book, a, b } = ordered();
+    const rows = [a, b].map(({ id, epoch }) => ({ runId: id, epoch, ranMs: 1, next }));
+    assert.deepEqual(
+      book.finish(...rows).map((result) => "status" in result && result.status),
+      ["cancelled", "cancelled"],
+    );
+    book.check();
+    // Its upstreams are done and its rule is met, and still it does not become ready.
+    assert.deepEqual({ status: book.row("r.2").status, error: book.row("r.2").error }, { status: "cancelled", error });
+    assert.deepEqual(
+      { status: book.row("r").status, spreading: book.row("r").spreading },
+      { status: "cancelled", spreading: false },
+    );
+  }
+  const { book, a } = ordered();
+  expand(book, a, [shape()]);
+  assert.equal(book.row("r.0").status, "cancelled");
+  assert.equal(book.rows.has("r.0.0"), false, "a child puts no children in place any more");
+  assert.equal(book.takeOver("r.1"), true);
+  assert.equal(book.row("r.1").status, "cancelled");
+  book.check();
 });
 
 test("an epoch that was taken over changes nothing any more", () => {

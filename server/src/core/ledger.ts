@@ -1,5 +1,6 @@
 import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
-import type { Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
+import { inheritedEnding } from "./causes.ts";
+import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { type Ending, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
@@ -10,7 +11,8 @@ import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.t
 //
 // P2  A change by an activation compares its epoch with the row's; a takeover raises the epoch.
 // P3  The end of a run, its parent's count, its dependents' edges and all their events come out of one ledger.
-// P6  A run that is `cancelling` ends as ordered, whatever its activation says.
+// P6  A run that is `cancelling` ends as ordered, whatever its activation says, and so does one whose parent is. An order goes
+//     down a tree in pages: the run that was ordered is `cancelling` at once, and `spreading` until all below it are reached.
 // P10 Each event takes the next number of its run.
 
 /** An event to be stored with the changes. */
@@ -48,13 +50,14 @@ export class Ledger {
   readonly #events: LedgerEvent[] = [];
   #ended: string[] = [];
   #readied = 0;
+  #reached = 0;
 
   /** `now` is the store's clock, read after the locks were taken (P9). */
   constructor(now: number) {
     this.#now = now;
   }
 
-  /** Takes in rows that the store has locked. A row that is known already keeps its image here. */
+  /** Takes in rows that the store has locked, those that an activation speaks for with their parents. A row that is known already keeps its image here. */
   load(rows: Iterable<RunRow>): void {
     for (const row of rows) {
       if (this.#rows.has(row.id)) continue;
@@ -79,12 +82,17 @@ export class Ledger {
     return this.#readied;
   }
 
+  /** How many live runs were ordered to end so far. */
+  get reached(): number {
+    return this.#reached;
+  }
+
   finish(finish: Finish): FinishResult {
     const run = this.#rows.get(finish.runId);
     const refusal = refuseActivation(run, finish.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
     const before = this.#readied;
-    const status = this.#follow(run, finish.next, run.ranMs + finish.ranMs);
+    const status = this.#follow(this.#heeding(run), finish.next, run.ranMs + finish.ranMs);
     return { outcome: "finished", status, readied: this.#readied - before };
   }
 
@@ -93,8 +101,8 @@ export class Ledger {
     const refusal = refuseActivation(run, expansion.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
     const before = this.#readied;
-    const released = { ...run, claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
-    if (transition(run.status, "suspend") === "ordered") {
+    const released = { ...this.#heeding(run), claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
+    if (transition(released.status, "suspend") === "ordered") {
       return { outcome: "finished", status: this.#endAsOrdered(released), readied: 0 };
     }
     const openChildren = expansion.children.length;
@@ -117,38 +125,41 @@ export class Ledger {
     const run = this.#rows.get(id);
     if (run === undefined || run.claimedBy === null || !mayBeActive(run.status)) return false;
     const next = afterTakeover(run, error);
-    const taken = { ...run, epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
+    const taken = { ...this.#heeding(run), epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
     // Nobody knows how long the body ran before its node died: the attempt's running time stays as it was.
     this.#follow(taken, next, run.ranMs, run);
     return true;
   }
 
   /**
-   * Orders the end of a run and of everything below it. Load its live descendants before. Answers how many live runs the
-   * order reached; 0 when the run had ended or such an order stood already.
+   * Orders the end of a run, which is `spreading` afterwards where something lives below it: see `spread`. False when the run
+   * had ended or such an order stood already.
    */
-  order(id: string, ending: Ending, data: Json): number {
+  order(id: string, ending: Ending, data: Json): boolean {
     const run = this.#rows.get(id);
-    if (run === undefined || transition(run.status, "cancel") === "stale") return 0;
-    let reached = 0;
-    const below = new Map<string, string[]>();
-    for (const row of this.#rows.values()) {
-      if (row.parentId === null) continue;
-      const list = below.get(row.parentId);
-      if (list === undefined) below.set(row.parentId, [row.id]);
-      else list.push(row.id);
+    if (run === undefined || transition(run.status, "cancel") === "stale") return false;
+    this.#orderOne(run, ending, data);
+    return true;
+  }
+
+  /**
+   * Hands the orders of spreading runs on to what lies directly below them: load the runs of `below` before. Answers the
+   * children that are spreading now in their turn, in the same order.
+   */
+  spread({ children, whole }: Below): string[] {
+    const further: string[] = [];
+    for (const id of children) {
+      const run = this.#rows.get(id);
+      const ending = run === undefined ? undefined : this.#orderFromAbove(run);
+      if (run === undefined || ending === undefined || transition(run.status, "cancel") === "stale") continue;
+      this.#orderOne(run, ending, { reason: ending.error.message });
+      if (this.#rows.get(id)?.spreading === true) further.push(id);
     }
-    const why = ending.status === "failed" ? "has expired" : "was cancelled";
-    const inherited: Ending = {
-      status: "cancelled",
-      error: { code: "cancelled", message: `${run.name}, to which it belongs, ${why}.` },
-    };
-    const queue = [{ id, ending }];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (this.#orderOne(next.id, next.ending, data)) reached += 1;
-      for (const child of below.get(next.id) ?? []) queue.push({ id: child, ending: inherited });
+    for (const id of whole) {
+      const run = this.#rows.get(id);
+      if (run?.spreading === true) this.#rows.set(id, { ...run, spreading: false });
     }
-    return reached;
+    return further;
   }
 
   /** Carries ends on to parents and dependents. Answers the ids whose links it lacks: give them to `link`, then call again. */
@@ -198,6 +209,11 @@ export class Ledger {
     const counted = { ...run, upstream, blockedBy: run.blockedBy - 1 };
     this.#rows.set(run.id, counted);
     if (counted.blockedBy > 0 || counted.status !== "pending") return;
+    const ending = this.#orderFromAbove(counted);
+    if (ending !== undefined) {
+      this.#endAsOrdered({ ...counted, ending });
+      return;
+    }
     const verdict = judgeRule(counted.rule, upstream);
     if (verdict === "start") this.#becomeReady(counted, this.#arrive(counted, "release"), "run.ready", {});
     else this.#end(counted, this.#arrive(counted, "refuse"), { error: verdict });
@@ -214,21 +230,29 @@ export class Ledger {
     else if (counted.status === "cancelling" && counted.claimedBy === null) this.#endAsOrdered(counted);
   }
 
-  #orderOne(id: string, ending: Ending, data: Json): boolean {
-    const run = this.#rows.get(id);
-    if (run === undefined) return false;
-    const arrival = transition(run.status, "cancel");
-    if (arrival === "stale") return false;
+  #orderOne(run: RunRow, ending: Ending, data: Json): void {
+    this.#reached += 1;
     const ordered = { ...run, ending, wakeAt: null };
-    if (arrival === "ordered") {
+    if (transition(run.status, "cancel") === "ordered") {
       this.#endAsOrdered(ordered);
-      return true;
+      return;
     }
-    const cancelling: RunRow = { ...ordered, status: "cancelling" };
+    const cancelling: RunRow = { ...ordered, status: "cancelling", spreading: run.openChildren > 0 };
     this.#write(cancelling, "run.cancel_requested", data);
-    const row = this.#rows.get(id);
+    const row = this.#rows.get(run.id);
     if (row !== undefined && row.openChildren === 0 && row.claimedBy === null) this.#endAsOrdered(row);
-    return true;
+  }
+
+  /** What a run inherits whose parent was ordered to end. */
+  #orderFromAbove(run: RunRow): Ending | undefined {
+    const parent = run.parentId === null ? undefined : this.#rows.get(run.parentId);
+    return parent?.status === "cancelling" ? inheritedEnding(parent) : undefined;
+  }
+
+  /** The run as its parent's order leaves it, though the page that brings the order may be still to come (P6). */
+  #heeding(run: RunRow): RunRow {
+    const ending = run.ending === null ? this.#orderFromAbove(run) : undefined;
+    return ending === undefined ? run : { ...run, status: "cancelling", ending };
   }
 
   #follow(run: RunRow, next: Next, ranMs: number, takenFrom?: RunRow): RunStatus {
@@ -272,7 +296,7 @@ export class Ledger {
 
   #end(run: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
     const { output, error = null } = result;
-    const cleared = { claimedBy: null, claimedAt: null, wakeAt: null, endedAt: this.#now };
+    const cleared = { claimedBy: null, claimedAt: null, wakeAt: null, spreading: false, endedAt: this.#now };
     const type: EventType = `run.${status}` as EventType;
     const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
     this.#write({ ...run, ...cleared, status, output, error }, type, data);

@@ -36,6 +36,26 @@ export interface Edge {
   readonly downstream: string;
 }
 
+/** What lies directly below runs whose order is spreading, as far as one page goes. */
+export interface Below {
+  /** Live children that no order has reached. */
+  readonly children: readonly string[];
+  /** The parents that have no others. */
+  readonly whole: readonly string[];
+}
+
+/** The page that a store read: for each of `parents` in turn its unreached children, `limitRows` of them at most. */
+export function belowOf(
+  parents: readonly string[],
+  found: readonly { readonly id: string; readonly parentId: string | null }[],
+  limitRows: number,
+): Below {
+  const children = found.map(({ id }) => id);
+  // A full page may have been cut off in the midst of its last parent's children.
+  const cut = found.length < limitRows ? undefined : found.at(-1)?.parentId;
+  return { children, whole: cut === undefined ? parents : parents.slice(0, parents.indexOf(cut ?? "")) };
+}
+
 /** A workflow's or map's first activation ends by putting its children in place; it then waits for them. */
 export interface Expansion {
   readonly runId: string;

@@ -57,6 +57,8 @@ export interface RunRow {
   readonly claimedBy: string | null;
   readonly claimedAt: number | null;
   readonly ending: Ending | null;
+  /** Its order is on its way to what lies below: until it is there, nothing of the whole tree may be claimed. */
+  readonly spreading: boolean;
   readonly lastEvent: number;
   readonly createdAt: number;
   readonly startedAt: number | null;
@@ -117,6 +119,7 @@ export function startingRun(run: NewRun, now: number): RunRow {
     claimedBy: null,
     claimedAt: null,
     ending: null,
+    spreading: false,
     lastEvent: 1,
     createdAt: now,
     startedAt: null,

@@ -5,7 +5,10 @@ import type { Membership } from "./membership.ts";
 
 const limitRows = 1_000;
 
-/** Tells the activations of cancelled runs to end. The obligation is the row's status: it is met when they have (P6). */
+/**
+ * Hands orders on to what lies below the runs that they were given for, a page a tick, whoever took the order; and tells this
+ * node's activations of cancelled runs to end. The obligation is the rows' status: it is met when they have ended (P6).
+ */
 export class Canceller implements Loop {
   readonly name = "canceller";
   readonly #store: Store;
@@ -21,10 +24,15 @@ export class Canceller implements Loop {
   }
 
   async tick(): Promise<number> {
+    const { more } = await this.#store.spreadOrders({ limitRows });
+    await this.#tellActivations();
+    return more ? 0 : this.#pollMs;
+  }
+
+  async #tellActivations(): Promise<void> {
     const memberId = this.#membership.id;
-    if (memberId === undefined || this.#activations.count === 0) return this.#pollMs;
+    if (memberId === undefined || this.#activations.count === 0) return;
     const cancelling = await this.#store.listCancelling({ memberId, limitRows });
     for (const { runId, epoch, error } of cancelling) this.#activations.abort(runId, epoch, error.message);
-    return this.#pollMs;
   }
 }

@@ -144,6 +144,7 @@ export class Runs {
       runId,
       ending: { status: "cancelled", error: { code: "cancelled", message } },
       data: { reason: reason ?? null },
+      limitRows: limits.pageRows,
     });
     if (ordered === undefined) throw unknownRun(id);
     return { run: await this.get(runId), requested: ordered.requested };

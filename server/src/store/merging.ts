@@ -62,6 +62,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     appendLogs: ({ rows }) => logs.call(rows),
     expandRuns: ({ rows }) => expand.call(rows),
     orderEnd: (args) => store.orderEnd(args),
+    spreadOrders: (args) => store.spreadOrders(args),
     listCancelling: (args) => store.listCancelling(args),
     listClaimed: (args) => store.listClaimed(args),
     wakeRuns: (args) => store.wakeRuns(args),

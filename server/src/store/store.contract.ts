@@ -13,6 +13,7 @@ import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
+import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
 
@@ -27,6 +28,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   expand: expandContract,
   graph: graphContract,
   cancel: cancelContract,
+  spread: spreadContract,
   due: dueContract,
   members: membersContract,
   steps: stepsContract,

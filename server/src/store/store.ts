@@ -185,13 +185,21 @@ export interface Store {
 
   /**
    * Orders the end of a run and of all below it (P6). Unclaimed runs end at once; claimed ones become `cancelling` until
-   * their activation has ended; parents until their children have.
+   * their activation has ended; parents until their children have. One call reaches the run and `limitRows` below it; what is
+   * left is `spreadOrders`'. `requested`: how many live runs were reached.
    */
   orderEnd(args: {
     runId: string;
     ending: Ending;
     data: Json;
+    limitRows: number;
   }): Promise<{ requested: number; status: RunStatus } | undefined>;
+  /**
+   * Hands orders on to runs below that they have not reached, at most `limitRows`: trees by id, within a tree and below a run
+   * in the order of insertion. Until an order has reached everything, nothing of its tree is claimed, no activation below a
+   * `cancelling` parent ends otherwise than as ordered, and `more` is true.
+   */
+  spreadOrders(args: { limitRows: number }): Promise<{ reached: number; more: boolean }>;
   /** Claimed runs of a member that are `cancelling`: what its canceller has to end. */
   listCancelling(args: {
     memberId: string;
@@ -206,7 +214,8 @@ export interface Store {
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /**
    * Orders the end (core's `expiryEnding`) of live runs whose time is over and that are not `cancelling`: the longest overdue
-   * first, then in the order of insertion. `expired`: how many such orders, not what they reached below.
+   * first, then in the order of insertion. `expired`: how many such orders. What lies below them is reached as by `orderEnd`,
+   * `limitRows` for all of them together.
    */
   expireRuns(args: { limitRows: number }): Promise<{ expired: number; nextInMs: number | null }>;
 

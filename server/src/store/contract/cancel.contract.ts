@@ -68,7 +68,7 @@ export function cancelContract(contract: Contract): void {
     const run = await world.running();
     await world.cancel(run.id);
     const ending = { status: "failed", error: { code: "expired", message: "Too late." } } as const;
-    await world.store.orderEnd({ runId: run.id, ending, data: {} });
+    await world.store.orderEnd({ runId: run.id, ending, data: {}, limitRows: 100 });
     await world.finish(run, next.success());
     assert.deepEqual((await world.get(run.id)).error, cancelled.error);
   });
@@ -102,7 +102,7 @@ export function cancelContract(contract: Contract): void {
   contract("what lies below a cancelled run ends because of it, whatever the order's own words", async (world) => {
     const { parent, ids } = await world.workflow([{ name: "a" }]);
     const ending = { status: "failed", error: { code: "expired", message: "Too late." } } as const;
-    await world.store.orderEnd({ runId: parent.id, ending, data: {} });
+    await world.store.orderEnd({ runId: parent.id, ending, data: {}, limitRows: 100 });
     const [top, below] = [await world.get(parent.id), await world.get(ids.a)];
     assert.deepEqual({ status: top.status, error: top.error }, { status: "failed", error: ending.error });
     assert.deepEqual({ status: below.status, code: below.error?.code }, { status: "cancelled", code: "cancelled" });
@@ -185,7 +185,7 @@ export function cancelContract(contract: Contract): void {
     for (let round = 0; round < 10; round++) {
       const run = await world.running();
       const rows = [{ runId: run.id, epoch: run.epoch, ranMs: 1, next: next.success() }];
-      const order = { runId: run.id, ending: cancelled, data: {} };
+      const order = { runId: run.id, ending: cancelled, data: {}, limitRows: 100 };
       const [ordered, [finished]] = await Promise.all([other.orderEnd(order), world.store.finishActivations({ rows })]);
       const { status } = await world.get(run.id);
       assert.equal(finished?.outcome === "finished" ? finished.status : undefined, status);
@@ -204,7 +204,7 @@ export function cancelContract(contract: Contract): void {
         ...finishes.map((row, index) =>
           (doors[index % doors.length] ?? world.store).finishActivations({ rows: [row] }),
         ),
-        (doors.at(-1) ?? world.store).orderEnd({ runId: parent.id, ending: cancelled, data: {} }),
+        (doors.at(-1) ?? world.store).orderEnd({ runId: parent.id, ending: cancelled, data: {}, limitRows: 100 }),
       ]);
       const after = await world.get(parent.id);
       assert.equal(after.openChildren, 0);

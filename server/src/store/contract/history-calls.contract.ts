@@ -242,7 +242,10 @@ export class CallSource {
   #order(): StoreCall {
     const status = this.#chance.pick(["cancelled", "cancelled", "failed"]);
     const ending = { status, error: { code: status, message: "It was ordered." } };
-    return { verb: "orderEnd", args: { runId: this.#id(), ending, data: { reason: "chance" } } };
+    return {
+      verb: "orderEnd",
+      args: { runId: this.#id(), ending, data: { reason: "chance" }, limitRows: this.#few() },
+    };
   }
 
   #presence(): StoreCall {
@@ -256,8 +259,19 @@ export class CallSource {
   }
 
   #due(): StoreCall {
-    const verb = this.#chance.pick<StoreVerb>(["wakeRuns", "expireRuns", "sequenceEvents", "sequenceEvents"]);
-    return { verb, args: { limitRows: 1_000 } };
+    const verb = this.#chance.pick<StoreVerb>([
+      "wakeRuns",
+      "expireRuns",
+      "spreadOrders",
+      "sequenceEvents",
+      "sequenceEvents",
+    ]);
+    return { verb, args: { limitRows: verb === "spreadOrders" ? this.#few() : 1_000 } };
+  }
+
+  /** Mostly fewer rows than a tree has. */
+  #few(): number {
+    return this.#chance.likely(0.7) ? 1 + this.#chance.below(3) : 1_000;
   }
 
   #read(): StoreCall {

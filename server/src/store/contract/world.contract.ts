@@ -217,7 +217,15 @@ export class World {
   }
 
   async cancel(id: string | undefined): Promise<{ requested: number; status: RunStatus } | undefined> {
-    return this.store.orderEnd({ runId: id ?? "", ending: cancelled, data: { reason: "not needed" } });
+    return this.order(id, 100);
+  }
+
+  /** A cancel that reaches no more than `limitRows` runs below in its own step. */
+  async order(
+    id: string | undefined,
+    limitRows: number,
+  ): Promise<{ requested: number; status: RunStatus } | undefined> {
+    return this.store.orderEnd({ runId: id ?? "", ending: cancelled, data: { reason: "not needed" }, limitRows });
   }
 }
 

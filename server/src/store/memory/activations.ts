@@ -66,6 +66,7 @@ export function memberGoneError(memberId: string): AppError {
   });
 }
 
+/** The runs with their parents. */
 function known(memory: Memory, rows: readonly { readonly runId: string }[]): RunRow[] {
-  return rows.flatMap(({ runId }) => memory.runs.find(runId) ?? []);
+  return memory.runs.withParents(rows.map(({ runId }) => runId));
 }

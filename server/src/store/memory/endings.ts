@@ -1,15 +1,43 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import { type Ending, expiryData, expiryEnding, type RunRow } from "../../core/index.ts";
+import { belowOf, type Ending, expiryData, expiryEnding, type Ledger } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 
 export function orderEnd(
   memory: Memory,
-  { runId, ending, data }: { runId: string; ending: Ending; data: Json },
+  { runId, ending, data, limitRows }: { runId: string; ending: Ending; data: Json; limitRows: number },
 ): { requested: number; status: RunStatus } | undefined {
-  if (memory.runs.find(runId) === undefined) return undefined;
-  const requested = order(memory, runId, ending, data, memory.now());
   const run = memory.runs.find(runId);
-  return run === undefined ? undefined : { requested, status: run.status };
+  if (run === undefined) return undefined;
+  const ledger = memory.decisions.newLedger(memory.now());
+  ledger.load([run]);
+  if (ledger.order(runId, ending, data)) spreadBelow(memory, ledger, [runId], limitRows);
+  memory.commit(ledger);
+  return { requested: ledger.reached, status: memory.runs.find(runId)?.status ?? run.status };
+}
+
+/** Hands on orders that have not reached everything below. */
+export function spreadOrders(memory: Memory, limitRows: number): { reached: number; more: boolean } {
+  const parents = memory.runs.takeSpreading(limitRows);
+  const ledger = memory.decisions.newLedger(memory.now());
+  ledger.load(parents);
+  const ids = parents.map(({ id }) => id);
+  spreadBelow(memory, ledger, ids, limitRows);
+  memory.commit(ledger);
+  memory.runs.putBackSpreading(ids);
+  const more = memory.runs.isSpreading;
+  // What lies beside a run that was ordered may be claimed again.
+  if (parents.length > 0 && !more) memory.bell.ring(["ready"]);
+  return { reached: ledger.reached, more };
+}
+
+function spreadBelow(memory: Memory, ledger: Ledger, ids: readonly string[], limitRows: number): void {
+  let parents = ids.filter((id) => ledger.row(id)?.spreading === true);
+  for (let left = limitRows; parents.length > 0 && left > 0; ) {
+    const found = memory.runs.unreachedBelow(parents, left);
+    ledger.load(found);
+    parents = ledger.spread(belowOf(parents, found, left));
+    left -= found.length;
+  }
 }
 
 export function listCancelling(
@@ -40,24 +68,16 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
 /** Orders the end of runs whose time is over. */
 export function expireRuns(memory: Memory, limitRows: number): { expired: number; nextInMs: number | null } {
   const now = memory.now();
-  const due: RunRow[] = [];
+  const ledger = memory.decisions.newLedger(now);
+  const due: string[] = [];
   while (due.length < limitRows) {
     const run = memory.runs.find(memory.runs.expiries.take(now) ?? "");
     if (run === undefined) break;
-    due.push(run);
+    ledger.load([run]);
+    ledger.order(run.id, expiryEnding(run), expiryData);
+    due.push(run.id);
   }
-  // All of them first and then what follows: a run whose time is over is not skipped for want of another such.
-  const ledger = memory.decisions.newLedger(now);
-  for (const { id } of due) ledger.load(memory.runs.liveTree(id));
-  const expired = due.filter((run) => ledger.order(run.id, expiryEnding(run), expiryData) > 0).length;
+  spreadBelow(memory, ledger, due, limitRows);
   memory.commit(ledger);
-  return { expired, nextInMs: memory.runs.expiries.nextInMs(now) };
-}
-
-function order(memory: Memory, runId: string, ending: Ending, data: Json, now: number): number {
-  const ledger = memory.decisions.newLedger(now);
-  ledger.load(memory.runs.liveTree(runId));
-  const reached = ledger.order(runId, ending, data);
-  memory.commit(ledger);
-  return reached;
+  return { expired: due.length, nextInMs: memory.runs.expiries.nextInMs(now) };
 }

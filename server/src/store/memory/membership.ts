@@ -82,7 +82,7 @@ export function endMember(memory: Memory, member: MemberRow, now: number): void 
 function takeOver(memory: Memory, memberId: string, now: number, limitRows: number): number {
   const held = memory.runs.claimedBy(memberId).slice(0, limitRows);
   const ledger = memory.decisions.newLedger(now);
-  ledger.load(held);
+  ledger.load(memory.runs.withParents(held.map(({ id }) => id)));
   for (const run of held) ledger.takeOver(run.id, memberGone(memberId));
   memory.commit(ledger);
   return held.length;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { AppError, isEnded, type Json, type LogLine, type Manifest } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish } from "../../core/index.ts";
+import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
+import type { Expansion, Finish } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
 import type {
   EnqueueRow,
@@ -124,10 +124,14 @@ class MemoryStore implements Store {
     return activations.expandRuns(memory, kept(rows));
   }
 
-  async orderEnd(args: { runId: string; ending: Ending; data: Json }): Answer<"orderEnd"> {
+  async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
     const memory = this.#open();
     admitText([args]);
     return endings.orderEnd(memory, kept(args));
+  }
+
+  async spreadOrders({ limitRows }: Args<"spreadOrders">): Answer<"spreadOrders"> {
+    return endings.spreadOrders(this.#open(), limitRows);
   }
 
   async listCancelling(args: Args<"listCancelling">): Answer<"listCancelling"> {

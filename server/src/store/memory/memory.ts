@@ -100,7 +100,7 @@ export class Memory {
 function rungBy(before: RunRow | undefined, row: RunRow): RingTopic[] {
   const topics: RingTopic[] = [];
   if (isClaimable(row) && !(before !== undefined && isClaimable(before))) topics.push("ready");
-  if (row.status === "cancelling" && row.claimedBy !== null) topics.push("cancelling");
+  if (row.status === "cancelling" && (row.claimedBy !== null || row.spreading)) topics.push("cancelling");
   if (isEnded(row.status)) topics.push("ended");
   return topics;
 }

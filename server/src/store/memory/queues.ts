@@ -12,10 +12,21 @@ interface ReadyEntry {
 /** Claimable runs of each namespace and queue: highest priority first, then in the order of insertion. */
 export class ReadyQueues {
   readonly #find: (id: string) => RunRow | undefined;
+  /** Whether nothing of a tree may be claimed for now. */
+  readonly #isHeld: (rootId: string) => boolean;
+  /** What came to the top while its tree was held. */
+  readonly #passedOver = new Map<string, { readonly heap: Heap<ReadyEntry>; readonly entry: ReadyEntry }[]>();
   readonly #namespaces = new Map<string, Map<string, Heap<ReadyEntry>>>();
 
-  constructor(find: (id: string) => RunRow | undefined) {
+  constructor({ find, isHeld }: { find: (id: string) => RunRow | undefined; isHeld: (rootId: string) => boolean }) {
     this.#find = find;
+    this.#isHeld = isHeld;
+  }
+
+  /** The tree is held no longer. */
+  release(rootId: string): void {
+    for (const { heap, entry } of this.#passedOver.get(rootId) ?? []) heap.push(entry);
+    this.#passedOver.delete(rootId);
   }
 
   push({ id, namespace, queue, priority }: RunRow, place: number): void {
@@ -43,10 +54,18 @@ export class ReadyQueues {
   #settledTop(heap: Heap<ReadyEntry>): ReadyEntry | undefined {
     for (let top = heap.top; top !== undefined; top = heap.top) {
       const run = this.#find(top.id);
-      if (run !== undefined && isClaimable(run)) return top;
+      const isClaimed = run === undefined || !isClaimable(run);
+      if (!isClaimed && !this.#isHeld(run.rootId)) return top;
       heap.pop();
+      if (!isClaimed) this.#passOver(run.rootId, heap, top);
     }
     return undefined;
+  }
+
+  #passOver(rootId: string, heap: Heap<ReadyEntry>, entry: ReadyEntry): void {
+    const passed = this.#passedOver.get(rootId) ?? [];
+    this.#passedOver.set(rootId, passed);
+    passed.push({ heap, entry });
   }
 }
 

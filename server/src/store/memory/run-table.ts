@@ -2,6 +2,7 @@ import { isEnded, type RunStatus } from "@holdfast/protocol";
 import { type Edge, isClaimable, type Links, type RunRow } from "../../core/index.ts";
 import { type Change, changedRun, type Note } from "./changes.ts";
 import { DueQueue, ReadyQueues } from "./queues.ts";
+import { SpreadingOrders } from "./spreading.ts";
 
 // The rows of runs and everything that finds them. No verb but prune walks over ended runs.
 
@@ -14,7 +15,8 @@ interface NamespaceRuns {
 
 export class RunTable {
   readonly #note: Note;
-  readonly ready = new ReadyQueues((id) => this.find(id));
+  readonly #orders = new SpreadingOrders((id) => this.find(id));
+  readonly ready = new ReadyQueues({ find: (id) => this.find(id), isHeld: (rootId) => this.#orders.isHeld(rootId) });
   /** Ready runs that wait for their moment. */
   readonly wakes = new DueQueue((id) => {
     const run = this.find(id);
@@ -69,6 +71,7 @@ export class RunTable {
       this.wakes.push({ id: row.id, at: row.wakeAt, place });
     }
     if (before?.claimedBy !== row.claimedBy) this.#moveClaim(row.id, before?.claimedBy ?? null, row.claimedBy);
+    if (this.#orders.note(before, row, place) === "released") this.ready.release(row.rootId);
     if (isEnded(row.status)) this.#namespaces.get(row.namespace)?.live.delete(row.id);
   }
 
@@ -99,14 +102,28 @@ export class RunTable {
     return { edges, rows: this.#known(wanted) };
   }
 
-  /** The run and the live ones below it. */
-  liveTree(id: string): RunRow[] {
-    const rows = this.#known([id]);
-    for (const row of rows) {
-      const below = this.#known(this.#children.get(row.id)?.values() ?? []);
-      rows.push(...below.filter((child) => !isEnded(child.status)));
-    }
-    return rows;
+  /** For each of the parents in turn its live children that no order has reached, in the order of insertion. */
+  unreachedBelow(parentIds: readonly string[], limitRows: number): RunRow[] {
+    return this.#known(this.#orders.unreachedBelow(parentIds, limitRows));
+  }
+
+  /** Takes out runs whose order is spreading: give them back by `putBackSpreading`. */
+  takeSpreading(limitRows: number): RunRow[] {
+    return this.#known(this.#orders.take(limitRows));
+  }
+
+  putBackSpreading(ids: readonly string[]): void {
+    for (const id of ids) this.#orders.putBack(id, this.place(id));
+  }
+
+  get isSpreading(): boolean {
+    return this.#orders.any;
+  }
+
+  /** Runs and their parents. */
+  withParents(ids: readonly string[]): RunRow[] {
+    const rows = this.#known(ids);
+    return [...rows, ...this.#known(rows.map(({ parentId }) => parentId))];
   }
 
   /** Activations that a member holds, in no order. */

@@ -45,6 +45,15 @@ const memberText = `
     select m.id from holdfast.members m where m.id = $1 and m.ended_at is null for key share of m
   )`;
 
+// An order that is on its way down a tree holds all of it. There is seldom one: the first query is asked once a statement and,
+// being in the order of its index, reads nothing else. The second is compared so that the planner expects it to keep every row:
+// were it to expect few, it would not walk the ready runs in order.
+const notHeldText = `(
+        (select true from holdfast.runs s where s.spreading order by s.root_id, s.ord limit 1) is null
+        or (select s.root_id from holdfast.runs s where s.spreading and s.root_id = r.root_id order by s.ord limit 1)
+          is distinct from r.root_id
+      )`;
+
 const takeText = `
   moment as materialized (select holdfast.clock_ms() as now from (select count(*) from due) d),
   taken as (
@@ -68,7 +77,7 @@ const claimText = `
   due as materialized (
     select r.id from holdfast.runs r
     where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.priority is not null
-      and (select count(*) from member) = 1
+      and (select count(*) from member) = 1 and ${notHeldText}
     order by r.priority desc, r.ord limit $3 for update of r skip locked
   ),
   ${takeText}`;
@@ -80,7 +89,7 @@ const claimOfQueuesText = `
     select o.* from unnest($4::text[]) q(queue) cross join lateral (
       select r.id, r.priority, r.ord from holdfast.runs r
       where r.namespace = $2 and r.queue = q.queue and r.status = 'ready' and r.wake_at is null
-        and (select count(*) from member) = 1
+        and (select count(*) from member) = 1 and ${notHeldText}
       order by r.priority desc, r.ord limit $3 for update of r skip locked
     ) o
   ),

@@ -1,5 +1,5 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import { type Ending, expiryData, expiryEnding, Ledger } from "../../core/index.ts";
+import { belowOf, type Ending, expiryData, expiryEnding, Ledger } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { jsonOf, toRun } from "./run-rows.ts";
@@ -7,34 +7,84 @@ import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
 
-/** The roots of runs: they never change. */
-export function findRoots(db: Runner, ids: readonly string[]): Promise<{ root_id: string }[]> {
-  return db.run("findRoots", rootsText, [textArray(ids)]);
+/** For each of the parents in turn its live children that no order has reached, in the order of insertion. */
+export function listUnreached(
+  db: Runner,
+  parentIds: readonly string[],
+  limitRows: number,
+): Promise<{ id: string; parentId: string }[]> {
+  return db.run("listUnreached", unreachedText, [textArray(parentIds), limitRows]);
 }
 
-const rootsText = `select distinct r.root_id from unnest($1::text[]) w(id) join holdfast.runs r on r.id = w.id`;
+const unreachedText = `
+  select c.id, c.parent_id as "parentId"
+  from unnest($1::text[]) with ordinality w(id, place) cross join lateral (
+    select r.id, r.parent_id, r.ord from holdfast.runs r
+    where r.parent_id = w.id and r.parent_id is not null and r.ended_at is null and r.ending is null
+    order by r.ord limit $2
+  ) c
+  order by w.place, c.ord limit $2`;
 
-/** Ids of the live runs of trees. */
-export function listLiveTrees(db: Runner, rootIds: readonly string[]): Promise<{ id: string }[]> {
-  return db.run("listLiveTrees", liveTreesText, [textArray(rootIds)]);
+/** Runs whose order is on its way down, tree by tree, in the order of insertion. */
+export function listSpreading(db: Runner, limitRows: number): Promise<{ id: string }[]> {
+  return db.run("listSpreading", spreadingText, [limitRows]);
 }
 
-const liveTreesText = `
-  select r.id from unnest($1::text[]) w(id) join holdfast.runs r on r.root_id = w.id
-    where r.parent_id is not null and r.ended_at is null
-  union all select unnest($1::text[])`;
+const spreadingText = `select r.id from holdfast.runs r where r.spreading order by r.root_id, r.ord limit $1`;
 
 /** See `Store.orderEnd`. */
 export async function orderEnd(
   pool: SessionPool,
-  { runId, ending, data }: { runId: string; ending: Ending; data: Json },
+  { runId, ending, data, limitRows }: { runId: string; ending: Ending; data: Json; limitRows: number },
 ): Promise<{ answer: { requested: number; status: RunStatus } | undefined; topics: readonly RingTopic[] }> {
   return pool.transaction(async (transaction) => {
-    const ledger = await lockTrees(transaction, [runId]);
-    const { value, topics } = await decideAndWrite(transaction, ledger, () => ledger.order(runId, ending, data));
+    const order = (ledger: Ledger) => (ledger.order(runId, ending, data) ? [runId] : []);
+    const { ledger, topics } = await spread(transaction, { ids: [runId], limitRows }, order);
     const run = ledger.row(runId);
-    return { answer: run === undefined ? undefined : { requested: value, status: run.status }, topics };
+    return { answer: run === undefined ? undefined : { requested: ledger.reached, status: run.status }, topics };
   });
+}
+
+/** See `Store.spreadOrders`. */
+export async function spreadOrders(
+  pool: SessionPool,
+  limitRows: number,
+): Promise<{ reached: number; more: boolean; topics: readonly RingTopic[] }> {
+  const ids = (await listSpreading(pool, limitRows)).map(({ id }) => id);
+  if (ids.length === 0) return { reached: 0, more: false, topics: [] };
+  const { reached, topics } = await pool.transaction(async (transaction) => {
+    const done = await spread(transaction, { ids, limitRows }, () => ids);
+    return { reached: done.ledger.reached, topics: done.topics };
+  });
+  const more = (await listSpreading(pool, 1)).length > 0;
+  // What lies beside a run that was ordered may be claimed again.
+  return { reached, more, topics: more ? topics : [...topics, "ready"] };
+}
+
+/**
+ * Locks runs and hands the orders of those that `decide` answers on to `limitRows` runs below, level by level. A parent that is at
+ * work may be putting children in place: what lies below it is looked for once its row is held. The first level is locked
+ * together with the runs themselves, in the one order of all locks, for its members may be ending at that very moment.
+ */
+async function spread(
+  transaction: Transaction,
+  { ids, limitRows }: { ids: readonly string[]; limitRows: number },
+  decide: (ledger: Ledger) => readonly string[],
+): Promise<{ ledger: Ledger; topics: readonly RingTopic[] }> {
+  const near = (await listUnreached(transaction, ids, limitRows)).map(({ id }) => id);
+  const rows = await lockRuns(transaction, [...new Set([...ids, ...near])]);
+  const ledger = new Ledger(nowOf(rows));
+  ledger.load(rows.map(toRun));
+  let parents = decide(ledger).filter((id) => ledger.row(id)?.spreading === true);
+  for (let left = limitRows; parents.length > 0 && left > 0; ) {
+    const found = await listUnreached(transaction, parents, left);
+    const unknown = found.map(({ id }) => id).filter((id) => ledger.row(id) === undefined);
+    if (unknown.length > 0) ledger.load((await lockRuns(transaction, unknown)).map(toRun));
+    parents = ledger.spread(belowOf(parents, found, left));
+    left -= found.length;
+  }
+  const { topics } = await decideAndWrite(transaction, ledger, () => {});
+  return { ledger, topics };
 }
 
 /** Live runs whose time is over, the longest overdue first. */
@@ -65,41 +115,23 @@ export async function expireRuns(
 ): Promise<{ expired: number; nextInMs: number | null; topics: readonly RingTopic[] }> {
   const due = (await listExpired(pool, limitRows)).map(({ id }) => id);
   const { expired, topics } =
-    due.length === 0 ? { expired: 0, topics: [] } : await pool.transaction((transaction) => expire(transaction, due));
+    due.length === 0
+      ? { expired: 0, topics: [] }
+      : await pool.transaction((transaction) => expire(transaction, due, limitRows));
   const next = await findNextExpiry(pool);
   return { expired, nextInMs: next[0]?.in_ms ?? null, topics };
 }
 
-async function expire(transaction: Transaction, due: readonly string[]) {
-  const ledger = await lockTrees(transaction, due);
-  const { value, topics } = await decideAndWrite(transaction, ledger, () => {
-    let expired = 0;
-    for (const id of due) {
+async function expire(transaction: Transaction, ids: readonly string[], limitRows: number) {
+  let expired = 0;
+  const { topics } = await spread(transaction, { ids, limitRows }, (ledger) => {
+    for (const id of ids) {
       const run = ledger.row(id);
-      if (run !== undefined && ledger.order(id, expiryEnding(run), expiryData) > 0) expired += 1;
+      if (run !== undefined && ledger.order(id, expiryEnding(run), expiryData)) expired += 1;
     }
-    return expired;
+    return ids;
   });
-  return { expired: value, topics };
-}
-
-/**
- * Locks every live run of the trees of `ids`. A parent that is at work may be putting children in place: they are seen once
- * its row is held, so the trees are looked through again until nothing new turns up.
- */
-async function lockTrees(transaction: Transaction, ids: readonly string[]): Promise<Ledger> {
-  const roots = (await findRoots(transaction, ids)).map((root) => root.root_id);
-  const rows = await lockRuns(transaction, ids);
-  const known = new Set(rows.map((row) => row.id));
-  for (;;) {
-    const found = (await listLiveTrees(transaction, roots)).map(({ id }) => id).filter((id) => !known.has(id));
-    if (found.length === 0) break;
-    for (const id of found) known.add(id);
-    rows.push(...(await lockRuns(transaction, found)));
-  }
-  const ledger = new Ledger(nowOf(rows));
-  ledger.load(rows.map(toRun));
-  return ledger;
+  return { expired, topics };
 }
 
 /** Makes claimable what was due, and passes over rows that others hold. */

@@ -4,7 +4,7 @@ import type { RunRow } from "../../core/index.ts";
 import { next, World as TestWorld, type World } from "../contract/world.contract.ts";
 import { claimRuns } from "./claim.ts";
 import { TestDatabase } from "./database.fixture.ts";
-import { listExpired, listLiveTrees, wakeDue } from "./endings.ts";
+import { listExpired, listSpreading, listUnreached, wakeDue } from "./endings.ts";
 import { insertRoots } from "./enqueue.ts";
 import { endRoots } from "./finishing.ts";
 import { listRuns } from "./listing.ts";
@@ -70,7 +70,8 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await wakeDue(probe, 10);
   await listExpired(probe, 10);
   await listOrphans(probe, 10);
-  await listLiveTrees(probe, ids);
+  await listUnreached(probe, ids, 10);
+  await listSpreading(probe, 10);
   await deleteTrees(probe, 3_600_000, 10);
   await findRun(probe, ids[0] ?? "");
   await listTree(probe, { rootId: ids[0] ?? "", limitRows: 10 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Json, LogLine, Manifest } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish } from "../../core/index.ts";
+import type { LogLine, Manifest } from "@holdfast/protocol";
+import type { Expansion, Finish } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
 import * as activations from "./activations.ts";
@@ -146,9 +146,15 @@ class PostgresStore implements Store {
     return results;
   }
 
-  async orderEnd(args: { runId: string; ending: Ending; data: Json }): Answer<"orderEnd"> {
+  async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
     admitText([args]);
     const { answer, topics } = await endings.orderEnd(this.#pool, args);
+    this.#doorbell.ring(topics);
+    return answer;
+  }
+
+  async spreadOrders({ limitRows }: Args<"spreadOrders">): Answer<"spreadOrders"> {
+    const { topics, ...answer } = await endings.spreadOrders(this.#pool, limitRows);
     this.#doorbell.ring(topics);
     return answer;
   }

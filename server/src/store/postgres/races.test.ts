@@ -150,7 +150,7 @@ test("a cancel reaches the children that are being put in place at that moment",
   const pause = pauses.at("insertRuns");
   const expanding = world.expand(parent, [{ name: "a" }, { name: "b", after: ["a"] }]);
   await pause.reached;
-  const cancelling = other.orderEnd({ runId: parent.id, ending: cancelled, data: {} });
+  const cancelling = other.orderEnd({ runId: parent.id, ending: cancelled, data: {}, limitRows: 100 });
   await lockIsWaitedFor();
   pause.resume();
   const ids = await expanding;

@@ -46,6 +46,7 @@ export interface StoredRun {
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
   readonly ending: string | null;
+  readonly spreading: boolean;
   readonly last_event: number;
   readonly created_at: number;
   readonly started_at: number | null;
@@ -56,7 +57,7 @@ const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, 
   r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
   r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.expires_at, r.ran_ms,
-  r.claimed_by, r.claimed_at, r.ending, r.last_event, r.created_at, r.started_at, r.ended_at`;
+  r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
 export const runColumns = `${columnsBesideValues}, r.input, r.output`;
@@ -100,6 +101,7 @@ export function toRun(row: StoredRun): RunRow {
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
     ending: row.ending === null ? null : (JSON.parse(row.ending) as Ending),
+    spreading: row.spreading,
     lastEvent: row.last_event,
     createdAt: row.created_at,
     startedAt: row.started_at,
@@ -198,6 +200,7 @@ export function updateRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     text((run) => jsonText(run.ending)),
     number((run) => run.lastEvent),
     ms((run) => run.endedAt),
+    number((run) => (run.spreading ? 1 : 0)),
   ];
   return db.run("updateRuns", updateText, parameters);
 }
@@ -211,11 +214,11 @@ const updateText = `
     upstream_skipped = n.upstream_skipped, open_children = n.open_children, children_succeeded = n.children_succeeded,
     children_failed = n.children_failed, children_skipped = n.children_skipped, wake_at = n.wake_at, ran_ms = n.ran_ms,
     claimed_by = n.claimed_by, claimed_at = n.claimed_at, ending = n.ending, last_event = n.last_event,
-    ended_at = n.ended_at
+    ended_at = n.ended_at, spreading = n.spreading = 1
   from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
     $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[], $17::int[], $18::bigint[],
-    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[])
+    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[], $25::int[])
     n(id, status, attempt, epoch, losses, takeovers, input, output, error, blocked_by, upstream_succeeded, upstream_failed,
       upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at, ran_ms, claimed_by,
-      claimed_at, ending, last_event, ended_at)
+      claimed_at, ending, last_event, ended_at, spreading)
   where r.id = n.id`;

@@ -140,7 +140,8 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
 function topicsOf({ inserted, updated, events }: LedgerChanges, readied: number): RingTopic[] {
   const topics: RingTopic[] = [];
   if (readied > 0) topics.push("ready");
-  if (updated.some((run) => run.status === "cancelling" && run.claimedBy !== null)) topics.push("cancelling");
+  const isToAct = (run: RunRow) => run.status === "cancelling" && (run.claimedBy !== null || run.spreading);
+  if (updated.some(isToAct)) topics.push("cancelling");
   if ([...updated, ...inserted].some((run: RunRow) => isEnded(run.status))) topics.push("ended");
   if (events.length > 0) topics.push("events");
   return topics;

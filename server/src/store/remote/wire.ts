@@ -24,6 +24,7 @@ const verbTable = {
   appendLogs: true,
   expandRuns: true,
   orderEnd: true,
+  spreadOrders: true,
   listCancelling: true,
   listClaimed: true,
   wakeRuns: true,

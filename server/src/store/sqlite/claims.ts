@@ -47,6 +47,11 @@ export function isMember(db: Connection, id: string): boolean {
   return db.find("SELECT 1 FROM members WHERE id = ? AND ended_at IS NULL", id) !== undefined;
 }
 
+/** True while an order has not reached everything below it. */
+export function anySpreading(db: Connection): boolean {
+  return db.find("SELECT 1 FROM runs INDEXED BY runs_spreading WHERE spreading = 1 LIMIT 1") !== undefined;
+}
+
 /** Queues that have a claimable run, by hopping from each to the next in the index. */
 export function readyQueues(db: Connection, namespace: string): string[] {
   const rows = db.list<{ queue: string }>(
@@ -85,6 +90,19 @@ function readyPlaces(
   db: Connection,
   { namespace, queue, limitRows }: { namespace: string; queue: string; limitRows: number },
 ): Place[] {
+  // An order that is on its way down a tree holds all of it. There is seldom one, and the index alone does not tell the tree.
+  if (anySpreading(db)) {
+    return db.list<Place>(
+      `SELECT seq, priority FROM runs INDEXED BY runs_ready
+       WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM runs held INDEXED BY runs_spreading
+                         WHERE held.spreading = 1 AND held.root_id = runs.root_id)
+       ORDER BY priority DESC, seq LIMIT ?`,
+      namespace,
+      queue,
+      limitRows,
+    );
+  }
   return db.list<Place>(
     `SELECT seq, priority FROM runs INDEXED BY runs_ready
      WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL

@@ -1,5 +1,6 @@
 import type { Json, RunStatus } from "@holdfast/protocol";
 import {
+  belowOf,
   type Ending,
   type Expansion,
   expiryData,
@@ -11,8 +12,9 @@ import {
   type RunRow,
 } from "../../core/index.ts";
 import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
+import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
-import { selectLeanRuns } from "./run-rows.ts";
+import { loadRuns, selectLeanRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
 
@@ -43,16 +45,30 @@ function follow<Row extends { readonly runId: string }>(
 
 export function orderEnd(
   turn: Turn,
-  { runId, ending, data }: { runId: string; ending: Ending; data: Json },
+  { runId, ending, data, limitRows }: { runId: string; ending: Ending; data: Json; limitRows: number },
 ): { requested: number; status: RunStatus } | undefined {
   admitText([{ runId, ending, data }]);
-  const stored = new StoredLedger(turn.db, turn.now);
-  stored.take(liveTree(turn, runId));
-  const requested = stored.ledger.order(runId, ending, data);
-  stored.settle();
-  ringChanges(turn, stored.write(), stored.ledger.readied);
-  const status = stored.ledger.row(runId)?.status;
-  return status === undefined ? undefined : { requested, status };
+  const { ledger } = spread(turn, [runId], limitRows, ({ ledger }) =>
+    ledger.order(runId, ending, data) ? [runId] : [],
+  );
+  const status = ledger.row(runId)?.status;
+  return status === undefined ? undefined : { requested: ledger.reached, status };
+}
+
+export function spreadOrders(turn: Turn, { limitRows }: { limitRows: number }): { reached: number; more: boolean } {
+  const { db, ring } = turn;
+  const ids = db
+    .list<{ id: string }>(
+      "SELECT id FROM runs INDEXED BY runs_spreading WHERE spreading = 1 ORDER BY root_id, seq LIMIT ?",
+      limitRows,
+    )
+    .map(({ id }) => id);
+  if (ids.length === 0) return { reached: 0, more: false };
+  const { ledger } = spread(turn, ids, limitRows, () => ids);
+  const more = anySpreading(db);
+  // What lies beside a run that was ordered may be claimed again.
+  if (!more) ring("ready");
+  return { reached: ledger.reached, more };
 }
 
 export function expireRuns(
@@ -67,19 +83,57 @@ export function expireRuns(
     now,
     limitRows,
   );
-  // All of them first and then what follows: a run whose time is over is not skipped for want of another such.
-  const stored = new StoredLedger(db, now);
-  for (const { id } of due) stored.take(liveTree(turn, id));
-  const expired = due.filter((run) => stored.ledger.order(run.id, expiryEnding(run), expiryData) > 0).length;
   if (due.length > 0) {
-    stored.settle();
-    ringChanges(turn, stored.write(), stored.ledger.readied);
+    const ids = due.map(({ id }) => id);
+    spread(turn, ids, limitRows, ({ ledger }) => {
+      for (const run of due) ledger.order(run.id, expiryEnding(run), expiryData);
+      return ids;
+    });
   }
   const next = db.find<{ at: number }>(
     `SELECT expires_at AS at FROM runs INDEXED BY runs_expiring
      WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL ORDER BY expires_at LIMIT 1`,
   );
-  return { expired, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
+  return { expired: due.length, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
+}
+
+/** Loads runs and hands the orders of those that `decide` answers on to `limitRows` runs below, level by level. */
+function spread(
+  turn: Turn,
+  ids: readonly string[],
+  limitRows: number,
+  decide: (stored: StoredLedger) => readonly string[],
+): StoredLedger {
+  const stored = new StoredLedger(turn.db, turn.now);
+  const { ledger } = stored;
+  stored.take(loadRuns(turn.db, ids));
+  let parents = decide(stored).filter((id) => ledger.row(id)?.spreading === true);
+  for (let left = limitRows; parents.length > 0 && left > 0; ) {
+    const found = unreachedBelow(turn, parents, left);
+    stored.take(found);
+    parents = ledger.spread(belowOf(parents, found, left));
+    left -= found.length;
+  }
+  stored.settle();
+  ringChanges(turn, stored.write(), ledger.readied);
+  return stored;
+}
+
+/** For each of the parents in turn its live children that no order has reached, in the order of insertion. */
+function unreachedBelow({ db }: Turn, parentIds: readonly string[], limitRows: number): RunRow[] {
+  const found: RunRow[] = [];
+  for (const parentId of parentIds) {
+    if (found.length === limitRows) break;
+    const rows = selectLeanRuns(
+      db,
+      `INDEXED BY runs_unreached
+       WHERE parent_id = ? AND parent_id IS NOT NULL AND ending IS NULL AND ended_at IS NULL ORDER BY seq LIMIT ?`,
+      parentId,
+      limitRows - found.length,
+    );
+    found.push(...rows.map(({ run }) => run));
+  }
+  return found;
 }
 
 export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { woken: number; nextInMs: number | null } {
@@ -104,29 +158,12 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
   return { woken: due.length, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
 }
 
-/** The run and the live ones below it: an ended run has none below. */
-function liveTree({ db }: Turn, id: string): RunRow[] {
-  const rows = selectLeanRuns(db, "WHERE id = ?", id).map((row) => row.run);
-  let parents = rows.filter((run) => !isEnded(run.status));
-  while (parents.length > 0) {
-    const ids = listText(parents.map((run) => run.id));
-    const below = selectLeanRuns(
-      db,
-      "INDEXED BY runs_children WHERE parent_id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL",
-      ids,
-    );
-    parents = below.map((row) => row.run);
-    rows.push(...parents);
-  }
-  return rows;
-}
-
 /** Rings for what a ledger has changed. */
 export function ringChanges({ ring }: Turn, changes: LedgerChanges, readied: number): void {
   if (changes.events.length > 0) ring("events");
   if (readied > 0) ring("ready");
   for (const run of changes.updated) {
     if (isEnded(run.status)) ring("ended");
-    else if (run.status === "cancelling" && run.claimedBy !== null) ring("cancelling");
+    else if (run.status === "cancelling" && (run.claimedBy !== null || run.spreading)) ring("cancelling");
   }
 }

@@ -40,6 +40,7 @@ interface Stored {
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
   readonly ending: string | null;
+  readonly spreading: number;
   readonly last_event: number;
   readonly created_at: number;
   readonly started_at: number | null;
@@ -56,7 +57,7 @@ export interface PlacedRun {
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
   item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, wake_at, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event, created_at, started_at,
+  open_children, children, wake_at, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading, last_event, created_at, started_at,
   ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
@@ -124,6 +125,7 @@ function runOf(row: Stored): RunRow {
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
     ending: row.ending === null ? null : (JSON.parse(row.ending) as Ending),
+    spreading: row.spreading === 1,
     lastEvent: row.last_event,
     createdAt: row.created_at,
     startedAt: row.started_at,
@@ -188,7 +190,7 @@ export function updateRun(db: Connection, run: RunRow): void {
   db.run(
     `UPDATE runs SET status = ?, generation = ?, attempt = ?, epoch = ?, losses = ?, takeovers = ?, error = ?,
        blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, ran_ms = ?, claimed_by = ?,
-       claimed_at = ?, ending = ?, last_event = ?, started_at = ?, ended_at = ?,
+       claimed_at = ?, ending = ?, spreading = ?, last_event = ?, started_at = ?, ended_at = ?,
        input = coalesce(?, input), output = coalesce(?, output)
      WHERE id = ?`,
     run.status,
@@ -207,6 +209,7 @@ export function updateRun(db: Connection, run: RunRow): void {
     run.claimedBy,
     run.claimedAt,
     nullOrText(run.ending),
+    run.spreading ? 1 : 0,
     run.lastEvent,
     run.startedAt,
     run.endedAt,

@@ -121,6 +121,7 @@ CREATE TABLE runs (
   claimed_by TEXT,
   claimed_at REAL,
   ending TEXT,
+  spreading INTEGER NOT NULL DEFAULT 0,
   last_event INTEGER NOT NULL,
   created_at REAL NOT NULL,
   started_at REAL,
@@ -195,6 +196,10 @@ CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE sta
 
 CREATE INDEX runs_roots ON runs (namespace, status) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
+CREATE INDEX runs_spreading ON runs (root_id, seq) WHERE spreading = 1;
+
 CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);

@@ -3,7 +3,7 @@ import { admitText } from "../admission.ts";
 import type { Store, StoreDescription, StoreVerb } from "../store.ts";
 import { claimRuns, listCancelling, listClaimed } from "./claims.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
-import { expandRuns, expireRuns, finishActivations, orderEnd, wakeRuns } from "./endings.ts";
+import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wakeRuns } from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree } from "./lists.ts";
@@ -33,6 +33,7 @@ const verbs: Verbs = {
   appendLogs,
   expandRuns,
   orderEnd,
+  spreadOrders,
   listCancelling,
   listClaimed,
   wakeRuns,

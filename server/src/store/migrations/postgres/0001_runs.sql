@@ -86,6 +86,8 @@ create table holdfast.runs (
   claimed_by text collate "C",
   claimed_at bigint,
   ending text,
+  -- Its order is on its way to what lies below.
+  spreading boolean not null default false,
   last_event integer not null,
   created_at bigint not null,
   started_at bigint,
@@ -107,7 +109,10 @@ create index runs_wake on holdfast.runs (wake_at, ord) where status = 'ready' an
 create index runs_expiry on holdfast.runs (expires_at, ord)
   where expires_at is not null and ended_at is null and status <> 'cancelling';
 create index runs_claimed on holdfast.runs (claimed_by) where claimed_by is not null;
-create index runs_live_tree on holdfast.runs (root_id) where parent_id is not null and ended_at is null;
+-- Orders on their way down, and the live children that none has reached.
+create index runs_spreading on holdfast.runs (root_id, ord) where spreading;
+create index runs_unreached on holdfast.runs (parent_id, ord)
+  where parent_id is not null and ended_at is null and ending is null;
 
 -- Lists. A live run changes often, and each change costs an entry in every index that has it: so it stands in one alone, by
 -- its status. Ended runs stand in two others, roots apart from what is below them, so that no list reads runs that it does not

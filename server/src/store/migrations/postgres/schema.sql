@@ -172,6 +172,7 @@ CREATE TABLE holdfast.runs (
     claimed_by text COLLATE pg_catalog."C",
     claimed_at bigint,
     ending text,
+    spreading boolean DEFAULT false NOT NULL,
     last_event integer NOT NULL,
     created_at bigint NOT NULL,
     started_at bigint,
@@ -259,11 +260,12 @@ CREATE INDEX runs_definition_roots ON holdfast.runs USING btree (namespace, defi
 CREATE INDEX runs_ended_roots ON holdfast.runs USING btree (ended_at) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX runs_expiry ON holdfast.runs USING btree (expires_at, ord) WHERE ((expires_at IS NOT NULL) AND (ended_at IS NULL) AND (status <> 'cancelling'::text));
 CREATE INDEX runs_live ON holdfast.runs USING btree (namespace, status, ord) WHERE ((ended_at IS NULL) AND (depth IS NOT NULL));
-CREATE INDEX runs_live_tree ON holdfast.runs USING btree (root_id) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (priority IS NOT NULL));
 CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL));
 CREATE INDEX runs_roots ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
+CREATE INDEX runs_spreading ON holdfast.runs USING btree (root_id, ord) WHERE spreading;
 CREATE INDEX runs_tree ON holdfast.runs USING btree (root_id, ord) WHERE (parent_id IS NOT NULL);
+CREATE INDEX runs_unreached ON holdfast.runs USING btree (parent_id, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL) AND (ending IS NULL));
 CREATE INDEX runs_wake ON holdfast.runs USING btree (wake_at, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NOT NULL));
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;

@@ -67,6 +67,7 @@ CREATE TABLE runs (
   claimed_by TEXT,
   claimed_at REAL,
   ending TEXT,
+  spreading INTEGER NOT NULL DEFAULT 0,
   last_event INTEGER NOT NULL,
   created_at REAL NOT NULL,
   started_at REAL,
@@ -97,6 +98,9 @@ CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE sta
 CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
 CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
+-- Orders on their way down, and the live children that none has reached.
+CREATE INDEX runs_spreading ON runs (root_id, seq) WHERE spreading = 1;
+CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
 -- For lists by status, of those that are neither claimable nor claimed.
 CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
 -- For pruning.
