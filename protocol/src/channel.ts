@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { codeFileSchema } from "./code-file.ts";
 import { runErrorSchema } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
@@ -126,12 +127,17 @@ export type Hello = z.infer<typeof helloSchema>;
 
 /**
  * Child to supervisor, sent right behind the call that ends an activation, without an answer. `clean`: nothing that the
- * body started is left, so that this process may take another activation. A child that never says it is used once.
+ * body started is left, so that this process may take another activation. A child that never says it is used once. `loaded`:
+ * the code that it has taken in since it last said; it takes another activation only while all of that is as it was.
  */
 export const returnedSchema = z.strictObject({
   jsonrpc: z.literal("2.0"),
   method: z.literal("activation.returned"),
-  params: z.strictObject({ nonce: z.string().max(64), clean: z.boolean() }),
+  params: z.strictObject({
+    nonce: z.string().max(64),
+    clean: z.boolean(),
+    loaded: z.array(codeFileSchema).max(limits.codeFiles).optional(),
+  }),
 });
 
 export const requestSchema = z.strictObject({

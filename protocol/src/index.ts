@@ -1,5 +1,6 @@
 export * from "./canonical.ts";
 export * from "./channel.ts";
+export * from "./code-file.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./framing.ts";

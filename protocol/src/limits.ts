@@ -26,6 +26,8 @@ export const limits = {
   logLineBytes: 64 * 1024,
   logLinesPerActivation: 100_000,
   errorTextBytes: 64 * 1024,
+  /** Files that one process has loaded and is known by; one that has loaded more is used once. */
+  codeFiles: 5_000,
   pageRows: 1_000,
   batchRows: 5_000,
   /** Losses of the activation's own process without a recorded step between, then the run fails. */

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import {
   AppError,
   type ChannelCall,
+  type CodeFile,
   type Command,
   channelVersion,
   commandSchema,
@@ -54,9 +55,10 @@ export class ChannelSocket {
     this.#send({ jsonrpc: "2.0", method: "hello", params });
   }
 
-  /** Says that the body has returned; `clean`: this process may take another activation. */
-  returned(nonce: string, clean: boolean): void {
-    this.#send({ jsonrpc: "2.0", method: "activation.returned", params: { nonce, clean } });
+  /** Says that the body has returned; `clean`: this process may take another activation while what it has loaded stands. */
+  returned(nonce: string, { clean, loaded }: { readonly clean: boolean; readonly loaded: readonly CodeFile[] }): void {
+    const params = { nonce, clean, ...(loaded.length === 0 ? {} : { loaded }) };
+    this.#send({ jsonrpc: "2.0", method: "activation.returned", params });
   }
 
   /** The calls of the activation that `nonce` names. A message over the limit is refused here with `too_large`. */

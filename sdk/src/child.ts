@@ -15,7 +15,7 @@ const { isAppError } = await import("@holdfast/protocol");
 const { ChannelSocket } = await import("./channel-socket.ts");
 const { failure, loadFailure, loadTask, runBody, settle } = await import("./body.ts");
 const { leftovers, lookBefore } = await import("./leftovers.ts");
-const { registerModuleHook } = await import("./module-hook.ts");
+const { registerModuleHook, takeCode } = await import("./module-hook.ts");
 
 // Stacks name the lines that the user wrote, not those of the transformed text.
 process.setSourceMapsEnabled(true);
@@ -79,7 +79,8 @@ async function carryOut(start: ActivationStart): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   for (const stream of [process.stdout, process.stderr]) if (stream.writableLength > 0) await written(stream);
   const said = settle(call, running.thrown ?? outcome, pause);
-  channel.returned(start.nonce, running.thrown === undefined && clean());
+  const { loaded: code, complete } = takeCode();
+  channel.returned(start.nonce, { clean: running.thrown === undefined && complete && clean(), loaded: code });
   await said.catch(unsaid);
   current = undefined;
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { type LoadHookSync, type ResolveHookSync, registerHooks } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { type CodeFile, fileStamp, limits } from "@holdfast/protocol";
 import { resolveRuntimePart, transform } from "./transform.ts";
 import { tsConfigOf } from "./tsconfig.ts";
 
@@ -20,15 +21,30 @@ const spellings: Readonly<Record<string, readonly string[]>> = {
   ".mjs": [".mts"],
   ".cjs": [".cts"],
 };
+/** The innermost package that a file belongs to. */
+const packageFolder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
 /** Packages that are found beside this copy when the project has none of its own. */
 const provided = /^(?:holdfast|@holdfast\/sdk|zod)(?:\/|$)/;
 
 let registered = false;
 const loaded = new Set<string>();
+/** What this process's code depends on, with how it was when it was read; and what of it has not been told yet. */
+const code = new Set<string>();
+let untold: CodeFile[] = [];
 
 /** Paths of the user files that this process has loaded so far, in the order of loading. */
 export function loadedFiles(): string[] {
   return [...loaded];
+}
+
+/**
+ * The code that was loaded since the last call: user files, the tsconfig.json that they were read by, and package.json of each
+ * package. `complete` is false when there are more than can be told.
+ */
+export function takeCode(): { readonly loaded: CodeFile[]; readonly complete: boolean } {
+  const told = untold.slice(0, limits.codeFiles);
+  untold = [];
+  return { loaded: told, complete: code.size <= limits.codeFiles };
 }
 
 /** Registers the hook for this process; a second call does nothing. */
@@ -60,13 +76,20 @@ const resolve: ResolveHookSync = (specifier, context, nextResolve) => {
 const ownFormat = ownUrl.endsWith(".ts") ? "module-typescript" : "module";
 
 const load: LoadHookSync = (url, context, nextLoad) => {
-  if (!isUserFile(url)) return nextLoad(url, context);
+  if (!isUserFile(url)) {
+    notePackage(url);
+    return nextLoad(url, context);
+  }
   const file = fileURLToPath(url);
   loaded.add(file);
+  // Before it is read: what changes in between is seen as a change.
+  note(file);
   const extension = extname(file);
   if (transformed.has(extension)) {
     process.setSourceMapsEnabled(true);
-    const source = transform(file, readFileSync(file, "utf8"), tsConfigOf(dirname(file)).options);
+    const config = tsConfigOf(dirname(file));
+    if (config.file !== undefined) note(config.file);
+    const source = transform(file, readFileSync(file, "utf8"), config.options);
     return { format: "module", source, shortCircuit: true };
   }
   if (extension === ".json" && context.importAttributes.type !== "json") {
@@ -78,6 +101,18 @@ const load: LoadHookSync = (url, context, nextLoad) => {
   }
   return nextLoad(url, context);
 };
+
+function note(file: string): void {
+  if (code.has(file)) return;
+  code.add(file);
+  untold.push({ path: file, stamp: fileStamp(statSync(file, { throwIfNoEntry: false })) });
+}
+
+/** A package is replaced whole, and its package.json with it. */
+function notePackage(url: string): void {
+  const folder = url.startsWith("file:") ? packageFolder.exec(url)?.[0] : undefined;
+  if (folder !== undefined) note(join(fileURLToPath(folder), "package.json"));
+}
 
 function isUserFile(url: string): boolean {
   return url.startsWith("file:") && !url.includes("/node_modules/") && !ownSources.some((own) => url.startsWith(own));

@@ -1,7 +1,17 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { Socket } from "node:net";
-import { type AppError, channelVersion, encodeFrame, FrameDecoder, helloSchema, isAppError } from "@holdfast/protocol";
+import {
+  type AppError,
+  type CodeFile,
+  channelVersion,
+  encodeFrame,
+  FrameDecoder,
+  fileStamp,
+  helloSchema,
+  isAppError,
+  limits,
+} from "@holdfast/protocol";
 import type { ProcessEnd } from "./exit-words.ts";
 import type { Guard } from "./guard.ts";
 import { removeInput } from "./input-folder.ts";
@@ -54,6 +64,8 @@ export class Child {
   alive = true;
   /** What it was last used for; a warm child is given only the same again. */
   useKey = "";
+  /** The code that it has loaded, as it says: by path, with each file's stamp. */
+  readonly #code = new Map<string, string>();
   readonly #process: ChildProcess;
   readonly #channel: Socket | undefined;
   readonly #decoder = new FrameDecoder();
@@ -101,6 +113,20 @@ export class Child {
   /** See ChildCommand. */
   get helloMs(): number | undefined {
     return this.#start.helloMs;
+  }
+
+  /** Remembers what it has loaded. */
+  noteCode(files: readonly CodeFile[]): void {
+    for (const { path, stamp } of files) this.#code.set(path, stamp);
+  }
+
+  /** False when a file that it has loaded is not as it was: what it would run is not what is on disk. */
+  hasCurrentCode(): boolean {
+    if (this.#code.size > limits.codeFiles) return false;
+    for (const [path, stamp] of this.#code) {
+      if (fileStamp(statSync(path, { throwIfNoEntry: false })) !== stamp) return false;
+    }
+    return true;
   }
 
   /** Frames of one turn leave in one write. */

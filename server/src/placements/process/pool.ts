@@ -51,15 +51,19 @@ export class Pool {
   }
 
   /**
-   * A warm child of the same use, else a spare of the program, else a new one; `listener` is set by the caller at once.
+   * A warm child of the same use whose code is still what is on disk, else a spare of the program, else a new one; `listener` is set by the caller at once.
    * Throws what spawn throws when the system has no room for a process.
    */
   take(useKey: string, program: Program): Child {
-    const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
-    const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
-    if (warm !== undefined) {
-      warm.wake();
-      return warm;
+    for (;;) {
+      const index = this.#warm.findLastIndex(({ child }) => child.useKey === useKey && child.alive);
+      const warm = index === -1 ? undefined : this.#warm.splice(index, 1)[0]?.child;
+      if (warm === undefined) break;
+      if (warm.hasCurrentCode()) {
+        warm.wake();
+        return warm;
+      }
+      warm.kill();
     }
     if (program.spare) this.#remember(program);
     const child = this.#spares.get(program.key)?.children.shift() ?? this.start(program.start());

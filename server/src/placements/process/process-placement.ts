@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { limits } from "@holdfast/protocol";
+import { fileStamp, limits } from "@holdfast/protocol";
 import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silentLog } from "../../log.ts";
 import type { ActivationJob, ActivationListener, Placement, RunningActivation } from "../placement.ts";
@@ -172,10 +172,10 @@ export class ProcessPlacement implements Placement {
     return [...code, program.key, ...grants].join("\u0000");
   }
 
-  /** Tells an edited module from the one that was loaded. What it imports is for `forgetCode`. */
+  /** Tells an edited module from the one that was loaded; what it imports, the child itself tells (`hasCurrentCode`). */
   #stamp(file: string): string {
     const stat = statSync(join(this.#options.projectRoot, file), { throwIfNoEntry: false });
-    return stat === undefined ? "" : `${stat.ino}:${stat.size}:${stat.mtimeMs}`;
+    return fileStamp(stat);
   }
 }
 

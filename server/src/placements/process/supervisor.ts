@@ -180,6 +180,7 @@ export class Supervisor implements RunningActivation {
     const returned = returnedSchema.safeParse(frame);
     if (!returned.success || returned.data.params.nonce !== this.#it.job.start.nonce) return;
     this.#clean ??= returned.data.params.clean;
+    this.#it.child.noteCode(returned.data.params.loaded ?? []);
     if (this.#over) this.#letGo();
   }
 
