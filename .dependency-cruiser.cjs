@@ -11,7 +11,7 @@ const SDK = "^sdk/src/";
 const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
-const leaf = "(clock|random|log|config|canonical|expressions|version)";
+const leaf = "(clock|random|log|config|canonical|expressions|guard|version)";
 const leaves = [part(leaf)];
 
 const everything = ["api", "channel", "compile", "core", "engine", "operations", "placements", "store", "trackers"].map(

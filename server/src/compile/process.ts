@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
+import { Guard } from "../guard.ts";
 import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
 
 export interface CompileProcessOptions {
@@ -30,7 +31,10 @@ const drainMs = 1_000;
 const lastWordMs = 2_000;
 const answerBytes = 4 * limits.frameBytes;
 
-/** Runs one compile process: user code in a group and an environment of its own, ended with everything it started. */
+/**
+ * Runs one compile process: user code in a group and an environment of its own, ended with everything it started. A guard ends
+ * it too when this process is killed, for code in a loop does not see that nobody waits for its answer.
+ */
 export function runCompileProcess(
   question: CompileQuestion,
   options: CompileProcessOptions = {},
@@ -38,12 +42,14 @@ export function runCompileProcess(
   const limitMs = options.limitMs ?? 60_000;
   const request: CompileRequest = { ...question, limitMs: Math.ceil(Math.max(limitMs / 2, limitMs - lastWordMs)) };
   const conditions = entry.endsWith(".ts") ? ["--conditions=@holdfast/source"] : [];
+  const guard = new Guard(() => endGroup(child));
   const child = spawn(process.execPath, [...conditions, entry], {
     cwd: request.root,
     env: cleanEnvironment(),
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     detached: true,
   });
+  if (child.pid !== undefined) guard.add(child.pid);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -76,6 +82,7 @@ export function runCompileProcess(
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
+      void guard.close();
       const { file, answer } = splitNotes(Buffer.concat(chunks).toString("utf8"));
       const read = ended ?? readAnswer(answer, code, signal);
       resolve(read.kind === "none" ? { ...read, file } : read);

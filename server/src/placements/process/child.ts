@@ -12,8 +12,8 @@ import {
   isAppError,
   limits,
 } from "@holdfast/protocol";
+import type { Guard } from "../../guard.ts";
 import type { ProcessEnd } from "./exit-words.ts";
-import type { Guard } from "./guard.ts";
 import { removeInput } from "./input-folder.ts";
 import { errorReply } from "./replies.ts";
 

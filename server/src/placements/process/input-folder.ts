@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Guard } from "./guard.ts";
+import type { Guard } from "../../guard.ts";
 
 /** Where inputs lie as files for what reads them there. Only this user may; the guard removes the folder with the node. */
 export class InputFolder {

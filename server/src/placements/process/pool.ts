@@ -1,5 +1,5 @@
+import type { Guard } from "../../guard.ts";
 import { Child, type ChildCommand, type ChildListener } from "./child.ts";
-import type { Guard } from "./guard.ts";
 import type { Program } from "./program.ts";
 
 export interface PoolOptions {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 // that a terminal's Ctrl-C does not reach it; it is told of each group's start and end over a pipe, and when the pipe
 // closes it kills what is left. A number that the system has given to another process meanwhile is not touched: the start
 // time of the group's leader tells them apart, and while any member lives the number is not given away. It removes the
-// node's folder of inputs too.
+// node's folder of inputs too. A leaf: placements and the compiler have children.
 
 const script = `
 trap '' INT TERM HUP QUIT TSTP
@@ -39,7 +39,7 @@ exit 0
 const quickDeathMs = 1_000;
 const quickDeaths = 5;
 
-/** One for a node. Replaced when it dies. */
+/** One for a node, and one for each compile process. Replaced when it dies. */
 export class Guard {
   readonly #groups = new Map<number, string>();
   readonly #onUnguarded: () => void;

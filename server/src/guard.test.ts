@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Guard } from "./guard.ts";
 
-const nodeFixture = fileURLToPath(new URL("./fixtures/node.ts", import.meta.url));
+const nodeFixture = fileURLToPath(new URL("./placements/process/fixtures/node.ts", import.meta.url));
 
 interface Held {
   readonly groups: readonly number[];
