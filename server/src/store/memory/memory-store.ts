@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
 import type { Expansion, Finish } from "../../core/index.ts";
 import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
+import type { StoreClock } from "../steady-time.ts";
 import type {
   EnqueueRow,
   ManifestRow,
@@ -22,8 +23,8 @@ import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 
 export interface MemoryStoreOptions {
-  /** Milliseconds since 1970. The store's clock never goes back, whatever this one does. */
-  readonly clock: { now(): number };
+  /** Milliseconds since 1970. The store's time never goes back nor stands still, whatever this one does. */
+  readonly clock: StoreClock;
   /** Names the incarnation; default a UUID. */
   readonly randomId?: () => string;
   /** Default: core's. */

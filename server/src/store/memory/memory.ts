@@ -1,5 +1,6 @@
 import { isEnded } from "@holdfast/protocol";
 import { isClaimable, Ledger, type LedgerChanges, mayJudge, type Presence, type RunRow } from "../../core/index.ts";
+import { SteadyTime, type StoreClock } from "../steady-time.ts";
 import type { RingTopic } from "../store.ts";
 import { Bell } from "./bell.ts";
 import type { Note } from "./changes.ts";
@@ -33,11 +34,11 @@ export class Memory {
   /** Roots in the order in which they ended. */
   endedRoots: { readonly id: string; readonly at: number }[] = [];
   readonly decisions: Decisions;
-  readonly #clock: { now(): number };
-  #lastNow = Number.NEGATIVE_INFINITY;
+  readonly #clock: StoreClock;
+  readonly #time = new SteadyTime(Number.NEGATIVE_INFINITY);
 
   /** `note`: told of every change of a row; presences alone are the process's own. */
-  constructor(clock: { now(): number }, decisions: Partial<Decisions> = {}, note?: Note) {
+  constructor(clock: StoreClock, decisions: Partial<Decisions> = {}, note?: Note) {
     this.runs = new RunTable(note);
     this.members = new MemberTable(note);
     this.definitions = new DefinitionTable(note);
@@ -51,8 +52,7 @@ export class Memory {
 
   /** The store's clock: never earlier than it was (P9). */
   now(): number {
-    this.#lastNow = Math.max(this.#lastNow, this.#clock.now());
-    return this.#lastNow;
+    return this.#time.tell(this.#clock.now(), this.#clock.monotonicMs?.());
   }
 
   /** A member that has not been judged; an expired lease alone invalidates nothing (P2). */
