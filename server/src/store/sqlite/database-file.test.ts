@@ -245,6 +245,36 @@ test("a clock that was set back by a year holds up nothing for a year", () =>
     after.close();
   }));
 
+test("an order that was on its way down a tree goes on in the next life of the store, and still holds the tree", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    const database = open(path);
+    join_(database, "m");
+    const { parent, a } = fanIn(database);
+    const ending = { status: "cancelled", error: { code: "cancelled", message: "No." } };
+    const order = { runId: parent.id, ending, data: {}, limitRows: 1 };
+    assert.deepEqual(call(database, "orderEnd", order), { requested: 2, status: "cancelling" });
+    // What lies on the disk is what a process killed here leaves behind.
+    for (const file of ["store.db", "store.db-wal"]) copyFileSync(join(folder, file), join(folder, `killed-${file}`));
+    database.close();
+    const next = open(join(folder, "killed-store.db"));
+    const [row] = enqueueing().rows;
+    const { id } = row?.run ?? { id: "" };
+    call(next, "enqueueRuns", { rows: [row] });
+    join_(next, "m2");
+    const claimed = call<RunRow[]>(next, "claimRuns", { ...claiming, memberId: "m2" });
+    assert.deepEqual(
+      claimed.map((run) => run.id),
+      [id],
+    );
+    assert.deepEqual(call(next, "spreadOrders", { limitRows: 9 }), { reached: 2, more: false });
+    assert.equal(call<RunRow>(next, "findRun", { id: parent.id }).status, "cancelling");
+    assert.equal(call<{ taken: number }>(next, "judgeMembers", { by: "m2", limitRows: 9 }).taken, 1);
+    assert.equal(call<RunRow>(next, "findRun", { id: a.id }).status, "cancelled");
+    assert.equal(call<RunRow>(next, "findRun", { id: parent.id }).status, "cancelled");
+    next.close();
+  }));
+
 /** A workflow whose children `a` and `b` come before `c`; `a` is claimed. */
 function fanIn(database: Database): { parent: RunRow; a: RunRow } {
   call(database, "enqueueRuns", enqueueing());
