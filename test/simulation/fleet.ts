@@ -86,7 +86,7 @@ export class Fleet {
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
     });
     this.#store = this.#watch.fenced(
-      withSmallPages(breakage.store?.(this.#watch.store) ?? this.#watch.store, this.#chance),
+      withSmallPages(breakage.store?.(this.#watch.store) ?? this.#watch.store, new Chance(seed + 1_000_000)),
     );
     this.#read = breakage.reader?.(this.#watch.store) ?? this.#watch.store;
     this.#client = this.#services(new Machine(this.#clock, 0));
