@@ -244,6 +244,16 @@ tasks: { t: { executor: shell, command: x } }
   assert.equal(found.length, 11);
 });
 
+test("types that are nested without end are refused, and end nothing", async () => {
+  const chain = Array.from({ length: 5_000 }, (_, i) => `  A${i}: { a: types.A${i + 1} }`).join("\n");
+  const tasks = "tasks: { t: { executor: shell, command: x, output_type: types.A0 } }";
+  const found = await told(`name: w\ntypes:\n${chain}\n  A5000: str\n${tasks}\n`);
+  assert.match(found[0] ?? "", /types\.A99\.a is the 100th alias that names another/);
+  const backwards = chain.split("\n").reverse().join("\n");
+  const other = await told(`name: w\ntypes:\n  A5000: str\n${backwards}\n${tasks}\n`);
+  assert.match(other[0] ?? "", /types\.A4900 is nested more than 100 deep/);
+});
+
 test("references lead to outputs of depends_on, to fields that are there, of the type that is wanted", async () => {
   const at = "executor: shell\ncommand: x\ndepends_on: [up]\n";
   const refs = [

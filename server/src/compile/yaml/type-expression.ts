@@ -42,6 +42,7 @@ const legacy: Readonly<Record<string, string>> = {
 
 /** Types that are written out would grow without end where aliases use each other twice. */
 const mostParts = 5_000;
+const mostLevels = 100;
 const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Reads types, and the aliases that they use. */
@@ -50,7 +51,7 @@ export class TypeReader {
   readonly #aliases: MapNode | undefined;
   readonly #read = new Map<string, Type | undefined>();
   readonly #open: string[] = [];
-  readonly #sizes = new WeakMap<Type, number>();
+  readonly #extents = new WeakMap<Type, Extent>();
 
   /** `aliases`: the file's `types`. All of them are read, used or not. */
   constructor(aliases: MapNode | undefined, problems: FileProblems) {
@@ -68,12 +69,11 @@ export class TypeReader {
   /** The type, or undefined when there is a mistake in it, which is then told. */
   read(node: YamlNode, what: string): Type | undefined {
     const type = this.#expression(node, what);
-    if (type === undefined || this.#sizeOf(type) <= mostParts) return type;
-    this.#problems.add(
-      node,
-      `${what} has more than ${mostParts} parts when its aliases are written out`,
-      "Make it simpler.",
-    );
+    if (type === undefined) return undefined;
+    const { parts, levels } = this.#extentOf(type);
+    if (parts <= mostParts && levels <= mostLevels) return type;
+    const much = parts > mostParts ? `has more than ${mostParts} parts` : `is nested more than ${mostLevels} deep`;
+    this.#problems.add(node, `${what} ${much} when its aliases are written out`, "Make it simpler.");
     return undefined;
   }
 
@@ -135,6 +135,11 @@ export class TypeReader {
   }
 
   #aliasAt(alias: string, at: Place, what: string): Type | undefined {
+    if (this.#open.length >= mostLevels) {
+      const message = `${what} is the ${mostLevels}th alias that names another`;
+      this.#problems.add(at, message, "Make it simpler.");
+      return undefined;
+    }
     if (!this.#open.includes(alias)) return this.#alias(alias);
     const path = [...this.#open.slice(this.#open.indexOf(alias)), alias].join(" → ");
     this.#problems.add(at, `${what} contains itself: ${path}`, "A type cannot contain itself.");
@@ -152,16 +157,25 @@ export class TypeReader {
     return type;
   }
 
-  #sizeOf(type: Type): number {
-    const known = this.#sizes.get(type);
+  #extentOf(type: Type): Extent {
+    const known = this.#extents.get(type);
     if (known !== undefined) return known;
-    let size = 1;
-    if (type.kind === "list") size += this.#sizeOf(type.item);
-    else if (type.kind === "optional") size += this.#sizeOf(type.type);
-    else if (type.kind === "object") for (const field of type.fields.values()) size += this.#sizeOf(field);
-    this.#sizes.set(type, size);
-    return size;
+    const inner = partsOf(type).map((part) => this.#extentOf(part));
+    const parts = inner.reduce((sum, extent) => sum + extent.parts, 1);
+    const levels = 1 + inner.reduce((most, extent) => Math.max(most, extent.levels), 0);
+    this.#extents.set(type, { parts, levels });
+    return { parts, levels };
   }
+}
+
+interface Extent {
+  readonly parts: number;
+  readonly levels: number;
+}
+
+function partsOf(type: Type): readonly Type[] {
+  if (type.kind === "object") return [...type.fields.values()];
+  return type.kind === "list" ? [type.item] : type.kind === "optional" ? [type.type] : [];
 }
 
 export function checkIdentifier(name: string, at: Place, { what, problems }: Reading): void {
