@@ -27,7 +27,9 @@ const positiveSpan = span.refine((value) => spanMs(value) > 0, must(`more than n
 
 /** Milliseconds of what a duration key takes. */
 export function spanMs(value: number | string): number {
-  return typeof value === "number" ? Math.round(value * 1_000) : (durationMs(value) ?? 0);
+  if (typeof value === "string") return durationMs(value) ?? 0;
+  // Ever so little is not nothing, which would mean no limit.
+  return value > 0 ? Math.max(1, Math.round(value * 1_000)) : 0;
 }
 
 const number = (what: string, { min, max }: { readonly min: number; readonly max: number }) =>
@@ -55,7 +57,17 @@ export const executorAliases: Readonly<Record<string, YamlExecutor>> = {
   cloud_run: "cloudrun",
 };
 
-const ids = z.array(text("a list of the ids of assets"), must("a list of the ids of assets"));
+/** An id of the manifest's. */
+const id = (what: string) => {
+  const error = must(`${what}: letters and digits, and _ . - / inside`);
+  return z
+    .string(error)
+    .max(limits.idCharacters, error)
+    .regex(/^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/, error);
+};
+const ids = z.array(id("the id of an asset"), must("a list of the ids of assets"));
+/** CEL, or a reference. */
+const expression = (what: string) => text(what).max(10_000, must("at most 10,000 characters"));
 
 export const bindingForm = z
   .strictObject({
@@ -84,7 +96,7 @@ export const foreachForm = z.strictObject({
     "The list: the task runs once for each of its items.",
   ),
   as: name("a name for the item").optional().describe('What refs call the item; default "item".'),
-  key: text("a reference such as file.name, or a CEL expression over item")
+  key: expression("a reference such as file.name, or a CEL expression over item")
     .optional()
     .describe("What identifies an item; may be left out for lists of texts, numbers and booleans."),
 });
@@ -102,7 +114,7 @@ const conduct = {
   retry: retryForm.optional().describe("How a failed attempt is tried again, instead of retries."),
   timeout: span.optional().describe("Running time of an attempt, in seconds or as 10m; default 300; 0 is none."),
   expires_after: positiveSpan.optional().describe("Wall clock from the run's creation, waiting included."),
-  queue: text("the name of a queue").optional().describe("The queue; default default."),
+  queue: id("the name of a queue").optional().describe("The queue; default default."),
   priority: whole(-1_000, 1_000).optional().describe("Higher runs first; default 0."),
   env: z
     .record(
@@ -126,7 +138,13 @@ export const taskForm = z.strictObject({
   function: text("the name of a function")
     .optional()
     .describe("The function; default main (typescript: the task's name)."),
-  command: text("a shell command").optional().describe("process: what /bin/sh -c runs, in the folder of this file."),
+  command: text("a shell command")
+    .max(
+      limits.commandCharacters - 1_000,
+      must(`at most ${limits.commandCharacters - 1_000} characters: make it a file`),
+    )
+    .optional()
+    .describe("process: what /bin/sh -c runs, in the folder of this file."),
   job: text("the name of a job").optional().describe("cloudrun, kubernetes: the job to run."),
   url: text("a URL").optional().describe("http: where the request goes."),
   depends_on: z
@@ -143,7 +161,7 @@ export const taskForm = z.strictObject({
   foreach: foreachForm
     .optional()
     .describe("Runs the task once for each item of a list; its output is then the list of outputs."),
-  when: text("a reference such as tasks.check.output.ok, or a CEL expression")
+  when: expression("a reference such as tasks.check.output.ok, or a CEL expression")
     .optional()
     .describe("The task is skipped unless this is true: a reference, or CEL over tasks.NAME.output and params."),
   trigger_rule: z

@@ -144,7 +144,7 @@ test("values that mean nothing are refused with what they must be", async () => 
     '8 task "it": "expires_after" is 0. / It must be more than nothing: a number of seconds, or a duration such as "10m" (units ms, s, m, h, d; at most ten years).',
     '9 task "it": "priority" is "high". / It must be a whole number from -1000 to 1000.',
     '10 task "it": "trigger_rule" is "all". / It must be one of all_success, all_done, one_success, none_failed.',
-    '11 task "it": "queue" is a list. / It must be the name of a queue.',
+    '11 task "it": "queue" is a list. / It must be the name of a queue: letters and digits, and _ . - / inside.',
   ]);
   assert.deepEqual(found.slice(-2), [
     '12 task "it": "env.A" is a list. / It must be a text, a number, or true or false.',
@@ -159,6 +159,23 @@ test("values that mean nothing are refused with what they must be", async () => 
       '7 task "it": "retry": unknown key "dealy". / Did you mean "delay"?',
     ],
   );
+});
+
+test("what the manifest could not say is a mistake of the file: ids, and what is too long", async () => {
+  const found = await toldOf(
+    `executor: shell\ncommand: x\nqueue: a b\nreads: [ok, "no id"]\nwhen: ${"1 == 1 && ".repeat(1_100)}true`,
+  );
+  assert.deepEqual(
+    found.map((line) => line.slice(0, 70)),
+    [
+      '6 task "it": "queue" is "a b". / It must be the name of a queue: lette',
+      '7 task "it": "reads.1" is "no id". / It must be the id of an asset: le',
+      '8 task "it": "when" is "1 == 1 && 1 == 1 && 1 == 1 && 1 == 1 && 1 == 1',
+    ],
+  );
+  const long = "n".repeat(150);
+  const [message] = await told(`name: ${long}\ntasks:\n  ${long}: { executor: shell, command: x }\n`);
+  assert.match(message ?? "", /^3 task "n+" would have an id of 301 characters/);
 });
 
 test("dependencies that lead nowhere, twice, to the task itself or in a circle are told", async () => {

@@ -101,6 +101,11 @@ export async function compileWorkflowFile(
   const output = readOutput(top?.entries.get("output"), graph.scope);
   const refusals = new FileProblems(path);
   for (const task of tasks) refuseUnbuilt(task, refusals);
+  for (const task of tasks) {
+    if (id.length + 1 + task.name.length <= limits.idCharacters || id.length > limits.idCharacters) continue;
+    const message = `${task.what} would have an id of ${id.length + 1 + task.name.length} characters, "${id}.${task.name}"`;
+    problems.add(task.at, message, `At most ${limits.idCharacters} are allowed: shorten one of the two names.`);
+  }
   const made = tasks.flatMap((task) => {
     const callee = graph.callees.get(task);
     return callee?.isOwn === true ? [[`${id}.${task.name}`, task.at] as const] : [];
