@@ -41,6 +41,7 @@ const fixtures = JSON.parse(readFileSync(new URL("../fixtures/channel-v1.json", 
   readonly errors: readonly unknown[];
   readonly hello: unknown;
   readonly returned: unknown;
+  readonly returnedWithCode: unknown;
 };
 
 for (const { name, chunks, maxBytes, frames = [], depth, partial = false, error } of fixtures.framing) {
@@ -75,7 +76,9 @@ test("golden commands, hello and returned have their shapes, and others are refu
   for (const command of fixtures.commands) assert.deepEqual(commandSchema.parse(command), command);
   for (const command of fixtures.badCommands) assert.equal(commandSchema.safeParse(command).success, false);
   assert.deepEqual(helloSchema.parse(fixtures.hello), fixtures.hello);
-  assert.deepEqual(returnedSchema.parse(fixtures.returned), fixtures.returned);
+  for (const returned of [fixtures.returned, fixtures.returnedWithCode]) {
+    assert.deepEqual(returnedSchema.parse(returned), returned);
+  }
 });
 
 test("CM-09: every method has golden params and a golden result, in its shape, and is in one group", () => {

@@ -62,6 +62,8 @@ class ChannelTest(unittest.TestCase):
         self.assertEqual(hello, golden)
         channel.returned(NONCE, True)
         self.assertEqual(self.supervisor.hears(), FIXTURES["returned"])
+        channel.returned(NONCE, True, FIXTURES["returnedWithCode"]["params"]["loaded"])
+        self.assertEqual(self.supervisor.hears(), FIXTURES["returnedWithCode"])
 
     def test_cm_09_every_golden_method_is_sent_and_its_result_reaches_its_caller(self):
         call = self.supervisor.channel.calls(NONCE)

@@ -86,7 +86,10 @@ class ChildTest(unittest.TestCase):
         self.assertEqual(
             succeed["params"]["output"], {"day": "2026-01-31", "export": {"files": ["a"]}, "channel": None}
         )
-        self.assertEqual(self.hears(), FIXTURES["returned"])
+        returned = self.hears()
+        (loaded,) = returned["params"].pop("loaded")
+        self.assertEqual(returned, FIXTURES["returned"])
+        self.assertEqual(loaded["path"], str(self.root / "tasks" / "clean.py"))
         self.says({"jsonrpc": "2.0", "id": succeed["id"], "result": {}})
         self.starts(input={"day": "2026-02-01"})
         self.assertEqual(self.hears()["params"]["output"]["day"], "2026-02-01")

@@ -61,5 +61,6 @@ class FramingTest(unittest.TestCase):
             "spanMs": limits.SPAN_MS,
             "logLineBytes": limits.LOG_LINE_BYTES,
             "errorTextBytes": limits.ERROR_TEXT_BYTES,
+            "codeFiles": limits.CODE_FILES,
         }
         self.assertEqual(names, FIXTURES["limits"])

@@ -7,7 +7,7 @@ import fcntl
 import os
 import threading
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .errors import AppError
 from .framing import FrameDecoder, encode_frame
@@ -66,9 +66,12 @@ class ChannelSocket:
         params = {"versions": versions, "sdk": sdk, "kind": "task", "pid": os.getpid()}
         self._send({"jsonrpc": "2.0", "method": "hello", "params": params})
 
-    def returned(self, nonce: str, clean: bool) -> None:
-        """Says that the body has returned; ``clean``: this process may take another activation."""
-        params = {"nonce": nonce, "clean": clean}
+    def returned(self, nonce: str, clean: bool, loaded: Sequence[Mapping[str, str]] = ()) -> None:
+        """Says that the body has returned; ``clean``: this process may take another activation, while the code that it has
+        ``loaded`` is what is on disk."""
+        params: Dict[str, Any] = {"nonce": nonce, "clean": clean}
+        if loaded:
+            params["loaded"] = list(loaded)
         self._send({"jsonrpc": "2.0", "method": "activation.returned", "params": params})
 
     def calls(self, nonce: str) -> Call:

@@ -23,6 +23,7 @@ from .contract import enter_run
 from .errors import AppError, is_app_error
 from .leftovers import Before, leftovers
 from .load_task import load_task
+from .loaded_code import LoadedCode
 from .outcome import failure
 from .reports import LogHandler, TaskLog
 from .version import VERSION
@@ -33,6 +34,7 @@ class Child:
         self._project_root = os.getcwd()
         self._commands: "queue.SimpleQueue[Command]" = queue.SimpleQueue()
         self._current: Optional[Tuple[str, AbortSignal]] = None
+        self._code = LoadedCode()
         self._loaded: Optional[Tuple[str, Signature]] = None
         self._channel = ChannelSocket(fd, self._obey, _leave)
         self._logging = LogHandler()
@@ -40,6 +42,7 @@ class Child:
 
     def run(self) -> None:
         self._logging.install()
+        self._code.watch()
         self._channel.hello(f"python/{VERSION}")
         self._channel.listen()
         while True:
@@ -81,11 +84,12 @@ class Child:
             log._close()
         self._flush()
         settling = Settling(call, outcome)
-        clean = before is not None and not leftovers(before)
+        loaded, complete = self._code.take()
+        clean = before is not None and complete and not leftovers(before)
         # In one write: whoever hears the end is to know at once whether this process may take another activation.
         with self._channel.together():
             settling.begin()
-            self._channel.returned(nonce, clean)
+            self._channel.returned(nonce, clean, loaded)
         try:
             settling.finish()
         except AppError as error:
@@ -97,7 +101,7 @@ class Child:
     def _load(self, start: Mapping[str, Any]) -> Signature:
         key = json.dumps([start["source"], start["run"]["definition"]], sort_keys=True)
         if self._loaded is None or self._loaded[0] != key:
-            self._loaded = (key, load_task(start, self._project_root))
+            self._loaded = (key, load_task(start, self._project_root, self._code))
         return self._loaded[1]
 
     def _flush(self) -> None:

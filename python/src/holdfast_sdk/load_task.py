@@ -12,18 +12,19 @@ from typing import Any, List, Mapping
 from .calling import Signature
 from .converting import nearest
 from .errors import AppError
+from .loaded_code import LoadedCode
 from .task import check_body
 
 _GONE = "The run is pinned to code that is gone: put it back, or start a new run of what is there now."
 
 
-def load_task(start: Mapping[str, Any], project_root: str) -> Signature:
+def load_task(start: Mapping[str, Any], project_root: str, code: LoadedCode) -> Signature:
     """The body and its parameters. Raises AppError ``definition_missing``, and whatever the module raises."""
     if start["executor"] != "python":
         raise RuntimeError(f"A Python process was given a {start['executor']} task.")
     module_name, name = start["source"]["module"], start["source"]["export"]
     is_file = module_name.endswith(".py") or "/" in module_name
-    module = _load_file(module_name, project_root) if is_file else _load_module(module_name, project_root)
+    module = _load_file(module_name, project_root, code) if is_file else _load_module(module_name, project_root)
     body = getattr(module, name, None)
     if body is None:
         names = [each for each in vars(module) if not each.startswith("_") and callable(getattr(module, each))]
@@ -35,7 +36,7 @@ def load_task(start: Mapping[str, Any], project_root: str) -> Signature:
     return Signature(body, f"{name}()")
 
 
-def _load_file(module_name: str, project_root: str) -> ModuleType:
+def _load_file(module_name: str, project_root: str, code: LoadedCode) -> ModuleType:
     file = os.path.normpath(os.path.join(project_root, module_name))
     if not os.path.isfile(file):
         raise _missing(f"The module {module_name} is not there any more.")
@@ -47,6 +48,7 @@ def _load_file(module_name: str, project_root: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise _missing(f"{module_name} is no Python file.")
     module = importlib.util.module_from_spec(spec)
+    code.note(file)
     sys.modules[name] = module  # before it runs: dataclasses and pickle look for it there
     try:
         spec.loader.exec_module(module)

@@ -314,6 +314,21 @@ describe("the Python of a task", { timeout: 120_000 }, () => {
     await placement.close();
   });
 
+  it("runs what an edited file says at its next start, one that it imports included, and else goes on warm", async () => {
+    const placement = make({ projectRoot: root });
+    after(() => placement.close());
+    const run = () => carryOut(placement, {}, { executor: "python", module: "outer.py", export: "main" });
+    writeFileSync(join(root, "inner_part.py"), "VALUE = 1\n");
+    writeFileSync(
+      join(root, "outer.py"),
+      "import os\nfrom inner_part import VALUE\ndef main():\n    return [VALUE, os.getpid()]\n",
+    );
+    const [first, again] = [(await run()).said.output, (await run()).said.output];
+    assert.deepEqual(again, first, "nothing was edited: the same process");
+    writeFileSync(join(root, "inner_part.py"), "VALUE = 'another'\n");
+    assert.equal((await run()).said.output[0], "another");
+  });
+
   it("runs an edited file at its next start", async () => {
     const placement = make({ projectRoot: root });
     after(() => placement.close());
