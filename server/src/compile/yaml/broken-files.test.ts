@@ -27,7 +27,7 @@ const scraps = [
 ];
 
 const edit = fc.record({
-  how: fc.constantFrom("remove", "repeat", "value", "line", "insert", "cut"),
+  how: fc.constantFrom("remove", "repeat", "add", "value", "line", "insert", "cut"),
   at: fc.nat(),
   from: fc.nat(),
   scrap: fc.constantFrom(...scraps),
@@ -41,6 +41,7 @@ function edited(text: string, { how, at, from, scrap }: Edit): string {
   const column = from % (line.length + 1);
   if (how === "remove") lines.splice(i, 1);
   else if (how === "repeat") lines.splice(i, 0, lines[from % lines.length] ?? "");
+  else if (how === "add") lines.splice(i, 0, (/^ */.exec(line)?.[0] ?? "") + scrap);
   else if (how === "value") lines[i] = line.replace(/: .*/, `: ${scrap}`);
   else if (how === "line") lines[i] = `${" ".repeat(from % 6)}${scrap}`;
   else if (how === "insert") lines[i] = line.slice(0, column) + scrap + line.slice(column);
