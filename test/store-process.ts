@@ -31,6 +31,7 @@ function row(number: number): EnqueueRow {
     queue: name,
     priority: 0,
     rule: "all_success",
+    limits: [],
     input: { number },
     startAfter: null,
     expiresAfterMs: null,

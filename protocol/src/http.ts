@@ -37,6 +37,8 @@ export const runViewSchema = z.object({
   /** Children that have not ended yet. */
   openChildren: z.number().int(),
   notBefore: time.nullable(),
+  /** The concurrency limit for whose slot it stands in line: `queue/etl`, `definition/load`, `map/RUN`. */
+  limit: z.string().nullable(),
   expiresAt: time.nullable(),
   createdAt: time,
   startedAt: time.nullable(),

@@ -20,6 +20,10 @@ export const limits = {
   itemsPerMap: 100_000,
   treeDepth: 20,
   manifestBytes: 8 * 1024 * 1024,
+  /** Of one concurrency limit. */
+  slots: 1_000,
+  /** Concurrency limits that one run is subject to. */
+  limitsPerRun: 10,
   attempts: 1_000,
   /** Delays, timeouts, expiries, retention of keys: ten years. Far longer ones end at no moment that can be written. */
   spanMs: 3_650 * 86_400_000,

@@ -17,6 +17,8 @@ const nodeNameSchema = z
   .min(1)
   .max(limits.idCharacters + 5)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.\-/]*(#\d+)?$/, "a node's name is an id, or an id and #2");
+/** How many runs may be under way at a time. */
+const concurrencySchema = z.number().int().min(1).max(limits.slots);
 const millis = z.number().int().nonnegative().max(limits.spanMs);
 
 /**
@@ -119,6 +121,8 @@ const taskFields = {
   input: jsonSchema.optional(),
   output: jsonSchema.optional(),
   queue: idSchema,
+  /** Of this task, each counted from its start to its end, waits and retries included. */
+  concurrency: concurrencySchema.optional(),
   priority: z.number().int().min(-1_000).max(1_000),
   retry: retryPolicySchema,
   /** Running time of an attempt, summed over its activations. */
@@ -159,6 +163,8 @@ export const mapNodeSchema = z.strictObject({
   /** The identity of an item: a string, number or boolean; equal keys in one list are an error. */
   itemKey: bindingSchema,
   with: bindingSchema,
+  /** Of its items. */
+  concurrency: concurrencySchema.optional(),
 });
 export const nodeSchema = z.discriminatedUnion("kind", [callNodeSchema, mapNodeSchema]);
 export type CallNode = z.infer<typeof callNodeSchema>;
@@ -173,6 +179,8 @@ export const workflowSpecSchema = z.strictObject({
   /** JSON Schema of the parameters. */
   input: jsonSchema.optional(),
   priority: z.number().int().min(-1_000).max(1_000),
+  /** Of this workflow, each counted from its start to its end. */
+  concurrency: concurrencySchema.optional(),
   expiresAfterMs: millis.optional(),
   /** In the order of the builder; an upstream stands before its dependents. */
   nodes: z.array(nodeSchema).max(limits.nodesPerWorkflow),

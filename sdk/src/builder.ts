@@ -40,6 +40,8 @@ export interface NodeOptions {
 export type MapOptions<E, I> = NodeOptions & {
   /** The identity of an item: `transform[eu]`. Called once with a reference to the item. */
   readonly key: (item: Ref<E>) => Bound<string | number | boolean>;
+  /** How many items may be under way at a time; default all. */
+  readonly concurrency?: number;
 } & ([E] extends [Readable<I>]
     ? { readonly with?: (item: Ref<E>) => Bound<I> }
     : { readonly with: (item: Ref<E>) => Bound<I> });

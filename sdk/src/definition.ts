@@ -33,6 +33,8 @@ export interface TaskOptions {
   /** Wall clock from the run's creation, waiting included, after which the run fails. */
   readonly expiresAfter?: Duration;
   readonly queue?: string;
+  /** How many of its runs may be under way at a time, each from its start to its end, waits and retries included. */
+  readonly concurrency?: number;
   /** −1,000 to 1,000; higher runs first; default 0. */
   readonly priority?: number;
   /** `process` (default): a supervised child. `inline`: in the node's process, for tests and trusted tasks. */
@@ -49,6 +51,8 @@ export interface WorkflowOptions {
   readonly id: string;
   readonly description?: string;
   readonly priority?: number;
+  /** How many of its runs may be under way at a time, each from its start to its end. */
+  readonly concurrency?: number;
   readonly expiresAfter?: Duration;
 }
 

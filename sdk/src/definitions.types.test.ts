@@ -63,7 +63,7 @@ task({ id: "x", retries: 4 }, async () => 1);
 // @ts-expect-error not a duration
 task({ id: "x", timeout: "10 minutes" }, async () => 1);
 // @ts-expect-error not supported yet, so absent
-task({ id: "x", concurrency: 1 }, async () => 1);
+task({ id: "x", concurrencyKey: "x" }, async () => 1);
 // @ts-expect-error not an asset
 task({ id: "x", reads: [extract] }, async () => 1);
 
@@ -117,8 +117,8 @@ export const nightly = workflow(
     w.map(e.output.files, transform, { key: (f) => f });
     // @ts-expect-error with binds the wrong type
     w.map(e.output.files, transform, { key: (f) => f, with: (f) => ({ file: 3, g: f }) });
-    // @ts-expect-error limits of a map are not supported yet
-    w.map(e.output.files, transform, { key: (f) => f, with: (f) => ({ file: f }), concurrency: 2 });
+    // @ts-expect-error not a number
+    w.map(e.output.files, transform, { key: (f) => f, with: (f) => ({ file: f }), concurrency: "2" });
     // @ts-expect-error callbacks are not supported yet
     w.call(count, 1, { onFailure: bare });
     // @ts-expect-error unknown rule

@@ -49,17 +49,8 @@ interface NodeDraft {
 }
 
 const callOptions = ["as", "after", "when", "rule", "retry"];
-const mapOptions = ["key", "with", ...callOptions];
-const laterOptions = [
-  "onFailure",
-  "onSuccess",
-  "concurrency",
-  "concurrencyKey",
-  "timeout",
-  "queue",
-  "priority",
-  "schedule",
-];
+const mapOptions = ["key", "with", "concurrency", ...callOptions];
+const laterOptions = ["onFailure", "onSuccess", "concurrencyKey", "timeout", "queue", "priority", "schedule"];
 
 /** The graph under construction. */
 export class Graph {
@@ -131,7 +122,7 @@ export class Graph {
     const at = callerPosition();
     const callee = this.#callee(definition, "w.call", at);
     const draft = this.#draft("w.call", callee?.data, options, at);
-    draft.reader.onlyKnown(callOptions, laterOptions);
+    draft.reader.onlyKnown(callOptions, [...laterOptions, "concurrency"]);
     const given = args === undefined && callee?.known.input !== undefined ? {} : args;
     const bound = this.#bind(given, "its input", draft);
     if (bound.defects.length === 0) this.#checkArguments(bound.binding, callee?.known.input, "its input", draft);
@@ -151,7 +142,15 @@ export class Graph {
     this.#checkArguments(withBinding, callee?.known.input, "its input", draft);
     const fields = this.#fields(draft, callee?.data);
     this.#itemShape = unknownShape;
-    const node = { kind: "map" as const, ...fields, list: bound.binding, itemKey, with: withBinding };
+    const concurrency = draft.reader.concurrency();
+    const node = {
+      kind: "map" as const,
+      ...fields,
+      list: bound.binding,
+      itemKey,
+      with: withBinding,
+      ...(concurrency === undefined ? {} : { concurrency }),
+    };
     return this.#add(draft, node, "outputs", { kind: "list", item: callee?.known.output ?? unknownShape });
   }
 

@@ -92,6 +92,11 @@ export class OptionReader {
     return undefined;
   }
 
+  /** How many at a time. */
+  concurrency(): number | undefined {
+    return this.number("concurrency", { min: 1, max: limits.slots, integer: true });
+  }
+
   oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
     const value = this.#options[name];
     if (value === undefined) return undefined;

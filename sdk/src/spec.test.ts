@@ -153,8 +153,8 @@ const mistakes: readonly (readonly [string, (w: Loose) => unknown, readonly stri
   ],
   [
     "an option that is not built yet",
-    (w) => w.map([1], count, { key: (n: unknown) => n, concurrency: 2 }).outputs,
-    ['w.map of "count": "concurrency" is not supported yet. Remove it: this version would not do what it asks.'],
+    (w) => w.map([1], count, { key: (n: unknown) => n, concurrencyKey: "n" }).outputs,
+    ['w.map of "count": "concurrencyKey" is not supported yet. Remove it: this version would not do what it asks.'],
   ],
   [
     "an unknown rule",
@@ -323,20 +323,22 @@ test("everything wrong in a task's options is told, with the nearest known name"
     memory: "much",
     reads: [extract],
     input: { type: "object" },
-    concurrency: 1,
+    concurrency: 0,
+    concurrencyKey: "x",
   };
   const { problems } = await compile({ wrong: task(options, undefined as Loose) });
   assert.deepEqual(
     problems.map((problem) => `${problem.message} ${problem.hint}`),
     [
       'task "bad id": unknown option "retries". Did you mean "retry"?',
-      'task "bad id": "concurrency" is not supported yet. Remove it: this version would not do what it asks.',
+      'task "bad id": "concurrencyKey" is not supported yet. Remove it: this version would not do what it asks.',
       'task "bad id": "id" is "bad id". Use letters and digits, and _ . - / inside, as in "sales/load-day".',
       'task "bad id": "input" is {"type":"object"}. It must be a schema of a library with Standard Schema, as z.object({ … }) of zod 4.',
       'task "bad id": retry: unknown option "dealy". Did you mean "delay"?',
       'task "bad id": retry: "attempts" is 0. It must be a whole number from 1 to 1000.',
       'task "bad id": "timeout" is "10 minutes". Write a duration such as "250ms", "10s", "5m", "3h" or "7d".',
       'task "bad id": "queue" is "a b". Use letters and digits, and _ . - / inside, as in "sales/load-day".',
+      'task "bad id": "concurrency" is 0. It must be a whole number from 1 to 1000.',
       'task "bad id": "priority" is 5000. It must be a whole number from -1000 to 1000.',
       'task "bad id": "placement" is "proces". Did you mean "process"?',
       'task "bad id": "memory" is "much". Write a size such as "512mb" or "2gb".',

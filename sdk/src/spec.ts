@@ -187,6 +187,7 @@ class Compiler {
       source,
       ...present({ input: this.#json(input, "input"), output: outputSchema }),
       queue: read.text("queue") ?? defaultQueue,
+      ...present({ concurrency: read.concurrency() }),
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
       retry: read.retry() ?? defaultRetry,
       ...present({ timeoutMs: read.duration("timeout"), expiresAfterMs: read.duration("expiresAfter") }),
@@ -241,7 +242,7 @@ class Compiler {
       source,
       ...present({ input: params }),
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
-      ...present({ expiresAfterMs: read.duration("expiresAfter") }),
+      ...present({ concurrency: read.concurrency(), expiresAfterMs: read.duration("expiresAfter") }),
       nodes: graph.nodes,
       output,
     };

@@ -7,11 +7,10 @@ import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Storable, Stored } from "./stored.ts";
 
 const known = [
-  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "priority", "placement", "isolation",
+  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "priority", "placement", "isolation",
   "memory", "reads", "writes",
 ]; // biome-ignore format: one list
 const later = [
-  "concurrency",
   "concurrencyKey",
   "concurrency_key",
   "env",
@@ -63,6 +62,7 @@ function checkTask(reader: OptionReader): void {
   reader.duration("timeout");
   reader.duration("expiresAfter");
   reader.id("queue");
+  reader.concurrency();
   reader.number("priority", { min: -1_000, max: 1_000, integer: true });
   reader.oneOf("placement", ["process", "inline"]);
   reader.oneOf("isolation", ["pool", "fresh"]);

@@ -7,8 +7,8 @@ import { callerPosition } from "./source-position.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Stored } from "./stored.ts";
 
-const known = ["id", "description", "params", "priority", "expiresAfter"];
-const later = ["schedule", "deadlines", "onFailure", "onSuccess", "concurrency", "queue", "retry", "timeout"];
+const known = ["id", "description", "params", "priority", "concurrency", "expiresAfter"];
+const later = ["schedule", "deadlines", "onFailure", "onSuccess", "concurrencyKey", "queue", "retry", "timeout"];
 
 type CallerParams<P> = P extends StandardSchema ? InputOf<P> : unknown;
 type BuilderParams<P> = P extends StandardSchema ? Stored<OutputOf<P>> : unknown;
@@ -32,6 +32,7 @@ export function workflow(options: WorkflowData["options"], builder: WorkflowData
   reader.text("description");
   checkSchema(reader, "params");
   reader.number("priority", { min: -1_000, max: 1_000, integer: true });
+  reader.concurrency();
   reader.duration("expiresAfter");
   if (typeof builder !== "function") {
     reader.add(`its builder is ${show(builder)}`, "Pass a function second: workflow({ id }, (w) => { … }).");

@@ -51,11 +51,11 @@ test("a flag beats the environment, which beats the file, which beats the defaul
 
 test("unknown keys and wrong values are problems that name the place and what is meant", () => {
   const text =
-    'export default {\n  stroe: "memory:",\n  port: 70_000,\n  queues: {},\n  retention: { rnus: "1d" },\n  lease: "soon",\n};\n';
+    'export default {\n  stroe: "memory:",\n  port: 70_000,\n  queues: { etl: 4 },\n  retention: { rnus: "1d" },\n  lease: "soon",\n};\n';
   const configFile = write("bad/holdfast.config.ts", text);
   const { problems } = resolveSettings({
     place: { root: join(root, "bad"), configFile },
-    file: { stroe: "memory:", port: 70_000, queues: {}, retention: { rnus: "1d" }, lease: "soon" },
+    file: { stroe: "memory:", port: 70_000, queues: { etl: 4 }, retention: { rnus: "1d" }, lease: "soon" },
     env: { HOLDFAST_STORE: "mysql://x" },
     flags: { host: "a b" },
   });
@@ -63,10 +63,10 @@ test("unknown keys and wrong values are problems that name the place and what is
     problems.map(({ file, line, message, hint }) => `${file === configFile ? line : "-"} ${message} ${hint}`),
     [
       '2 unknown key "stroe". Did you mean "store"?',
-      '4 "queues" is not supported yet. Remove it: this version would not do what it asks.',
       '5 unknown key "retention.rnus". Did you mean "runs"?',
       '- HOLDFAST_STORE is "mysql://x". Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
       '6 "lease" is "soon". Write a duration such as "15s" or "30d", at least 1s.',
+      '4 "queues.etl.concurrency" is missing. Write a whole number from 0 to 1000.',
       '3 "port" is 70000. Write a whole number from 0 to 65535.',
       '- --host is "a b". Write an address or a host name.',
     ],

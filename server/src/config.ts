@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { type Duration, durationMs, nameHint, type Problem } from "@holdfast/protocol";
+import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
@@ -19,6 +19,8 @@ export interface Config {
   readonly lease?: Duration;
   /** Activations at once in this node; default the number of processors. */
   readonly concurrency?: number;
+  /** How many activations each queue may have at once, over all nodes of the namespace: the last one to start says. */
+  readonly queues?: { readonly [queue: string]: { readonly concurrency: number } };
   /** How long ended runs, keys and log lines are kept; defaults 30d, 30d, 7d. */
   readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
@@ -43,6 +45,8 @@ export interface Settings {
   readonly namespace: string;
   readonly leaseMs: number;
   readonly concurrency: number;
+  /** Undefined where nothing is said of queues: what was declared stays. */
+  readonly queues: Readonly<Record<string, { readonly concurrency: number }>> | undefined;
   readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
   readonly python: string | undefined;
   readonly port: number;
@@ -84,7 +88,7 @@ export function ensureStateFolder(root: string): string {
   return folder;
 }
 
-type Flags = { readonly [K in Exclude<keyof Config, "retention" | "include">]?: string | number };
+type Flags = { readonly [K in Exclude<keyof Config, "retention" | "include" | "queues">]?: string | number };
 
 export interface SettingsSources {
   readonly place: ProjectPlace;
@@ -110,6 +114,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
     namespace: reader.text("namespace", /^[a-z0-9][a-z0-9_-]{0,62}$/) ?? "default",
     leaseMs: reader.duration("lease", 1_000) ?? 15_000,
     concurrency: reader.integer("concurrency", { min: 1, max: 1_000 }) ?? availableParallelism(),
+    queues: reader.queues(),
     retention: {
       runsMs: reader.duration("retention.runs", 0) ?? 30 * dayMs,
       keysMs: reader.duration("retention.keys", 0) ?? 30 * dayMs,
@@ -123,6 +128,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
 }
 
 const dayMs = 86_400_000;
+const queuesHint = "Write { etl: { concurrency: 4 } }.";
 const knownKeys = [
   "app",
   "include",
@@ -130,12 +136,13 @@ const knownKeys = [
   "namespace",
   "lease",
   "concurrency",
+  "queues",
   "retention",
   "python",
   "port",
   "host",
 ];
-const laterKeys = ["queues", "access", "schedules", "secrets", "mode"];
+const laterKeys = ["access", "schedules", "secrets", "mode"];
 const hints: Readonly<Record<string, string>> = {
   app: "Use letters, digits and . _ - / @.",
   store: 'Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
@@ -205,6 +212,36 @@ class SettingsReader {
     const value = typeof given.value === "string" && /^\d+$/.test(given.value) ? Number(given.value) : given.value;
     if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
     return this.#refuse(given, name, `Write a whole number from ${min} to ${max}.`);
+  }
+
+  /** Only files say what queues there are. */
+  queues(): Settings["queues"] {
+    const { queues } = this.#file;
+    if (queues === undefined) return undefined;
+    const found: Record<string, { readonly concurrency: number }> = {};
+    if (!isRecord(queues)) this.#addInFile("queues", '"queues" is no object', queuesHint);
+    for (const [name, queue] of Object.entries(isRecord(queues) ? queues : {})) {
+      const concurrency = isRecord(queue) ? queue.concurrency : undefined;
+      if (isRecord(queue)) this.#checkKeys(queue, ["concurrency"], `queues.${name}.`);
+      if (!/^[A-Za-z0-9_][A-Za-z0-9_.\-/]{0,199}$/.test(name)) {
+        this.#addInFile(name, `the queue ${JSON.stringify(name)} has no name that a queue can have`, queuesHint);
+      } else if (
+        typeof concurrency === "number" &&
+        Number.isInteger(concurrency) &&
+        concurrency >= 0 &&
+        concurrency <= limits.slots
+      ) {
+        found[name] = { concurrency };
+      } else {
+        const given = JSON.stringify(concurrency) ?? "missing";
+        this.#addInFile(
+          name,
+          `"queues.${name}.concurrency" is ${given}`,
+          `Write a whole number from 0 to ${limits.slots}.`,
+        );
+      }
+    }
+    return found;
   }
 
   #find(name: string): Given | undefined {

@@ -9,6 +9,7 @@ import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
 import { Completion } from "./operations/completion.ts";
+import { Concurrency } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Expander } from "./operations/expansion.ts";
 import { History } from "./operations/history.ts";
@@ -39,6 +40,7 @@ export const defaults = {
 export interface Services {
   readonly store: Store;
   readonly definitions: Definitions;
+  readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly history: History;
   readonly namespace: string;
@@ -72,11 +74,12 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 /** What is asked of a store that is open already. Closing the services closes it. */
 export function serve(store: Store, options: Omit<ServicesOptions, "address" | "role">): Services {
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
+  const concurrency = new Concurrency({ store, namespace, clock });
   const definitions = new Definitions({ store, namespace });
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
-  const runs = new Runs({ store, definitions, namespace, clock, random, keyRetentionMs });
+  const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs });
   const history = new History({ store, runs, namespace, clock, pollMs });
-  return { store, definitions, runs, history, namespace, clock, random, close: () => store.close() };
+  return { store, definitions, concurrency, runs, history, namespace, clock, random, close: () => store.close() };
 }
 
 export interface NodeOptions {
@@ -88,7 +91,10 @@ export interface NodeOptions {
   readonly pollMs?: number;
   readonly runsMs?: number;
   readonly logsMs?: number;
+  /** The queues that it serves; default every one. */
   readonly queues?: readonly string[];
+  /** What is declared for all nodes: see `Concurrency.declareQueues`. Undefined: nothing new. */
+  readonly queueLimits?: Readonly<Record<string, { readonly concurrency: number }>> | undefined;
   /** The Python of Python tasks, where it is not to be looked for. */
   readonly python?: string;
   readonly log?: Logger;
@@ -110,6 +116,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   const { store, clock, random, runs, namespace } = services;
   const { root, concurrency = 8, log = silentLog } = options;
   const { incarnation, timedLeases } = await store.describe();
+  if (options.queueLimits !== undefined) await services.concurrency.declareQueues(options.queueLimits);
   const placements = placementsFor(options, root, concurrency, log);
   const activations = activationsFor(services, {
     incarnation,
@@ -162,9 +169,9 @@ interface Held {
 }
 
 function activationsFor(services: Services, held: Held): Activations {
-  const { store, clock, random, definitions } = services;
+  const { store, clock, random, definitions, concurrency } = services;
   const completion = new Completion({ store, clock, random });
-  const expander = new Expander({ store, definitions, completion, clock });
+  const expander = new Expander({ store, definitions, completion, concurrency, clock });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
     const session: Session = { held: activation, task, definitions, completion, log };
     return (method, params) => answer(session, grants, method, params as never);

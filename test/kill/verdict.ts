@@ -6,7 +6,7 @@ import type { Effect } from "./bodies.ts";
 import type { Campaign } from "./campaign.ts";
 import { readEffects } from "./effects.ts";
 import { endings } from "./topic-reader.ts";
-import type { Expected } from "./workload.ts";
+import { type Expected, unitLimit } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
 //
@@ -17,6 +17,7 @@ import type { Expected } from "./workload.ts";
 // 4  P4   who succeeded has said so.
 // 5  P10  events are numbered without holes, one end, the last; a reader of the topic saw each once and in order.
 // 6  P12  each step is recorded once.
+// 7  L2   (core/limits.ts) no slot is held any more.
 
 export interface Verdict {
   readonly runs: number;
@@ -49,6 +50,8 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
     checkEnd(run, effects.get(run.id) ?? []);
     checkFamily(run, children.get(run.id) ?? [], campaign);
   }
+  const limit = await campaign.store.findLimit({ id: unitLimit, limitRows: 100 });
+  assert.deepEqual([limit?.holders ?? [], limit?.standing ?? []], [[], []], "L2 an ended run holds or wants a slot");
   assert.equal(seen.topic.size, rows.length, "the topic tells of runs that are not there");
   return { runs: rows.length, ...counts(campaign) };
 }

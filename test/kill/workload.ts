@@ -12,6 +12,9 @@ import type { Script } from "./bodies.ts";
 
 // What a campaign runs, and how each of it has to end whatever is killed meanwhile.
 
+/** The limit of the definition "unit". */
+export const unitLimit = "default/definition/unit";
+
 /** A stopped body ends by this where nobody else ends it. */
 const timeoutMs = 3_000;
 
@@ -21,6 +24,8 @@ const unit: TaskSpec = {
   executor: "typescript",
   source: { module: "test/kill/bodies.ts", export: "unit" },
   queue: "default",
+  // Few enough for lines to form at its gate: a slot that is lost leaves runs standing there for ever.
+  concurrency: 4,
   priority: 0,
   // Many attempts: a strike may use one up by the timeout, and no strike may change how a run ends.
   retry: { ...defaultRetry, attempts: 20, delayMs: 40, factor: 1 },
@@ -31,7 +36,7 @@ const unit: TaskSpec = {
   writes: [],
 };
 
-const { timeoutMs: _, ...untimed } = unit;
+const { timeoutMs: _, concurrency: __, ...untimed } = unit;
 const sitter: TaskSpec = { ...untimed, id: "sitter", source: { module: "test/kill/bodies.ts", export: "sitter" } };
 
 export const calm: Script = { steps: 0, workMs: 0, busy: false, command: false, finale: "succeed", failures: 0 };
@@ -65,7 +70,8 @@ function randomWorkflow(id: string, smaller: string | undefined, chance: Chance)
       }));
       const itemKey = { ref: { from: "item" as const, path: ["name"] } };
       const item = { ref: { from: "item" as const, path: [] } };
-      nodes.push({ kind: "map", ...fields, definition: "unit", list: { const: list }, itemKey, with: item });
+      const map = { definition: "unit", list: { const: list }, itemKey, with: item };
+      nodes.push({ kind: "map", ...fields, ...map, ...(chance.happens(0.5) ? { concurrency: 2 } : {}) });
     } else {
       const when = chance.happens(0.1) ? { when: { const: false } } : {};
       nodes.push({

@@ -1,4 +1,6 @@
 import { Ledger, type LedgerChanges, type Links } from "../../server/src/core/index.ts";
+import type { NotedLimit } from "../../server/src/store/memory/changes.ts";
+import { SlotTable } from "../../server/src/store/memory/slots.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Breakage } from "./fleet.ts";
 
@@ -29,6 +31,29 @@ class ForgetfulLedger extends Ledger {
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
 function withoutSpreading(store: Store): Store {
   return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
+}
+
+/** A limit is a number that goes up and down, and nobody knows who holds what (L1). */
+class CounterTable extends SlotTable {
+  readonly #counts = new Map<string, number>();
+  readonly #most = new Map<string, number>();
+
+  override resize(limit: NotedLimit): void {
+    super.resize(limit);
+    this.#most.set(limit.id, limit.slots);
+  }
+
+  override hasFree(limitId: string): boolean {
+    return (this.#counts.get(limitId) ?? 0) < (this.#most.get(limitId) ?? 0);
+  }
+
+  override take(limitId: string): void {
+    this.#counts.set(limitId, (this.#counts.get(limitId) ?? 0) + 1);
+  }
+
+  override free(limitId: string): void {
+    this.#counts.set(limitId, Math.max(0, (this.#counts.get(limitId) ?? 0) - 1));
+  }
 }
 
 /** The epoch that an activation names is not compared (P2). */
@@ -88,6 +113,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "no fencing": { store: withoutFence },
   "release outside the transaction": { decisions: { newLedger: (now) => new LateLedger(now) } },
   "a counter that is decremented twice": { decisions: { newLedger: (now) => new DoublingLedger(now) } },
+  "a counter instead of slot rows": { decisions: { newSlots: (runs) => new CounterTable(runs) } },
   "judging right after an outage": {
     decisions: { mayJudge: (_, { renewedAt, leaseMs }, now) => now > renewedAt + leaseMs },
   },

@@ -94,7 +94,11 @@ export class Fleet {
   }
 
   async run(): Promise<Report> {
-    await serve(this.#watch.store, { namespace }).definitions.apply(this.#manifests);
+    const { definitions, concurrency } = serve(this.#watch.store, { namespace, clock: this.#clock });
+    await definitions.apply(this.#manifests);
+    if (this.#chance.happens(0.3)) {
+      await concurrency.declareQueues({ default: { concurrency: this.#chance.between(1, 4) } });
+    }
     for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
     const work = [this.#people(), this.#chaos(), this.#reader()];
     let failed: unknown;

@@ -106,6 +106,7 @@ export class Watch {
         await this.#history(this.#before.get(run.id), run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
+      this.#limited(runs);
     } catch (error) {
       if (!(error instanceof Breach)) throw error;
       this.#report(`after ${verb}: ${error.message}`);
@@ -165,6 +166,19 @@ export class Watch {
     if (isEnded(run.status)) check(open.length === 0, `${run.name} ended before its children`);
     if (run.status === "waiting") check(open.length > 0, `P1 ${run.name} waits for nothing`);
     if (run.kind === "workflow") this.#graph(run, own);
+  }
+
+  /** L1 (core/limits.ts): never more are under way than a limit has slots, whatever the store believes of who holds them. */
+  #limited(runs: readonly RunRow[]): void {
+    const underWay = new Map<string, number>();
+    for (const { limits, status, claimedBy, startedAt } of runs) {
+      for (const { id, slots, hold } of limits) {
+        const counts = hold === "activation" ? claimedBy !== null : startedAt !== null && !isEnded(status);
+        const count = (underWay.get(id) ?? 0) + Number(counts);
+        underWay.set(id, count);
+        check(count <= slots, `L1 ${count} are under way where ${id} allows ${slots}`);
+      }
+    }
   }
 
   #graph(run: RunRow, children: readonly RunRow[]): void {

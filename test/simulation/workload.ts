@@ -49,15 +49,21 @@ export function randomScript(chance: Chance): Script {
 
 /** The task alone, and a few random workflows: graphs, maps, and workflows within workflows. */
 export function randomManifests(chance: Chance): Manifest[] {
-  const definitions: Record<string, WorkflowSpec | TaskSpec> = { unit };
+  const task = { ...unit, ...randomConcurrency(chance, 0.3) };
+  const definitions: Record<string, WorkflowSpec | TaskSpec> = { unit: task };
   const ids: string[] = [];
   for (let i = 0; i < 3; i++) {
     const spec = randomWorkflow(`flow-${i}`, ids, chance);
     definitions[spec.id] = spec;
     ids.push(spec.id);
   }
-  const single: Manifest = { format: 1, root: "unit", definitions: { unit }, assets: {} };
+  const single: Manifest = { format: 1, root: "unit", definitions: { unit: task }, assets: {} };
   return [single, ...ids.map((root): Manifest => ({ format: 1, root, definitions, assets: {} }))];
+}
+
+/** At most so many at a time; most have no limit. */
+export function randomConcurrency(chance: Chance, share: number): { concurrency?: number } {
+  return chance.happens(share) ? { concurrency: chance.between(1, 3) } : {};
 }
 
 function randomWorkflow(id: string, smaller: readonly string[], chance: Chance): WorkflowSpec {
@@ -76,7 +82,8 @@ function randomWorkflow(id: string, smaller: readonly string[], chance: Chance):
       }));
       const itemKey = { ref: { from: "item" as const, path: ["name"] } };
       const item = { ref: { from: "item" as const, path: [] } };
-      nodes.push({ kind: "map", ...fields, definition: "unit", list: { const: list }, itemKey, with: item });
+      const map = { definition: "unit", list: { const: list }, itemKey, with: item };
+      nodes.push({ kind: "map", ...fields, ...map, ...randomConcurrency(chance, 0.4) });
     } else {
       const when = chance.happens(0.1) ? { when: { const: false } } : {};
       nodes.push({ kind: "call", ...fields, ...when, definition: "unit", args: { const: randomScript(chance) } });
@@ -88,6 +95,7 @@ function randomWorkflow(id: string, smaller: readonly string[], chance: Chance):
     id,
     source: { module: "flows.ts", export: id },
     priority: 0,
+    ...randomConcurrency(chance, 0.2),
     nodes,
     output: { ref: { from: "output", node: last, path: [] } },
   };

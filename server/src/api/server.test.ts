@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { defaultRetry, type ErrorBody, errorBodySchema, type Json, type Manifest } from "@holdfast/protocol";
 import { systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
+import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { History } from "../operations/history.ts";
 import { Runs } from "../operations/runs.ts";
@@ -44,10 +45,12 @@ class Caller {
   constructor(options: Partial<ApiOptions> = {}) {
     const store = openMemoryStore({ clock: systemClock });
     const namespace = "default";
+    const concurrency = new Concurrency({ store, namespace, clock: systemClock });
     const definitions = new Definitions({ store, namespace });
     const runs = new Runs({
       store,
       definitions,
+      concurrency,
       namespace,
       clock: systemClock,
       random: systemRandom,

@@ -53,6 +53,7 @@ async function openSession(): Promise<Session> {
     queue: "default",
     priority: 0,
     rule: "all_success",
+    limits: [],
     input: {},
     startAfter: null,
     expiresAfterMs: null,

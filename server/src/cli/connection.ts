@@ -94,7 +94,7 @@ export async function openEmbedded(
     import("../main.ts"),
     import("../embedded/local-plane.ts"),
   ]);
-  const { namespace, root, concurrency, leaseMs, retention, python } = settings;
+  const { namespace, root, concurrency, leaseMs, queues: queueLimits, retention, python } = settings;
   const services = await openServices({
     address: absoluteStore(settings),
     namespace,
@@ -112,7 +112,7 @@ export async function openEmbedded(
     work: async () => {
       const { runsMs, logsMs } = retention;
       const found = python === undefined ? {} : { python };
-      const shared = { root, concurrency, leaseMs, runsMs, logsMs, ...found };
+      const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, ...found };
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },

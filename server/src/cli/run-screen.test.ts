@@ -37,6 +37,7 @@ function view(id: string, over: Partial<RunView> = {}): RunView {
     blockedBy: 0,
     openChildren: 0,
     notBefore: null,
+    limit: null,
     expiresAt: null,
     createdAt: new Date(start).toISOString(),
     startedAt: new Date(start).toISOString(),

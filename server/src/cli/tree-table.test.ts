@@ -27,7 +27,16 @@ function view(id: string, parentId: string | null, over: Partial<RunView> = {}):
   return {
     ...{ id, parentId, rootId: "r", kind: "task", definition: id, name: id, item: null, key: null, queue: "default" },
     ...{ priority: 0, status: "succeeded", attempt: 1, epoch: 1, generation: 1, manifestHash: "", input: null },
-    ...{ output: null, error: null, blockedBy: 0, openChildren: 0, notBefore: null, expiresAt: null, ranMs: 0 },
+    ...{
+      output: null,
+      error: null,
+      blockedBy: 0,
+      openChildren: 0,
+      notBefore: null,
+      limit: null,
+      expiresAt: null,
+      ranMs: 0,
+    },
     ...{ createdAt: "2026-01-01T11:59:00Z", startedAt: "2026-01-01T11:59:00Z", endedAt: "2026-01-01T11:59:02Z" },
     ...over,
   };
@@ -55,6 +64,7 @@ test("a tree shows each run under its parent, with tries, times and why it stand
       error: failure("task_failed", "busy"),
     }),
     view("later", "r", { status: "pending", blockedBy: 2, ...idle }),
+    view("lined", "r", { status: "ready", limit: "definition/load", ...idle }),
     view("queued", "r", { status: "ready", queue: "etl", ...idle }),
   ]);
   assert.deepEqual(shown, [
@@ -64,6 +74,7 @@ test("a tree shows each run under its parent, with tries, times and why it stand
     "│  └─ x    ✗ failed     3  (time)  2.0s  no really (task_failed)",
     "├─ again   · ready      2  (time)    1m  try 2 in 30s: busy (task_failed)",
     "├─ later   · pending                       waits for 2 runs before it",
+    "├─ lined   · ready                         stands in line for definition/load",
     "└─ queued  · ready                         waits for a free node (queue etl)",
   ]);
 });

@@ -1,6 +1,7 @@
 export * from "./causes.ts";
 export * from "./ids.ts";
 export * from "./ledger.ts";
+export * from "./limits.ts";
 export * from "./next.ts";
 export * from "./presence.ts";
 export * from "./retry.ts";

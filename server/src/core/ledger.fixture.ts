@@ -29,7 +29,7 @@ export class LedgerBook {
     assert.ok(this.isClaimable(before), `run ${id} is claimable`);
     const { row, data } = claimed(before, memberId, this.now);
     const event: LedgerEvent = { run: row, number: row.lastEvent, type: "run.started", at: this.now, data };
-    this.#write({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event] });
+    this.#write({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
     return row;
   }
 

@@ -1,9 +1,10 @@
 import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
 import { inheritedEnding } from "./causes.ts";
+import { type GateChange, gateChange } from "./limits.ts";
 import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { type Ending, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
+import { type Ending, firstGate, isClaimable, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
 import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.ts";
 
 // One transaction's worth of changes to runs, worked out in memory on rows that the store has locked and given here.
@@ -37,6 +38,8 @@ export interface LedgerChanges {
   readonly newEdges: readonly Edge[];
   readonly flippedEdges: readonly Edge[];
   readonly events: readonly LedgerEvent[];
+  /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
+  readonly gates: readonly GateChange[];
 }
 
 export class Ledger {
@@ -77,7 +80,7 @@ export class Ledger {
     return this.#rows.get(id);
   }
 
-  /** How many runs became ready so far. */
+  /** How many runs became claimable so far; those at a gate are not. */
   get readied(): number {
     return this.#readied;
   }
@@ -180,16 +183,17 @@ export class Ledger {
 
   changes(): LedgerChanges {
     const updated: RunRow[] = [];
-    for (const [id, before] of this.#before) {
-      const row = this.#rows.get(id);
-      if (row !== undefined && row !== before) updated.push(row);
-    }
     const inserted: RunRow[] = [];
-    for (const id of this.#inserted) {
-      const row = this.#rows.get(id);
-      if (row !== undefined) inserted.push(row);
+    const gates: GateChange[] = [];
+    for (const [id, row] of this.#rows) {
+      const before = this.#before.get(id);
+      if (row === before) continue;
+      if (this.#inserted.has(id)) inserted.push(row);
+      else updated.push(row);
+      const change = gateChange(before, row);
+      if (change !== undefined) gates.push(change);
     }
-    return { inserted, updated, newEdges: this.#newEdges, flippedEdges: this.#flipped, events: this.#events };
+    return { inserted, updated, newEdges: this.#newEdges, flippedEdges: this.#flipped, events: this.#events, gates };
   }
 
   #handOn(id: string, edges: readonly Edge[]): void {
@@ -284,8 +288,9 @@ export class Ledger {
   }
 
   #becomeReady(run: RunRow, status: RunStatus, type: EventType, data: Json): RunStatus {
-    this.#write({ ...run, status }, type, data);
-    if (run.wakeAt === null) this.#readied += 1;
+    const gate = run.wakeAt === null ? firstGate(run) : null;
+    this.#write({ ...run, status, gate }, type, data);
+    if (run.wakeAt === null && gate === null) this.#readied += 1;
     return status;
   }
 
@@ -296,7 +301,10 @@ export class Ledger {
 
   #end(run: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
     const { output, error = null } = result;
-    const cleared = { claimedBy: null, claimedAt: null, wakeAt: null, spreading: false, endedAt: this.#now };
+    const cleared = {
+      ...{ claimedBy: null, claimedAt: null, wakeAt: null, gate: null },
+      ...{ spreading: false, endedAt: this.#now },
+    };
     const type: EventType = `run.${status}` as EventType;
     const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
     this.#write({ ...run, ...cleared, status, output, error }, type, data);
@@ -308,7 +316,7 @@ export class Ledger {
     this.#rows.set(run.id, run);
     this.#inserted.add(run.id);
     this.#events.push({ run, number: 1, type: "run.enqueued", at: this.#now, data: enqueuedData(run) });
-    if (run.status === "ready" && run.wakeAt === null) this.#readied += 1;
+    if (isClaimable(run)) this.#readied += 1;
   }
 
   #write(run: RunRow, type: EventType, data: Json): void {

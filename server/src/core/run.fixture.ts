@@ -18,6 +18,7 @@ export function newRun(fields: Partial<NewRun> & { readonly id: string }): NewRu
     queue: "default",
     priority: 0,
     rule: "all_success",
+    limits: [],
     input: null,
     startAfter: null,
     expiresAfterMs: null,

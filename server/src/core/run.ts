@@ -13,6 +13,16 @@ export interface Ending {
   readonly error: RunError;
 }
 
+/** `activation`: given back whenever an activation ends. `run`: held until the run ends, waits and retries included. */
+export type Hold = "activation" | "run";
+
+/** A limit that a run is subject to. `id` is unique in the store. */
+export interface Limit {
+  readonly id: string;
+  readonly slots: number;
+  readonly hold: Hold;
+}
+
 /** A run as the store keeps it. Times are milliseconds on the store's clock. Never changed in place: changes make a copy. */
 export interface RunRow {
   readonly id: string;
@@ -51,6 +61,9 @@ export interface RunRow {
   readonly children: OutcomeCounts;
   /** Not claimable before this moment; null: at once. */
   readonly wakeAt: number | null;
+  readonly limits: readonly Limit[];
+  /** The limit for whose slot it stands in line, ready otherwise; null: none. */
+  readonly gate: string | null;
   readonly expiresAt: number | null;
   /** Running time of this attempt, over the activations that have ended. */
   readonly ranMs: number;
@@ -84,6 +97,8 @@ export interface NewRun {
   readonly queue: string;
   readonly priority: number;
   readonly rule: TriggerRule;
+  /** What it is subject to, in the order in which it asks for slots: the narrowest first. */
+  readonly limits: readonly Limit[];
   /** Absent: bound when the run starts. */
   readonly input?: Json;
   /** Absolute, on the store's clock. */
@@ -99,6 +114,8 @@ const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 /** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
 export function startingRun(run: NewRun, now: number): RunRow {
   const { startAfter, expiresAfterMs, input, ...rest } = run;
+  const wakeAt = startAfter !== null && startAfter > now ? startAfter : null;
+  const mayStart = run.blockedBy === 0 && wakeAt === null;
   return {
     ...rest,
     input,
@@ -113,7 +130,8 @@ export function startingRun(run: NewRun, now: number): RunRow {
     upstream: none,
     openChildren: 0,
     children: none,
-    wakeAt: startAfter !== null && startAfter > now ? startAfter : null,
+    wakeAt,
+    gate: mayStart ? firstGate({ limits: run.limits, startedAt: null }) : null,
     expiresAt: expiresAfterMs === null ? null : now + expiresAfterMs,
     ranMs: 0,
     claimedBy: null,
@@ -127,7 +145,13 @@ export function startingRun(run: NewRun, now: number): RunRow {
   };
 }
 
+/** Where a run that may start now has to stand first; null: nowhere. Who has been admitted before keeps what is held by its run. */
+export function firstGate({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): string | null {
+  const gate = startedAt === null ? limits[0] : limits.find(({ hold }) => hold === "activation");
+  return gate?.id ?? null;
+}
+
 /** True when a dispatcher may claim the run now. */
 export function isClaimable(run: RunRow): boolean {
-  return run.status === "ready" && run.wakeAt === null;
+  return run.status === "ready" && run.wakeAt === null && run.gate === null;
 }

@@ -12,6 +12,7 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
+import { definitionLimits } from "./concurrency.ts";
 import { compileSchema, type Fit, type FitOptions } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
@@ -35,6 +36,8 @@ export class Definitions {
   async apply(manifests: readonly Manifest[]): Promise<Applied> {
     const rows = manifests.map(manifestRow);
     const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
+    const limited = definitionLimits(this.#namespace, manifests);
+    if (limited.length > 0) await this.#store.declareLimits({ prefix: null, limits: limited });
     const ids = new Set(rows.map((row) => row.id));
     const all = await this.list();
     return { definitions: all.filter((view) => ids.has(view.id)), changed };

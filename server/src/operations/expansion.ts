@@ -18,6 +18,7 @@ import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../
 import type { Store } from "../store/store.ts";
 import { evaluateBinding, identifyItems, isConstant, type Scope } from "./bindings.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
+import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { persist } from "./persistence.ts";
 
@@ -36,6 +37,7 @@ export interface ExpansionOptions {
   readonly store: Store;
   readonly definitions: Definitions;
   readonly completion: Completion;
+  readonly concurrency: Concurrency;
   readonly clock: Clock;
 }
 
@@ -43,9 +45,11 @@ export class Expander {
   readonly #store: Store;
   readonly #definitions: Definitions;
   readonly #completion: Completion;
+  readonly #concurrency: Concurrency;
   readonly #clock: Clock;
 
-  constructor({ store, definitions, completion, clock }: ExpansionOptions) {
+  constructor({ store, definitions, completion, concurrency, clock }: ExpansionOptions) {
+    this.#concurrency = concurrency;
     this.#store = store;
     this.#definitions = definitions;
     this.#completion = completion;
@@ -80,7 +84,7 @@ export class Expander {
     if (counted > 0) return this.#conclude(held, input);
     const manifest = await this.#definitions.manifest(run.manifestHash);
     const { children, edges } =
-      run.kind === "map" ? await this.#mapChildren(run, manifest) : workflowChildren(run, manifest);
+      run.kind === "map" ? await this.#mapChildren(run, manifest) : await this.#workflowChildren(run, manifest);
     if (children.length === 0) return this.#conclude(held, input);
     const row = { runId: run.id, epoch: run.epoch, ranMs: held.ranMs, input, children, edges };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.expandRuns({ rows: [row] }));
@@ -100,14 +104,25 @@ export class Expander {
       );
     }
     const spec = specOf(manifest, node.definition);
+    const limited = await this.#concurrency.limitsOf(spec, { runId: run.id, concurrency: node.concurrency });
     const children: NewRun[] = [];
     for (const [item, value] of items) {
       const bound = evaluateBinding(node.with, { ...scope, item: value }, `"${node.name}[${item}]"'s input`);
       const input = this.#definitions.fitInput(spec, bound);
       const name = `${node.name}[${item}]`;
-      children.push({ ...childOf(run, spec, name), item, itemIndex: children.length, input });
+      children.push({ ...childOf(run, spec, name), limits: limited, item, itemIndex: children.length, input });
     }
     return { children, edges: [] };
+  }
+
+  async #workflowChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
+    const { children, edges } = workflowChildren(run, manifest);
+    const limited = children.map(async (child) => {
+      // A map is subject to nothing itself: its items are.
+      if (child.kind === "map") return child;
+      return { ...child, limits: await this.#concurrency.limitsOf(specOf(manifest, child.definition)) };
+    });
+    return { children: await Promise.all(limited), edges };
   }
 
   async #conclude(held: HeldActivation, input: Json): Promise<void> {
@@ -213,6 +228,7 @@ function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
     queue: spec.kind === "task" ? spec.queue : defaultQueue,
     priority: Math.max(run.priority, spec.priority),
     rule: "all_success",
+    limits: [],
     startAfter: null,
     expiresAfterMs: spec.expiresAfterMs ?? null,
     blockedBy: 0,

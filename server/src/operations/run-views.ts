@@ -25,6 +25,7 @@ export function runView(run: RunRow): RunView {
     blockedBy: run.blockedBy,
     openChildren: run.openChildren,
     notBefore: timeText(run.wakeAt),
+    limit: run.gate === null ? null : run.gate.slice(run.namespace.length + 1),
     expiresAt: timeText(run.expiresAt),
     createdAt: new Date(run.createdAt).toISOString(),
     startedAt: timeText(run.startedAt),

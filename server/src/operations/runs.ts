@@ -21,9 +21,10 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
-import { isRunId, keyIdentity, type NewRun, type RunRow, rootId } from "../core/index.ts";
+import { isRunId, keyIdentity, type Limit, type NewRun, type RunRow, rootId } from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
+import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { runView } from "./run-views.ts";
 
@@ -43,6 +44,7 @@ export interface LocalSlots {
 export interface RunsOptions {
   readonly store: Store;
   readonly definitions: Definitions;
+  readonly concurrency: Concurrency;
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -54,13 +56,15 @@ export interface RunsOptions {
 export class Runs {
   readonly #store: Store;
   readonly #definitions: Definitions;
+  readonly #concurrency: Concurrency;
   readonly #namespace: string;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #keyRetentionMs: number;
   #slots: LocalSlots | undefined;
 
-  constructor({ store, definitions, namespace, clock, random, keyRetentionMs }: RunsOptions) {
+  constructor({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs }: RunsOptions) {
+    this.#concurrency = concurrency;
     this.#keyRetentionMs = keyRetentionMs;
     this.#store = store;
     this.#definitions = definitions;
@@ -86,9 +90,11 @@ export class Runs {
       const { manifestHash, isFresh } = await this.#definitions.current(definition);
       try {
         const spec = await this.#definitions.spec(manifestHash, definition);
-        const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash });
+        const limited = await this.#concurrency.limitsOf(spec);
+        const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         const row = { run: { ...run, input: this.#definitions.fitInput(spec, given) }, key, request: uniqueRequest };
-        const started = await this.#enqueue({ ...row, claimFor: null, onlyIfCurrent: true }, run.startAfter === null);
+        const mayStartNow = run.startAfter === null && limited.length === 0;
+        const started = await this.#enqueue({ ...row, claimFor: null, onlyIfCurrent: true }, mayStartNow);
         if (started !== undefined) return started;
       } catch (error) {
         // What does not fit a manifest from memory may fit the one that has replaced it.
@@ -213,8 +219,9 @@ function newRun(args: {
   request: StartRun;
   spec: DefinitionSpec;
   manifestHash: string;
+  limits: readonly Limit[];
 }): Omit<NewRun, "input"> {
-  const { id, namespace, request, spec, manifestHash } = args;
+  const { id, namespace, request, spec, manifestHash, limits: limited } = args;
   return {
     id,
     rootId: id,
@@ -232,6 +239,7 @@ function newRun(args: {
     queue: spec.kind === "task" ? spec.queue : defaultQueue,
     priority: request.priority ?? spec.priority,
     rule: "all_success",
+    limits: limited,
     startAfter: request.startAfter === undefined ? null : Date.parse(request.startAfter),
     expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
     blockedBy: 0,

@@ -1,5 +1,5 @@
 import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
-import type { Expansion, Finish, NewRun } from "../core/index.ts";
+import type { Expansion, Finish, Limit, NewRun } from "../core/index.ts";
 import type { EnqueueRow, ManifestRow, StepRow, Uniqueness } from "./store.ts";
 
 // What every store refuses before it touches anything, in the same words: text that not every store can keep (NUL, lone
@@ -84,6 +84,13 @@ export function admitManifests(rows: readonly ManifestRow[]): void {
   for (const [index, { manifest }] of rows.entries()) admitBytes(manifest, limits.manifestBytes, index, "manifest");
 }
 
+/** Limits that are declared. */
+export function admitLimits(rows: readonly Pick<Limit, "id" | "slots">[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, limit] of rows.entries()) admitLimit(limit, index);
+}
+
 /** Bytes of a JSON value as text: how steps and outputs are measured everywhere. Nothing (`undefined`) has none. */
 export function jsonBytes(value: unknown): number {
   const text = JSON.stringify(value);
@@ -101,7 +108,15 @@ function admitRun(run: NewRun, index: number): void {
   admitBytes(run.input, limits.inputBytes, index, "input");
   if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
   if (run.expiresAfterMs !== null) admitSpan(run.expiresAfterMs, index, "expiry");
+  for (const limit of run.limits) admitLimit(limit, index);
+  if (run.limits.length > limits.limitsPerRun) tooLarge(index, "limits", limits.limitsPerRun);
   if (run.depth > limits.treeDepth) tooLarge(index, "depth", limits.treeDepth);
+}
+
+function admitLimit({ id, slots }: Pick<Limit, "id" | "slots">, index: number): void {
+  if (id.length === 0) refuse(index, "names no limit");
+  if (!Number.isInteger(slots) || slots < 0) refuse(index, "has no number of slots");
+  if (slots > limits.slots) tooLarge(index, "slots", limits.slots);
 }
 
 function admitUniqueness({ key, retentionMs }: Uniqueness, index: number): void {

@@ -9,6 +9,7 @@ import { eventsContract } from "./contract/events.contract.ts";
 import { expandContract } from "./contract/expand.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
 import { graphContract } from "./contract/graph.contract.ts";
+import { limitsContract } from "./contract/limits.contract.ts";
 import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
@@ -30,6 +31,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   cancel: cancelContract,
   spread: spreadContract,
   due: dueContract,
+  limits: limitsContract,
   members: membersContract,
   steps: stepsContract,
   logs: logsContract,

@@ -82,6 +82,17 @@ export type StepResult =
 /** `stale_epoch`: the activation is not the run's last; its line was dropped. A repeated (run, epoch, seq) is kept once. */
 export type LogResult = { readonly outcome: "kept" } | { readonly outcome: "stale_epoch" };
 
+/** `id`: see core's Limit. */
+export interface LimitSize {
+  readonly id: string;
+  readonly slots: number;
+}
+
+export interface LimitView extends LimitSize {
+  readonly holders: readonly string[];
+  readonly standing: readonly string[];
+}
+
 export interface MemberRow {
   readonly id: string;
   readonly kind: "node" | "worker";
@@ -159,7 +170,7 @@ export interface Store {
    */
   enqueueRuns(args: { rows: readonly EnqueueRow[] }): Promise<EnqueueResult[]>;
   /**
-   * Claims ready runs for a member: highest priority first, then in the order of insertion, and answers in that order.
+   * Claims ready runs that stand at no gate for a member: highest priority first, then in the order of insertion, and answers in that order.
    * `queues` null: every queue. Raises the epoch, writes `run.started`. A member that is gone claims nothing (`member_gone`).
    * Never waits for a row that somebody else holds.
    */
@@ -233,6 +244,18 @@ export interface Store {
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
   /** In the order in which they were recorded. */
   listSteps(args: { runId: string; generation: number }): Promise<StepRecord[]>;
+
+  // Limits: what `NewRun.limits` of a run names. Slots are handed on by the verbs that free them (core's `passGates`).
+
+  /**
+   * Sets how many slots these limits have, at most `limits.slots`; who holds one keeps it, and new room is handed out at once.
+   * With a `prefix` they are all that is declared below it: the others let in whoever stands there, and are forgotten.
+   */
+  declareLimits(args: { prefix: string | null; limits: readonly LimitSize[] }): Promise<void>;
+  /** What is declared below a prefix, in the order of ids. */
+  listLimits(args: { prefix: string }): Promise<LimitSize[]>;
+  /** Who holds its slots and who stands at its gate, first in line first: ids of runs, at most `limitRows` of each. */
+  findLimit(args: { id: string; limitRows: number }): Promise<LimitView | undefined>;
 
   // Members (P2, P9)
 

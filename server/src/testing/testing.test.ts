@@ -34,6 +34,39 @@ test("retries wait for the clock of the test", async () => {
   await holdfast.close();
 });
 
+test("never more run at a time than a task, a map or a workflow allows, and all have their turn", async () => {
+  const most = { all: 0, mapped: 0 };
+  const now = { all: 0, mapped: 0 };
+  const work = task({ id: "work", concurrency: 3 }, async ({ mapped }: { mapped: boolean }) => {
+    const counts = mapped ? (["all", "mapped"] as const) : (["all"] as const);
+    for (const count of counts) most[count] = Math.max(most[count], ++now[count]);
+    // Long enough for everybody to begin who may.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (const count of counts) now[count]--;
+    return mapped;
+  });
+  const flow = workflow({ id: "flow", concurrency: 2 }, (w) => {
+    const items = Array.from({ length: 6 }, (_, n) => ({ n, mapped: true }));
+    return w.map(items, work, { key: (item) => item.n, with: (item) => ({ mapped: item.mapped }), concurrency: 1 })
+      .outputs;
+  });
+  const holdfast = await openTest({ work, flow });
+  const flows = [await holdfast.start(flow, {}), await holdfast.start(flow, {}), await holdfast.start(flow, {})];
+  const alone = [];
+  for (let i = 0; i < 8; i++) alone.push(await holdfast.start(work, { mapped: false }));
+  assert.equal((await flows[2]?.status())?.limit, "definition/flow");
+  for (const run of flows) assert.equal((await run.result()).length, 6);
+  for (const run of alone) assert.equal(await run.result(), false);
+  assert.deepEqual(
+    [most, now],
+    [
+      { all: 3, mapped: 2 },
+      { all: 0, mapped: 0 },
+    ],
+  );
+  await holdfast.close();
+});
+
 test("a crash between a step's work and its record repeats the step, one after the record does not", async () => {
   const done: string[] = [];
   const two = task({ id: "two" }, async (_input: unknown, ctx) => {

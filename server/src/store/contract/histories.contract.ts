@@ -74,6 +74,7 @@ function timesOf({ clock, timedLeases }: ContractSubject): HistoryTimes {
     startsMs: clock === "held" ? [1, 1_000, 60_000, hourMs] : [0, hourMs],
     delaysMs: clock === "held" ? [0, 1, 1_000, 60_000, hourMs] : [0, 0, 1, hourMs],
     leasesMs: timedLeases ? [...leasesMs] : [1_000 * hourMs],
+    limits: true,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   childId,
   childIdentity,
   type Expansion,
+  type Limit,
   type NewRun,
   type Next,
   type RunRow,
@@ -63,6 +64,8 @@ export interface HistoryTimes {
   /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
   readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
+  /** Whether runs are subject to limits. Not where calls overlap: which run is handed a slot is then no serial order's to say. */
+  readonly limits: boolean;
 }
 
 /**
@@ -286,10 +289,21 @@ export class CallSource {
       { verb: "findScopes", args: { rows: [{ parentId: id, names: ["n0", "n1", "n2"] }] } },
       { verb: "listChildOutputs", args: { parentId: id, afterIndex: this.#chance.below(4) - 1, ...page } },
       { verb: "listClaimed", args: { memberId, limitRows: 1_000 } },
+      { verb: "findLimit", args: { id: this.#chance.pick(["key/1", "queue/a"]), limitRows: 1_000 } },
       { verb: "listCancelling", args: { memberId, limitRows: 1_000 } },
       { verb: "findRunIds", args: { namespace, prefix: id.slice(0, 5 + this.#chance.below(15)), limitRows: 1_000 } },
       { verb: "listEvents", args: { runId: id, after: this.#chance.below(4), ...page } },
     ]);
+  }
+
+  /** Few limits of few slots, so that there are lines at their gates. */
+  #limits(): Limit[] {
+    const { pick, likely } = this.#drawn();
+    if (!this.#times.limits) return [];
+    return [
+      ...(likely(0.3) ? [{ id: pick(["key/1", "key/2"]), slots: 1, hold: "run" as const }] : []),
+      ...(likely(0.3) ? [{ id: "queue/a", slots: 2, hold: "activation" as const }] : []),
+    ];
   }
 
   #run(id: string, now: number): NewRun {
@@ -311,6 +325,7 @@ export class CallSource {
       queue: pick(["a", "b"]),
       priority: pick([0, 0, 0, 5, -5]),
       rule: pick(triggerRules),
+      limits: this.#limits(),
       ...(likely(0.7) ? { input: this.#value() } : {}),
       startAfter: likely(0.15) ? now + pick(this.#times.startsMs) : null,
       expiresAfterMs: likely(0.15) ? pick(this.#times.delaysMs) : null,

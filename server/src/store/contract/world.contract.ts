@@ -92,6 +92,7 @@ export class World {
       queue: "default",
       priority: 0,
       rule: "all_success",
+      limits: [],
       input: { order: 17 },
       startAfter: null,
       expiresAfterMs: null,

@@ -27,6 +27,7 @@ export async function drawCalls(seed: number, count: number): Promise<Moment[]> 
     startsMs: [1, 1_000, 60_000, hourMs],
     delaysMs: [0, 1, 1_000, 60_000, hourMs],
     leasesMs: [1_000 * hourMs],
+    limits: true,
   } as const;
   const source = new CallSource(chance, model, times);
   const moments: Moment[] = [];

@@ -15,7 +15,7 @@ export function claimRuns(
     if (run === undefined) break;
     const { row, data } = claimed(run, args.memberId, now);
     const event = { run: row, number: row.lastEvent, type: "run.started", at: now, data } as const;
-    memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event] });
+    memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
     rows.push(row);
   }
   return rows;

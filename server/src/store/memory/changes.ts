@@ -22,6 +22,13 @@ export interface NotedName extends Pick<Uniqueness, "hash"> {
   readonly until: number;
 }
 
+/** A limit without those who hold its slots. */
+export interface NotedLimit {
+  readonly id: string;
+  readonly slots: number;
+  readonly declared: boolean;
+}
+
 /** One step on the way from one content of a store to the next. */
 export type Change =
   | { readonly is: "run"; readonly run: RunRow; readonly place: number }
@@ -48,6 +55,9 @@ export type Change =
     }
   | { readonly is: "name"; readonly name: string; readonly kept: NotedName }
   | { readonly is: "namesForgotten"; readonly names: readonly string[] }
+  | { readonly is: "limit"; readonly limit: NotedLimit }
+  | { readonly is: "limitForgotten"; readonly id: string }
+  | { readonly is: "slot"; readonly limitId: string; readonly runId: string; readonly held: boolean }
   | { readonly is: "member"; readonly member: MemberRow }
   | { readonly is: "memberForgotten"; readonly id: string }
   | { readonly is: "manifest"; readonly hash: string; readonly manifest: Manifest }

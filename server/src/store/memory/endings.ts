@@ -1,5 +1,14 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import { belowOf, type Ending, expiryData, expiryEnding, type Ledger } from "../../core/index.ts";
+import {
+  belowOf,
+  type Ending,
+  expiryData,
+  expiryEnding,
+  firstGate,
+  type GateChange,
+  gateChange,
+  type Ledger,
+} from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 
 export function orderEnd(
@@ -54,13 +63,18 @@ export function listCancelling(
 /** Makes claimable what was due. */
 export function wakeRuns(memory: Memory, limitRows: number): { woken: number; nextInMs: number | null } {
   const now = memory.now();
+  const changes: GateChange[] = [];
   let woken = 0;
   while (woken < limitRows) {
     const run = memory.runs.find(memory.runs.wakes.take(now) ?? "");
     if (run === undefined) break;
-    memory.runs.put({ ...run, wakeAt: null });
+    const awake = { ...run, wakeAt: null, gate: firstGate(run) };
+    memory.runs.put(awake);
+    const change = gateChange(run, awake);
+    if (change !== undefined) changes.push(change);
     woken += 1;
   }
+  memory.passGates(changes);
   if (woken > 0) memory.bell.ring(["ready"]);
   return { woken, nextInMs: memory.runs.wakes.nextInMs(now) };
 }

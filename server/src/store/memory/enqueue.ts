@@ -1,4 +1,4 @@
-import { claimed, enqueuedData, isClaimable, type LedgerEvent, startingRun } from "../../core/index.ts";
+import { claimed, enqueuedData, gateChange, isClaimable, type LedgerEvent, startingRun } from "../../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "../store.ts";
 import type { Memory } from "./memory.ts";
 import { keyName, requestName } from "./names.ts";
@@ -6,7 +6,12 @@ import { keyName, requestName } from "./names.ts";
 /** Inserts roots, each judged by its request, then its key, then its id. */
 export function enqueueRuns(memory: Memory, rows: readonly EnqueueRow[]): EnqueueResult[] {
   const now = memory.now();
-  return rows.map((row) => existing(memory, row) ?? outdated(memory, row) ?? create(memory, row, now));
+  const results = rows.map((row) => existing(memory, row) ?? outdated(memory, row) ?? create(memory, row, now));
+  const gates = results.flatMap((result) => {
+    return result.outcome === "created" ? (gateChange(undefined, result.run) ?? []) : [];
+  });
+  if (memory.passGates(gates) > 0) memory.bell.ring(["ready"]);
+  return results;
 }
 
 function outdated(memory: Memory, { run, onlyIfCurrent = false }: EnqueueRow): EnqueueResult | undefined {
@@ -39,7 +44,7 @@ function create(memory: Memory, { run, key, request, claimFor }: EnqueueRow, now
     row = claim.row;
     events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data: claim.data });
   }
-  memory.apply({ inserted: [row], updated: [], newEdges: [], flippedEdges: [], events });
+  memory.apply({ inserted: [row], updated: [], newEdges: [], flippedEdges: [], events, gates: [] });
   if (key !== null) memory.names.keep(keyName(run.namespace, run.definition, key.key), key, run.id, now);
   if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, run.id, now);
   return { outcome: "created", run: row };

@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
-import type { Expansion, Finish } from "../../core/index.ts";
-import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
+import { type Expansion, type Finish, handOut } from "../../core/index.ts";
+import {
+  admitEnqueue,
+  admitExpansions,
+  admitFinishes,
+  admitLimits,
+  admitManifests,
+  admitSteps,
+  admitText,
+} from "../admission.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type {
   EnqueueRow,
@@ -183,6 +191,24 @@ class MemoryStore implements Store {
 
   async listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
     return this.#open().steps.list(runId, generation);
+  }
+
+  async declareLimits({ prefix, limits }: Args<"declareLimits">): Answer<"declareLimits"> {
+    const { slots, bell } = this.#open();
+    admitLimits(limits);
+    const ids = new Set(limits.map(({ id }) => id));
+    const others = prefix === null ? [] : slots.declared(prefix).filter(({ id }) => !ids.has(id));
+    for (const { id } of others) slots.withdraw(id);
+    for (const limit of limits) slots.resize({ ...limit, declared: true });
+    if (handOut(slots, [...ids, ...others.map(({ id }) => id)].sort()) > 0) bell.ring(["ready"]);
+  }
+
+  async listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {
+    return this.#open().slots.declared(prefix);
+  }
+
+  async findLimit({ id, limitRows }: Args<"findLimit">): Answer<"findLimit"> {
+    return this.#open().slots.find(id, limitRows);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

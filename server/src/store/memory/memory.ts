@@ -1,5 +1,14 @@
 import { isEnded } from "@holdfast/protocol";
-import { isClaimable, Ledger, type LedgerChanges, mayJudge, type Presence, type RunRow } from "../../core/index.ts";
+import {
+  type GateChange,
+  isClaimable,
+  Ledger,
+  type LedgerChanges,
+  mayJudge,
+  type Presence,
+  passGates,
+  type RunRow,
+} from "../../core/index.ts";
 import { SteadyTime, type StoreClock } from "../steady-time.ts";
 import type { RingTopic } from "../store.ts";
 import { Bell } from "./bell.ts";
@@ -10,12 +19,14 @@ import { frozen } from "./kept.ts";
 import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
 import { RunTable } from "./run-table.ts";
+import { SlotTable } from "./slots.ts";
 import { StepTable } from "./steps.ts";
 
 /** What core decides. A simulation puts broken ones in their place, to see the faults caught. */
 export interface Decisions {
   /** Opens the ledger of one verb, at `now`. */
   readonly newLedger: (now: number) => Ledger;
+  readonly newSlots: (runs: RunTable, note: Note) => SlotTable;
   readonly mayJudge: (judge: Presence, member: Presence, now: number) => boolean;
 }
 
@@ -26,6 +37,7 @@ export class Memory {
   /** Of the members that have not ended. */
   readonly presences = new Map<string, Presence>();
   readonly definitions: DefinitionTable;
+  readonly slots: SlotTable;
   readonly names: UniqueNames;
   readonly steps: StepTable;
   readonly events: EventHistory;
@@ -47,7 +59,13 @@ export class Memory {
     this.events = new EventHistory(note);
     this.logs = new LogHistory(note);
     this.#clock = clock;
-    this.decisions = { newLedger: (now) => new Ledger(now), mayJudge, ...decisions };
+    this.decisions = {
+      newLedger: (now) => new Ledger(now),
+      newSlots: (runs, tell) => new SlotTable(runs, tell),
+      mayJudge,
+      ...decisions,
+    };
+    this.slots = this.decisions.newSlots(this.runs, note);
   }
 
   /** The store's clock: never earlier than it was (P9). */
@@ -66,7 +84,7 @@ export class Memory {
     this.apply(ledger.changes());
   }
 
-  apply({ inserted, updated, newEdges, flippedEdges, events }: LedgerChanges): void {
+  apply({ inserted, updated, newEdges, flippedEdges, events, gates }: LedgerChanges): void {
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
@@ -75,6 +93,7 @@ export class Memory {
     this.runs.addEdges(newEdges);
     this.runs.flipEdges(flippedEdges);
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
+    if (this.passGates(gates) > 0) topics.add("ready");
     if (events.length > 0) topics.add("events");
     this.bell.ring(topics);
   }
@@ -94,6 +113,11 @@ export class Memory {
     this.events.forgetRuns(ids);
     this.logs.forgetRuns(ids);
     return ids;
+  }
+
+  /** Frees slots and hands them on; answers how many runs became claimable. */
+  passGates(changes: readonly GateChange[]): number {
+    return changes.length === 0 ? 0 : passGates(this.slots, changes);
   }
 }
 

@@ -18,6 +18,7 @@ export function prune(
   const ids = memory.forgetTrees(roots);
   memory.events.forgetTopics(now - runsMs);
   memory.logs.forgetLines(now - logsMs);
+  memory.slots.forgetIdle();
   memory.names.prune(now, ids, (runId) => memory.runs.find(runId) !== undefined);
   // What a member holds that ended is still to be taken over.
   for (const { id, endedAt } of memory.members.values()) {

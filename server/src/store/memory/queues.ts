@@ -69,6 +69,39 @@ export class ReadyQueues {
   }
 }
 
+/** Runs that stand in line at gates: highest priority first, then in the order of insertion. */
+export class GateLines {
+  readonly #find: (id: string) => RunRow | undefined;
+  readonly #lines = new Map<string, Heap<ReadyEntry>>();
+
+  constructor(find: (id: string) => RunRow | undefined) {
+    this.#find = find;
+  }
+
+  push(gate: string, entry: ReadyEntry): void {
+    const line = this.#lines.get(gate) ?? new Heap<ReadyEntry>(standsBefore);
+    this.#lines.set(gate, line);
+    line.push(entry);
+  }
+
+  first(gate: string): RunRow | undefined {
+    const line = this.#lines.get(gate);
+    for (let top = line?.top; line !== undefined && top !== undefined; top = line.top) {
+      const run = this.#find(top.id);
+      if (run?.gate === gate) return run;
+      line.pop();
+    }
+    this.#lines.delete(gate);
+    return undefined;
+  }
+
+  /** Ids in the order of the line. */
+  list(gate: string): string[] {
+    const standing = (this.#lines.get(gate)?.sorted() ?? []).filter(({ id }) => this.#find(id)?.gate === gate);
+    return [...new Set(standing.map(({ id }) => id))];
+  }
+}
+
 interface DueEntry {
   readonly id: string;
   readonly at: number;

@@ -1,7 +1,7 @@
 import { isEnded, type RunStatus } from "@holdfast/protocol";
 import { type Edge, isClaimable, type Links, type RunRow } from "../../core/index.ts";
 import { type Change, changedRun, type Note } from "./changes.ts";
-import { DueQueue, ReadyQueues } from "./queues.ts";
+import { DueQueue, GateLines, ReadyQueues } from "./queues.ts";
 import { SpreadingOrders } from "./spreading.ts";
 
 // The rows of runs and everything that finds them. No verb but prune walks over ended runs.
@@ -17,6 +17,8 @@ export class RunTable {
   readonly #note: Note;
   readonly #orders = new SpreadingOrders((id) => this.find(id));
   readonly ready = new ReadyQueues({ find: (id) => this.find(id), isHeld: (rootId) => this.#orders.isHeld(rootId) });
+  /** Ready runs that wait for a slot. */
+  readonly gates = new GateLines((id) => this.find(id));
   /** Ready runs that wait for their moment. */
   readonly wakes = new DueQueue((id) => {
     const run = this.find(id);
@@ -67,6 +69,9 @@ export class RunTable {
     if (before === undefined) this.#insert(row, newPlace);
     const place = this.place(row.id);
     if (isClaimable(row) && !(before !== undefined && isClaimable(before))) this.ready.push(row, place);
+    if (row.gate !== null && row.gate !== before?.gate) {
+      this.gates.push(row.gate, { id: row.id, priority: row.priority, place });
+    }
     if (row.status === "ready" && row.wakeAt !== null && row.wakeAt !== before?.wakeAt) {
       this.wakes.push({ id: row.id, at: row.wakeAt, place });
     }

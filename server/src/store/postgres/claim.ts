@@ -76,7 +76,7 @@ const claimText = `
   with ${memberText},
   due as materialized (
     select r.id from holdfast.runs r
-    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.priority is not null
+    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.gate is null and r.priority is not null
       and (select count(*) from member) = 1 and ${notHeldText}
     order by r.priority desc, r.ord limit $3 for update of r skip locked
   ),
@@ -88,7 +88,7 @@ const claimOfQueuesText = `
   offered as materialized (
     select o.* from unnest($4::text[]) q(queue) cross join lateral (
       select r.id, r.priority, r.ord from holdfast.runs r
-      where r.namespace = $2 and r.queue = q.queue and r.status = 'ready' and r.wake_at is null
+      where r.namespace = $2 and r.queue = q.queue and r.status = 'ready' and r.wake_at is null and r.gate is null
         and (select count(*) from member) = 1 and ${notHeldText}
       order by r.priority desc, r.ord limit $3 for update of r skip locked
     ) o

@@ -49,6 +49,8 @@ export class TestDatabase {
       "events",
       "logs",
       "members",
+      "limits",
+      "slots",
       "definitions",
       "manifests",
     ];

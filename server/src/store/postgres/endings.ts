@@ -2,7 +2,8 @@ import type { Json, RunError, RunStatus } from "@holdfast/protocol";
 import { belowOf, type Ending, expiryData, expiryEnding, Ledger } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
-import { jsonOf, toRun } from "./run-rows.ts";
+import { passGates, reviewGates } from "./gates.ts";
+import { jsonOf, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
@@ -134,8 +135,8 @@ async function expire(transaction: Transaction, ids: readonly string[], limitRow
   return { expired, topics };
 }
 
-/** Makes claimable what was due, and passes over rows that others hold. */
-export function wakeDue(db: Runner, limitRows: number): Promise<{ woken: number }[]> {
+/** Makes claimable what was due, or puts it in line at its first gate, and passes over rows that others hold. */
+export function wakeDue(db: Runner, limitRows: number): Promise<StoredRun[]> {
   return db.run("wakeDue", wakeText, [limitRows]);
 }
 
@@ -145,8 +146,13 @@ const wakeText = `
     where r.status = 'ready' and r.wake_at is not null and r.wake_at <= (select holdfast.clock_ms())
     order by r.wake_at, r.ord limit $1 for update of r skip locked
   ),
-  woken as (update holdfast.runs r set wake_at = null from due where r.id = due.id returning r.id)
-  select count(*) as woken from woken`;
+  woken as (
+    update holdfast.runs r set wake_at = null, gate = (
+      select n.value ->> 'id' from jsonb_array_elements(r.limits::jsonb) with ordinality n(value, nth)
+      where r.started_at is null or n.value ->> 'hold' = 'activation' order by n.nth limit 1)
+    from due where r.id = due.id returning r.*
+  )
+  select ${slimRunColumns} from woken r`;
 
 /** How long until the next run is due. */
 export function findNextWake(db: Runner): Promise<{ in_ms: number }[]> {
@@ -158,10 +164,20 @@ const nextWakeText = `
   where r.status = 'ready' and r.wake_at is not null order by r.wake_at, r.ord limit 1`;
 
 /** See `Store.wakeRuns`. */
-export async function wakeRuns(db: Runner, limitRows: number): Promise<{ woken: number; nextInMs: number | null }> {
-  const [woken] = await wakeDue(db, limitRows);
-  const [next] = await findNextWake(db);
-  return { woken: woken?.woken ?? 0, nextInMs: next?.in_ms ?? null };
+export async function wakeRuns(
+  pool: SessionPool,
+  limitRows: number,
+): Promise<{ woken: number; admitted: number; nextInMs: number | null }> {
+  const woken = await pool.transaction(async (transaction) => {
+    const rows = await wakeDue(transaction, limitRows);
+    const runs = rows.filter(({ gate }) => gate !== null).map(toRun);
+    const gates = runs.map((run) => ({ run, frees: [], arrives: true }));
+    if (gates.length > 0) await passGates(transaction, gates);
+    return rows.length;
+  });
+  const [reviewed] = await reviewGates(pool);
+  const [next] = await findNextWake(pool);
+  return { woken, admitted: reviewed?.admitted ?? 0, nextInMs: next?.in_ms ?? null };
 }
 
 /** What a member holds that is to be ended. */

@@ -1,9 +1,10 @@
 import { claimed, type NewRun, type RunRow, startingRun } from "../../core/index.ts";
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
+import { passGates } from "./gates.ts";
 import { isOutdatedText, judgeNames } from "./names.ts";
 import { outboxColumns } from "./outbox.ts";
-import { valueText } from "./run-rows.ts";
+import { limitsText, valueText } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
@@ -33,6 +34,8 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
     textArray(rows.map((row) => row.claimFor)),
     numberArray(rows.map((row) => row.run.depth)),
     textArray(rows.map((row) => String(row.onlyIfCurrent === true))),
+    text((run) => limitsText(run.limits)),
+    text((run) => run.limits[0]?.id ?? null),
   ]);
 }
 
@@ -40,9 +43,10 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
 const insertRootsText = `
   with given as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[], $17::boolean[])
+      $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[], $17::boolean[],
+      $18::text[], $19::text[])
       with ordinality n(id, namespace, kind, definition, workflow, manifest_hash, name, key, queue, priority, rule, input,
-        start_after, expires_after, claim_for, depth, only_if_current, place)
+        start_after, expires_after, claim_for, depth, only_if_current, limits, gate, place)
   ),
   outdated as materialized (
     select g.id from given g
@@ -55,7 +59,7 @@ const insertRootsText = `
   moment as materialized (select holdfast.clock_ms() as now from (select count(*) from alive) a),
   starting as materialized (
     select g.*, moment.now, case when g.start_after > moment.now then g.start_after end as wake_at,
-      case when g.start_after > moment.now then null else a.id end as claimer
+      case when g.start_after > moment.now or g.limits is not null then null else a.id end as claimer
     from given g cross join moment left join alive a on a.id = g.claim_for
     where g.id not in (select o.id from outdated o)
   ),
@@ -63,11 +67,11 @@ const insertRootsText = `
     insert into holdfast.runs (id, root_id, namespace, kind, definition, workflow, manifest_hash, name, key, depth, queue,
       priority, rule, status, generation, attempt, epoch, losses, takeovers, input, blocked_by, upstream_succeeded,
       upstream_failed, upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at,
-      expires_at, ran_ms, claimed_by, claimed_at, last_event, created_at, started_at)
+      limits, gate, expires_at, ran_ms, claimed_by, claimed_at, last_event, created_at, started_at)
     select s.id, s.id, s.namespace, s.kind, s.definition, s.workflow, s.manifest_hash, s.name, s.key, s.depth, s.queue,
       s.priority, s.rule, case when s.claimer is null then 'ready' else 'running' end, 1, 1,
       case when s.claimer is null then 0 else 1 end, 0, 0, s.input, 0, 0, 0, 0, 0, 0, 0, 0, s.wake_at,
-      s.now + s.expires_after, 0, s.claimer, case when s.claimer is not null then s.now end,
+      s.limits, case when s.wake_at is null then s.gate end, s.now + s.expires_after, 0, s.claimer, case when s.claimer is not null then s.now end,
       case when s.claimer is null then 1 else 2 end, s.now, case when s.claimer is not null then s.now end
     from starting s order by s.place
     on conflict (id) do nothing
@@ -87,20 +91,20 @@ const insertRootsText = `
   select false as outdated, f.id, f.created_at as now, f.claimed_by is not null as claimed from fresh f
   union all select true, o.id, null, null from outdated o`;
 
-/** See `Store.enqueueRuns`. Rows without names take one round trip. */
+/** See `Store.enqueueRuns`. Rows without names and limits take one round trip. */
 export async function enqueueRuns(
   pool: SessionPool,
   rows: readonly EnqueueRow[],
 ): Promise<{ results: EnqueueResult[]; topics: RingTopic[] }> {
-  const isNamed = rows.some((row) => row.key !== null || row.request !== null);
-  const results = isNamed ? await insertNamed(pool, rows) : created(rows, await insertRoots(pool, distinct(rows)));
+  const isPlain = rows.every(({ key, request, run }) => key === null && request === null && run.limits.length === 0);
+  const results = isPlain ? created(rows, await insertRoots(pool, distinct(rows))) : await insertJudged(pool, rows);
   const topics: RingTopic[] = [];
   if (results.some((result) => result.outcome === "created")) topics.push("events");
-  if (results.some(isReady)) topics.push("ready");
+  if (results.some(mayStart)) topics.push("ready");
   return { results, topics };
 }
 
-async function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
+async function insertJudged(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
   const { verdicts, wanted, insertion } = await pool.transaction(async (transaction) => {
     const verdicts = await judgeNames(transaction, rows);
     const wanted = rows.filter((_, index) => verdicts[index] === undefined);
@@ -108,6 +112,9 @@ async function insertNamed(pool: SessionPool, rows: readonly EnqueueRow[]): Prom
     const judged = wanted.map((row) => ({ ...row, onlyIfCurrent: false }));
     const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, judged);
     insertion.catch(() => undefined);
+    const limited = wanted.filter(({ run }) => run.limits.length > 0).map(({ run }) => startingRun(run, 0));
+    const gates = limited.map((run) => ({ run, frees: [], arrives: true }));
+    if (gates.length > 0) passGates(transaction, gates).catch(() => undefined);
     return { verdicts, wanted, insertion };
   });
   const made = created(wanted, await insertion);
@@ -138,7 +145,8 @@ function distinct(rows: readonly EnqueueRow[]): EnqueueRow[] {
   return [...first.values()];
 }
 
-function isReady(result: EnqueueResult): boolean {
+/** Also of a run that came to a gate: it may have passed it. */
+function mayStart(result: EnqueueResult): boolean {
   const run: RunRow | undefined = result.outcome === "created" ? result.run : undefined;
   return run?.status === "ready" && run.wakeAt === null;
 }

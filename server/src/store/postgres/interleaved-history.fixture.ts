@@ -24,6 +24,7 @@ const times: HistoryTimes = {
   startsMs: [1, 1_000, 60_000, hourMs],
   delaysMs: [0, 0, 1, 1_000, 20_000, hourMs],
   leasesMs: [1_000, renewedMs, renewedMs],
+  limits: false,
 };
 
 /** More of what takes several statements, or meets those that do. */

@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { LogLine, Manifest } from "@holdfast/protocol";
 import type { Expansion, Finish } from "../../core/index.ts";
-import { admitEnqueue, admitExpansions, admitFinishes, admitManifests, admitSteps, admitText } from "../admission.ts";
+import {
+  admitEnqueue,
+  admitExpansions,
+  admitFinishes,
+  admitLimits,
+  admitManifests,
+  admitSteps,
+  admitText,
+} from "../admission.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
 import * as activations from "./activations.ts";
 import { claimRuns } from "./claim.ts";
@@ -9,6 +17,8 @@ import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
+import { GateReview } from "./gate-review.ts";
+import { declareLimits, findLimit, listLimits } from "./gates.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { listRuns } from "./listing.ts";
 import { appendLogs, listLogs } from "./logs.ts";
@@ -68,11 +78,13 @@ class PostgresStore implements Store {
   /** Renewals never wait behind work. */
   readonly #leases: SessionPool;
   readonly #doorbell: Doorbell;
+  readonly #gates: GateReview;
   readonly #roots = new KnownRoots();
   readonly #incarnation: string;
 
   constructor(parts: { pool: PoolOptions; incarnation: string; doorbell: Doorbell }) {
-    this.#pool = new SessionPool(parts.pool);
+    this.#pool = new SessionPool({ ...parts.pool, onTouched: (limitIds) => this.#gates.request(limitIds) });
+    this.#gates = new GateReview({ db: this.#pool, onAdmitted: () => this.#doorbell.ring(["ready"]) });
     const applicationName = `${parts.pool.applicationName} leases`;
     this.#leases = new SessionPool({ ...parts.pool, maxSessions: 1, applicationName });
     this.#doorbell = parts.doorbell;
@@ -86,6 +98,7 @@ class PostgresStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#gates.close();
     await Promise.all([this.#pool.close(), this.#leases.close(), this.#doorbell.close()]);
   }
 
@@ -168,8 +181,8 @@ class PostgresStore implements Store {
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
-    const answer = await endings.wakeRuns(this.#pool, limitRows);
-    if (answer.woken > 0) this.#doorbell.ring(["ready"]);
+    const { admitted, ...answer } = await endings.wakeRuns(this.#pool, limitRows);
+    if (answer.woken + admitted > 0) this.#doorbell.ring(["ready"]);
     return answer;
   }
 
@@ -209,6 +222,19 @@ class PostgresStore implements Store {
 
   listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
     return listSteps(this.#pool, runId, generation);
+  }
+
+  async declareLimits(args: Args<"declareLimits">): Answer<"declareLimits"> {
+    admitLimits(args.limits);
+    if ((await declareLimits(this.#pool, args)) > 0) this.#doorbell.ring(["ready"]);
+  }
+
+  listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {
+    return listLimits(this.#pool, prefix);
+  }
+
+  findLimit(args: Args<"findLimit">): Answer<"findLimit"> {
+    return findLimit(this.#pool, args);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

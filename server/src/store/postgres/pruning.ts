@@ -1,4 +1,5 @@
 import { isAppError } from "@holdfast/protocol";
+import { forgetIdleLimits } from "./gates.ts";
 import { dropPartitions, makePartitions } from "./partitions.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -92,6 +93,7 @@ export async function prune(
   const [deleted] = await deleteTrees(pool, runsMs, limitRows);
   await deleteNames(pool, limitRows);
   const [gone] = await deleteMembers(pool, runsMs, limitRows);
+  await forgetIdleLimits(pool);
   if (floors !== undefined) await tendPartitions(pool, floors, deleted?.more !== true);
   return { runs: deleted?.runs ?? 0, more: deleted?.more === true || gone?.members === limitRows };
 }

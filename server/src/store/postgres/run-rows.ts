@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, RunRow } from "../../core/index.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import type { Runner } from "./session.ts";
 
@@ -41,6 +41,8 @@ export interface StoredRun {
   readonly children_failed: number;
   readonly children_skipped: number;
   readonly wake_at: number | null;
+  readonly limits: string | null;
+  readonly gate: string | null;
   readonly expires_at: number | null;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
@@ -56,8 +58,8 @@ export interface StoredRun {
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
   r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
-  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.expires_at, r.ran_ms,
-  r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
+  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.limits, r.gate, r.expires_at,
+  r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
 export const runColumns = `${columnsBesideValues}, r.input, r.output`;
@@ -96,6 +98,8 @@ export function toRun(row: StoredRun): RunRow {
     openChildren: row.open_children,
     children: { succeeded: row.children_succeeded, failed: row.children_failed, skipped: row.children_skipped },
     wakeAt: row.wake_at,
+    limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
+    gate: row.gate,
     expiresAt: row.expires_at,
     ranMs: row.ran_ms,
     claimedBy: row.claimed_by,
@@ -107,6 +111,13 @@ export function toRun(row: StoredRun): RunRow {
     startedAt: row.started_at,
     endedAt: row.ended_at,
   };
+}
+
+const noLimits: readonly Limit[] = [];
+
+/** The column of a run's limits. */
+export function limitsText(limits: readonly Limit[]): string | null {
+  return limits.length === 0 ? null : JSON.stringify(limits);
 }
 
 /** A JSON column's value; SQL's null is the absence of a value, JSON's null is the text `null`. */
@@ -153,6 +164,8 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     ms((run) => run.expiresAt),
     number((run) => run.lastEvent),
     ms((run) => run.createdAt),
+    text((run) => limitsText(run.limits)),
+    text((run) => run.gate),
   ];
   return db.run("insertRuns", insertText, parameters);
 }
@@ -160,12 +173,12 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
 const insertText = `
   insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
     item_index, key, depth, queue, priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at,
-    generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
+    limits, gate, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
     children_succeeded, children_failed, children_skipped, ran_ms)
   select n.*, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::int[], $12::text[], $13::int[], $14::text[], $15::int[], $16::text[], $17::text[], $18::text[],
-    $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[]) n`;
+    $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[]) n`;
 
 /**
  * Writes what a ledger can change, into rows that are locked. An input or output is written once; rows were read without
@@ -201,6 +214,7 @@ export function updateRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     number((run) => run.lastEvent),
     ms((run) => run.endedAt),
     number((run) => (run.spreading ? 1 : 0)),
+    text((run) => run.gate),
   ];
   return db.run("updateRuns", updateText, parameters);
 }
@@ -214,11 +228,11 @@ const updateText = `
     upstream_skipped = n.upstream_skipped, open_children = n.open_children, children_succeeded = n.children_succeeded,
     children_failed = n.children_failed, children_skipped = n.children_skipped, wake_at = n.wake_at, ran_ms = n.ran_ms,
     claimed_by = n.claimed_by, claimed_at = n.claimed_at, ending = n.ending, last_event = n.last_event,
-    ended_at = n.ended_at, spreading = n.spreading = 1
+    ended_at = n.ended_at, spreading = n.spreading = 1, gate = n.gate
   from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
     $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[], $17::int[], $18::bigint[],
-    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[], $25::int[])
+    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[], $25::int[], $26::text[])
     n(id, status, attempt, epoch, losses, takeovers, input, output, error, blocked_by, upstream_succeeded, upstream_failed,
       upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at, ran_ms, claimed_by,
-      claimed_at, ending, last_event, ended_at, spreading)
+      claimed_at, ending, last_event, ended_at, spreading, gate)
   where r.id = n.id`;

@@ -82,7 +82,7 @@ export class SerialModel {
     const rows = due.map((run) => {
       const { row, data } = claimed(run, memberId, this.#now);
       const event = { run: row, number: row.lastEvent, type: "run.started", at: this.#now, data } as const;
-      this.#memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event] });
+      this.#memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
       return row;
     });
     return { answered: plain([rows]) };

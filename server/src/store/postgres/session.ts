@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly beforeStatement?: ((name: string) => Promise<void>) | undefined;
   /** For tests, beside `beforeStatement`: told when a statement has been answered or has failed. */
   readonly afterStatement?: ((name: string) => void) | undefined;
+  /** Told after a commit which limits the transaction has touched. */
+  readonly onTouched?: ((limitIds: readonly string[]) => void) | undefined;
 }
 
 export type Parameter = string | number | boolean | null;
@@ -113,6 +115,7 @@ export class Session implements Runner {
     transaction.start("commit", "commit");
     const failure = await transaction.firstFailure();
     if (failure !== undefined) throw failure;
+    if (transaction.touched.size > 0) this.#options.onTouched?.([...transaction.touched]);
     return value;
   }
 
@@ -162,6 +165,8 @@ export class Session implements Runner {
 
 /** The statements of one transaction. */
 export class Transaction implements Runner {
+  /** Limits whose slots or gates it changed. */
+  readonly touched = new Set<string>();
   readonly #session: Session;
   #failure: { readonly error: unknown } | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -179,6 +184,10 @@ export class Transaction implements Runner {
       },
     );
     return answer;
+  }
+
+  touch(limitId: string): void {
+    this.touched.add(limitId);
   }
 
   /** Starts a statement whose rows nobody needs. Its failure fails the transaction. */

@@ -2,6 +2,7 @@ import { isEnded } from "@holdfast/protocol";
 import { type Edge, Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
+import { passGates } from "./gates.ts";
 import { insertEvents } from "./outbox.ts";
 import { insertRuns, type StoredRun, slimRunColumns, toRun, updateRuns } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
@@ -123,13 +124,14 @@ async function link(transaction: Transaction, ledger: Ledger, ids: readonly stri
 
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
-  const { inserted, updated, newEdges, flippedEdges, events } = changes;
+  const { inserted, updated, newEdges, flippedEdges, events, gates } = changes;
   const writes: Promise<unknown>[] = [];
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
   if (inserted.length > 0) writes.push(insertRuns(transaction, inserted));
   if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
   if (events.length > 0) writes.push(insertEvents(transaction, events));
+  if (gates.length > 0) writes.push(passGates(transaction, gates));
   for (const write of writes) {
     write.catch(() => {
       // The transaction remembers it and fails.
@@ -137,9 +139,10 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   }
 }
 
-function topicsOf({ inserted, updated, events }: LedgerChanges, readied: number): RingTopic[] {
+function topicsOf({ inserted, updated, events, gates }: LedgerChanges, readied: number): RingTopic[] {
   const topics: RingTopic[] = [];
-  if (readied > 0) topics.push("ready");
+  // How many the gates let in is not waited for.
+  if (readied > 0 || gates.length > 0) topics.push("ready");
   const isToAct = (run: RunRow) => run.status === "cancelling" && (run.claimedBy !== null || run.spreading);
   if (updated.some(isToAct)) topics.push("cancelling");
   if ([...updated, ...inserted].some((run: RunRow) => isEnded(run.status))) topics.push("ended");

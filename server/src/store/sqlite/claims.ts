@@ -56,10 +56,10 @@ export function anySpreading(db: Connection): boolean {
 export function readyQueues(db: Connection, namespace: string): string[] {
   const rows = db.list<{ queue: string }>(
     `WITH RECURSIVE hop (queue) AS (
-       SELECT min(queue) FROM runs WHERE namespace = ? AND status = 'ready' AND wake_at IS NULL
+       SELECT min(queue) FROM runs WHERE namespace = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
        UNION ALL
        SELECT (SELECT min(queue) FROM runs
-               WHERE namespace = ? AND queue > hop.queue AND status = 'ready' AND wake_at IS NULL)
+               WHERE namespace = ? AND queue > hop.queue AND status = 'ready' AND wake_at IS NULL AND gate IS NULL)
        FROM hop WHERE hop.queue IS NOT NULL)
      SELECT queue FROM hop WHERE queue IS NOT NULL`,
     namespace,
@@ -72,10 +72,10 @@ export function readyQueues(db: Connection, namespace: string): string[] {
 export function readyPriorities(db: Connection, namespace: string, queue: string): number[] {
   const rows = db.list<{ priority: number }>(
     `WITH RECURSIVE hop (priority) AS (
-       SELECT max(priority) FROM runs WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
+       SELECT max(priority) FROM runs WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
        UNION ALL
        SELECT (SELECT max(priority) FROM runs
-               WHERE namespace = ? AND queue = ? AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL)
+               WHERE namespace = ? AND queue = ? AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL AND gate IS NULL)
        FROM hop WHERE hop.priority IS NOT NULL)
      SELECT priority FROM hop WHERE priority IS NOT NULL`,
     namespace,
@@ -94,7 +94,7 @@ function readyPlaces(
   if (anySpreading(db)) {
     return db.list<Place>(
       `SELECT seq, priority FROM runs INDEXED BY runs_ready
-       WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
+       WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
          AND NOT EXISTS (SELECT 1 FROM runs held INDEXED BY runs_spreading
                          WHERE held.spreading = 1 AND held.root_id = runs.root_id)
        ORDER BY priority DESC, seq LIMIT ?`,
@@ -105,7 +105,7 @@ function readyPlaces(
   }
   return db.list<Place>(
     `SELECT seq, priority FROM runs INDEXED BY runs_ready
-     WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL
+     WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
      ORDER BY priority DESC, seq LIMIT ?`,
     namespace,
     queue,

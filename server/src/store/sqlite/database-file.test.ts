@@ -38,7 +38,7 @@ function newRun(input: Json, fields: Partial<NewRun> = {}): NewRun {
   const id = rootId(start, new TextEncoder().encode(`${String(lastId).padStart(8, "0")}.`));
   const links = { rootId: id, parentId: null, workflow: null, blockedBy: 0, depth: 0, item: null, itemIndex: null };
   const code = { kind: "task", definition: "ship", manifestHash: "5f2a", name: "ship", rule: "all_success" } as const;
-  const line = { queue: "default", priority: 0, startAfter: null, expiresAfterMs: null, key: null };
+  const line = { queue: "default", priority: 0, limits: [], startAfter: null, expiresAfterMs: null, key: null };
   return { id, namespace: "shop", input, ...links, ...code, ...line, ...fields };
 }
 

@@ -14,6 +14,7 @@ import {
 import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
 import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
+import { arriveAtGates } from "./gates.ts";
 import { loadRuns, selectLeanRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
@@ -39,7 +40,7 @@ function follow<Row extends { readonly runId: string }>(
   stored.load([...new Set(rows.map((row) => row.runId))]);
   const results = rows.map((row) => decide(stored, row));
   stored.settle();
-  ringChanges(turn, stored.write(), stored.ledger.readied);
+  ringChanges(turn, stored.write(), stored);
   return results;
 }
 
@@ -115,7 +116,7 @@ function spread(
     left -= found.length;
   }
   stored.settle();
-  ringChanges(turn, stored.write(), ledger.readied);
+  ringChanges(turn, stored.write(), stored);
   return stored;
 }
 
@@ -138,8 +139,8 @@ function unreachedBelow({ db }: Turn, parentIds: readonly string[], limitRows: n
 
 export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { woken: number; nextInMs: number | null } {
   const { db, now } = turn;
-  const due = db.list<{ seq: number }>(
-    `SELECT seq FROM runs INDEXED BY runs_due
+  const due = db.list<{ seq: number; limits: number }>(
+    `SELECT seq, limits IS NOT NULL AS limits FROM runs INDEXED BY runs_due
      WHERE status = 'ready' AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, seq LIMIT ?`,
     now,
     limitRows,
@@ -148,6 +149,10 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
     db.run(
       "UPDATE runs SET wake_at = NULL WHERE seq IN (SELECT value FROM json_each(?))",
       listText(due.map((row) => row.seq)),
+    );
+    arriveAtGates(
+      db,
+      due.filter(({ limits }) => limits === 1).map(({ seq }) => seq),
     );
     turn.ring("ready");
   }
@@ -159,9 +164,9 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
 }
 
 /** Rings for what a ledger has changed. */
-export function ringChanges({ ring }: Turn, changes: LedgerChanges, readied: number): void {
+export function ringChanges({ ring }: Turn, changes: LedgerChanges, stored: StoredLedger): void {
   if (changes.events.length > 0) ring("events");
-  if (readied > 0) ring("ready");
+  if (stored.readied > 0) ring("ready");
   for (const run of changes.updated) {
     if (isEnded(run.status)) ring("ended");
     else if (run.status === "cancelling" && (run.claimedBy !== null || run.spreading)) ring("cancelling");

@@ -2,6 +2,7 @@ import type { Json } from "@holdfast/protocol";
 import {
   claimed,
   enqueuedData,
+  gateChange,
   isClaimable,
   type LedgerEvent,
   type NewRun,
@@ -13,6 +14,7 @@ import type { EnqueueResult, EnqueueRow, Uniqueness } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { appendEvents } from "./events.ts";
+import { passGates } from "./gates.ts";
 import { insertRun } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
 
@@ -20,7 +22,11 @@ export function enqueueRuns(turn: Turn, { rows }: { rows: readonly EnqueueRow[] 
   admitEnqueue(rows);
   const events: LedgerEvent[] = [];
   const results = rows.map((row) => enqueueOne(turn, row, events));
+  const gates = results.flatMap((result) => {
+    return result.outcome === "created" ? (gateChange(undefined, result.run) ?? []) : [];
+  });
   appendEvents(turn.db, events);
+  if (passGates(turn.db, gates) > 0) turn.ring("ready");
   if (events.length > 0) turn.ring("events");
   return results;
 }

@@ -45,12 +45,13 @@ function narrowingsOfReady(db: Connection, namespace: string): Narrowing[] {
   const claimable = readyQueues(db, namespace).flatMap((queue) =>
     readyPriorities(db, namespace, queue).map((priority) => ({
       index: "runs_ready",
-      where: "status = 'ready' AND wake_at IS NULL AND queue = ? AND priority = ?",
+      where: "status = 'ready' AND wake_at IS NULL AND gate IS NULL AND queue = ? AND priority = ?",
       values: [queue, priority],
     })),
   );
   const later = { index: "runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] };
-  return [...claimable, later];
+  const gated = { index: "runs_gated", where: "gate IS NOT NULL", values: [] };
+  return [...claimable, later, gated];
 }
 
 /** Indexes' own conditions are said again: the planner does not see that they follow. */

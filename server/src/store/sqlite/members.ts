@@ -93,7 +93,7 @@ function takeOver(turn: Turn, runIds: readonly string[], memberId: string): numb
   stored.load(runIds);
   const taken = runIds.filter((runId) => stored.ledger.takeOver(runId, memberGone(memberId))).length;
   stored.settle();
-  ringChanges(turn, stored.write(), stored.ledger.readied);
+  ringChanges(turn, stored.write(), stored);
   return taken;
 }
 

@@ -1,5 +1,6 @@
 import { type Connection, listText } from "./connection.ts";
 import { pruneTopics } from "./events.ts";
+import { forgetIdleLimits } from "./gates.ts";
 import type { Turn } from "./turn.ts";
 
 // What retention deletes. Each call touches about `limitRows` rows of each table, so that nobody waits long for it.
@@ -27,6 +28,7 @@ export function prune(
   const moreLogs = pruneLogs(db, now - logsMs, limitRows);
   const moreKeys = pruneKeys(db, now, limitRows);
   const moreMembers = pruneMembers(db, before, limitRows);
+  forgetIdleLimits(db);
   return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys || moreMembers };
 }
 

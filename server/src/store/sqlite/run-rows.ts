@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, OutcomeCounts, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, OutcomeCounts, RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 
 // The row of a run: reading it, inserting it, and writing back what can change.
@@ -35,6 +35,8 @@ interface Stored {
   readonly open_children: number;
   readonly children: string | null;
   readonly wake_at: number | null;
+  readonly limits: string | null;
+  readonly gate: string | null;
   readonly expires_at: number | null;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
@@ -57,10 +59,11 @@ export interface PlacedRun {
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
   item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, wake_at, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading, last_event, created_at, started_at,
-  ended_at`;
+  open_children, children, wake_at, limits, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading,
+  last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
+const noLimits: readonly Limit[] = [];
 const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 
 /** Runs picked by `rest` (what follows FROM runs), with input and output. */
@@ -120,6 +123,8 @@ function runOf(row: Stored): RunRow {
     openChildren: row.open_children,
     children: countsOf(row.children),
     wakeAt: row.wake_at,
+    limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
+    gate: row.gate,
     expiresAt: row.expires_at,
     ranMs: row.ran_ms,
     claimedBy: row.claimed_by,
@@ -138,9 +143,9 @@ export function insertRun(db: Connection, run: RunRow): boolean {
   const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
        item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-       open_children, children, wake_at, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event, created_at,
+       open_children, children, wake_at, limits, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event, created_at,
        started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
@@ -170,6 +175,8 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     run.openChildren,
     countsText(run.children),
     run.wakeAt,
+    run.limits.length === 0 ? null : JSON.stringify(run.limits),
+    run.gate,
     run.expiresAt,
     run.ranMs,
     run.claimedBy,
@@ -189,7 +196,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
 export function updateRun(db: Connection, run: RunRow): void {
   db.run(
     `UPDATE runs SET status = ?, generation = ?, attempt = ?, epoch = ?, losses = ?, takeovers = ?, error = ?,
-       blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, ran_ms = ?, claimed_by = ?,
+       blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, gate = ?, ran_ms = ?, claimed_by = ?,
        claimed_at = ?, ending = ?, spreading = ?, last_event = ?, started_at = ?, ended_at = ?,
        input = coalesce(?, input), output = coalesce(?, output)
      WHERE id = ?`,
@@ -205,6 +212,7 @@ export function updateRun(db: Connection, run: RunRow): void {
     run.openChildren,
     countsText(run.children),
     run.wakeAt,
+    run.gate,
     run.ranMs,
     run.claimedBy,
     run.claimedAt,

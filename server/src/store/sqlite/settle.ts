@@ -1,6 +1,7 @@
 import { type Edge, Ledger, type LedgerChanges, type Links, type RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
+import { passGates } from "./gates.ts";
 import { insertRun, loadRuns, updateRun } from "./run-rows.ts";
 
 // P3  What core's ledger decides is written in the transaction that loaded the rows: the runs, their edges, their events.
@@ -9,6 +10,7 @@ import { insertRun, loadRuns, updateRun } from "./run-rows.ts";
 export class StoredLedger {
   readonly #db: Connection;
   readonly ledger: Ledger;
+  #admitted = 0;
 
   constructor(db: Connection, now: number) {
     this.#db = db;
@@ -44,7 +46,13 @@ export class StoredLedger {
     for (const edge of changes.newEdges) insertEdge(this.#db, edge);
     for (const edge of changes.flippedEdges) flipEdge(this.#db, edge);
     appendEvents(this.#db, changes.events);
+    this.#admitted = passGates(this.#db, changes.gates);
     return changes;
+  }
+
+  /** How many runs became claimable: known once it has been written. */
+  get readied(): number {
+    return this.ledger.readied + this.#admitted;
   }
 
   #link(runs: readonly RunRow[]): void {

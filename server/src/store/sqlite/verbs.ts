@@ -6,6 +6,7 @@ import { applyManifests, findDefinition, findManifest, listDefinitions } from ".
 import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wakeRuns } from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
+import { declareLimits, findLimit, listLimits } from "./gates.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
@@ -46,6 +47,9 @@ const verbs: Verbs = {
   findScopes,
   listChildOutputs,
   listSteps,
+  declareLimits,
+  listLimits,
+  findLimit,
   joinMember: (turn, args) => {
     admitText([args]);
     return joinMember(turn, args);

@@ -81,6 +81,9 @@ create table holdfast.runs (
   children_failed integer not null,
   children_skipped integer not null,
   wake_at bigint,
+  -- Limits as JSON, null for none; gate: the limit for whose slot it stands in line.
+  limits text,
+  gate text collate "C",
   expires_at bigint,
   ran_ms double precision not null,
   claimed_by text collate "C",
@@ -102,9 +105,10 @@ create table holdfast.runs (
 -- `priority is not null` always holds: a claim of certain queues leaves it out, and so cannot be planned on this index, where
 -- it would read the runs of all the others.
 create index runs_ready on holdfast.runs (namespace, priority desc, ord)
-  where status = 'ready' and wake_at is null and priority is not null;
+  where status = 'ready' and wake_at is null and gate is null and priority is not null;
 create index runs_ready_in_queue on holdfast.runs (namespace, queue, priority desc, ord)
-  where status = 'ready' and wake_at is null;
+  where status = 'ready' and wake_at is null and gate is null;
+create index runs_at_gates on holdfast.runs (gate, priority desc, ord) where gate is not null;
 create index runs_wake on holdfast.runs (wake_at, ord) where status = 'ready' and wake_at is not null;
 create index runs_expiry on holdfast.runs (expires_at, ord)
   where expires_at is not null and ended_at is null and status <> 'cancelling';

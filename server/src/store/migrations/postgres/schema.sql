@@ -2,6 +2,152 @@ CREATE SCHEMA holdfast;
 CREATE FUNCTION holdfast.clock_ms() RETURNS bigint
     LANGUAGE sql PARALLEL SAFE
     AS $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
+CREATE FUNCTION holdfast.declare_limits(limit_ids text[], counts integer[], stay boolean) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  gap record;
+begin
+  insert into holdfast.limits as l (id, slots, declared)
+    select n.id, n.slots, stay from unnest(limit_ids, counts) n(id, slots) order by n.id
+    on conflict (id) do update set slots = excluded.slots, declared = excluded.declared;
+  insert into holdfast.slots (limit_id, place)
+    select n.id, p from unnest(limit_ids, counts) n(id, slots) cross join generate_series(1, n.slots) p on conflict do nothing;
+  for gap in
+    select s.limit_id, s.place from holdfast.slots s
+    where s.limit_id = any (limit_ids) and s.run_id is null order by s.limit_id, s.place desc for update skip locked
+  loop
+    perform holdfast.fill_gap(gap.limit_id, gap.place);
+  end loop;
+  return holdfast.hand_out(limit_ids);
+end $$;
+CREATE FUNCTION holdfast.fill_gap(the_limit text, gap integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  above record;
+begin
+  select s.place, s.run_id into above from holdfast.slots s
+    where s.limit_id = the_limit and s.place > (select l.slots from holdfast.limits l where l.id = the_limit)
+    order by s.place desc limit 1 for update skip locked;
+  if not found then return; end if;
+  if above.place = gap or above.run_id is null then
+    delete from holdfast.slots s where s.limit_id = the_limit and s.place = above.place;
+  else
+    delete from holdfast.slots s where s.limit_id = the_limit and s.place = gap;
+    update holdfast.slots s set place = gap where s.limit_id = the_limit and s.place = above.place;
+  end if;
+end $$;
+CREATE FUNCTION holdfast.forget_idle_limits() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  idle record;
+begin
+  for idle in
+    select l.id from holdfast.limits l
+    where not l.declared
+      and not exists (select 1 from holdfast.slots s where s.limit_id = l.id and s.run_id is not null)
+      and not exists (select 1 from holdfast.runs r where r.gate = l.id)
+    order by l.id for update of l skip locked
+  loop
+    -- Looked at again, now that nobody can come to its gate.
+    continue when exists (select 1 from holdfast.slots s where s.limit_id = idle.id and s.run_id is not null)
+      or exists (select 1 from holdfast.runs r where r.gate = idle.id);
+    delete from holdfast.slots s where s.limit_id = idle.id;
+    delete from holdfast.limits l where l.id = idle.id;
+  end loop;
+end $$;
+CREATE FUNCTION holdfast.hand_out(limit_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  the_limit text;
+  first_place integer;
+  other_place integer;
+  run record;
+  need text;
+  full_gate text;
+  needs text[];
+  places integer[];
+  admitted integer := 0;
+begin
+  for the_limit in select distinct u.id collate "C" from unnest(limit_ids) u(id) order by 1 loop
+    loop
+      select s.place into first_place from holdfast.slots s
+        where s.limit_id = the_limit and s.run_id is null order by s.place limit 1 for update skip locked;
+      exit when not found;
+      select r.id, r.limits into run from holdfast.runs r
+        where r.gate = the_limit order by r.priority desc, r.ord limit 1 for update skip locked;
+      exit when not found;
+      needs := array[the_limit];
+      places := array[first_place];
+      full_gate := null;
+      -- While it stood at one gate, nobody may have needed another limit, which was forgotten.
+      perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
+        from jsonb_array_elements(run.limits::jsonb) n(value) where n.value ->> 'id' <> the_limit;
+      for need in
+        select n.value ->> 'id' from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
+        where n.value ->> 'id' <> the_limit and not exists (
+          select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id)
+        order by n.nth
+      loop
+        select s.place into other_place from holdfast.slots s
+          where s.limit_id = need and s.run_id is null order by s.place limit 1 for update skip locked;
+        if not found then
+          full_gate := need;
+          exit;
+        end if;
+        needs := needs || need;
+        places := places || other_place;
+      end loop;
+      if full_gate is null then
+        update holdfast.slots s set run_id = run.id from unnest(needs, places) t(limit_id, place)
+          where s.limit_id = t.limit_id and s.place = t.place;
+        admitted := admitted + 1;
+      end if;
+      update holdfast.runs r set gate = full_gate where r.id = run.id;
+    end loop;
+  end loop;
+  return admitted;
+end $$;
+CREATE FUNCTION holdfast.open_limits(limit_ids text[], counts integer[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  held integer;
+begin
+  loop
+    with fresh as (
+      insert into holdfast.limits (id, slots, declared)
+      select distinct on (n.id) n.id, n.slots, false from unnest(limit_ids, counts) n(id, slots) order by n.id
+      on conflict do nothing returning id, slots
+    )
+    insert into holdfast.slots (limit_id, place) select f.id, p from fresh f cross join generate_series(1, f.slots) p;
+    perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for key share of l;
+    get diagnostics held = row_count;
+    exit when held = (select count(distinct n.id) from unnest(limit_ids) n(id));
+  end loop;
+end $$;
+CREATE FUNCTION holdfast.pass_gates(freed_limits text[], freed_runs text[], arrived text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  freed record;
+begin
+  perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
+    from holdfast.runs r cross join jsonb_array_elements(r.limits::jsonb) n(value)
+    where r.id = any (arrived) and r.gate is not null;
+  for freed in
+    update holdfast.slots s set run_id = null from unnest(freed_limits, freed_runs) f(limit_id, run_id)
+      where s.limit_id = f.limit_id and s.run_id = f.run_id
+    returning s.limit_id, s.place
+  loop
+    perform holdfast.fill_gap(freed.limit_id, freed.place);
+  end loop;
+  return holdfast.hand_out(freed_limits || array(
+    select r.gate from holdfast.runs r where r.id = any (arrived) and r.gate is not null));
+end $$;
 CREATE TABLE holdfast.definitions (
     namespace text NOT NULL COLLATE pg_catalog."C",
     id text NOT NULL COLLATE pg_catalog."C",
@@ -39,6 +185,11 @@ CREATE TABLE holdfast.events_default (
     type text NOT NULL,
     at bigint NOT NULL,
     data text NOT NULL
+);
+CREATE TABLE holdfast.limits (
+    id text NOT NULL COLLATE pg_catalog."C",
+    slots integer NOT NULL,
+    declared boolean NOT NULL
 );
 CREATE SEQUENCE holdfast.log_ids
     START WITH 1
@@ -167,6 +318,8 @@ CREATE TABLE holdfast.runs (
     children_failed integer NOT NULL,
     children_skipped integer NOT NULL,
     wake_at bigint,
+    limits text,
+    gate text COLLATE pg_catalog."C",
     expires_at bigint,
     ran_ms double precision NOT NULL,
     claimed_by text COLLATE pg_catalog."C",
@@ -189,6 +342,12 @@ ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE holdfast.slots (
+    limit_id text NOT NULL COLLATE pg_catalog."C",
+    place integer NOT NULL,
+    run_id text COLLATE pg_catalog."C"
+)
+WITH (fillfactor='50');
 CREATE TABLE holdfast.topics (
     namespace text NOT NULL COLLATE pg_catalog."C",
     last bigint NOT NULL
@@ -222,6 +381,8 @@ ALTER TABLE ONLY holdfast.definitions
     ADD CONSTRAINT definitions_pkey PRIMARY KEY (namespace, id);
 ALTER TABLE ONLY holdfast.edges
     ADD CONSTRAINT edges_pkey PRIMARY KEY (upstream, downstream);
+ALTER TABLE ONLY holdfast.limits
+    ADD CONSTRAINT limits_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.manifests
     ADD CONSTRAINT manifests_pkey PRIMARY KEY (hash);
 ALTER TABLE ONLY holdfast.members
@@ -236,6 +397,8 @@ ALTER TABLE ONLY holdfast.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY holdfast.slots
+    ADD CONSTRAINT slots_pkey PRIMARY KEY (limit_id, place);
 ALTER TABLE ONLY holdfast.topics
     ADD CONSTRAINT topics_pkey PRIMARY KEY (namespace);
 ALTER TABLE ONLY holdfast."values"
@@ -251,6 +414,7 @@ CREATE INDEX members_ended ON holdfast.members USING btree (ended_at) WHERE (end
 CREATE INDEX members_live ON holdfast.members USING btree (lease_until) WHERE (ended_at IS NULL);
 CREATE INDEX names_of_run ON holdfast.names USING btree (run_id);
 CREATE INDEX names_retention ON holdfast.names USING btree (retained_until) WHERE run_gone;
+CREATE INDEX runs_at_gates ON holdfast.runs USING btree (gate, priority DESC, ord) WHERE (gate IS NOT NULL);
 CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_child_items ON holdfast.runs USING btree (parent_id, item_index) WHERE (item_index IS NOT NULL);
 CREATE INDEX runs_child_names ON holdfast.runs USING btree (parent_id, name) WHERE (parent_id IS NOT NULL);
@@ -260,13 +424,15 @@ CREATE INDEX runs_definition_roots ON holdfast.runs USING btree (namespace, defi
 CREATE INDEX runs_ended_roots ON holdfast.runs USING btree (ended_at) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX runs_expiry ON holdfast.runs USING btree (expires_at, ord) WHERE ((expires_at IS NOT NULL) AND (ended_at IS NULL) AND (status <> 'cancelling'::text));
 CREATE INDEX runs_live ON holdfast.runs USING btree (namespace, status, ord) WHERE ((ended_at IS NULL) AND (depth IS NOT NULL));
-CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (priority IS NOT NULL));
-CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL));
+CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL) AND (priority IS NOT NULL));
+CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL));
 CREATE INDEX runs_roots ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_spreading ON holdfast.runs USING btree (root_id, ord) WHERE spreading;
 CREATE INDEX runs_tree ON holdfast.runs USING btree (root_id, ord) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_unreached ON holdfast.runs USING btree (parent_id, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL) AND (ending IS NULL));
 CREATE INDEX runs_wake ON holdfast.runs USING btree (wake_at, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NOT NULL));
+CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
+CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;
 ALTER INDEX holdfast.logs_of_run ATTACH PARTITION holdfast.logs_default_run_id_id_idx;

@@ -62,6 +62,9 @@ CREATE TABLE runs (
   open_children INTEGER NOT NULL,
   children TEXT,
   wake_at REAL,
+  -- Limits as JSON, NULL for none; gate: the limit for whose slot it stands in line.
+  limits TEXT,
+  gate TEXT,
   expires_at REAL,
   ran_ms REAL NOT NULL,
   claimed_by TEXT,
@@ -94,7 +97,10 @@ CREATE INDEX runs_definition_below ON runs (namespace, definition, status)
   WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
 
 -- The hot indexes: a run leaves each of them when it ends.
-CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
+CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq)
+  WHERE status = 'ready' AND wake_at IS NULL AND gate IS NULL;
+CREATE INDEX runs_gated ON runs (namespace) WHERE gate IS NOT NULL;
+CREATE INDEX runs_at_gates ON runs (gate, priority DESC, seq) WHERE gate IS NOT NULL;
 CREATE INDEX runs_due ON runs (wake_at) WHERE status = 'ready' AND wake_at IS NOT NULL;
 CREATE INDEX runs_claimed ON runs (claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
@@ -105,6 +111,25 @@ CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND 
 CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
 -- For pruning.
 CREATE INDEX runs_ended_roots ON runs (ended_at) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
+
+-- declared: 1 where somebody has set it; 0 where it came with a run, and goes when nobody needs it.
+CREATE TABLE limits (
+  id TEXT PRIMARY KEY,
+  slots INTEGER NOT NULL,
+  declared INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX limits_undeclared ON limits (id) WHERE declared = 0;
+
+-- Places 1 to limits.slots; a place above them is deleted when it becomes free. run_id: who holds it.
+CREATE TABLE slots (
+  limit_id TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  run_id TEXT,
+  PRIMARY KEY (limit_id, place)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX slots_held ON slots (limit_id, run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 
 CREATE TABLE edges (
   upstream TEXT NOT NULL,

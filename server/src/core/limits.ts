@@ -1,0 +1,83 @@
+import { isEnded } from "@holdfast/protocol";
+import type { Limit, RunRow } from "./run.ts";
+
+// How many may be under way at a time. A limit has slots; a slot is held by a run, by name, so that giving it back twice, or
+// by somebody who lost it, changes nothing. A run that needs slots stands at a gate, out of the ready index, until it holds
+// all of them: then it is claimable like any other, and claims know nothing of limits.
+//
+// L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait.
+// L2  A slot is freed by the end of what it is held for, in that transaction, and never by time.
+// L3  Who frees a slot hands it on: to the run that has stood longest at the gate, the highest priority first.
+
+/** What a change of a run means for slots. `frees`: ids of limits whose slots it gives back. `arrives`: it came to a gate. */
+export interface GateChange {
+  readonly run: RunRow;
+  readonly frees: readonly string[];
+  readonly arrives: boolean;
+}
+
+/** Undefined where a change has nothing to do with limits. `before`: undefined for a new run. */
+export function gateChange(before: RunRow | undefined, run: RunRow): GateChange | undefined {
+  if (run.limits.length === 0) return undefined;
+  const frees = freedLimits(before, run).map(({ id }) => id);
+  const arrives = run.gate !== null && run.gate !== before?.gate;
+  return frees.length === 0 && !arrives ? undefined : { run, frees, arrives };
+}
+
+function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] {
+  if (before === undefined) return [];
+  if (isEnded(run.status)) return isEnded(before.status) ? [] : run.limits;
+  const isOver = before.claimedBy !== null && run.claimedBy === null;
+  return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
+}
+
+/** The slots and gates of a store, inside of one transaction. */
+export interface Gates {
+  /** Makes the limit's slots where the limit is new. */
+  open(limit: Limit): void;
+  /** Gives back the run's slot, if it holds one. */
+  free(limitId: string, runId: string): void;
+  holds(limitId: string, runId: string): boolean;
+  hasFree(limitId: string): boolean;
+  take(limitId: string, runId: string): void;
+  /** Who stands first at the gate. */
+  first(limitId: string): RunRow | undefined;
+  /** Moves a run to another gate; null: into the ready index. */
+  move(runId: string, gate: string | null): void;
+}
+
+/** Frees slots and hands on what is free. Answers how many runs became claimable. */
+export function passGates(gates: Gates, changes: readonly GateChange[]): number {
+  const touched = new Set<string>();
+  for (const { run, frees, arrives } of changes) {
+    for (const id of frees) {
+      gates.free(id, run.id);
+      touched.add(id);
+    }
+    if (!arrives || run.gate === null) continue;
+    for (const limit of run.limits) gates.open(limit);
+    touched.add(run.gate);
+  }
+  return handOut(gates, [...touched].sort());
+}
+
+/** Lets in who stands at these gates, as long as there are slots. Answers how many runs became claimable. */
+export function handOut(gates: Gates, limitIds: Iterable<string>): number {
+  let admitted = 0;
+  for (const id of limitIds) {
+    while (gates.hasFree(id)) {
+      const run = gates.first(id);
+      if (run === undefined) break;
+      const needs = run.limits.filter((limit) => !gates.holds(limit.id, run.id));
+      // While it stood at one gate, nobody may have needed another limit, which was forgotten.
+      for (const limit of needs) gates.open(limit);
+      const full = needs.find((limit) => !gates.hasFree(limit.id));
+      if (full === undefined) {
+        for (const limit of needs) gates.take(limit.id, run.id);
+        admitted += 1;
+      }
+      gates.move(run.id, full?.id ?? null);
+    }
+  }
+  return admitted;
+}

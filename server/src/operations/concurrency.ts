@@ -1,0 +1,84 @@
+import type { DefinitionSpec, Manifest } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
+import type { Limit } from "../core/index.ts";
+import type { LimitSize, Store } from "../store/store.ts";
+
+// Which limits a run is subject to (core/limits.ts): its map's and its definition's stand in its manifest, its queue's are
+// declared in the store, for all nodes alike.
+
+/** After so long a look at what is declared for queues is repeated, by the next that asks. */
+const freshMs = 2_000;
+
+export interface ConcurrencyOptions {
+  readonly store: Store;
+  readonly namespace: string;
+  readonly clock: Clock;
+}
+
+export class Concurrency {
+  readonly #store: Store;
+  readonly #namespace: string;
+  readonly #clock: Clock;
+  #queues: Promise<ReadonlyMap<string, number>> | undefined;
+  #lookedMs = 0;
+
+  constructor({ store, namespace, clock }: ConcurrencyOptions) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#clock = clock;
+  }
+
+  /** What a run of this definition is subject to, the narrowest limit first. `map`: the map that it is an item of. */
+  async limitsOf(
+    spec: DefinitionSpec,
+    map?: { readonly runId: string; readonly concurrency: number | undefined },
+  ): Promise<Limit[]> {
+    const found: Limit[] = [];
+    if (map?.concurrency !== undefined)
+      found.push({ id: this.#id("map", map.runId), slots: map.concurrency, hold: "run" });
+    const own = ofDefinition(this.#namespace, spec);
+    if (own !== undefined) found.push({ ...own, hold: "run" });
+    if (spec.kind !== "task") return found;
+    const slots = (await this.#declaredQueues()).get(this.#id("queue", spec.queue));
+    if (slots !== undefined) found.push({ id: this.#id("queue", spec.queue), slots, hold: "activation" });
+    return found;
+  }
+
+  /** Sets how many activations each queue may have at a time; a queue that is not named has no limit any more. */
+  async declareQueues(queues: Readonly<Record<string, { readonly concurrency: number }>>): Promise<void> {
+    const sizes = Object.entries(queues).map(([name, { concurrency }]) => ({
+      id: this.#id("queue", name),
+      slots: concurrency,
+    }));
+    await this.#store.declareLimits({ prefix: this.#id("queue", ""), limits: sizes });
+    this.#queues = undefined;
+  }
+
+  #declaredQueues(): Promise<ReadonlyMap<string, number>> {
+    const now = this.#clock.monotonicMs();
+    if (this.#queues !== undefined && now - this.#lookedMs < freshMs) return this.#queues;
+    const look = this.#store
+      .listLimits({ prefix: this.#id("queue", "") })
+      .then((rows) => new Map(rows.map(({ id, slots }) => [id, slots] as const)));
+    look.catch(() => {
+      this.#queues = undefined;
+    });
+    this.#queues = look;
+    this.#lookedMs = now;
+    return look;
+  }
+
+  #id(kind: "queue" | "map", name: string): string {
+    return `${this.#namespace}/${kind}/${name}`;
+  }
+}
+
+/** What manifests say of their own definition: it holds for runs of earlier ones as well. */
+export function definitionLimits(namespace: string, manifests: readonly Manifest[]): LimitSize[] {
+  const specs = manifests.flatMap(({ root, definitions }) => definitions[root] ?? []);
+  return specs.flatMap((spec) => ofDefinition(namespace, spec) ?? []);
+}
+
+function ofDefinition(namespace: string, { id, concurrency }: DefinitionSpec): LimitSize | undefined {
+  return concurrency === undefined ? undefined : { id: `${namespace}/definition/${id}`, slots: concurrency };
+}

@@ -1,0 +1,45 @@
+import { handOut } from "./gates.ts";
+import type { Runner } from "./session.ts";
+
+/**
+ * Looks at gates again once a transaction that touched them has committed. Two transactions at the same time, one that frees a
+ * slot and one that puts a run in line, do not see each other; whichever commits last sees both here. A review that is lost
+ * with its process is made good by the timer.
+ */
+export class GateReview {
+  readonly #db: Runner;
+  readonly #onAdmitted: () => void;
+  readonly #pending = new Set<string>();
+  #running: Promise<void> | undefined;
+
+  constructor(options: { db: Runner; onAdmitted: () => void }) {
+    this.#db = options.db;
+    this.#onAdmitted = options.onAdmitted;
+  }
+
+  /** Never waits and never fails. */
+  request(limitIds: Iterable<string>): void {
+    for (const id of limitIds) this.#pending.add(id);
+    this.#running ??= this.#review().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#pending.clear();
+    await this.#running;
+  }
+
+  async #review(): Promise<void> {
+    while (this.#pending.size > 0) {
+      const limitIds = [...this.#pending];
+      this.#pending.clear();
+      try {
+        const [row] = await handOut(this.#db, limitIds);
+        if ((row?.admitted ?? 0) > 0) this.#onAdmitted();
+      } catch {
+        // The store is away: the timer looks at every gate.
+      }
+    }
+  }
+}

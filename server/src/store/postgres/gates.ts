@@ -1,0 +1,108 @@
+import { limits } from "@holdfast/protocol";
+import type { GateChange } from "../../core/index.ts";
+import type { LimitSize, LimitView } from "../store.ts";
+import { numberArray, textArray } from "./arrays.ts";
+import type { Runner, Transaction } from "./session.ts";
+import type { SessionPool } from "./session-pool.ts";
+
+// Slots and gates. The rules are core's (core/limits.ts); 0002_limits.sql carries them out beside the rows, in one statement.
+
+/** Frees slots and hands them on, within the transaction that has written these changes. */
+export function passGates(transaction: Transaction, changes: readonly GateChange[]): Promise<unknown> {
+  const freed = changes.flatMap(({ run, frees }) => frees.map((limitId) => ({ limitId, runId: run.id })));
+  const arrived = changes.flatMap(({ run, arrives }) => (arrives ? [run] : []));
+  for (const { limitId } of freed) transaction.touch(limitId);
+  for (const { gate } of arrived) if (gate !== null) transaction.touch(gate);
+  return transaction.run("passGates", passText, [
+    textArray(freed.map(({ limitId }) => limitId)),
+    textArray(freed.map(({ runId }) => runId)),
+    textArray(arrived.map(({ id }) => id)),
+  ]);
+}
+
+const passText = "select holdfast.pass_gates($1::text[], $2::text[], $3::text[]) as admitted";
+
+/** Lets in who stands at these gates. */
+export function handOut(db: Runner, limitIds: readonly string[]): Promise<{ admitted: number }[]> {
+  return db.run("handOut", handOutText, [textArray(limitIds)]);
+}
+
+const handOutText = "select holdfast.hand_out($1::text[]) as admitted";
+
+/** Lets in whoever stands at a gate that is open: what transactions that ran at the same time did not see of each other. */
+export function reviewGates(db: Runner): Promise<{ admitted: number }[]> {
+  return db.run("reviewGates", reviewText);
+}
+
+// Gates at which somebody stands, by hopping from each to the next in their index.
+const reviewText = `
+  with recursive hop as (
+    (select r.gate from holdfast.runs r where r.gate is not null order by r.gate limit 1)
+    union all
+    select (select r.gate from holdfast.runs r where r.gate is not null and r.gate > h.gate order by r.gate limit 1)
+    from hop h where h.gate is not null
+  )
+  select holdfast.hand_out(array(
+    select h.gate from hop h where exists (
+      select 1 from holdfast.slots s where s.limit_id = h.gate and s.run_id is null))) as admitted`;
+
+/** See `Store.declareLimits`. Answers how many runs became claimable. */
+export function declareLimits(
+  pool: SessionPool,
+  { prefix, limits: given }: { prefix: string | null; limits: readonly LimitSize[] },
+): Promise<number> {
+  return pool.transaction(async (transaction) => {
+    const ids = new Set(given.map(({ id }) => id));
+    const others = prefix === null ? [] : (await listLimits(transaction, prefix)).filter(({ id }) => !ids.has(id));
+    const withdrawn = others.map(({ id }) => ({ id, slots: limits.slots }));
+    const [first] = await resizeLimits(transaction, withdrawn, false);
+    const [second] = await resizeLimits(transaction, given, true);
+    return (first?.admitted ?? 0) + (second?.admitted ?? 0);
+  });
+}
+
+/** Sets how many slots these limits have, and whether they stay when nobody needs them. */
+export function resizeLimits(db: Runner, rows: readonly LimitSize[], stay: boolean): Promise<{ admitted: number }[]> {
+  const parameters = [textArray(rows.map(({ id }) => id)), numberArray(rows.map(({ slots }) => slots)), stay];
+  return db.run("resizeLimits", resizeText, parameters);
+}
+
+const resizeText = "select holdfast.declare_limits($1::text[], $2::int[], $3) as admitted";
+
+/** See `Store.listLimits`. */
+export function listLimits(db: Runner, prefix: string): Promise<LimitSize[]> {
+  return db.run<LimitSize>("listLimits", listText, [prefix, `${prefix}\u{10ffff}`]);
+}
+
+const listText = `
+  select l.id, l.slots from holdfast.limits l where l.id >= $1 and l.id < $2 and l.declared order by l.id`;
+
+/** Forgets limits that nobody declared, holds or stands at. */
+export function forgetIdleLimits(db: Runner): Promise<unknown> {
+  return db.run("forgetIdleLimits", "select holdfast.forget_idle_limits()");
+}
+
+interface StoredLimit {
+  readonly id: string;
+  readonly slots: number;
+  readonly holders: string;
+  readonly standing: string;
+}
+
+/** See `Store.findLimit`. */
+export async function findLimit(
+  db: Runner,
+  { id, limitRows }: { id: string; limitRows: number },
+): Promise<LimitView | undefined> {
+  const [row] = await db.run<StoredLimit>("findLimit", findText, [id, limitRows]);
+  if (row === undefined) return undefined;
+  const ids = (text: string) => JSON.parse(text) as string[];
+  return { id: row.id, slots: row.slots, holders: ids(row.holders), standing: ids(row.standing) };
+}
+
+const findText = `
+  select l.id, l.slots,
+    array_to_json(array(select s.run_id from holdfast.slots s where s.limit_id = l.id and s.run_id is not null
+      order by s.run_id limit $2))::text as holders,
+    array_to_json(array(select r.id from holdfast.runs r where r.gate = l.id order by r.priority desc, r.ord limit $2))::text as standing
+  from holdfast.limits l where l.id = $1`;

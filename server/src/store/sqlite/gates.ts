@@ -1,0 +1,169 @@
+import { limits } from "@holdfast/protocol";
+import {
+  firstGate,
+  type GateChange,
+  type Gates,
+  gateChange,
+  handOut,
+  type Limit,
+  passGates as pass,
+  type RunRow,
+} from "../../core/index.ts";
+import { admitLimits } from "../admission.ts";
+import type { LimitSize, LimitView } from "../store.ts";
+import { type Connection, listText } from "./connection.ts";
+import { selectLeanRuns } from "./run-rows.ts";
+import type { Turn } from "./turn.ts";
+
+// Slot rows and the lines at their gates (core/limits.ts), in the transaction that frees or wants a slot.
+
+/** Frees slots and hands them on; answers how many runs became claimable. */
+export function passGates(db: Connection, changes: readonly GateChange[]): number {
+  return changes.length === 0 ? 0 : pass(new SlotRows(db), changes);
+}
+
+/** Puts runs that were due in line at their first gate. */
+export function arriveAtGates(db: Connection, seqs: readonly number[]): void {
+  if (seqs.length === 0) return;
+  const rows = selectLeanRuns(db, "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq", listText(seqs));
+  const slots = new SlotRows(db);
+  const changes = rows.flatMap(({ run }) => {
+    const gate = firstGate(run);
+    if (gate === null) return [];
+    slots.move(run.id, gate);
+    return gateChange(run, { ...run, gate }) ?? [];
+  });
+  passGates(db, changes);
+}
+
+export function declareLimits(
+  { db, ring }: Turn,
+  { prefix, limits: given }: { prefix: string | null; limits: readonly LimitSize[] },
+): void {
+  admitLimits(given);
+  const rows = new SlotRows(db);
+  const ids = new Set(given.map(({ id }) => id));
+  const others = prefix === null ? [] : declaredLimits(db, prefix).filter(({ id }) => !ids.has(id));
+  for (const { id } of others) rows.resize({ id, slots: limits.slots }, false);
+  for (const limit of given) rows.resize(limit, true);
+  if (handOut(rows, [...ids, ...others.map(({ id }) => id)].sort()) > 0) ring("ready");
+}
+
+export function listLimits({ db }: Turn, { prefix }: { prefix: string }): LimitSize[] {
+  return declaredLimits(db, prefix);
+}
+
+function declaredLimits(db: Connection, prefix: string): LimitSize[] {
+  return db.list<LimitSize>(
+    "SELECT id, slots FROM limits WHERE id >= ? AND id < ? AND declared = 1 ORDER BY id",
+    prefix,
+    `${prefix}\u{10ffff}`,
+  );
+}
+
+/** Forgets limits that nobody declared, holds or stands at. */
+export function forgetIdleLimits(db: Connection): void {
+  const idle = db.list<{ id: string }>(
+    `SELECT id FROM limits l INDEXED BY limits_undeclared WHERE declared = 0
+       AND NOT EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = l.id AND s.run_id IS NOT NULL)
+       AND NOT EXISTS (SELECT 1 FROM runs r INDEXED BY runs_at_gates WHERE r.gate = l.id)`,
+  );
+  for (const { id } of idle) {
+    db.run("DELETE FROM limits WHERE id = ?", id);
+    db.run("DELETE FROM slots WHERE limit_id = ?", id);
+  }
+}
+
+export function findLimit({ db }: Turn, { id, limitRows }: { id: string; limitRows: number }): LimitView | undefined {
+  const limit = db.find<{ slots: number }>("SELECT slots FROM limits WHERE id = ?", id);
+  if (limit === undefined) return undefined;
+  const holders = db.list<{ id: string }>(
+    "SELECT run_id AS id FROM slots WHERE limit_id = ? AND run_id IS NOT NULL ORDER BY run_id LIMIT ?",
+    id,
+    limitRows,
+  );
+  const standing = db.list<{ id: string }>(
+    "SELECT id FROM runs INDEXED BY runs_at_gates WHERE gate = ? ORDER BY priority DESC, seq LIMIT ?",
+    id,
+    limitRows,
+  );
+  const idsOf = (rows: readonly { id: string }[]) => rows.map((row) => row.id);
+  return { id, slots: limit.slots, holders: idsOf(holders), standing: idsOf(standing) };
+}
+
+class SlotRows implements Gates {
+  readonly #db: Connection;
+
+  constructor(db: Connection) {
+    this.#db = db;
+  }
+
+  resize({ id, slots }: LimitSize, declared: boolean): void {
+    const before = this.#db.find<{ slots: number }>("SELECT slots FROM limits WHERE id = ?", id)?.slots ?? 0;
+    this.#db.run(
+      `INSERT INTO limits (id, slots, declared) VALUES (?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, declared = excluded.declared`,
+      id,
+      slots,
+      Number(declared),
+    );
+    for (let place = before + 1; place <= slots; place++) {
+      this.#db.run("INSERT INTO slots (limit_id, place) VALUES (?, ?) ON CONFLICT DO NOTHING", id, place);
+    }
+    while (this.#fillGap(id, slots));
+  }
+
+  /** Fewer slots: a holder above them takes a place that is free below, so that what is free can be had by nobody else. */
+  #fillGap(id: string, slots: number): boolean {
+    const gap = this.#db.find<{ place: number }>(
+      "SELECT place FROM slots WHERE limit_id = ? AND run_id IS NULL LIMIT 1",
+      id,
+    );
+    const above =
+      this.#db.find<{ place: number }>("SELECT max(place) AS place FROM slots WHERE limit_id = ?", id)?.place ?? 0;
+    if (gap === undefined || above <= slots) return false;
+    this.#db.run("DELETE FROM slots WHERE limit_id = ? AND place = ?", id, gap.place);
+    if (above > gap.place)
+      this.#db.run("UPDATE slots SET place = ? WHERE limit_id = ? AND place = ?", gap.place, id, above);
+    return true;
+  }
+
+  open(limit: Limit): void {
+    if (this.#db.find("SELECT 1 FROM limits WHERE id = ?", limit.id) === undefined) this.resize(limit, false);
+  }
+
+  free(limitId: string, runId: string): void {
+    this.#db.run("UPDATE slots SET run_id = NULL WHERE limit_id = ? AND run_id = ?", limitId, runId);
+    this.#fillGap(
+      limitId,
+      this.#db.find<{ slots: number }>("SELECT slots FROM limits WHERE id = ?", limitId)?.slots ?? 0,
+    );
+  }
+
+  holds(limitId: string, runId: string): boolean {
+    return this.#db.find("SELECT 1 FROM slots WHERE limit_id = ? AND run_id = ?", limitId, runId) !== undefined;
+  }
+
+  hasFree(limitId: string): boolean {
+    return this.#db.find("SELECT 1 FROM slots WHERE limit_id = ? AND run_id IS NULL", limitId) !== undefined;
+  }
+
+  take(limitId: string, runId: string): void {
+    this.#db.run(
+      `UPDATE slots SET run_id = ? WHERE limit_id = ? AND place = (
+         SELECT place FROM slots INDEXED BY slots_free WHERE limit_id = ? AND run_id IS NULL ORDER BY place LIMIT 1)`,
+      runId,
+      limitId,
+      limitId,
+    );
+  }
+
+  first(limitId: string): RunRow | undefined {
+    const rest = "INDEXED BY runs_at_gates WHERE gate = ? ORDER BY priority DESC, seq LIMIT 1";
+    return selectLeanRuns(this.#db, rest, limitId)[0]?.run;
+  }
+
+  move(runId: string, gate: string | null): void {
+    this.#db.run("UPDATE runs SET gate = ? WHERE id = ?", gate, runId);
+  }
+}
