@@ -71,7 +71,8 @@ for (const isClosed of [true, false]) {
           const found = contents.lastIndexOf(readBack(bad));
           if (!isUsed) assert.equal(readBack(bad), whole, place);
           else {
-            assert.equal(name, last, place);
+            // The line that leads to a next journal may be cut off as well while nothing has been written there.
+            if (name !== last) assert.equal(readBack(bad), whole, place);
             assert.ok(at >= offsetOfLastLine(disk.content(name)), `${place} is not in the last line`);
             assert.ok(notices.length === 1, `${place} was cut off in silence`);
             assert.ok(found >= contents.length - 2, place);
