@@ -112,6 +112,18 @@ export type LogPage = z.infer<typeof logPageSchema>;
 
 export const resultQuerySchema = z.strictObject({ waitMs: z.coerce.number().int().min(0).max(30_000).default(0) });
 
+/** A limit of a queue or a definition: `queue/etl`, `definition/load`. */
+export const limitViewSchema = z.object({
+  name: z.string(),
+  slots: z.number().int(),
+  /** Ids of the runs that hold its slots, the first hundred. */
+  holders: z.array(z.string()),
+  /** Ids of the runs that stand in line, the first hundred, the next first. */
+  standing: z.array(z.string()),
+});
+export type LimitView = z.infer<typeof limitViewSchema>;
+export const limitPageSchema = z.object({ limits: z.array(limitViewSchema) });
+
 export const applySchema = z.strictObject({ manifests: z.array(manifestSchema).min(1).max(1_000) });
 export const definitionViewSchema = z.object({
   id: z.string(),

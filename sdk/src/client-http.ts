@@ -12,7 +12,9 @@ import {
   errorCodes,
   eventPageSchema,
   isAppError,
+  type LimitView,
   type LogPage,
+  limitPageSchema,
   limits,
   logPageSchema,
   type Manifest,
@@ -119,6 +121,11 @@ export class HttpPlane implements ControlPlane {
   async listDefinitions(): Promise<DefinitionView[]> {
     const page = await this.#ask({ method: "GET", path: "/v1/definitions", answer: definitionPageSchema });
     return page.definitions;
+  }
+
+  async listLimits(): Promise<LimitView[]> {
+    const page = await this.#ask({ method: "GET", path: "/v1/limits", answer: limitPageSchema });
+    return page.limits;
   }
 
   describe(): Promise<ServerView> {

@@ -3,6 +3,7 @@ import type {
   CancelledRun,
   DefinitionView,
   EventPage,
+  LimitView,
   LogPage,
   Manifest,
   RunPage,
@@ -45,5 +46,6 @@ export interface ControlPlane {
   listLogs(id: string, query: { cursor?: string; limit?: number }): Promise<LogPage>;
   apply(manifests: readonly Manifest[]): Promise<Applied>;
   listDefinitions(): Promise<DefinitionView[]>;
+  listLimits(): Promise<LimitView[]>;
   describe(): Promise<ServerView>;
 }

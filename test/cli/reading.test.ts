@@ -45,6 +45,27 @@ test("what init writes keeps out of git what is not for it, and asks for no newe
   assert.equal(readFileSync(join(own.root, ".gitignore"), "utf8"), "secrets\n");
 });
 
+test("queues shows who holds a limit and who stands in line, and show says for which one", { timeout }, async (t) => {
+  const project = new Project(t, {
+    "tasks/work.ts": `import { task } from "holdfast";
+export const work = task({ id: "work", concurrency: 1 }, () => 1);
+`,
+  });
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const started = await project.run("run", "tasks/work.ts", "--no-wait");
+    ids.push(started.stdout.trim());
+  }
+  const listed = await project.run("queues", "--json");
+  assert.deepEqual(JSON.parse(listed.stdout), {
+    limits: [{ name: "definition/work", slots: 1, holders: ids.slice(0, 1), standing: ids.slice(1) }],
+  });
+  const table = await project.run("queues");
+  assert.match(table.stdout, new RegExp(`definition/work +1 +1 +2 +${ids[0]}`));
+  const shown = await project.run("runs", "show", ids[1] ?? "");
+  assert.match(shown.stdout, /stands in line for definition\/work/);
+});
+
 test("a run is shown as a tree with tries, times and reasons, whole where no terminal cuts it", {
   timeout,
 }, async (t) => {

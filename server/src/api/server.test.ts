@@ -57,7 +57,7 @@ class Caller {
       keyRetentionMs: 60_000,
     });
     const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
-    const services = { store, definitions, runs, history, namespace };
+    const services = { store, definitions, concurrency, runs, history, namespace };
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });
   }
 

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { AppError, limits, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
+import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
 import type { Runs } from "../operations/runs.ts";
@@ -12,6 +13,7 @@ import { parseBody } from "./body.ts";
 import { definitionRoutes } from "./definitions.ts";
 import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
+import { limitRoutes } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import type { Route } from "./route.ts";
@@ -26,6 +28,7 @@ const closeTimeoutMs = 5_000;
 export interface ApiServices {
   readonly store: { describe(): Promise<StoreAnswer> };
   readonly definitions: Definitions;
+  readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly history: History;
   readonly namespace: string;
@@ -66,6 +69,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...runRoutes(services),
     ...historyRoutes(services),
     ...definitionRoutes(services),
+    ...limitRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

@@ -25,6 +25,7 @@ export function buildProgram(carry: Carry): Command {
   addProjectCommands(program, carry);
   addServerCommands(program, carry);
   addRunCommands(program, carry);
+  addQueueCommands(program, carry);
   addCompletionCommands(program, carry);
   return program;
 }
@@ -128,6 +129,12 @@ function addRunCommands(program: Command, carry: Carry): void {
     .option("-f, --follow", "go on until the run has ended; with --json a line each")
     .addOption(patienceOption())
     .action((id, flags) => carry(async (t) => (await import("./runs-history.ts")).events(t, id, flags), flags));
+}
+
+function addQueueCommands(program: Command, carry: Carry): void {
+  asking(program.command("queues"))
+    .description("show the limits of queues and definitions, and who holds what")
+    .action((flags) => carry(async (t) => (await import("./queues.ts")).queues(t, flags), flags));
 }
 
 function common(command: Command): Command {

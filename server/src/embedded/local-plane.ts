@@ -3,6 +3,7 @@ import {
   type CancelledRun,
   type DefinitionView,
   type EventPage,
+  type LimitView,
   type LogPage,
   limits,
   type Manifest,
@@ -73,6 +74,10 @@ export class LocalPlane implements ControlPlane {
 
   listDefinitions(): Promise<DefinitionView[]> {
     return this.#services.definitions.list();
+  }
+
+  listLimits(): Promise<LimitView[]> {
+    return this.#services.concurrency.list();
   }
 
   async describe(): Promise<ServerView> {

@@ -1,4 +1,4 @@
-import type { DefinitionSpec, Manifest } from "@holdfast/protocol";
+import type { DefinitionSpec, LimitView, Manifest } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Limit } from "../core/index.ts";
 import type { LimitSize, Store } from "../store/store.ts";
@@ -8,6 +8,8 @@ import type { LimitSize, Store } from "../store/store.ts";
 
 /** After so long a look at what is declared for queues is repeated, by the next that asks. */
 const freshMs = 2_000;
+/** Holders of a limit that are shown, and runs in its line. */
+const shownRuns = 100;
 
 export interface ConcurrencyOptions {
   readonly store: Store;
@@ -42,6 +44,17 @@ export class Concurrency {
     const slots = (await this.#declaredQueues()).get(this.#id("queue", spec.queue));
     if (slots !== undefined) found.push({ id: this.#id("queue", spec.queue), slots, hold: "activation" });
     return found;
+  }
+
+  /** What is declared of queues and definitions, with who holds it and who stands in line. */
+  async list(): Promise<LimitView[]> {
+    const declared = await this.#store.listLimits({ prefix: `${this.#namespace}/` });
+    const found = await Promise.all(declared.map(({ id }) => this.#store.findLimit({ id, limitRows: shownRuns })));
+    return found.flatMap((limit) => {
+      if (limit === undefined) return [];
+      const { id, slots, holders, standing } = limit;
+      return [{ name: id.slice(this.#namespace.length + 1), slots, holders: [...holders], standing: [...standing] }];
+    });
   }
 
   /** Sets how many activations each queue may have at a time; a queue that is not named has no limit any more. */

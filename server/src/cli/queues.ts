@@ -1,0 +1,50 @@
+import type { LimitView } from "@holdfast/protocol";
+import { connected } from "./connection.ts";
+import { exitCodes } from "./failures.ts";
+import type { CommonFlags } from "./project.ts";
+import { tableText } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+
+const shownHolders = 3;
+
+/** `holdfast queues`: the limits of queues and definitions, and who holds what. */
+export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> {
+  return connected(terminal, flags, async ({ plane }) => {
+    const limits = await plane.listLimits();
+    terminal.answer({ limits });
+    if (limits.length > 0) terminal.print(limitTable(terminal, limits));
+    else {
+      terminal.note("Nothing is limited.");
+      terminal.note(
+        terminal.colors.dim(
+          "Say queues: { etl: { concurrency: 2 } } in holdfast.config.ts, or concurrency: 2 of a task.",
+        ),
+      );
+    }
+    return exitCodes.done;
+  });
+}
+
+function limitTable(terminal: Terminal, limits: readonly LimitView[]): string {
+  return tableText(
+    terminal,
+    [
+      { title: "LIMIT", text: ({ name }) => name },
+      { title: "SLOTS", text: ({ slots }) => String(slots), right: true },
+      { title: "HELD", text: ({ holders }) => countText(holders), right: true },
+      { title: "IN LINE", text: ({ standing }) => countText(standing), right: true },
+      { title: "HELD BY", text: ({ holders }) => holdersText(holders), shrinks: true },
+    ],
+    limits,
+  );
+}
+
+/** A hundred are listed; there may be more. */
+function countText(ids: readonly string[]): string {
+  return ids.length < 100 ? String(ids.length) : "100+";
+}
+
+function holdersText(ids: readonly string[]): string {
+  const more = ids.length > shownHolders ? " …" : "";
+  return `${ids.slice(0, shownHolders).join(" ")}${more}`;
+}
