@@ -45,6 +45,12 @@ CREATE TABLE keys (
   PRIMARY KEY (namespace, kind, scope, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE limits (
+  id TEXT PRIMARY KEY,
+  slots INTEGER NOT NULL,
+  declared INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE logs (
   id INTEGER PRIMARY KEY,
   run_id TEXT NOT NULL,
@@ -116,6 +122,9 @@ CREATE TABLE runs (
   open_children INTEGER NOT NULL,
   children TEXT,
   wake_at REAL,
+  -- Limits as JSON, NULL for none; gate: the limit for whose slot it stands in line.
+  limits TEXT,
+  gate TEXT,
   expires_at REAL,
   ran_ms REAL NOT NULL,
   claimed_by TEXT,
@@ -132,6 +141,13 @@ CREATE TABLE runs (
   input TEXT,
   output TEXT
 ) STRICT;
+
+CREATE TABLE slots (
+  limit_id TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  run_id TEXT,
+  PRIMARY KEY (limit_id, place)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE topics (
   namespace TEXT PRIMARY KEY,
@@ -160,6 +176,8 @@ CREATE INDEX keys_expiry ON keys (expires_at) WHERE run_gone = 1;
 
 CREATE INDEX keys_run ON keys (run_id);
 
+CREATE INDEX limits_undeclared ON limits (id) WHERE declared = 0;
+
 CREATE UNIQUE INDEX logs_line ON logs (run_id, epoch, line);
 
 CREATE INDEX logs_run ON logs (run_id);
@@ -167,6 +185,8 @@ CREATE INDEX logs_run ON logs (run_id);
 CREATE INDEX members_ended ON members (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE INDEX members_live ON members (boot) WHERE ended_at IS NULL;
+
+CREATE INDEX runs_at_gates ON runs (gate, priority DESC, seq) WHERE gate IS NOT NULL;
 
 CREATE INDEX runs_below ON runs (namespace, status) WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
 
@@ -186,13 +206,16 @@ CREATE INDEX runs_ended_roots ON runs (ended_at) WHERE parent_id IS NULL AND end
 
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
 
+CREATE INDEX runs_gated ON runs (namespace) WHERE gate IS NOT NULL;
+
 CREATE UNIQUE INDEX runs_id ON runs (id);
 
 CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
 
 CREATE INDEX runs_items ON runs (parent_id, item_index) WHERE item_index IS NOT NULL;
 
-CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq) WHERE status = 'ready' AND wake_at IS NULL;
+CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq)
+  WHERE status = 'ready' AND wake_at IS NULL AND gate IS NULL;
 
 CREATE INDEX runs_roots ON runs (namespace, status) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
@@ -201,5 +224,9 @@ CREATE INDEX runs_spreading ON runs (root_id, seq) WHERE spreading = 1;
 CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
+
+CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
+
+CREATE UNIQUE INDEX slots_held ON slots (limit_id, run_id) WHERE run_id IS NOT NULL;
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);
