@@ -89,3 +89,18 @@ export function isAppError(error: unknown, code?: ErrorCode): error is AppError 
   if (typeof error !== "object" || error === null || !(appErrorMark in error)) return false;
   return code === undefined || ("code" in error && error.code === code);
 }
+
+/** What a control plane answers to a result or an error that it will never keep: said again, it is refused again. */
+const refusals: readonly ErrorCode[] = [
+  "invalid_request",
+  "invalid_output",
+  "unsupported",
+  "too_large",
+  "limit_exceeded",
+  "store_full",
+];
+
+/** Whether an outcome was refused for what it is, so that its sender has to say something else. */
+export function isRefusedOutcome(error: unknown): error is AppError {
+  return isAppError(error) && refusals.includes(error.code);
+}

@@ -1,4 +1,12 @@
-import { type ActivationStart, AppError, type ChannelCall, isAppError, limits, utf8Bytes } from "@holdfast/protocol";
+import {
+  type ActivationStart,
+  AppError,
+  type ChannelCall,
+  isAppError,
+  isRefusedOutcome,
+  limits,
+  utf8Bytes,
+} from "@holdfast/protocol";
 import { ActivationContext } from "./context.ts";
 import type { TaskData } from "./definition.ts";
 import { failure, type Outcome } from "./outcome.ts";
@@ -90,22 +98,10 @@ export async function settle(call: ChannelCall, outcome: Outcome, pause: (ms: nu
       return;
     } catch (error) {
       if (isAppError(error, "store_unavailable")) await pause(pauseMs);
-      else if (said === outcome && isUnstorable(error)) said = unstorable(outcome, error);
+      else if (said === outcome && isRefusedOutcome(error)) said = unstorable(outcome, error);
       else throw error;
     }
   }
-}
-
-function isUnstorable(error: unknown): error is AppError {
-  const codes = [
-    "invalid_request",
-    "invalid_output",
-    "unsupported",
-    "too_large",
-    "limit_exceeded",
-    "store_full",
-  ] as const;
-  return codes.some((code) => isAppError(error, code));
 }
 
 function unstorable(outcome: Outcome, error: AppError): Outcome {

@@ -4,6 +4,7 @@ import {
   type ChannelParams,
   channelMethods,
   isAppError,
+  isRefusedOutcome,
   type Json,
   limits,
 } from "@holdfast/protocol";
@@ -89,22 +90,10 @@ export async function say({ outcome, call, clock, isWanted }: Saying): Promise<v
       return;
     } catch (error) {
       if (isAppError(error, "store_unavailable") && isWanted()) await clock.sleep(pauseMs);
-      else if (said === outcome && isRefusedOutput(error)) said = refused(error);
+      else if (said === outcome && isRefusedOutcome(error)) said = refused(error);
       else throw error;
     }
   }
-}
-
-function isRefusedOutput(error: unknown): error is AppError {
-  const codes = [
-    "invalid_request",
-    "invalid_output",
-    "unsupported",
-    "too_large",
-    "limit_exceeded",
-    "store_full",
-  ] as const;
-  return codes.some((code) => isAppError(error, code));
 }
 
 function refused({ code, message, hint }: AppError): CommandOutcome {
