@@ -191,7 +191,8 @@ describe("a plain command", { timeout: 120_000 }, () => {
     const end = await gentle.ended;
     assert.deepEqual({ ...end, ranMs: 0 }, { how: "aborted", reason: "enough", ranMs: 0 });
     assert.deepEqual(gentle.recorder.calls, [], "exit code 0 after the order to end is no success");
-    assert.equal(gentle.recorder.lines.at(-1)?.text, "bye");
+    // The shell may also say that its sleep was terminated, before or after.
+    assert.ok(gentle.recorder.lines.some(({ text }) => text === "bye"));
     const stubborn = begin(placement, {}, { command: "trap '' TERM; sleep 1000 & echo pid:$!; wait; wait" });
     await stubborn.recorder.hearsText("pid:");
     const sleeper = Number(stubborn.recorder.lines[0]?.text.slice(4));
