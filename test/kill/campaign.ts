@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
-import { canonicalHash } from "../../server/src/canonical.ts";
+import { Definitions } from "../../server/src/operations/definitions.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import { Chance } from "../simulation/chance.ts";
 import { listAllRuns } from "./all-runs.ts";
@@ -87,11 +87,7 @@ export class Campaign {
     for (let i = 0; i < this.#options.nodes; i++) this.boot();
     await Promise.all(this.#nodes.map((node) => node.ready));
     this.#store = await this.#options.openStore(this.#address);
-    const manifests = this.workload.manifests.map((manifest) => {
-      const kind = manifest.definitions[manifest.root]?.kind ?? "task";
-      return { id: manifest.root, kind, hash: canonicalHash(manifest), manifest };
-    });
-    await this.store.applyManifests({ namespace, manifests });
+    await new Definitions({ store: this.store, namespace }).apply(this.workload.manifests);
     this.#reader = new TopicReader({
       store: this.store,
       chance: new Chance(this.#options.seed),

@@ -35,9 +35,10 @@ export class Definitions {
   /** Makes these manifests the current ones. Running runs keep theirs. */
   async apply(manifests: readonly Manifest[]): Promise<Applied> {
     const rows = manifests.map(manifestRow);
-    const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
+    // First, so that no run makes its limit itself: others that need it would wait for that transaction.
     const limited = definitionLimits(this.#namespace, manifests);
     if (limited.length > 0) await this.#store.declareLimits({ prefix: null, limits: limited });
+    const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
     const ids = new Set(rows.map((row) => row.id));
     const all = await this.list();
     return { definitions: all.filter((view) => ids.has(view.id)), changed };

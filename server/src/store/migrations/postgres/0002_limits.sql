@@ -1,5 +1,6 @@
 -- Limits: slot rows and the lines at their gates (core/limits.ts has the rules; these functions are their one statement here).
--- Nobody waits for anybody: rows that others hold are passed over. What two transactions therefore do not see of each other, a
+-- Nobody waits for anybody, but for who makes a limit that is new: limits of definitions and queues are declared before they
+-- are needed. Rows that others hold are passed over. What two transactions therefore do not see of each other, a
 -- slot that one frees and a run that the other puts in line, is found after their commits, or by the timer.
 
 -- declared: somebody has set it; else it came with a run, and goes when nobody needs it.
