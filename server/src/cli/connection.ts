@@ -16,7 +16,8 @@ export interface Connection {
   readonly kind: "server" | "dev" | "embedded";
   /** The server's address or the store's. */
   readonly address: string;
-  close(): Promise<void>;
+  /** Lets what this process carries out end for `graceMs`; default 0. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** As `--server` says, else the running `dev`, else the store itself. `opened`: the project, if it has been opened already. */
@@ -116,8 +117,8 @@ export async function openEmbedded(
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },
-    close: async () => {
-      await node?.stop({ graceMs: 0 });
+    close: async (graceMs = 0) => {
+      await node?.stop({ graceMs });
       await services.close();
     },
   };

@@ -30,6 +30,8 @@ import { openTerminalLog } from "./terminal-log.ts";
 /** Bodies that do not heed their abortSignal are ended with this process. */
 const interruptedMs = 3_000;
 const slowStopMs = 1_000;
+/** How long tasks of other runs, which this process has begun, may go on after the run that it was started for. */
+const othersGraceMs = 5_000;
 
 export interface RunFlags extends CommonFlags, ListenFlags, FollowFlags {
   readonly input?: string;
@@ -84,9 +86,14 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     }
     return ended.status === "succeeded" ? exitCodes.done : exitCodes.failed;
   } finally {
-    // Tasks of other runs may have begun here; to end theirs takes as long as they need to heed it.
-    const slow = setTimeout(() => terminal.note("Stopping what still runs; it goes on at the next start."), slowStopMs);
-    await engine.close();
+    // Tasks of other runs may have begun here: they may end, unless somebody is in a hurry.
+    const graceMs = interruption.signal.aborted ? 0 : othersGraceMs;
+    const text =
+      graceMs === 0
+        ? "Stopping what still runs; it goes on at the next start."
+        : "Tasks of other runs that have begun here may end first; the rest goes on at the next start.";
+    const slow = setTimeout(() => terminal.note(text), slowStopMs);
+    await engine.close(graceMs);
     clearTimeout(slow);
     interruption.stop();
   }
@@ -99,7 +106,8 @@ interface Engine {
   readonly url?: string;
   /** Begins to carry runs out, where that is this process's own work. */
   work(): Promise<void>;
-  close(): Promise<void>;
+  /** Lets what runs here end for so long. */
+  close(graceMs: number): Promise<void>;
 }
 
 function remoteEngine(connection: Connection): Engine {
@@ -112,7 +120,7 @@ async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlag
   if (flags.serve === true) {
     const hosted = await startHosting(settings, { announce: true, role: "either", token: flags.token, log });
     const { connection, url, close } = hosted;
-    return { connection, url, work: async () => undefined, close: () => close({ graceMs: 0 }) };
+    return { connection, url, work: async () => undefined, close: (graceMs) => close({ graceMs }) };
   }
   const connection: EmbeddedConnection = await openEmbedded(settings, { log });
   return { connection, work: async () => void (await connection.work()), close: connection.close };
