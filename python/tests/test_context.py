@@ -34,7 +34,13 @@ class ContextTest(unittest.TestCase):
         self.assertIsNone(context.step("a", lambda: self.fail("run again")))
         self.assertEqual(context.step("b", lambda: (1, 2)), [1, 2])
         self.assertEqual(context.step("b", lambda: self.fail("run again")), [1, 2])
-        self.assertEqual(calls, [("step.commit", {"key": "b", "value": [1, 2]})])
+        self.assertEqual(calls[0], ("step.commit", {"key": "b", "value": [1, 2]}))
+        # Not of "a", which was used once: that it had been recorded before is what steps are for.
+        [(method, params)] = calls[1:]
+        self.assertEqual(method, "log.write")
+        [line] = params["lines"]
+        self.assertEqual(line["level"], "warn")
+        self.assertIn('Step "b" was used before in this body', line["text"])
 
     def test_a_step_that_fails_records_nothing_and_may_be_tried_again(self):
         context, calls = context_of()

@@ -71,6 +71,7 @@ export class ActivationContext implements TaskContext {
   readonly #call: ChannelCall;
   readonly #progress: ProgressSender;
   readonly #recorded: Map<string, Json>;
+  readonly #used = new Set<string>();
   readonly #open = new Set<string>();
   #allDone: () => void = () => undefined;
   #closed = false;
@@ -101,6 +102,13 @@ export class ActivationContext implements TaskContext {
   async step<R>(key: string, fn: () => R | Promise<R>): Promise<Stored<Awaited<R>>> {
     this.#check(key);
     const recorded = this.#recorded.get(key);
+    if (this.#used.has(key) && recorded !== undefined) {
+      const record = "its record answers, and nothing is done";
+      this.log.warn(
+        `Step ${JSON.stringify(key)} was used before in this body: ${record}. Give each use a key of its own.`,
+      );
+    }
+    this.#used.add(key);
     if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
     this.#open.add(key);
     try {

@@ -71,7 +71,7 @@ class Context:
         self.log = TaskLog(call) if log is None else log
         self._token_seed: str = start["tokenSeed"]
         self._progress = ProgressSender(call)
-        self._steps = _Steps(start["steps"], call)
+        self._steps = _Steps(start["steps"], call, self.log.warning)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
         """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
@@ -130,8 +130,10 @@ class AsyncTaskContext(Context):
 class _Steps:
     """What is recorded, and which keys are under way."""
 
-    def __init__(self, recorded: List[Mapping[str, Any]], call: Call) -> None:
+    def __init__(self, recorded: List[Mapping[str, Any]], call: Call, warn: Callable[[str], None]) -> None:
         self._call = call
+        self._warn = warn
+        self._used: Set[str] = set()
         self._recorded: Dict[str, Any] = {step["key"]: step["value"] for step in recorded}
         self._open: Set[str] = set()
         self._changed = threading.Condition()
@@ -140,7 +142,14 @@ class _Steps:
     def use(self, key: str) -> "_Use":
         self._check(key)
         with self._changed:
+            again = key in self._used
+            self._used.add(key)
             if key in self._recorded:
+                if again:
+                    self._warn(
+                        f'Step "{key}" was used before in this body: its record answers, and nothing is done. '
+                        "Give each use a key of its own."
+                    )
                 return _Use(self, key, True)
             if key in self._open:
                 raise RuntimeError(

@@ -71,14 +71,14 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
     // The first answer may have waited for a connection.
     await store.describe();
     const startedAt = Date.now();
-    const { kind, schemaVersion, incarnation, now } = await store.describe();
+    const { kind, schemaVersion, incarnation, now, timedLeases } = await store.describe();
     const endedAt = Date.now();
     findings.push({ what: "store", state: "ok", said: `${shownStore(settings.store)} (${kind})` });
     findings.push({ what: "schema", state: "ok", said: `version ${schemaVersion}, incarnation ${incarnation}` });
     findings.push(clockFinding({ now, startedAt, endedAt }));
     findings.push(await writeFinding(connection));
     const members = (await store.listMembers({ namespace })).filter(({ endedAt }) => endedAt === null);
-    const names = members.map(({ name, leaseUntil }) => (leaseUntil < now ? `${name} (late)` : name));
+    const names = members.map(({ name, leaseUntil }) => (timedLeases && leaseUntil < now ? `${name} (late)` : name));
     findings.push({
       what: "members",
       state: "ok",

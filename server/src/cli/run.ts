@@ -205,7 +205,7 @@ function readInput(text: string | undefined): Json | undefined {
 
 function readInputFile(path: string): string {
   try {
-    return readFileSync(path === "-" ? 0 : path, "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path === "-" ? 0 : path));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(

@@ -1,4 +1,4 @@
-import { isEnded } from "@holdfast/protocol";
+import { isEnded, limits } from "@holdfast/protocol";
 import type { Limit, RunRow } from "./run.ts";
 
 // How many may be under way at a time. A limit has slots; a slot is held by a run, by name, so that giving it back twice, or
@@ -7,7 +7,8 @@ import type { Limit, RunRow } from "./run.ts";
 //
 // L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait.
 // L2  A slot is freed by the end of what it is held for, in that transaction, and never by time.
-// L3  Who frees a slot hands it on: to the run that has stood longest at the gate, the highest priority first.
+// L3  Who frees slots hands them on: to the highest priority that stands at one of their gates, then to who came first. So many
+//     moves a transaction and no more; what is left is looked at again soon.
 
 /** What a change of a run means for slots. `frees`: ids of limits whose slots it gives back. `arrives`: it came to a gate. */
 export interface GateChange {
@@ -31,6 +32,12 @@ function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] 
   return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
 }
 
+/** A run at a gate and where it stands in the order of insertion. */
+export interface Standing {
+  readonly run: RunRow;
+  readonly place: number;
+}
+
 /** The slots and gates of a store, inside of one transaction. */
 export interface Gates {
   /** Makes the limit's slots where the limit is new. */
@@ -41,13 +48,22 @@ export interface Gates {
   hasFree(limitId: string): boolean;
   take(limitId: string, runId: string): void;
   /** Who stands first at the gate. */
-  first(limitId: string): RunRow | undefined;
+  first(limitId: string): Standing | undefined;
   /** Moves a run to another gate; null: into the ready index. */
   move(runId: string, gate: string | null): void;
 }
 
-/** Frees slots and hands on what is free. Answers how many runs became claimable. */
-export function passGates(gates: Gates, changes: readonly GateChange[]): number {
+/** Runs that one transaction lets in or sends to another gate: a long line must make nobody wait. */
+const mostMoves = 100;
+
+/** `admitted`: how many runs became claimable. `more`: gates that may still have to be looked at, in another transaction. */
+export interface Passed {
+  readonly admitted: number;
+  readonly more: readonly string[];
+}
+
+/** Frees slots and hands on what is free. */
+export function passGates(gates: Gates, changes: readonly GateChange[]): Passed {
   const touched = new Set<string>();
   for (const { run, frees, arrives } of changes) {
     for (const id of frees) {
@@ -58,26 +74,43 @@ export function passGates(gates: Gates, changes: readonly GateChange[]): number 
     for (const limit of run.limits) gates.open(limit);
     touched.add(run.gate);
   }
-  return handOut(gates, [...touched].sort());
+  return handOut(gates, touched);
 }
 
-/** Lets in who stands at these gates, as long as there are slots. Answers how many runs became claimable. */
-export function handOut(gates: Gates, limitIds: Iterable<string>): number {
+/** Lets in who stands at these gates, as long as there are slots: the highest priority first, then who came first, at any of them. */
+export function handOut(gates: Gates, limitIds: Iterable<string>): Passed {
+  const open = new Set(limitIds);
   let admitted = 0;
-  for (const id of limitIds) {
-    while (gates.hasFree(id)) {
-      const run = gates.first(id);
-      if (run === undefined) break;
-      const needs = run.limits.filter((limit) => !gates.holds(limit.id, run.id));
-      // While it stood at one gate, nobody may have needed another limit, which was forgotten.
-      for (const limit of needs) gates.open(limit);
-      const full = needs.find((limit) => !gates.hasFree(limit.id));
-      if (full === undefined) {
-        for (const limit of needs) gates.take(limit.id, run.id);
-        admitted += 1;
-      }
-      gates.move(run.id, full?.id ?? null);
+  for (let moves = 0; moves < mostMoves; moves++) {
+    const run = firstOf(gates, open);
+    if (run === undefined) return { admitted, more: [] };
+    const needs = run.limits.filter((limit) => !gates.holds(limit.id, run.id));
+    // While it stood at one gate, nobody may have needed another limit, which was forgotten.
+    for (const limit of needs) gates.open(limit);
+    const full = needs.find((limit) => !gates.hasFree(limit.id));
+    if (full === undefined) {
+      for (const limit of needs) gates.take(limit.id, run.id);
+      admitted += 1;
     }
+    gates.move(run.id, full?.id ?? null);
   }
-  return admitted;
+  return { admitted, more: [...open] };
 }
+
+/** The first of those who stand first at gates with a free slot. Gates that have none, or nobody, are taken out. */
+function firstOf(gates: Gates, open: Set<string>): RunRow | undefined {
+  let first: Standing | undefined;
+  for (const id of [...open]) {
+    const standing = gates.hasFree(id) ? gates.first(id) : undefined;
+    if (standing === undefined) open.delete(id);
+    else if (first === undefined || standsBefore(standing, first)) first = standing;
+  }
+  return first?.run;
+}
+
+function standsBefore(a: Standing, b: Standing): boolean {
+  return a.run.priority > b.run.priority || (a.run.priority === b.run.priority && a.place < b.place);
+}
+
+/** The slots of a limit that was taken back: more than any can be given, so that it lets everybody in and is known by it. */
+export const withdrawnSlots = limits.slots + 1;

@@ -63,7 +63,10 @@ export class Concurrency {
       id: this.#id("queue", name),
       slots: concurrency,
     }));
-    await this.#store.declareLimits({ prefix: this.#id("queue", ""), limits: sizes });
+    const known = await this.#store.listLimits({ prefix: this.#id("queue", "") });
+    const ids = new Set(sizes.map(({ id }) => id));
+    const withdrawn = known.filter(({ id }) => !ids.has(id)).map(({ id }) => id);
+    await this.#store.declareLimits({ limits: sizes, withdrawn });
     this.#queues = undefined;
   }
 
@@ -86,12 +89,26 @@ export class Concurrency {
   }
 }
 
-/** What manifests say of their own definition: it holds for runs of earlier ones as well. */
-export function definitionLimits(namespace: string, manifests: readonly Manifest[]): LimitSize[] {
+/** What manifests say of their own definition: it holds for runs of earlier ones as well, where those have a limit at all. */
+export async function declareDefinitions(
+  store: Store,
+  namespace: string,
+  manifests: readonly Manifest[],
+): Promise<void> {
   const specs = manifests.flatMap(({ root, definitions }) => definitions[root] ?? []);
-  return specs.flatMap((spec) => ofDefinition(namespace, spec) ?? []);
+  const limits = specs.flatMap((spec) => ofDefinition(namespace, spec) ?? []);
+  const free = new Set(
+    specs.filter(({ concurrency }) => concurrency === undefined).map(({ id }) => limitId(namespace, id)),
+  );
+  const known = await store.listLimits({ prefix: limitId(namespace, "") });
+  const withdrawn = known.filter(({ id }) => free.has(id)).map(({ id }) => id);
+  if (limits.length + withdrawn.length > 0) await store.declareLimits({ limits, withdrawn });
 }
 
 function ofDefinition(namespace: string, { id, concurrency }: DefinitionSpec): LimitSize | undefined {
-  return concurrency === undefined ? undefined : { id: `${namespace}/definition/${id}`, slots: concurrency };
+  return concurrency === undefined ? undefined : { id: limitId(namespace, id), slots: concurrency };
+}
+
+function limitId(namespace: string, definition: string): string {
+  return `${namespace}/definition/${definition}`;
 }

@@ -12,7 +12,7 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
-import { definitionLimits } from "./concurrency.ts";
+import { declareDefinitions } from "./concurrency.ts";
 import { compileSchema, type Fit, type FitOptions } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
@@ -36,8 +36,7 @@ export class Definitions {
   async apply(manifests: readonly Manifest[]): Promise<Applied> {
     const rows = manifests.map(manifestRow);
     // First, so that no run makes its limit itself: others that need it would wait for that transaction.
-    const limited = definitionLimits(this.#namespace, manifests);
-    if (limited.length > 0) await this.#store.declareLimits({ prefix: null, limits: limited });
+    await declareDefinitions(this.#store, this.#namespace, manifests);
     const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
     const ids = new Set(rows.map((row) => row.id));
     const all = await this.list();

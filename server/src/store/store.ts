@@ -221,7 +221,10 @@ export interface Store {
    * claim was lost.
    */
   listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
-  /** Makes claimable what was due, without an event. `nextInMs`: until the next is due, 0 if it is; null when none waits. */
+  /**
+   * Makes claimable what was due, without an event, and looks at gates that may be open. `nextInMs`: until the next is due, 0
+   * if it is; null when none waits.
+   */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /**
    * Orders the end (core's `expiryEnding`) of live runs whose time is over and that are not `cancelling`: the longest overdue
@@ -249,9 +252,9 @@ export interface Store {
 
   /**
    * Sets how many slots these limits have, at most `limits.slots`; who holds one keeps it, and new room is handed out at once.
-   * With a `prefix` they are all that is declared below it: the others let in whoever stands there, and are forgotten.
+   * `withdrawn`: ids of limits that let everybody in from now on, whatever a run that needs them says of their slots.
    */
-  declareLimits(args: { prefix: string | null; limits: readonly LimitSize[] }): Promise<void>;
+  declareLimits(args: { limits: readonly LimitSize[]; withdrawn: readonly string[] }): Promise<void>;
   /** What is declared below a prefix, in the order of ids. */
   listLimits(args: { prefix: string }): Promise<LimitSize[]>;
   /** Who holds its slots and who stands at its gate, first in line first: ids of runs, at most `limitRows` of each. */

@@ -179,9 +179,9 @@ export function limitsContract(contract: Contract, subject: ContractSubject): vo
 
   contract("more slots let in who stands in line at once; fewer take none away from a holder", async (world) => {
     const runs = await enqueue(world, 6, { limits: [one] });
-    await world.store.declareLimits({ prefix: null, limits: [{ id: one.id, slots: 3 }] });
+    await world.store.declareLimits({ withdrawn: [], limits: [{ id: one.id, slots: 3 }] });
     assert.deepEqual(ids(await world.claim(await world.member())), ids(runs.slice(0, 3)));
-    await world.store.declareLimits({ prefix: null, limits: [{ id: one.id, slots: 1 }] });
+    await world.store.declareLimits({ withdrawn: [], limits: [{ id: one.id, slots: 1 }] });
     const held = async () => (await world.store.findLimit({ id: one.id, limitRows: 9 }))?.holders.length;
     assert.equal(await held(), 3);
     await world.finish(await world.get(at(runs, 0).id), next.success());
@@ -193,41 +193,70 @@ export function limitsContract(contract: Contract, subject: ContractSubject): vo
   });
 
   contract("a limit that was closed lets nobody in until it has slots", async (world) => {
-    await world.store.declareLimits({ prefix: null, limits: [{ id: one.id, slots: 0 }] });
+    await world.store.declareLimits({ withdrawn: [], limits: [{ id: one.id, slots: 0 }] });
     const [run] = await enqueue(world, 1, { limits: [one] });
     assert.deepEqual(await world.claim(await world.member()), []);
-    await world.store.declareLimits({ prefix: null, limits: [{ id: one.id, slots: 1 }] });
+    await world.store.declareLimits({ withdrawn: [], limits: [{ id: one.id, slots: 1 }] });
     await claimAndFinish(world, run?.id ?? "");
   });
 
+  contract("who stands at a limit that is withdrawn is let in, and so is who comes to it later", async (world) => {
+    const [a, b] = ["shop/queue/a", "shop/queue/b"];
+    const limits = [
+      { id: b, slots: 2 },
+      { id: a, slots: 1 },
+    ];
+    await world.store.declareLimits({ limits, withdrawn: [] });
+    assert.deepEqual(plain(await world.store.listLimits({ prefix: "shop/queue/" })), limits.toReversed());
+    const runs = await enqueue(world, 3, { limits: [{ id: a, slots: 1, hold: "activation" }] });
+    await world.store.declareLimits({ limits: [{ id: b, slots: 3 }], withdrawn: [a, "shop/queue/unknown"] });
+    assert.deepEqual(plain(await world.store.listLimits({ prefix: "shop/queue/" })), [{ id: b, slots: 3 }]);
+    assert.deepEqual(await world.store.listLimits({ prefix: "shop/queue/c" }).then(plain), []);
+    const claimed = await world.claim(await world.member());
+    assert.deepEqual(ids(claimed), ids(runs));
+    for (const run of claimed) await world.finish(run, next.retry(1));
+    await world.store.prune({ runsMs: 60_000, logsMs: 60_000, limitRows: 100 });
+    await world.pass(10);
+    await world.store.wakeRuns({ limitRows: 10 });
+    assert.equal((await world.claim(await world.member())).length, 3, "no run brings its old limit back");
+  });
+
   contract(
-    "what is declared below a prefix replaces what was; who stood at a withdrawn limit is let in",
+    "a slot goes to the highest priority, then to who came first, at whichever of the freed gates they stand",
     async (world) => {
-      const [a, b] = ["shop/queue/a", "shop/queue/b"];
-      const declare = (prefix: string | null, limits: { id: string; slots: number }[]) =>
-        world.store.declareLimits({ prefix, limits });
-      await declare("shop/queue/", [
-        { id: b, slots: 2 },
-        { id: a, slots: 1 },
-      ]);
-      await declare(null, [{ id: "shop/definition/x", slots: 1 }]);
-      const runs = await enqueue(world, 3, { limits: [{ id: a, slots: 1, hold: "activation" }] });
-      assert.deepEqual(plain(await world.store.listLimits({ prefix: "shop/queue/" })), [
-        { id: a, slots: 1 },
-        { id: b, slots: 2 },
-      ]);
-      await declare("shop/queue/", [{ id: b, slots: 3 }]);
-      assert.deepEqual(plain(await world.store.listLimits({ prefix: "shop/" })), [
-        { id: "shop/definition/x", slots: 1 },
-        { id: b, slots: 3 },
-      ]);
-      assert.deepEqual(ids(await world.claim(await world.member())), ids(runs));
+      const shared: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
+      const own: Limit = { id: "shop/definition/bulk", slots: 1, hold: "run" };
+      const [holder] = await enqueue(world, 1, { limits: [own, shared] });
+      const [older] = await enqueue(world, 1, { limits: [shared] });
+      const bulk = await enqueue(world, 3, { limits: [own, shared] });
+      const [urgent] = await enqueue(world, 1, { limits: [shared], priority: 100 });
+      for (const run of [holder, urgent, older, ...bulk]) await claimAndFinish(world, run?.id ?? "");
     },
   );
 
+  contract("a long line is moved a part at a time, and comes to its end", async (world) => {
+    const own: Limit = { id: "shop/definition/bulk", slots: 1, hold: "run" };
+    const shared: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
+    const [holder, other] = [
+      await world.enqueue({ limits: [own] }),
+      await world.enqueue({ limits: [shared], priority: 1 }),
+    ];
+    const rows = Array.from({ length: 350 }, () => world.row({ limits: [own, shared] }));
+    await world.store.enqueueRuns({ rows });
+    await world.cancel(holder.id);
+    await world.cancel(other.id);
+    let reviews = 0;
+    const held = async () => (await world.store.findLimit({ id: own.id, limitRows: 9 }))?.holders.length;
+    for (; (await held()) !== 1; reviews++) {
+      assert.ok(reviews < 20);
+      await world.store.wakeRuns({ limitRows: 10 });
+    }
+    assert.equal((await world.claim(await world.member())).length, 1);
+  });
+
   contract("a limit that came with runs goes when nobody needs it, a declared one stays", async (world) => {
     const prune = () => world.store.prune({ runsMs: 60_000, logsMs: 60_000, limitRows: 100 });
-    await world.store.declareLimits({ prefix: null, limits: [{ id: queue.id, slots: 2 }] });
+    await world.store.declareLimits({ withdrawn: [], limits: [{ id: queue.id, slots: 2 }] });
     const [first, second] = await enqueue(world, 2, { limits: [one, queue] });
     await prune();
     assert.deepEqual((await world.store.findLimit({ id: one.id, limitRows: 9 }))?.standing, [second?.id]);
@@ -256,7 +285,7 @@ export function limitsContract(contract: Contract, subject: ContractSubject): vo
       { id: "shop/a", slots: 1 },
       { id: "shop/b", slots: 1_001 },
     ];
-    await refused(store.declareLimits({ prefix: null, limits }), "too_large");
+    await refused(store.declareLimits({ withdrawn: [], limits }), "too_large");
     assert.deepEqual(plain(await store.listLimits({ prefix: "shop/" })), []);
   });
 

@@ -255,6 +255,18 @@ function timedContract(contract: Contract): void {
     assert.deepEqual((await world.store.judgeMembers({ by, limitRows: 10 })).judged, []);
   });
 
+  contract("a judge with a short lease has to have seen the whole of a long one pass", async (world) => {
+    const id = await world.member();
+    await world.running({}, id);
+    await world.outlive();
+    const by = await world.member(hourMs);
+    for (let i = 0; i < 6; i++) {
+      await world.pass(hourMs / 3);
+      await world.store.renewMember({ id: by, leaseMs: hourMs });
+    }
+    assert.deepEqual((await world.store.judgeMembers({ by, limitRows: 10 })).judged, []);
+  });
+
   contract("judges at once take each run once", async (world) => {
     const doors = await world.doors();
     const judges: string[] = [];

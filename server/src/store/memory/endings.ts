@@ -7,6 +7,7 @@ import {
   firstGate,
   type GateChange,
   gateChange,
+  handOut,
   type Ledger,
 } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
@@ -75,8 +76,9 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
     woken += 1;
   }
   memory.passGates(changes);
-  if (woken > 0) memory.bell.ring(["ready"]);
-  return { woken, nextInMs: memory.runs.wakes.nextInMs(now) };
+  const { admitted, more } = handOut(memory.slots, memory.slots.passable());
+  if (woken + admitted > 0) memory.bell.ring(["ready"]);
+  return { woken, nextInMs: more.length > 0 ? 0 : memory.runs.wakes.nextInMs(now) };
 }
 
 /** Orders the end of runs whose time is over. */

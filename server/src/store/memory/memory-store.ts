@@ -193,14 +193,12 @@ class MemoryStore implements Store {
     return this.#open().steps.list(runId, generation);
   }
 
-  async declareLimits({ prefix, limits }: Args<"declareLimits">): Answer<"declareLimits"> {
+  async declareLimits({ limits, withdrawn }: Args<"declareLimits">): Answer<"declareLimits"> {
     const { slots, bell } = this.#open();
     admitLimits(limits);
-    const ids = new Set(limits.map(({ id }) => id));
-    const others = prefix === null ? [] : slots.declared(prefix).filter(({ id }) => !ids.has(id));
-    for (const { id } of others) slots.withdraw(id);
+    for (const id of withdrawn) slots.withdraw(id);
     for (const limit of limits) slots.resize({ ...limit, declared: true });
-    if (handOut(slots, [...ids, ...others.map(({ id }) => id)].sort()) > 0) bell.ring(["ready"]);
+    if (handOut(slots, [...limits.map(({ id }) => id), ...withdrawn]).admitted > 0) bell.ring(["ready"]);
   }
 
   async listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {

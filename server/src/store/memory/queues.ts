@@ -84,6 +84,11 @@ export class GateLines {
     line.push(entry);
   }
 
+  /** Gates at which somebody stands, or stood a moment ago. */
+  names(): string[] {
+    return [...this.#lines.keys()];
+  }
+
   first(gate: string): RunRow | undefined {
     const line = this.#lines.get(gate);
     for (let top = line?.top; line !== undefined && top !== undefined; top = line.top) {

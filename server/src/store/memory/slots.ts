@@ -1,5 +1,4 @@
-import { limits } from "@holdfast/protocol";
-import type { Gates, Limit, RunRow } from "../../core/index.ts";
+import { type Gates, type Limit, type Standing, withdrawnSlots } from "../../core/index.ts";
 import type { LimitSize, LimitView } from "../store.ts";
 import type { Change, Note, NotedLimit } from "./changes.ts";
 import type { RunTable } from "./run-table.ts";
@@ -29,9 +28,14 @@ export class SlotTable implements Gates {
     this.#limits.set(id, { slots, declared, holders: this.#limits.get(id)?.holders ?? new Set() });
   }
 
-  /** Its runs may pass; it goes when nobody needs it. */
+  /** Its runs may pass. It stays, so that none of them makes it again as it was. */
   withdraw(id: string): void {
-    this.resize({ id, slots: limits.slots, declared: false });
+    if (this.#limits.has(id)) this.resize({ id, slots: withdrawnSlots, declared: false });
+  }
+
+  /** Gates at which somebody stands although there is room. */
+  passable(): string[] {
+    return this.#runs.gates.names().filter((id) => this.hasFree(id));
   }
 
   /** Declared limits below a prefix, in the order of ids. */
@@ -42,8 +46,8 @@ export class SlotTable implements Gates {
 
   /** Forgets limits that nobody declared, holds or stands at. */
   forgetIdle(): void {
-    for (const [id, { declared, holders }] of this.#limits) {
-      if (!declared && holders.size === 0 && this.first(id) === undefined) this.forget(id);
+    for (const [id, { declared, slots, holders }] of this.#limits) {
+      if (!declared && slots !== withdrawnSlots && holders.size === 0 && this.first(id) === undefined) this.forget(id);
     }
   }
 
@@ -76,8 +80,9 @@ export class SlotTable implements Gates {
     this.#limits.get(limitId)?.holders.add(runId);
   }
 
-  first(limitId: string): RunRow | undefined {
-    return this.#runs.gates.first(limitId);
+  first(limitId: string): Standing | undefined {
+    const run = this.#runs.gates.first(limitId);
+    return run === undefined ? undefined : { run, place: this.#runs.place(run.id) };
   }
 
   move(runId: string, gate: string | null): void {

@@ -177,7 +177,8 @@ export async function wakeRuns(
   });
   const [reviewed] = await reviewGates(pool);
   const [next] = await findNextWake(pool);
-  return { woken, admitted: reviewed?.admitted ?? 0, nextInMs: next?.in_ms ?? null };
+  const nextInMs = reviewed?.more === true ? 0 : (next?.in_ms ?? null);
+  return { woken, admitted: reviewed?.admitted ?? 0, nextInMs };
 }
 
 /** What a member holds that is to be ended. */

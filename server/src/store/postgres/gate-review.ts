@@ -25,6 +25,11 @@ export class GateReview {
     });
   }
 
+  /** Resolves when what was asked for until now has been looked at. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   async close(): Promise<void> {
     this.#pending.clear();
     await this.#running;
@@ -37,6 +42,7 @@ export class GateReview {
       try {
         const [row] = await handOut(this.#db, limitIds);
         if ((row?.admitted ?? 0) > 0) this.#onAdmitted();
+        if (row?.more === true) for (const id of limitIds) this.#pending.add(id);
       } catch {
         // The store is away: the timer looks at every gate.
       }

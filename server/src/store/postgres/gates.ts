@@ -1,5 +1,4 @@
-import { limits } from "@holdfast/protocol";
-import type { GateChange } from "../../core/index.ts";
+import { type GateChange, withdrawnSlots } from "../../core/index.ts";
 import type { LimitSize, LimitView } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
 import type { Runner, Transaction } from "./session.ts";
@@ -20,17 +19,23 @@ export function passGates(transaction: Transaction, changes: readonly GateChange
   ]);
 }
 
-const passText = "select holdfast.pass_gates($1::text[], $2::text[], $3::text[]) as admitted";
+const passText = "select holdfast.pass_gates($1::text[], $2::text[], $3::text[])";
 
-/** Lets in who stands at these gates. */
-export function handOut(db: Runner, limitIds: readonly string[]): Promise<{ admitted: number }[]> {
+/** How many runs became claimable, and whether others may still be let in. */
+interface HandedOut {
+  readonly admitted: number;
+  readonly more: boolean;
+}
+
+/** Lets in who stands at these gates: some of them, so that nobody waits for a long line. */
+export function handOut(db: Runner, limitIds: readonly string[]): Promise<HandedOut[]> {
   return db.run("handOut", handOutText, [textArray(limitIds)]);
 }
 
-const handOutText = "select holdfast.hand_out($1::text[]) as admitted";
+const handOutText = "select h.admitted, h.more from holdfast.hand_out($1::text[]) h";
 
 /** Lets in whoever stands at a gate that is open: what transactions that ran at the same time did not see of each other. */
-export function reviewGates(db: Runner): Promise<{ admitted: number }[]> {
+export function reviewGates(db: Runner): Promise<HandedOut[]> {
   return db.run("reviewGates", reviewText);
 }
 
@@ -42,32 +47,37 @@ const reviewText = `
     select (select r.gate from holdfast.runs r where r.gate is not null and r.gate > h.gate order by r.gate limit 1)
     from hop h where h.gate is not null
   )
-  select holdfast.hand_out(array(
+  select o.admitted, o.more from holdfast.hand_out(array(
     select h.gate from hop h where exists (
-      select 1 from holdfast.slots s where s.limit_id = h.gate and s.run_id is null))) as admitted`;
+      select 1 from holdfast.slots s where s.limit_id = h.gate and s.run_id is null))) o`;
 
-/** See `Store.declareLimits`. Answers how many runs became claimable. */
+/** See `Store.declareLimits`. */
 export function declareLimits(
   pool: SessionPool,
-  { prefix, limits: given }: { prefix: string | null; limits: readonly LimitSize[] },
-): Promise<number> {
+  { limits, withdrawn }: { limits: readonly LimitSize[]; withdrawn: readonly string[] },
+): Promise<void> {
   return pool.transaction(async (transaction) => {
-    const ids = new Set(given.map(({ id }) => id));
-    const others = prefix === null ? [] : (await listLimits(transaction, prefix)).filter(({ id }) => !ids.has(id));
-    const withdrawn = others.map(({ id }) => ({ id, slots: limits.slots }));
-    const [first] = await resizeLimits(transaction, withdrawn, false);
-    const [second] = await resizeLimits(transaction, given, true);
-    return (first?.admitted ?? 0) + (second?.admitted ?? 0);
+    const known = withdrawn.length === 0 ? [] : await findLimits(transaction, withdrawn);
+    await resizeLimits(
+      transaction,
+      known.map(({ id }) => ({ id, slots: withdrawnSlots })),
+      false,
+    );
+    await resizeLimits(transaction, limits, true);
+    for (const { id } of [...limits, ...known]) transaction.touch(id);
   });
 }
 
-/** Sets how many slots these limits have, and whether they stay when nobody needs them. */
-export function resizeLimits(db: Runner, rows: readonly LimitSize[], stay: boolean): Promise<{ admitted: number }[]> {
-  const parameters = [textArray(rows.map(({ id }) => id)), numberArray(rows.map(({ slots }) => slots)), stay];
-  return db.run("resizeLimits", resizeText, parameters);
+/** Those of these limits that there are. */
+export function findLimits(db: Runner, ids: readonly string[]): Promise<{ id: string }[]> {
+  return db.run("findLimits", "select l.id from holdfast.limits l where l.id = any ($1::text[])", [textArray(ids)]);
 }
 
-const resizeText = "select holdfast.declare_limits($1::text[], $2::int[], $3) as admitted";
+/** Sets how many slots these limits have, and whether they stay when nobody needs them. */
+export function resizeLimits(db: Runner, rows: readonly LimitSize[], stay: boolean): Promise<unknown> {
+  const parameters = [textArray(rows.map(({ id }) => id)), numberArray(rows.map(({ slots }) => slots)), stay];
+  return db.run("resizeLimits", "select holdfast.declare_limits($1::text[], $2::int[], $3)", parameters);
+}
 
 /** See `Store.listLimits`. */
 export function listLimits(db: Runner, prefix: string): Promise<LimitSize[]> {
@@ -79,7 +89,7 @@ const listText = `
 
 /** Forgets limits that nobody declared, holds or stands at. */
 export function forgetIdleLimits(db: Runner): Promise<unknown> {
-  return db.run("forgetIdleLimits", "select holdfast.forget_idle_limits()");
+  return db.run("forgetIdleLimits", "select holdfast.forget_idle_limits($1)", [withdrawnSlots]);
 }
 
 interface StoredLimit {

@@ -226,7 +226,8 @@ class PostgresStore implements Store {
 
   async declareLimits(args: Args<"declareLimits">): Answer<"declareLimits"> {
     admitLimits(args.limits);
-    if ((await declareLimits(this.#pool, args)) > 0) this.#doorbell.ring(["ready"]);
+    await declareLimits(this.#pool, args);
+    await this.#gates.settled();
   }
 
   listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {

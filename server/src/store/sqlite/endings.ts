@@ -14,7 +14,7 @@ import {
 import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
 import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
-import { arriveAtGates } from "./gates.ts";
+import { arriveAtGates, reviewGates } from "./gates.ts";
 import { loadRuns, selectLeanRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
@@ -156,6 +156,9 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
     );
     turn.ring("ready");
   }
+  const { admitted, more } = reviewGates(db);
+  if (admitted > 0) turn.ring("ready");
+  if (more.length > 0) return { woken: due.length, nextInMs: 0 };
   const next = db.find<{ at: number }>(
     `SELECT wake_at AS at FROM runs INDEXED BY runs_due
      WHERE status = 'ready' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`,

@@ -1,4 +1,3 @@
-import { limits } from "@holdfast/protocol";
 import {
   firstGate,
   type GateChange,
@@ -6,8 +5,10 @@ import {
   gateChange,
   handOut,
   type Limit,
+  type Passed,
   passGates as pass,
-  type RunRow,
+  type Standing,
+  withdrawnSlots,
 } from "../../core/index.ts";
 import { admitLimits } from "../admission.ts";
 import type { LimitSize, LimitView } from "../store.ts";
@@ -19,7 +20,23 @@ import type { Turn } from "./turn.ts";
 
 /** Frees slots and hands them on; answers how many runs became claimable. */
 export function passGates(db: Connection, changes: readonly GateChange[]): number {
-  return changes.length === 0 ? 0 : pass(new SlotRows(db), changes);
+  return changes.length === 0 ? 0 : pass(new SlotRows(db), changes).admitted;
+}
+
+/** Lets in who stands at a gate although there is room. */
+export function reviewGates(db: Connection): Passed {
+  const gates = db.list<{ id: string }>(
+    `WITH RECURSIVE hop (gate) AS (
+       SELECT min(gate) FROM runs WHERE gate IS NOT NULL
+       UNION ALL
+       SELECT (SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate > hop.gate) FROM hop WHERE hop.gate IS NOT NULL)
+     SELECT gate AS id FROM hop WHERE gate IS NOT NULL
+       AND EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = hop.gate AND s.run_id IS NULL)`,
+  );
+  return handOut(
+    new SlotRows(db),
+    gates.map(({ id }) => id),
+  );
 }
 
 /** Puts runs that were due in line at their first gate. */
@@ -38,15 +55,13 @@ export function arriveAtGates(db: Connection, seqs: readonly number[]): void {
 
 export function declareLimits(
   { db, ring }: Turn,
-  { prefix, limits: given }: { prefix: string | null; limits: readonly LimitSize[] },
+  { limits, withdrawn }: { limits: readonly LimitSize[]; withdrawn: readonly string[] },
 ): void {
-  admitLimits(given);
+  admitLimits(limits);
   const rows = new SlotRows(db);
-  const ids = new Set(given.map(({ id }) => id));
-  const others = prefix === null ? [] : declaredLimits(db, prefix).filter(({ id }) => !ids.has(id));
-  for (const { id } of others) rows.resize({ id, slots: limits.slots }, false);
-  for (const limit of given) rows.resize(limit, true);
-  if (handOut(rows, [...ids, ...others.map(({ id }) => id)].sort()) > 0) ring("ready");
+  for (const id of withdrawn) rows.withdraw(id);
+  for (const limit of limits) rows.resize(limit, true);
+  if (handOut(rows, [...limits.map(({ id }) => id), ...withdrawn]).admitted > 0) ring("ready");
 }
 
 export function listLimits({ db }: Turn, { prefix }: { prefix: string }): LimitSize[] {
@@ -64,7 +79,7 @@ function declaredLimits(db: Connection, prefix: string): LimitSize[] {
 /** Forgets limits that nobody declared, holds or stands at. */
 export function forgetIdleLimits(db: Connection): void {
   const idle = db.list<{ id: string }>(
-    `SELECT id FROM limits l INDEXED BY limits_undeclared WHERE declared = 0
+    `SELECT id FROM limits l INDEXED BY limits_undeclared WHERE declared = 0 AND slots <> ${withdrawnSlots}
        AND NOT EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = l.id AND s.run_id IS NOT NULL)
        AND NOT EXISTS (SELECT 1 FROM runs r INDEXED BY runs_at_gates WHERE r.gate = l.id)`,
   );
@@ -128,6 +143,12 @@ class SlotRows implements Gates {
     return true;
   }
 
+  /** It stays, so that none of its runs makes it again as it was. */
+  withdraw(id: string): void {
+    if (this.#db.find("SELECT 1 FROM limits WHERE id = ?", id) === undefined) return;
+    this.resize({ id, slots: withdrawnSlots }, false);
+  }
+
   open(limit: Limit): void {
     if (this.#db.find("SELECT 1 FROM limits WHERE id = ?", limit.id) === undefined) this.resize(limit, false);
   }
@@ -158,9 +179,10 @@ class SlotRows implements Gates {
     );
   }
 
-  first(limitId: string): RunRow | undefined {
+  first(limitId: string): Standing | undefined {
     const rest = "INDEXED BY runs_at_gates WHERE gate = ? ORDER BY priority DESC, seq LIMIT 1";
-    return selectLeanRuns(this.#db, rest, limitId)[0]?.run;
+    const [found] = selectLeanRuns(this.#db, rest, limitId);
+    return found === undefined ? undefined : { run: found.run, place: found.seq };
   }
 
   move(runId: string, gate: string | null): void {

@@ -2,24 +2,28 @@ CREATE SCHEMA holdfast;
 CREATE FUNCTION holdfast.clock_ms() RETURNS bigint
     LANGUAGE sql PARALLEL SAFE
     AS $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
-CREATE FUNCTION holdfast.declare_limits(limit_ids text[], counts integer[], stay boolean) RETURNS integer
+CREATE FUNCTION holdfast.declare_limits(limit_ids text[], counts integer[], stay boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
+  given record;
   gap record;
 begin
-  insert into holdfast.limits as l (id, slots, declared)
-    select n.id, n.slots, stay from unnest(limit_ids, counts) n(id, slots) order by n.id
-    on conflict (id) do update set slots = excluded.slots, declared = excluded.declared;
-  insert into holdfast.slots (limit_id, place)
-    select n.id, p from unnest(limit_ids, counts) n(id, slots) cross join generate_series(1, n.slots) p on conflict do nothing;
-  for gap in
-    select s.limit_id, s.place from holdfast.slots s
-    where s.limit_id = any (limit_ids) and s.run_id is null order by s.limit_id, s.place desc for update skip locked
+  for given in
+    select n.id, n.slots from unnest(limit_ids, counts) n(id, slots) left join holdfast.limits l on l.id = n.id
+    where l.id is null or l.slots <> n.slots or l.declared <> stay order by n.id
   loop
-    perform holdfast.fill_gap(gap.limit_id, gap.place);
+    insert into holdfast.limits as l (id, slots, declared) values (given.id, given.slots, stay)
+      on conflict (id) do update set slots = excluded.slots, declared = excluded.declared;
+    insert into holdfast.slots (limit_id, place) select given.id, p from generate_series(1, given.slots) p
+      on conflict do nothing;
+    for gap in
+      select s.limit_id, s.place from holdfast.slots s
+      where s.limit_id = given.id and s.run_id is null order by s.place desc for update
+    loop
+      perform holdfast.fill_gap(gap.limit_id, gap.place);
+    end loop;
   end loop;
-  return holdfast.hand_out(limit_ids);
 end $$;
 CREATE FUNCTION holdfast.fill_gap(the_limit text, gap integer) RETURNS void
     LANGUAGE plpgsql
@@ -38,7 +42,7 @@ begin
     update holdfast.slots s set place = gap where s.limit_id = the_limit and s.place = above.place;
   end if;
 end $$;
-CREATE FUNCTION holdfast.forget_idle_limits() RETURNS void
+CREATE FUNCTION holdfast.forget_idle_limits(withdrawn integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -46,7 +50,7 @@ declare
 begin
   for idle in
     select l.id from holdfast.limits l
-    where not l.declared
+    where not l.declared and l.slots <> withdrawn
       and not exists (select 1 from holdfast.slots s where s.limit_id = l.id and s.run_id is not null)
       and not exists (select 1 from holdfast.runs r where r.gate = l.id)
     order by l.id for update of l skip locked
@@ -58,58 +62,72 @@ begin
     delete from holdfast.limits l where l.id = idle.id;
   end loop;
 end $$;
-CREATE FUNCTION holdfast.hand_out(limit_ids text[]) RETURNS integer
+CREATE FUNCTION holdfast.hand_out(limit_ids text[], OUT admitted integer, OUT more boolean) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
-  the_limit text;
+  open_ids text[];
+  first record;
+  run record;
   first_place integer;
   other_place integer;
-  run record;
   need text;
   full_gate text;
   needs text[];
   places integer[];
-  admitted integer := 0;
+  passed_over text[] := '{}';
 begin
-  for the_limit in select distinct u.id collate "C" from unnest(limit_ids) u(id) order by 1 loop
+  admitted := 0;
+  more := false;
+  perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for share of l;
+  select array_agg(distinct u.id) into open_ids from unnest(limit_ids) u(id);
+  for moves in 1..100 loop
+    select s.id, s.gate into first from unnest(open_ids) o(id) cross join lateral (
+        select r.id, r.gate, r.priority, r.ord from holdfast.runs r
+        where r.gate = o.id and r.id <> all (passed_over) order by r.priority desc, r.ord limit 1
+      ) s order by s.priority desc, s.ord limit 1;
+    if not found then return; end if;
+    select s.place into first_place from holdfast.slots s
+      where s.limit_id = first.gate and s.run_id is null order by s.place limit 1 for update skip locked;
+    if not found then
+      open_ids := array_remove(open_ids, first.gate);
+      continue;
+    end if;
+    select r.id, r.limits into run from holdfast.runs r where r.id = first.id and r.gate = first.gate for update skip locked;
+    if not found then
+      -- Somebody else is at it.
+      passed_over := passed_over || first.id;
+      continue;
+    end if;
+    needs := array[first.gate];
+    places := array[first_place];
+    full_gate := null;
+    -- While it stood at one gate, nobody may have needed another limit, which was forgotten.
+    perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
+      from jsonb_array_elements(run.limits::jsonb) n(value) where n.value ->> 'id' <> first.gate;
+    for need in
+      select n.value ->> 'id' from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
+      where n.value ->> 'id' <> first.gate and not exists (
+        select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id)
+      order by n.nth
     loop
-      select s.place into first_place from holdfast.slots s
-        where s.limit_id = the_limit and s.run_id is null order by s.place limit 1 for update skip locked;
-      exit when not found;
-      select r.id, r.limits into run from holdfast.runs r
-        where r.gate = the_limit order by r.priority desc, r.ord limit 1 for update skip locked;
-      exit when not found;
-      needs := array[the_limit];
-      places := array[first_place];
-      full_gate := null;
-      -- While it stood at one gate, nobody may have needed another limit, which was forgotten.
-      perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
-        from jsonb_array_elements(run.limits::jsonb) n(value) where n.value ->> 'id' <> the_limit;
-      for need in
-        select n.value ->> 'id' from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
-        where n.value ->> 'id' <> the_limit and not exists (
-          select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id)
-        order by n.nth
-      loop
-        select s.place into other_place from holdfast.slots s
-          where s.limit_id = need and s.run_id is null order by s.place limit 1 for update skip locked;
-        if not found then
-          full_gate := need;
-          exit;
-        end if;
-        needs := needs || need;
-        places := places || other_place;
-      end loop;
-      if full_gate is null then
-        update holdfast.slots s set run_id = run.id from unnest(needs, places) t(limit_id, place)
-          where s.limit_id = t.limit_id and s.place = t.place;
-        admitted := admitted + 1;
+      select s.place into other_place from holdfast.slots s
+        where s.limit_id = need and s.run_id is null order by s.place limit 1 for update skip locked;
+      if not found then
+        full_gate := need;
+        exit;
       end if;
-      update holdfast.runs r set gate = full_gate where r.id = run.id;
+      needs := needs || need;
+      places := places || other_place;
     end loop;
+    if full_gate is null then
+      update holdfast.slots s set run_id = run.id from unnest(needs, places) t(limit_id, place)
+        where s.limit_id = t.limit_id and s.place = t.place;
+      admitted := admitted + 1;
+    end if;
+    update holdfast.runs r set gate = full_gate where r.id = run.id;
   end loop;
-  return admitted;
+  more := true;
 end $$;
 CREATE FUNCTION holdfast.open_limits(limit_ids text[], counts integer[]) RETURNS void
     LANGUAGE plpgsql
@@ -124,17 +142,18 @@ begin
       on conflict do nothing returning id, slots
     )
     insert into holdfast.slots (limit_id, place) select f.id, p from fresh f cross join generate_series(1, f.slots) p;
-    perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for key share of l;
+    perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for share of l;
     get diagnostics held = row_count;
     exit when held = (select count(distinct n.id) from unnest(limit_ids) n(id));
   end loop;
 end $$;
-CREATE FUNCTION holdfast.pass_gates(freed_limits text[], freed_runs text[], arrived text[]) RETURNS integer
+CREATE FUNCTION holdfast.pass_gates(freed_limits text[], freed_runs text[], arrived text[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
   freed record;
 begin
+  perform 1 from holdfast.limits l where l.id = any (freed_limits) order by l.id for share of l;
   perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
     from holdfast.runs r cross join jsonb_array_elements(r.limits::jsonb) n(value)
     where r.id = any (arrived) and r.gate is not null;
@@ -145,7 +164,7 @@ begin
   loop
     perform holdfast.fill_gap(freed.limit_id, freed.place);
   end loop;
-  return holdfast.hand_out(freed_limits || array(
+  perform holdfast.hand_out(freed_limits || array(
     select r.gate from holdfast.runs r where r.id = any (arrived) and r.gate is not null));
 end $$;
 CREATE TABLE holdfast.definitions (
