@@ -88,7 +88,10 @@ test("a run that fails says why and ends with 1", { timeout }, async (t) => {
   assert.match(run.stderr, /tasks\/act\.ts:6/);
   const json = await project.run("run", "act", "--input", '{"how":"fail"}', "--json");
   assert.equal(json.code, 1);
-  assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "task_failed");
+  const { id, error } = JSON.parse(json.stdout) as { id: string; error: { code: string } };
+  assert.equal(error.code, "task_failed");
+  const logs = await project.run("runs", "logs", id);
+  assert.match(logs.stdout, /error .*it was asked to fail[\s\S]*tasks\/act\.ts:6/, "the log has the place of each try");
 });
 
 test("interrupted without a server, a run goes on at the next start and repeats no step", { timeout }, async (t) => {

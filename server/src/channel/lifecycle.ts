@@ -1,3 +1,5 @@
+import type { RunError } from "@holdfast/protocol";
+import type { ActivationLog } from "../operations/activation-log.ts";
 import type { Handlers } from "./handlers.ts";
 
 /** What an activation says about itself, and its steps. */
@@ -7,11 +9,13 @@ export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run
     await completion.succeed(held, output);
     return {};
   },
-  "run.fail": async ({ completion, held }, { error, fatal = false }) => {
+  "run.fail": async ({ completion, held, log }, { error, fatal = false }) => {
+    await tell(log, error);
     await completion.fail(held, { outcome: "failed", error, fatal });
     return {};
   },
-  "run.retry": async ({ completion, held }, { error, afterMs }) => {
+  "run.retry": async ({ completion, held, log }, { error, afterMs }) => {
+    await tell(log, error);
     await completion.fail(held, { outcome: "failed", error, fatal: false, afterMs });
     return {};
   },
@@ -21,3 +25,8 @@ export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run
   },
   "step.commit": ({ completion, held }, step) => completion.commitStep(held, step),
 };
+
+/** What a body threw stands in its log with the place in the user's code: each try's, and where people look for it. */
+async function tell(log: ActivationLog, { stack }: RunError): Promise<void> {
+  if (stack !== undefined) await log.write([{ stream: "log", level: "error", text: stack }]);
+}

@@ -38,6 +38,7 @@ export const commandNames: readonly string[] = [
   "dev",
   "server",
   "migrate",
+  "queues",
   "doctor",
   "bench",
   "runs",
