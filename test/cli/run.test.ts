@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Project } from "./command.ts";
@@ -188,6 +188,18 @@ test("what is typed wrongly is answered with what was likely meant, and ends wit
   }
   const json = await project.run("runs", "lst", "--json");
   assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "usage");
+});
+
+test("an input file that is not text in UTF-8 is refused, and nothing is started", { timeout }, async (t) => {
+  const project = new Project(t, { "tasks/act.ts": actor });
+  writeFileSync(
+    join(project.root, "input.json"),
+    Buffer.from([...Buffer.from('{"how":"'), 0xff, ...Buffer.from('"}')]),
+  );
+  const run = await project.run("run", "tasks/act.ts", "--id", "act", "--input", "@input.json");
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /The input file cannot be read: .*utf-8/i);
+  assert.deepEqual(JSON.parse((await project.run("runs", "list", "--json")).stdout), { runs: [], cursor: null });
 });
 
 test("a manifest is printed the same from every folder", { timeout }, async (t) => {

@@ -97,7 +97,7 @@ export function handOut(gates: Gates, limitIds: Iterable<string>): Passed {
   return { admitted, more: [...open] };
 }
 
-/** The first of those who stand first at gates with a free slot. Gates that have none, or nobody, are taken out. */
+/** The first of those who stand first at gates with a free slot. Takes out of `open` the gates that have none, or nobody. */
 function firstOf(gates: Gates, open: Set<string>): RunRow | undefined {
   let first: Standing | undefined;
   for (const id of [...open]) {

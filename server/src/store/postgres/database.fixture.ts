@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { createDatabase, dropDatabase } from "../../../../test/postgres.ts";
+import { until } from "../contract/world.contract.ts";
 import type { Store } from "../store.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
 import { migratePostgres } from "./schema.ts";
@@ -65,6 +66,15 @@ export class TestDatabase {
   async advance(ms: number): Promise<void> {
     this.#aheadMs += ms;
     await this.#setClock();
+  }
+
+  /** Resolves once some backend waits for a lock. */
+  async lockIsWaitedFor(): Promise<void> {
+    await until(async () => {
+      const rows = await this.sql`select 1 from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return rows.length > 0;
+    });
   }
 
   async #setClock(): Promise<void> {

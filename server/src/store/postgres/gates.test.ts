@@ -27,14 +27,6 @@ after(() => database.drop());
 
 const worldOf = (store: Store) => new World({ store, close: async () => {} });
 
-async function lockIsWaitedFor(): Promise<void> {
-  await until(async () => {
-    const rows = await database.sql`select 1 from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`;
-    return rows.length > 0;
-  });
-}
-
 /** Resolves once the paused transaction has carried out all but its commit. */
 async function commits(pause: { readonly reached: Promise<unknown> }): Promise<void> {
   await pause.reached;
@@ -66,7 +58,7 @@ test("a limit that is raised at the moment at which its last holder ends has all
   const raising = declare(mine, 1);
   await commits(pause);
   const finishing = world.finish(await world.get(run.id), next.success());
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   await Promise.all([raising, finishing]);
   assert.deepEqual(await places(), { all: 1, held: 0 });
@@ -84,7 +76,7 @@ test("a limit that is lowered at the moment at which its holders end has no plac
   const finishing = mine.finishActivations({ rows });
   await commits(pause);
   const lowering = declare(other, 1);
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   await Promise.all([finishing, lowering]);
   assert.deepEqual(await places(), { all: 1, held: 1 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
-import { cancelled, next, until, World } from "../contract/world.contract.ts";
+import { cancelled, next, World } from "../contract/world.contract.ts";
 import type { Store } from "../store.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { Pauses } from "./pauses.fixture.ts";
@@ -25,15 +25,6 @@ after(() => database.drop());
 
 function worldOf(store: Store): World {
   return new World({ store, close: async () => {} });
-}
-
-/** Resolves once some backend waits for a lock. */
-async function lockIsWaitedFor(): Promise<void> {
-  await until(async () => {
-    const rows = await database.sql`select 1 from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`;
-    return rows.length > 0;
-  });
 }
 
 test("two nodes that claim at the same time share the runs, and neither waits for the other", async () => {
@@ -74,7 +65,7 @@ test("a takeover that comes after the finish finds nothing to take", async () =>
   const finishing = world.finish(run, next.success());
   await pause.reached;
   const leaving = other.leaveMember({ id: memberId });
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   assert.equal((await finishing).outcome, "finished");
   assert.deepEqual(await leaving, { takenBack: 0 });
@@ -129,7 +120,7 @@ test("a success that is committed first beats the cancel, and the other way roun
   const finishing = world.finish(run, next.success());
   await first.reached;
   const cancelling = worldOf(other).cancel(run.id);
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   first.resume();
   assert.equal((await finishing).outcome, "finished");
   assert.deepEqual(await cancelling, { requested: 0, status: "succeeded" });
@@ -139,7 +130,7 @@ test("a success that is committed first beats the cancel, and the other way roun
   const ordered = world.cancel(second.id);
   await pause.reached;
   const late = worldOf(other).finish(second, next.success());
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   assert.deepEqual(await ordered, { requested: 1, status: "cancelling" });
   assert.deepEqual(await late, { outcome: "finished", status: "cancelled", readied: 0 });
@@ -152,7 +143,7 @@ test("a cancel reaches the children that are being put in place at that moment",
   const expanding = world.expand(parent, [{ name: "a" }, { name: "b", after: ["a"] }]);
   await pause.reached;
   const cancelling = other.orderEnd({ runId: parent.id, ending: cancelled, data: {}, limitRows: 100 });
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   const ids = await expanding;
   assert.deepEqual(await cancelling, { requested: 3, status: "cancelled" });
@@ -184,7 +175,7 @@ test("a step or a log line that waits for a takeover under way is stale when it 
   const line = { runId: run.id, epoch: 1, seq: 1, at: 1, stream: "log", level: "info", text: "late" } as const;
   const committing = other.commitSteps({ rows: [step] });
   const logging = other.appendLogs({ rows: [line] });
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   await leaving;
   assert.deepEqual(await committing, [{ outcome: "stale_epoch" }]);
@@ -232,7 +223,7 @@ test("a claim waits for the judge who is ending its member, and then gets nothin
   const claiming = other.claimRuns({ memberId, namespace: "shop", queues: null, limitRows: 1 });
   // Listened to from the start: the claim may be refused before the leaving has been answered.
   const refused = assert.rejects(claiming, (error) => isAppError(error, "member_gone"));
-  await lockIsWaitedFor();
+  await database.lockIsWaitedFor();
   pause.resume();
   await leaving;
   await refused;
@@ -256,7 +247,7 @@ async function meetInACircle(low: RunRow, high: RunRow, finish: () => Promise<un
     await database.sql.begin(async (sql) => {
       await sql`select 1 from holdfast.runs where id = ${high.id} for update`;
       void finish();
-      await lockIsWaitedFor();
+      await database.lockIsWaitedFor();
       await sql`select 1 from holdfast.runs where id = ${low.id} for update`;
     });
     return true;

@@ -1,7 +1,8 @@
 -- Limits: slot rows and the lines at their gates (core/limits.ts has the rules; these functions are their one statement here).
--- Nobody waits for anybody, but for who makes a limit that is new: limits of definitions and queues are declared before they
--- are needed. Rows that others hold are passed over. What two transactions therefore do not see of each other, a
--- slot that one frees and a run that the other puts in line, is found after their commits, or by the timer.
+-- Rows of slots and runs that others hold are passed over: those who use a limit do not wait for each other. What two of them
+-- therefore do not see, a slot that one frees and a run that the other puts in line, is found after their commits, or by the timer.
+-- The limit's own row is held for share by all who use its slots, so that its number changes only between them: who changes it
+-- is waited for, and so is who makes a limit that is new. Limits of definitions and queues are declared before they are needed.
 
 -- declared: somebody has set it; else it came with a run, and goes when nobody needs it.
 create table holdfast.limits (
