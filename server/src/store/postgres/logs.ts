@@ -5,6 +5,9 @@ import { placeOf } from "./cursor.ts";
 import { jsonOf, jsonText } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 
+/** The server's clock may have been set back by so much while a run lived. */
+export const spanMarginMs = 86_400_000;
+
 /** Keeps the lines of activations that are their run's last, each once. Answers the places of those lines. */
 export function insertLogs(db: Runner, rows: readonly LogLine[]): Promise<{ place: number }[]> {
   return db.run("insertLogs", insertText, [
@@ -19,6 +22,7 @@ export function insertLogs(db: Runner, rows: readonly LogLine[]): Promise<{ plac
   ]);
 }
 
+// An activation's lines were written since its claim: older partitions are not opened.
 // The lock keeps takeovers out until the lines are committed, and gives the lines of a run their ids in commit order.
 const insertText = `
   with given as materialized (
@@ -26,7 +30,8 @@ const insertText = `
       with ordinality n(run_id, epoch, seq, at, stream, level, text, fields, place)
   ),
   held as materialized (
-    select g.*, r.epoch = g.epoch as live from given g join holdfast.runs r on r.id = g.run_id
+    select g.*, r.epoch = g.epoch as live, coalesce(r.claimed_at, r.created_at) - ${spanMarginMs} as since
+    from given g join holdfast.runs r on r.id = g.run_id
     order by r.id for no key update of r
   ),
   kept as materialized (select h.* from held h where h.live),
@@ -35,7 +40,8 @@ const insertText = `
     select k.run_id, k.epoch, k.seq, m.now, k.at, k.stream, k.level, k.text, k.fields
     from kept k cross join (select holdfast.clock_ms() as now from (select count(*) from held) h) m
     where not exists (
-      select 1 from holdfast.logs l where l.run_id = k.run_id and l.epoch = k.epoch and l.seq = k.seq)
+      select 1 from holdfast.logs l
+      where l.run_id = k.run_id and l.epoch = k.epoch and l.seq = k.seq and l.written_at >= k.since)
     order by k.place
     on conflict do nothing
   )
@@ -65,7 +71,7 @@ export async function listLogs(
   { runId, cursor, limitRows }: { runId: string; cursor?: string; limitRows: number },
 ): Promise<{ lines: LogLine[]; cursor: string | null }> {
   const after = cursor === undefined ? 0 : placeOf(cursor);
-  const rows = await db.run<StoredLine>("listLogs", listText, [runId, after, limitRows]);
+  const rows = await selectLogs(db, { runId, after, limitRows });
   const lines = rows.map(({ epoch, seq, at, stream, level, text, fields }): LogLine => {
     const line = { runId, epoch, seq, at, stream, level, text };
     return fields === null ? line : ({ ...line, fields: jsonOf(fields) } as LogLine);
@@ -74,9 +80,17 @@ export async function listLogs(
   return { lines, cursor: last === undefined ? (cursor ?? null) : String(last.id) };
 }
 
+/** A run's lines in the order of writing. */
+export function selectLogs(
+  db: Runner,
+  { runId, after, limitRows }: { runId: string; after: number; limitRows: number },
+): Promise<StoredLine[]> {
+  return db.run<StoredLine>("listLogs", listText, [runId, after, limitRows]);
+}
+
 // Lines of a tree that was pruned, and lines past their retention, wait unseen for their partition to be dropped.
 const listText = `
   select l.id, l.epoch, l.seq, l.at, l.stream, l.level, l.text, l.fields from holdfast.logs l
-  where l.run_id = $1 and l.id > $2 and l.written_at >= (select m.log_floor from holdfast.meta m)
-    and exists (select 1 from holdfast.runs r where r.id = $1)
+  where l.run_id = $1 and l.id > $2
+    and l.written_at >= (select greatest(m.log_floor, r.created_at - ${spanMarginMs}) from holdfast.meta m, holdfast.runs r where r.id = $1)
   order by l.id limit $3`;

@@ -8,7 +8,7 @@ import { listExpired, listSpreading, listUnreached, wakeDue } from "./endings.ts
 import { insertRoots } from "./enqueue.ts";
 import { endRoots } from "./finishing.ts";
 import { listRuns } from "./listing.ts";
-import { insertLogs } from "./logs.ts";
+import { insertLogs, selectLogs } from "./logs.ts";
 import { listOrphans } from "./membership.ts";
 import { PlanProbe, type Visits } from "./plans.fixture.ts";
 import { deleteTrees } from "./pruning.ts";
@@ -160,13 +160,14 @@ test("hot statements visit the same rows beside none and beside 100,000 ended ru
   }
 });
 
-test("the events of a run are looked for in the partitions of its time alone, a topic's in none when there is nothing new", async () => {
+test("a run's events and lines are looked for in the partitions of its time alone, a topic's in none when there is nothing new", async () => {
   const dayMs = 86_400_000;
   const today = Math.floor(Date.now() / dayMs) * dayMs;
   for (let back = 1; back <= 30; back++) {
     const from = today - back * dayMs;
     await database.sql.unsafe(`create table holdfast.events_back${back} partition of holdfast.events
-      for values from (${from}) to (${from + dayMs})`);
+      for values from (${from}) to (${from + dayMs});
+      create table holdfast.logs_back${back} partition of holdfast.logs for values from (${from}) to (${from + dayMs})`);
   }
   const sql = await database.sql.reserve();
   try {
@@ -174,8 +175,15 @@ test("the events of a run are looked for in the partitions of its time alone, a 
     const probe = new PlanProbe(sql);
     const runId = live[0]?.id ?? "";
     await selectEvents(probe, { runId, after: 0, limitRows: 10, from: today - dayMs, until: today + dayMs - 1 });
-    const old = [...probe.of("selectEvents").scans].filter((scan) => /back/.test(scan));
-    assert.ok(old.length > 0 && old.every((scan) => scan.startsWith("events_back1_")), old.join(", "));
+    await selectLogs(probe, { runId, after: 0, limitRows: 10 });
+    await insertLogs(probe, [{ runId, epoch: 1, seq: 1, at: 1, stream: "log", level: "info", text: "" }]);
+    for (const name of ["selectEvents", "listLogs", "insertLogs"]) {
+      const old = [...probe.of(name).scans].filter((scan) => /back/.test(scan));
+      assert.ok(
+        old.length > 0 && old.every((scan) => /^(events|logs)_back1_/.test(scan)),
+        `${name}: ${old.join(", ")}`,
+      );
+    }
     await listTopic(probe, { namespace: "shop", after: 0, limitRows: 10 });
     assert.deepEqual([...probe.of("findTopic").scans], ["topics_pkey"]);
     assert.ok(!probe.names.includes("selectTopic"));

@@ -1,4 +1,5 @@
 import type { EventType, RunEvent, TopicEvent } from "@holdfast/protocol";
+import { spanMarginMs } from "./logs.ts";
 import { jsonOf } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -76,9 +77,6 @@ export async function listEvents(
   const until = span.ended_at === null ? Number.MAX_SAFE_INTEGER : span.ended_at + spanMarginMs;
   return (await selectEvents(db, { runId, after, limitRows, from, until })).map(toEvent);
 }
-
-/** The server's clock may have been set back by so much while a run lived. */
-const spanMarginMs = 86_400_000;
 
 /** When a run lived: only partitions of that time hold its events, and only they are opened. */
 function findSpan(db: Runner, runId: string): Promise<{ created_at: number; ended_at: number | null }[]> {
