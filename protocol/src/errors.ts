@@ -16,6 +16,7 @@ export const errorCodes = {
   request_conflict: 409,
   ambiguous_id: 409,
   run_ended: 409,
+  intent_rejected: 409,
   stale_epoch: 409,
   member_gone: 409,
   not_the_owner: 409,

@@ -5,6 +5,7 @@ export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./framing.ts";
 export * from "./http.ts";
+export * from "./intents.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";

@@ -5,12 +5,16 @@ import {
   type CancelledRun,
   cancelledRunSchema,
   type DefinitionView,
+  type DroppedIntents,
   definitionPageSchema,
+  droppedIntentsSchema,
   type ErrorCode,
   type EventPage,
   errorBodySchema,
   errorCodes,
   eventPageSchema,
+  type IntentPage,
+  intentPageSchema,
   isAppError,
   type LimitView,
   type LogPage,
@@ -18,8 +22,10 @@ import {
   limits,
   logPageSchema,
   type Manifest,
+  type RetriedIntents,
   type RunPage,
   type RunView,
+  retriedIntentsSchema,
   runPageSchema,
   runViewSchema,
   type ServerView,
@@ -30,7 +36,7 @@ import {
   type TopicPage,
   topicPageSchema,
 } from "@holdfast/protocol";
-import type { ControlPlane, RunQuery } from "./client-plane.ts";
+import type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
 
 export interface HttpOptions {
   /** Base address: `http://127.0.0.1:4400`. */
@@ -121,6 +127,19 @@ export class HttpPlane implements ControlPlane {
   async listDefinitions(): Promise<DefinitionView[]> {
     const page = await this.#ask({ method: "GET", path: "/v1/definitions", answer: definitionPageSchema });
     return page.definitions;
+  }
+
+  listIntents(query: IntentQuery): Promise<IntentPage> {
+    return this.#ask({ method: "GET", path: "/v1/intents", query: { ...query }, answer: intentPageSchema });
+  }
+
+  retryIntents(ids?: readonly number[]): Promise<RetriedIntents> {
+    const body = ids === undefined ? {} : { ids };
+    return this.#ask({ method: "POST", path: "/v1/intents/retry", body, answer: retriedIntentsSchema });
+  }
+
+  dropIntents(ids: readonly number[]): Promise<DroppedIntents> {
+    return this.#ask({ method: "POST", path: "/v1/intents/drop", body: { ids }, answer: droppedIntentsSchema });
   }
 
   async listLimits(): Promise<LimitView[]> {

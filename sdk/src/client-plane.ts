@@ -2,10 +2,14 @@ import type {
   Applied,
   CancelledRun,
   DefinitionView,
+  DroppedIntents,
   EventPage,
+  IntentPage,
+  IntentState,
   LimitView,
   LogPage,
   Manifest,
+  RetriedIntents,
   RunPage,
   RunStatus,
   RunView,
@@ -23,6 +27,13 @@ export interface RunQuery {
   readonly parent?: string;
   /** `roots` (default): only runs without a parent. */
   readonly scope?: "roots" | "all";
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+/** Which intents to list. Without anything: those that were rejected. */
+export interface IntentQuery {
+  readonly state?: IntentState;
   readonly cursor?: string;
   readonly limit?: number;
 }
@@ -47,5 +58,11 @@ export interface ControlPlane {
   apply(manifests: readonly Manifest[]): Promise<Applied>;
   listDefinitions(): Promise<DefinitionView[]>;
   listLimits(): Promise<LimitView[]>;
+  /** In the order in which they were made. `unsupported` where the store keeps none. */
+  listIntents(query: IntentQuery): Promise<IntentPage>;
+  /** Tries rejected intents again; without ids all of them. */
+  retryIntents(ids?: readonly number[]): Promise<RetriedIntents>;
+  /** Forgets rejected intents. */
+  dropIntents(ids: readonly number[]): Promise<DroppedIntents>;
   describe(): Promise<ServerView>;
 }

@@ -15,7 +15,7 @@ import type { ControlPlane, RunQuery } from "./client-plane.ts";
 import type { Task, Workflow } from "./definition.ts";
 
 export { HttpPlane } from "./client-http.ts";
-export type { ControlPlane, RunQuery } from "./client-plane.ts";
+export type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
 
 /** One wait at the server; then the client asks again. */
 const waitMs = 25_000;

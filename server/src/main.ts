@@ -13,11 +13,13 @@ import { Concurrency } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Expander } from "./operations/expansion.ts";
 import { History } from "./operations/history.ts";
+import { Intents } from "./operations/intents.ts";
 import { Runs } from "./operations/runs.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
 import type { Placement } from "./placements/placement.ts";
 import { ProcessPlacement } from "./placements/process/process-placement.ts";
 import { type Random, systemRandom } from "./random.ts";
+import { intentsOf } from "./store/intents.ts";
 import { mergeCalls } from "./store/merging.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -43,6 +45,7 @@ export interface Services {
   readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly history: History;
+  readonly intents: Intents;
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -79,7 +82,20 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
   const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs });
   const history = new History({ store, runs, namespace, clock, pollMs });
-  return { store, definitions, concurrency, runs, history, namespace, clock, random, close: () => store.close() };
+  const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
+  runs.useIntents((runId) => intents.redeemRun(runId));
+  return {
+    store,
+    definitions,
+    concurrency,
+    runs,
+    history,
+    intents,
+    namespace,
+    clock,
+    random,
+    close: () => store.close(),
+  };
 }
 
 export interface NodeOptions {
@@ -113,7 +129,7 @@ export interface RunningNode {
 
 /** Starts a node: from now on this process carries runs out. */
 export async function startNode(services: Services, options: NodeOptions): Promise<RunningNode> {
-  const { store, clock, random, runs, namespace } = services;
+  const { store, clock, random, runs, intents, namespace } = services;
   const { root, concurrency = 8, log = silentLog } = options;
   const { incarnation, timedLeases } = await store.describe();
   if (options.queueLimits !== undefined) await services.concurrency.declareQueues(options.queueLimits);
@@ -124,9 +140,11 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     placements,
     grants: options.grants ?? defaultGrants.task,
   });
+  intents.useLog(log);
   const engine = new Engine({
     store,
     runs,
+    intents,
     activations,
     clock,
     log,

@@ -7,6 +7,7 @@ import { silentLog } from "../log.ts";
 import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { History } from "../operations/history.ts";
+import { Intents } from "../operations/intents.ts";
 import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -57,7 +58,8 @@ class Caller {
       keyRetentionMs: 60_000,
     });
     const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
-    const services = { store, definitions, concurrency, runs, history, namespace };
+    const intents = new Intents({ intents: undefined, runs, definitions, namespace });
+    const services = { store, definitions, concurrency, runs, history, intents, namespace };
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });
   }
 

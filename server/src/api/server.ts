@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
+import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
@@ -13,6 +14,7 @@ import { parseBody } from "./body.ts";
 import { definitionRoutes } from "./definitions.ts";
 import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
+import { intentRoutes } from "./intents.ts";
 import { limitRoutes } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
@@ -31,6 +33,7 @@ export interface ApiServices {
   readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly history: History;
+  readonly intents: Intents;
   readonly namespace: string;
 }
 
@@ -70,6 +73,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...historyRoutes(services),
     ...definitionRoutes(services),
     ...limitRoutes(services),
+    ...intentRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

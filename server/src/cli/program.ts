@@ -26,6 +26,7 @@ export function buildProgram(carry: Carry): Command {
   addServerCommands(program, carry);
   addRunCommands(program, carry);
   addQueueCommands(program, carry);
+  addIntentCommands(program, carry);
   addCompletionCommands(program, carry);
   return program;
 }
@@ -74,6 +75,7 @@ function addServerCommands(program: Command, carry: Carry): void {
     .action((flags) => carry(async (t) => (await import("./serve.ts")).server(t, flags), flags));
   stored(program.command("migrate"))
     .description("create the store's schema, or bring it up to this version")
+    .option("--grant-enqueue-to <role>", "let this PostgreSQL role make intents, and nothing else")
     .action((flags) => carry(async (t) => (await import("./migrate.ts")).migrate(t, flags), flags));
   asking(program.command("doctor"))
     .description("look at what Holdfast stands on")
@@ -135,6 +137,27 @@ function addQueueCommands(program: Command, carry: Carry): void {
   asking(program.command("queues"))
     .description("show the limits of queues and definitions, and who holds what")
     .action((flags) => carry(async (t) => (await import("./queues.ts")).queues(t, flags), flags));
+}
+
+function addIntentCommands(program: Command, carry: Carry): void {
+  const intents = program
+    .command("intents")
+    .description("see what your own transactions promised in SQL and could not be carried out")
+    .helpCommand(false)
+    .action((_flags, command: Command) => command.help({ error: true }));
+  asking(intents.command("list"))
+    .description("list rejected intents, oldest first")
+    .option("--open", "those that no node has carried out yet instead")
+    .option("--limit <count>", "at most so many (default 20)")
+    .option("--cursor <cursor>", "go on where a list ended")
+    .action((flags) => carry(async (t) => (await import("./intents.ts")).listIntents(t, flags), flags));
+  asking(intents.command("retry [intents...]"))
+    .description("try rejected intents again")
+    .option("--all", "every rejected one")
+    .action((ids, flags) => carry(async (t) => (await import("./intents.ts")).retryIntents(t, ids, flags), flags));
+  asking(intents.command("drop <intents...>"))
+    .description("forget rejected intents: what they promised will not be")
+    .action((ids, flags) => carry(async (t) => (await import("./intents.ts")).dropIntents(t, ids, flags), flags));
 }
 
 function common(command: Command): Command {

@@ -2,11 +2,14 @@ import {
   type Applied,
   type CancelledRun,
   type DefinitionView,
+  type DroppedIntents,
   type EventPage,
+  type IntentPage,
   type LimitView,
   type LogPage,
   limits,
   type Manifest,
+  type RetriedIntents,
   type RunPage,
   type RunView,
   type ServerView,
@@ -14,7 +17,7 @@ import {
   type StartRun,
   type TopicPage,
 } from "@holdfast/protocol";
-import type { ControlPlane, RunQuery } from "@holdfast/sdk/client";
+import type { ControlPlane, IntentQuery, RunQuery } from "@holdfast/sdk/client";
 import type { Services } from "../main.ts";
 
 const defaultRows = 100;
@@ -78,6 +81,18 @@ export class LocalPlane implements ControlPlane {
 
   listLimits(): Promise<LimitView[]> {
     return this.#services.concurrency.list();
+  }
+
+  listIntents({ state = "rejected", limit = defaultRows, ...query }: IntentQuery): Promise<IntentPage> {
+    return this.#services.intents.list({ state, limit, ...query });
+  }
+
+  retryIntents(ids?: readonly number[]): Promise<RetriedIntents> {
+    return this.#services.intents.retry(ids);
+  }
+
+  dropIntents(ids: readonly number[]): Promise<DroppedIntents> {
+    return this.#services.intents.drop(ids);
   }
 
   async describe(): Promise<ServerView> {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { RingTopic, Store } from "../store/store.ts";
 import type { Activations } from "./activations.ts";
@@ -8,6 +9,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { Bell, type Loop, runLoop } from "./loop.ts";
 import { LeaseWatch, Membership } from "./membership.ts";
 import { Pruner } from "./pruner.ts";
+import { Redeemer } from "./redeemer.ts";
 import { Rescuer } from "./rescuer.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Timer } from "./timer.ts";
@@ -18,6 +20,7 @@ const farewellMs = 15_000;
 export interface EngineOptions {
   readonly store: Store;
   readonly runs: Runs;
+  readonly intents: Intents;
   readonly activations: Activations;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,7 +65,7 @@ export class Engine {
 
   /** Joins and begins to work. Rejects when the store does not answer. */
   async start(): Promise<void> {
-    const { store, runs, activations, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
+    const { store, runs, intents, activations, clock, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
     const membership = this.#membership;
     await membership.join();
     this.#stopRings = store.onRing((topics) => this.#hear(topics));
@@ -74,6 +77,7 @@ export class Engine {
     this.#run(new Canceller({ store, membership, activations, pollMs }));
     this.#run(new Sequencer({ store, pollMs }), 20);
     this.#run(new Pruner({ store, runsMs, logsMs }));
+    if (intents.isSupported) this.#run(new Redeemer({ intents, clock, pollMs }));
     runs.useSlots(this.#dispatcher);
   }
 

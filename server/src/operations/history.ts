@@ -81,6 +81,8 @@ export class History {
     ended.catch(() => undefined);
     try {
       const run = await this.#runs.get(runId);
+      // What was promised under this id came to the run that had the key.
+      if (run.id !== runId) return await this.result(run.id, waitMs, signal);
       if (isEnded(run.status) || waitMs <= 0) return run;
       await ended;
       return await this.#runs.get(runId);

@@ -8,6 +8,7 @@ import {
   canonicalText,
   type DefinitionSpec,
   defaultQueue,
+  type ErrorCode,
   isAppError,
   type Json,
   limits,
@@ -31,6 +32,16 @@ import { runView } from "./run-views.ts";
 const dayMs = 86_400_000;
 const shortestPrefix = 4;
 
+/** Codes that are about the request itself: as it is, with this manifest, it will never be a run. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  "not_found",
+  "invalid_input",
+  "invalid_request",
+  "too_large",
+  "limit_exceeded",
+  "unsupported",
+]);
+
 /** The node's own dispatcher, as far as starting a run is concerned: a slot may be kept for a run that is about to be. */
 export interface LocalSlots {
   /** The member to claim for, with a slot kept for the run; undefined when none is free. */
@@ -52,6 +63,9 @@ export interface RunsOptions {
   readonly keyRetentionMs: number;
 }
 
+/** A row that can be enqueued, or why none can. */
+export type PreparedRun = { readonly row: EnqueueRow } | { readonly refused: AppError; readonly judgedBy: string };
+
 /** What people and programs ask of runs. */
 export class Runs {
   readonly #store: Store;
@@ -62,6 +76,7 @@ export class Runs {
   readonly #random: Random;
   readonly #keyRetentionMs: number;
   #slots: LocalSlots | undefined;
+  #redeem: (runId: string) => Promise<string | undefined> = async () => undefined;
 
   constructor({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs }: RunsOptions) {
     this.#concurrency = concurrency;
@@ -78,27 +93,53 @@ export class Runs {
     this.#slots = slots;
   }
 
+  /** Runs that are not there may have been promised: `redeem` sees to that, and answers the id of the run that it came to. */
+  useIntents(redeem: (runId: string) => Promise<string | undefined>): void {
+    this.#redeem = redeem;
+  }
+
   /** Starts a run, or answers the one that its key or request began before. `requestKey`: the caller's Idempotency-Key. */
   async start(request: StartRun, requestKey?: string): Promise<StartedRun> {
     const { definition } = request;
-    const given: Json = request.input ?? {};
-    checkSize(given, definition);
+    checkSize(request.input ?? {}, definition);
     const id = this.#newId(request);
-    const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
     const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
     for (;;) {
-      const { manifestHash, isFresh } = await this.#definitions.current(definition);
+      const prepared = await this.prepare(request, id);
+      if ("refused" in prepared) throw prepared.refused;
+      const row = { ...prepared.row, request: uniqueRequest };
+      const mayStartNow = row.run.startAfter === null && row.run.limits.length === 0;
+      const started = await this.#enqueue(row, mayStartNow);
+      if (started !== undefined) return started;
+      this.#definitions.forget(definition);
+    }
+  }
+
+  /**
+   * The row of a run that is asked for, with its input as it is kept; or why there can be none, and the manifest that says so
+   * (empty: its definition has none). A store that answers `outdated` to the row has forgotten nothing: `forget` and ask again.
+   */
+  async prepare(request: StartRun, id: string): Promise<PreparedRun> {
+    const { definition } = request;
+    const given: Json = request.input ?? {};
+    for (;;) {
+      let judgedBy = "";
+      let isCurrent = true;
       try {
+        const { manifestHash, isFresh } = await this.#definitions.current(definition);
+        judgedBy = manifestHash;
+        isCurrent = isFresh;
+        checkSize(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
         const limited = await this.#concurrency.limitsOf(spec);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
-        const row = { run: { ...run, input: this.#definitions.fitInput(spec, given) }, key, request: uniqueRequest };
-        const mayStartNow = run.startAfter === null && limited.length === 0;
-        const started = await this.#enqueue({ ...row, claimFor: null, onlyIfCurrent: true }, mayStartNow);
-        if (started !== undefined) return started;
+        const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
+        const input = this.#definitions.fitInput(spec, given);
+        return { row: { run: { ...run, input }, key, request: null, claimFor: null, onlyIfCurrent: true } };
       } catch (error) {
+        if (!isAppError(error) || !refusals.has(error.code)) throw error;
         // What does not fit a manifest from memory may fit the one that has replaced it.
-        if (isFresh || !isAppError(error, "invalid_input")) throw error;
+        if (isCurrent || error.code !== "invalid_input") return { refused: error, judgedBy };
       }
       this.#definitions.forget(definition);
     }
@@ -171,7 +212,12 @@ export class Runs {
   }
 
   async #row(id: string): Promise<RunRow> {
-    const row = await this.#store.findRun({ id: await this.resolve(id) });
+    const whole = await this.resolve(id);
+    let row = await this.#store.findRun({ id: whole });
+    if (row === undefined) {
+      const redeemed = await this.#redeem(whole);
+      if (redeemed !== undefined) row = await this.#store.findRun({ id: redeemed });
+    }
     if (row === undefined || row.namespace !== this.#namespace) throw unknownRun(id);
     return row;
   }

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Expansion, Finish } from "../core/index.ts";
+import { intentsOf } from "./intents.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
 // Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
@@ -44,6 +45,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
   const scopes = new Line((rows: readonly ScopeQuery[]) => store.findScopes({ rows }), options, inFlight);
   const definitions = new Line((rows: readonly DefinitionName[]) => findTogether(store, rows), options, inFlight);
+  const intents = intentsOf(store);
   const lines = [enqueue, finish, steps, logs, expand, scopes, definitions];
   return {
     describe: () => store.describe(),
@@ -90,6 +92,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     prune: (args) => store.prune(args),
     ring: (topics) => store.ring(topics),
     onRing: (listener) => store.onRing(listener),
+    ...(intents === undefined ? {} : { intents }),
   };
 }
 

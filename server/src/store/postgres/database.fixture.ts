@@ -54,6 +54,7 @@ export class TestDatabase {
       "slots",
       "definitions",
       "manifests",
+      "intents",
     ];
     await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
       update holdfast.meta set topic_floor = 0, log_floor = 0`);

@@ -33,17 +33,32 @@ export function listSpreading(db: Runner, limitRows: number): Promise<{ id: stri
 
 const spreadingText = `select r.id from holdfast.runs r where r.spreading order by r.root_id, r.ord limit $1`;
 
+interface EndOrder {
+  readonly runId: string;
+  readonly ending: Ending;
+  readonly data: Json;
+  readonly limitRows: number;
+}
+
+interface EndOrdered {
+  readonly answer: { requested: number; status: RunStatus } | undefined;
+  readonly topics: readonly RingTopic[];
+}
+
 /** See `Store.orderEnd`. */
-export async function orderEnd(
-  pool: SessionPool,
-  { runId, ending, data, limitRows }: { runId: string; ending: Ending; data: Json; limitRows: number },
-): Promise<{ answer: { requested: number; status: RunStatus } | undefined; topics: readonly RingTopic[] }> {
-  return pool.transaction(async (transaction) => {
-    const order = (ledger: Ledger) => (ledger.order(runId, ending, data) ? [runId] : []);
-    const { ledger, topics } = await spread(transaction, { ids: [runId], limitRows }, order);
-    const run = ledger.row(runId);
-    return { answer: run === undefined ? undefined : { requested: ledger.reached, status: run.status }, topics };
-  });
+export async function orderEnd(pool: SessionPool, order: EndOrder): Promise<EndOrdered> {
+  return pool.transaction((transaction) => orderEndWithin(transaction, order));
+}
+
+/** The same as a part of a transaction. */
+export async function orderEndWithin(
+  transaction: Transaction,
+  { runId, ending, data, limitRows }: EndOrder,
+): Promise<EndOrdered> {
+  const order = (ledger: Ledger) => (ledger.order(runId, ending, data) ? [runId] : []);
+  const { ledger, topics } = await spread(transaction, { ids: [runId], limitRows }, order);
+  const run = ledger.row(runId);
+  return { answer: run === undefined ? undefined : { requested: ledger.reached, status: run.status }, topics };
 }
 
 /** See `Store.spreadOrders`. */

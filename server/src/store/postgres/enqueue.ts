@@ -2,10 +2,10 @@ import { claimed, type NewRun, type RunRow, startingRun } from "../../core/index
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
-import { isOutdatedText, judgeNames } from "./names.ts";
+import { isOutdatedText, judgeNames, type Verdict } from "./names.ts";
 import { outboxColumns } from "./outbox.ts";
 import { limitsText, valueText } from "./run-rows.ts";
-import type { Runner } from "./session.ts";
+import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
 /** A root that was inserted, with the moment and whether it was claimed in the same step; or one that is outdated. */
@@ -98,31 +98,48 @@ export async function enqueueRuns(
 ): Promise<{ results: EnqueueResult[]; topics: RingTopic[] }> {
   const isPlain = rows.every(({ key, request, run }) => key === null && request === null && run.limits.length === 0);
   const results = isPlain ? created(rows, await insertRoots(pool, distinct(rows))) : await insertJudged(pool, rows);
+  return { results, topics: topicsOf(results) };
+}
+
+/** Whom these results concern. */
+export function topicsOf(results: readonly EnqueueResult[]): RingTopic[] {
   const topics: RingTopic[] = [];
   if (results.some((result) => result.outcome === "created")) topics.push("events");
   if (results.some(mayStart)) topics.push("ready");
-  return { results, topics };
+  return topics;
 }
 
 async function insertJudged(pool: SessionPool, rows: readonly EnqueueRow[]): Promise<EnqueueResult[]> {
-  const { verdicts, wanted, insertion } = await pool.transaction(async (transaction) => {
-    const verdicts = await judgeNames(transaction, rows);
-    const wanted = rows.filter((_, index) => verdicts[index] === undefined);
-    // It travels with the commit; should it fail, the transaction does.
-    const judged = wanted.map((row) => ({ ...row, onlyIfCurrent: false }));
-    const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, judged);
-    insertion.catch(() => undefined);
-    const limited = wanted.filter(({ run }) => run.limits.length > 0).map(({ run }) => startingRun(run, 0));
-    const gates = limited.map((run) => ({ run, frees: [], arrives: true }));
-    if (gates.length > 0) passGates(transaction, gates).catch(() => undefined);
-    return { verdicts, wanted, insertion };
-  });
-  const made = created(wanted, await insertion);
-  return verdicts.map((verdict) => {
-    const result = verdict ?? made.shift();
-    if (result === undefined) throw new Error("a row without a verdict has no result");
-    return result;
-  });
+  const { results } = await pool.transaction(async (transaction) => judgeAndInsert(transaction, rows));
+  return results();
+}
+
+/** What `insertRoots` answers for rows that were judged: after the commit, with which the statement travels. */
+interface JudgedInsertion {
+  /** By row, undefined for one that is inserted. */
+  readonly verdicts: readonly Verdict[];
+  readonly results: () => Promise<EnqueueResult[]>;
+}
+
+/** Judges rows by their names and inserts those that may be; should that fail, the transaction does. */
+export async function judgeAndInsert(transaction: Transaction, rows: readonly EnqueueRow[]): Promise<JudgedInsertion> {
+  const verdicts = await judgeNames(transaction, rows);
+  const wanted = rows.filter((_, index) => verdicts[index] === undefined);
+  const judged = wanted.map((row) => ({ ...row, onlyIfCurrent: false }));
+  const insertion = wanted.length === 0 ? Promise.resolve([]) : insertRoots(transaction, judged);
+  insertion.catch(() => undefined);
+  const limited = wanted.filter(({ run }) => run.limits.length > 0).map(({ run }) => startingRun(run, 0));
+  const gates = limited.map((run) => ({ run, frees: [], arrives: true }));
+  if (gates.length > 0) passGates(transaction, gates).catch(() => undefined);
+  const results = async () => {
+    const made = created(wanted, await insertion);
+    return verdicts.map((verdict) => {
+      const result = verdict ?? made.shift();
+      if (result === undefined) throw new Error("a row without a verdict has no result");
+      return result;
+    });
+  };
+  return { verdicts, results };
 }
 
 /** One result a row. Of rows with one id the first is the one that was inserted. */

@@ -10,6 +10,7 @@ import {
   admitSteps,
   admitText,
 } from "../admission.ts";
+import type { WithIntents } from "../intents.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
 import * as activations from "./activations.ts";
 import { claimRuns } from "./claim.ts";
@@ -19,6 +20,7 @@ import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { GateReview } from "./gate-review.ts";
 import { declareLimits, findLimit, listLimits } from "./gates.ts";
+import { IntentVerbs } from "./intent-verbs.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { listRuns } from "./listing.ts";
 import { appendLogs, listLogs } from "./logs.ts";
@@ -73,7 +75,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
 
-class PostgresStore implements Store {
+class PostgresStore implements Store, WithIntents {
+  readonly intents: IntentVerbs;
   readonly #pool: SessionPool;
   /** Renewals never wait behind work. */
   readonly #leases: SessionPool;
@@ -89,6 +92,8 @@ class PostgresStore implements Store {
     this.#leases = new SessionPool({ ...parts.pool, maxSessions: 1, applicationName });
     this.#doorbell = parts.doorbell;
     this.#incarnation = parts.incarnation;
+    const ring = (topics: readonly RingTopic[]) => this.#doorbell.ring(topics);
+    this.intents = new IntentVerbs({ pool: this.#pool, ring });
   }
 
   async describe(): Answer<"describe"> {

@@ -62,6 +62,8 @@ async function migrate(transaction: Transaction): Promise<void> {
       migration.name,
     ]);
   }
+  // PostgreSQL lets everybody call a new function. Who may make intents may call those and no other.
+  await transaction.run("closeFunctions", "revoke execute on all functions in schema holdfast from public");
   await identifyStore(transaction);
   const [clock] = await transaction.run<{ now: number }>("readClock", "select holdfast.clock_ms() as now");
   await makePartitions(transaction, clock?.now ?? 0);

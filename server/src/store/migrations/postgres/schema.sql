@@ -1,4 +1,34 @@
 CREATE SCHEMA holdfast;
+CREATE FUNCTION holdfast.cancel(run text DEFAULT NULL::text, definition text DEFAULT NULL::text, key text DEFAULT NULL::text, reason text DEFAULT NULL::text, namespace text DEFAULT 'default'::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  promised text := cancel.run;
+begin
+  if (cancel.run is null) = (cancel.key is null) or (cancel.key is null) <> (cancel.definition is null) then
+    raise exception 'holdfast.cancel: it is not said which run.'
+      using errcode = '22023', hint = 'Give its id, or definition => ''…'' and key => ''…''.';
+  end if;
+  if coalesce(cancel.namespace, '') = '' then
+    raise exception 'holdfast.cancel: the namespace is empty.'
+      using errcode = '22023', hint = 'Leave it out for the namespace "default".';
+  end if;
+  if cancel.run !~ '^[0-9a-hjkmnp-tv-z]{20}$' then
+    raise exception 'holdfast.cancel: % is no id of a run.', quote_literal(left(cancel.run, 50))
+      using errcode = '22023', hint = 'Give the whole id, as holdfast.enqueue answered it.';
+  end if;
+  if char_length(cancel.reason) > 1000 then
+    raise exception 'holdfast.cancel: the reason has % characters; 1000 are allowed.', char_length(cancel.reason)
+      using errcode = '22023', hint = 'Say it shorter.';
+  end if;
+  if cancel.key is not null then
+    promised := holdfast.run_of_key(cancel.namespace, cancel.definition, cancel.key);
+  end if;
+  insert into holdfast.intents (kind, namespace, run_id, definition, key, reason, made_at)
+    values ('cancel', cancel.namespace, promised, cancel.definition, cancel.key, cancel.reason, holdfast.clock_ms());
+  return promised;
+end $_$;
 CREATE FUNCTION holdfast.clock_ms() RETURNS bigint
     LANGUAGE sql PARALLEL SAFE
     AS $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
@@ -24,6 +54,66 @@ begin
       perform holdfast.fill_gap(gap.limit_id, gap.place);
     end loop;
   end loop;
+end $$;
+CREATE FUNCTION holdfast.enqueue(definition text, input jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, namespace text DEFAULT 'default'::text, priority integer DEFAULT NULL::integer, start_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_after interval DEFAULT NULL::interval, key_retention interval DEFAULT NULL::interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  now_ms bigint := holdfast.clock_ms();
+  given text := enqueue.input::text;
+  promised text;
+begin
+  if coalesce(enqueue.definition, '') = '' or char_length(enqueue.definition) > 200 then
+    raise exception 'holdfast.enqueue: the definition is %, which is no id of a task or workflow.',
+      coalesce(quote_literal(left(enqueue.definition, 50)), 'null')
+      using errcode = '22023', hint = 'Give the id with which it was applied, as holdfast apply says it.';
+  end if;
+  if coalesce(enqueue.namespace, '') = '' then
+    raise exception 'holdfast.enqueue: the namespace is empty.'
+      using errcode = '22023', hint = 'Leave it out for the namespace "default".';
+  end if;
+  if given is null then
+    raise exception 'holdfast.enqueue: the input of "%" is null.', enqueue.definition
+      using errcode = '22004', hint = 'Leave it out for {}, or give ''null''::jsonb for the null of JSON.';
+  end if;
+  -- jsonb is written with spaces, which do not count.
+  if octet_length(given) > 1048576
+    and octet_length(regexp_replace(given, '("(?:[^"\\]|\\.)*")|\s', '\1', 'g')) > 1048576 then
+    raise exception 'holdfast.enqueue: the input of "%" has more than 1048576 bytes.', enqueue.definition
+      using errcode = '22023', hint = 'Keep large data in a table, a file or an object store and pass its name.';
+  end if;
+  if enqueue.key = '' or char_length(enqueue.key) > 512 then
+    raise exception 'holdfast.enqueue: the key has % characters; 1 to 512 are allowed.', char_length(enqueue.key)
+      using errcode = '22023', hint = 'A key names the run among those of its definition, such as ''order-17''.';
+  end if;
+  if enqueue.key is null and enqueue.key_retention is not null then
+    raise exception 'holdfast.enqueue: key_retention without a key.'
+      using errcode = '22023', hint = 'Give key => ''…'' too, or leave key_retention out.';
+  end if;
+  if enqueue.priority not between -1000 and 1000 then
+    raise exception 'holdfast.enqueue: the priority is %, which is not between -1000 and 1000.', enqueue.priority
+      using errcode = '22023', hint = 'Higher runs first; 0 is usual.';
+  end if;
+  if enqueue.start_after in ('infinity', '-infinity') or enqueue.start_after >= '9999-01-01' then
+    raise exception 'holdfast.enqueue: start_after is %, which will not come.', enqueue.start_after
+      using errcode = '22023', hint = 'Give a moment before the year 9999.';
+  end if;
+  if enqueue.key is not null then
+    promised := coalesce(
+      holdfast.run_of_key(enqueue.namespace, enqueue.definition, enqueue.key),
+      -- As core's keyIdentity, so that two transactions of one second promise the same run.
+      holdfast.root_id(now_ms, sha256(convert_to('["key",' || to_json(enqueue.namespace)::text || ','
+        || to_json(enqueue.definition)::text || ',' || to_json(enqueue.key)::text || ']', 'UTF8'))));
+  else
+    promised := holdfast.root_id(now_ms, sha256(convert_to(gen_random_uuid()::text, 'UTF8')));
+  end if;
+  insert into holdfast.intents (kind, namespace, run_id, definition, key, input, priority, start_after, expires_after,
+      key_retention, bytes, made_at)
+    values ('enqueue', enqueue.namespace, promised, enqueue.definition, enqueue.key, given, enqueue.priority,
+      ceil(extract(epoch from enqueue.start_after) * 1000), holdfast.span_ms('expires_after', enqueue.expires_after),
+      holdfast.span_ms('key_retention', enqueue.key_retention), octet_length(given), now_ms);
+  return promised;
 end $$;
 CREATE FUNCTION holdfast.fill_gap(the_limit text, gap integer) RETURNS void
     LANGUAGE plpgsql
@@ -61,6 +151,16 @@ begin
     delete from holdfast.slots s where s.limit_id = idle.id;
     delete from holdfast.limits l where l.id = idle.id;
   end loop;
+end $$;
+CREATE FUNCTION holdfast.grant_intents(role_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format('grant usage on schema holdfast to %I', role_name);
+  execute format('grant execute on function
+    holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval),
+    holdfast.cancel(text, text, text, text, text) to %I', role_name);
 end $$;
 CREATE FUNCTION holdfast.hand_out(limit_ids text[], OUT admitted integer, OUT more boolean) RETURNS record
     LANGUAGE plpgsql
@@ -167,6 +267,39 @@ begin
   perform holdfast.hand_out(freed_limits || array(
     select r.gate from holdfast.runs r where r.id = any (arrived) and r.gate is not null));
 end $$;
+CREATE FUNCTION holdfast.root_id(now_ms bigint, tail bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', digit + 1, 1), '' order by place) from (
+    select p as place, (((now_ms / 1000) >> (5 * (6 - p))) & 31)::integer as digit from generate_series(0, 6) p
+    union all
+    select 7 + p, substring(('x' || encode(substring(tail from 1 for 9), 'hex'))::bit(72) from 5 * p + 1 for 5)::integer
+    from generate_series(0, 12) p) digits
+$$;
+CREATE FUNCTION holdfast.run_of_key(the_namespace text, the_definition text, the_key text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(
+    (select n.run_id from holdfast.names n
+      where n.namespace = the_namespace and n.kind = 'key' and n.definition = the_definition and n.name = the_key),
+    (select i.run_id from holdfast.intents i
+      where i.namespace = the_namespace and i.definition = the_definition and i.key = the_key and i.kind = 'enqueue'
+      order by i.id limit 1))
+$$;
+CREATE FUNCTION holdfast.span_ms(what text, span interval) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  ms bigint := ceil(extract(epoch from span) * 1000);
+begin
+  if ms <= 0 or ms > 315360000000 then
+    raise exception '% is %, which is not between 1 ms and 3650 days.', what, span
+      using errcode = '22023', hint = 'Give a length of time such as interval ''10 minutes''.';
+  end if;
+  return ms;
+end $$;
 CREATE TABLE holdfast.definitions (
     namespace text NOT NULL COLLATE pg_catalog."C",
     id text NOT NULL COLLATE pg_catalog."C",
@@ -204,6 +337,35 @@ CREATE TABLE holdfast.events_default (
     type text NOT NULL,
     at bigint NOT NULL,
     data text NOT NULL
+);
+CREATE TABLE holdfast.intents (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    run_id text COLLATE pg_catalog."C",
+    definition text COLLATE pg_catalog."C",
+    key text COLLATE pg_catalog."C",
+    input text,
+    priority integer,
+    start_after bigint,
+    expires_after bigint,
+    key_retention bigint,
+    reason text,
+    bytes integer DEFAULT 0 NOT NULL,
+    made_at bigint NOT NULL,
+    error text,
+    judged_by text COLLATE pg_catalog."C",
+    rejected_at bigint,
+    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['enqueue'::text, 'cancel'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000');
+ALTER TABLE holdfast.intents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME holdfast.intents_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 CREATE TABLE holdfast.limits (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -400,6 +562,8 @@ ALTER TABLE ONLY holdfast.definitions
     ADD CONSTRAINT definitions_pkey PRIMARY KEY (namespace, id);
 ALTER TABLE ONLY holdfast.edges
     ADD CONSTRAINT edges_pkey PRIMARY KEY (upstream, downstream);
+ALTER TABLE ONLY holdfast.intents
+    ADD CONSTRAINT intents_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.limits
     ADD CONSTRAINT limits_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.manifests
@@ -426,6 +590,11 @@ CREATE INDEX events_of_topic ON ONLY holdfast.events USING btree (namespace, "po
 CREATE INDEX events_default_namespace_position_idx ON holdfast.events_default USING btree (namespace, "position");
 CREATE INDEX events_of_run ON ONLY holdfast.events USING btree (run_id, number);
 CREATE INDEX events_default_run_id_number_idx ON holdfast.events_default USING btree (run_id, number);
+CREATE INDEX intents_judged ON holdfast.intents USING btree (namespace, definition, judged_by, id) WHERE (error IS NOT NULL);
+CREATE INDEX intents_of_key ON holdfast.intents USING btree (namespace, definition, key, id) WHERE (key IS NOT NULL);
+CREATE INDEX intents_of_run ON holdfast.intents USING btree (run_id, id) WHERE (run_id IS NOT NULL);
+CREATE INDEX intents_open ON holdfast.intents USING btree (namespace, id) WHERE (error IS NULL);
+CREATE INDEX intents_rejected ON holdfast.intents USING btree (namespace, id) WHERE (error IS NOT NULL);
 CREATE UNIQUE INDEX logs_default_once ON holdfast.logs_default USING btree (run_id, epoch, seq);
 CREATE INDEX logs_of_run ON ONLY holdfast.logs USING btree (run_id, id);
 CREATE INDEX logs_default_run_id_id_idx ON holdfast.logs_default USING btree (run_id, id);

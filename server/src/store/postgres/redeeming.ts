@@ -1,0 +1,228 @@
+import { limits, type RunError } from "@holdfast/protocol";
+import { admitEnqueue, admitText } from "../admission.ts";
+import type { IntentResult, IntentVerdict } from "../intents.ts";
+import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
+import { numberArray, textArray } from "./arrays.ts";
+import { orderEndWithin } from "./endings.ts";
+import { judgeAndInsert, topicsOf } from "./enqueue.ts";
+import type { Runner, Transaction } from "./session.ts";
+import type { SessionPool } from "./session-pool.ts";
+
+// What becomes of intents: each is carried out in the transaction that deletes it, so that it makes one run whoever dies
+// (P1, P3). Intents that another node holds are passed over: nobody waits for anybody.
+
+type ToRun = Extract<IntentVerdict, { readonly to: "run" }>;
+type ToCancel = Extract<IntentVerdict, { readonly to: "cancel" }>;
+
+/** Holds those intents that stand open and that nobody else holds, until the transaction ends. */
+export function holdIntents(db: Runner, ids: readonly number[]): Promise<{ id: number; run_id: string | null }[]> {
+  return db.run("holdIntents", holdText, [numberArray(ids)]);
+}
+
+const holdText = `
+  select i.id, i.run_id from unnest($1::bigint[]) w(id) join holdfast.intents i on i.id = w.id
+  where i.error is null for update of i skip locked`;
+
+/** Deletes intents that are held. */
+export function deleteIntents(db: Runner, ids: readonly number[]): Promise<unknown> {
+  return db.run("deleteIntents", deleteText, [numberArray(ids)]);
+}
+
+const deleteText = `delete from holdfast.intents i using unnest($1::bigint[]) w(id) where i.id = w.id`;
+
+/** Keeps promised ids as other names of runs that had their keys before; they go as the runs' own names do. */
+export function keepPromisedIds(
+  db: Runner,
+  rows: readonly { namespace: string; promised: string; runId: string }[],
+): Promise<unknown> {
+  return db.run("keepPromisedIds", keepIdsText, [
+    textArray(rows.map((row) => row.namespace)),
+    textArray(rows.map((row) => row.promised)),
+    textArray(rows.map((row) => row.runId)),
+  ]);
+}
+
+const keepIdsText = `
+  insert into holdfast.names (namespace, kind, definition, name, hash, run_id, retained_until, run_gone)
+  select p.namespace, 'promise', '', p.promised, '', p.run_id,
+    coalesce((select max(k.retained_until) from holdfast.names k where k.run_id = p.run_id), holdfast.clock_ms()),
+    not exists (select 1 from holdfast.runs r where r.id = p.run_id)
+  from unnest($1::text[], $2::text[], $3::text[]) p(namespace, promised, run_id)
+  order by p.namespace collate "C", p.promised collate "C"
+  on conflict do nothing`;
+
+/** Marks an intent that stands open and is not held by another node. */
+export function markRejected(
+  db: Runner,
+  { intentId, error, judgedBy }: { intentId: number; error: RunError; judgedBy: string | null },
+): Promise<{ run_id: string | null }[]> {
+  return db.run("markRejected", rejectText, [intentId, JSON.stringify(error), judgedBy]);
+}
+
+const rejectText = `
+  with held as materialized (
+    select i.id from holdfast.intents i where i.id = $1 and i.error is null for update of i skip locked
+  )
+  update holdfast.intents i set error = $2, judged_by = $3, rejected_at = holdfast.clock_ms()
+  from held where i.id = held.id returning i.run_id`;
+
+interface Target {
+  /** The run; null where none is known. */
+  readonly run_id: string | null;
+  readonly there: boolean;
+  /** It was there, and has been pruned. */
+  readonly was_there: boolean;
+  /** Its own intent stands open. */
+  readonly promised: boolean;
+}
+
+/** Holds the intent of a cancel, and answers what it is about. */
+export function holdCancel(db: Runner, intentId: number): Promise<Target[]> {
+  return db.run("holdCancel", holdCancelText, [intentId]);
+}
+
+const holdCancelText = `
+  with held as materialized (
+    select i.id, i.namespace, coalesce(i.run_id, holdfast.run_of_key(i.namespace, i.definition, i.key)) as named
+    from holdfast.intents i where i.id = $1 and i.error is null for update of i skip locked
+  ),
+  about as materialized (
+    select h.id, h.namespace, h.named, coalesce((select n.run_id from holdfast.names n where n.namespace = h.namespace
+      and n.kind = 'promise' and n.definition = '' and n.name = h.named), h.named) as run_id
+    from held h
+  )
+  select a.run_id,
+    exists (select 1 from holdfast.runs r where r.id = a.run_id and r.namespace = a.namespace) as there,
+    exists (select 1 from holdfast.names n where n.run_id = a.run_id and n.namespace = a.namespace) as was_there,
+    exists (select 1 from holdfast.intents p where p.run_id = a.named and p.namespace = a.namespace
+      and p.kind = 'enqueue' and p.error is null) as promised
+  from about a`;
+
+/** Takes back what was promised of a run and rejected; answers how much. */
+export function withdrawRejected(db: Runner, runId: string): Promise<unknown[]> {
+  return db.run("withdrawRejected", withdrawText, [runId]);
+}
+
+const withdrawText = `
+  delete from holdfast.intents i where i.id = any (array(
+    select p.id from holdfast.intents p where p.run_id = $1 and p.kind = 'enqueue' and p.error is not null
+    for update of p skip locked))
+  returning i.id`;
+
+/** See `IntentStore.settleIntents`. */
+export async function settleIntents(
+  pool: SessionPool,
+  rows: readonly IntentVerdict[],
+): Promise<{ results: IntentResult[]; topics: RingTopic[] }> {
+  const runs = rows.filter((row) => row.to === "run");
+  admitEnqueue(runs.map(({ row }) => row));
+  admitText(rows.filter((row) => row.to !== "run"));
+  const byIntent = new Map<number, IntentResult>();
+  const topics = new Set<RingTopic>();
+  const made = runs.length === 0 ? [] : await settleRuns(pool, runs, byIntent);
+  for (const topic of topicsOf(made)) topics.add(topic);
+  for (const row of rows) {
+    if (row.to === "cancel") {
+      const cancelled = await pool.transaction((transaction) => settleCancel(transaction, row));
+      byIntent.set(row.intentId, cancelled.result);
+      for (const topic of cancelled.topics) topics.add(topic);
+    } else if (row.to === "rejected") {
+      const [marked] = await markRejected(pool, row);
+      byIntent.set(
+        row.intentId,
+        marked === undefined ? { outcome: "elsewhere" } : { outcome: "kept", runId: marked.run_id },
+      );
+    }
+  }
+  const results = rows.map(({ intentId }): IntentResult => byIntent.get(intentId) ?? { outcome: "elsewhere" });
+  return { results, topics: [...topics] };
+}
+
+/** Those that are carried out together: what becomes of each, by its intent. Answers what was inserted. */
+async function settleRuns(
+  pool: SessionPool,
+  rows: readonly ToRun[],
+  byIntent: Map<number, IntentResult>,
+): Promise<EnqueueResult[]> {
+  const { held, results } = await pool.transaction(async (transaction) => {
+    const mine = new Set(
+      (
+        await holdIntents(
+          transaction,
+          rows.map(({ intentId }) => intentId),
+        )
+      ).map(({ id }) => id),
+    );
+    const held = rows.filter(({ intentId }) => mine.has(intentId));
+    if (held.length === 0) return { held, results: async () => [] };
+    const { verdicts, results } = await judgeAndInsert(
+      transaction,
+      held.map(({ row }) => row),
+    );
+    const settled = held.filter((_, index) => isSettled(verdicts[index]));
+    const others = held.flatMap(({ row }, index) => promisedElsewhere(row, verdicts[index]));
+    if (others.length > 0) keepPromisedIds(transaction, others).catch(() => undefined);
+    if (settled.length > 0) {
+      deleteIntents(
+        transaction,
+        settled.map(({ intentId }) => intentId),
+      ).catch(() => undefined);
+    }
+    return { held, results };
+  });
+  const inserted = await results();
+  for (const [index, { intentId }] of held.entries()) {
+    const result = inserted[index];
+    if (result !== undefined) byIntent.set(intentId, intentResult(result));
+  }
+  return inserted;
+}
+
+/** A row without a verdict is inserted; one whose run is there has nothing left to do. */
+function isSettled(verdict: { readonly outcome: string } | undefined): boolean {
+  return verdict === undefined || verdict.outcome === "existing";
+}
+
+function promisedElsewhere(
+  { run }: EnqueueRow,
+  verdict: { readonly outcome: string; readonly runId?: string } | undefined,
+) {
+  if (verdict?.outcome !== "existing" || verdict.runId === undefined || verdict.runId === run.id) return [];
+  return [{ namespace: run.namespace, promised: run.id, runId: verdict.runId }];
+}
+
+function intentResult(result: EnqueueResult): IntentResult {
+  switch (result.outcome) {
+    case "created":
+      return { outcome: "kept", runId: result.run.id };
+    case "existing":
+      return { outcome: "kept", runId: result.runId };
+    case "key_conflict":
+      return { outcome: "key_conflict", runId: result.runId };
+    case "outdated":
+      return { outcome: "outdated" };
+    case "request_conflict":
+      throw new Error("an intent has no Idempotency-Key");
+  }
+}
+
+async function settleCancel(
+  transaction: Transaction,
+  { intentId, ending, data }: ToCancel,
+): Promise<{ result: IntentResult; topics: readonly RingTopic[] }> {
+  const [target] = await holdCancel(transaction, intentId);
+  if (target === undefined) return { result: { outcome: "elsewhere" }, topics: [] };
+  const runId = target.run_id;
+  if (target.there && runId !== null) {
+    const order = { runId, ending, data, limitRows: limits.pageRows };
+    const { topics } = await orderEndWithin(transaction, order);
+    await deleteIntents(transaction, [intentId]);
+    return { result: { outcome: "kept", runId }, topics };
+  }
+  // Made in the same transaction, it comes into being first; another node may be at that now.
+  if (target.promised) return { result: { outcome: "later" }, topics: [] };
+  const withdrawn = runId === null ? [] : await withdrawRejected(transaction, runId);
+  if (!target.was_there && withdrawn.length === 0) return { result: { outcome: "missing" }, topics: [] };
+  await deleteIntents(transaction, [intentId]);
+  return { result: { outcome: "kept", runId }, topics: [] };
+}
