@@ -42,7 +42,7 @@ function row(number: number): EnqueueRow {
 }
 
 const store = await openOwned(address, { role: role as "owner" | "client" | "either", patienceMs: 60_000 });
-await store.joinMember({ id: `member-${name}`, kind: "node", name, namespace: "shop", leaseMs: 15_000 });
+await store.joinMember({ id: `member-${name}`, kind: "node", name, namespace: "shop", serves: null, leaseMs: 15_000 });
 tell({ open: true });
 let stopping = false;
 process.once("message", () => {

@@ -26,7 +26,14 @@ export type Timed = <T>(operation: string, act: () => Promise<T>) => Promise<T>;
 export async function joinSide(services: Services): Promise<Side> {
   const { store, namespace, random } = services;
   const id = Buffer.from(random.bytes(10)).toString("hex");
-  const { id: memberId } = await store.joinMember({ id, kind: "node", name: "bench", namespace, leaseMs });
+  const { id: memberId } = await store.joinMember({
+    id,
+    kind: "node",
+    name: "bench",
+    namespace,
+    serves: null,
+    leaseMs,
+  });
   // A cursor is a place in the order of insertion: this one is the last run's.
   const { cursor } = await store.listRuns({ namespace, rootsOnly: false, limitRows: 1 });
   const waiting: string[] = [];

@@ -12,3 +12,4 @@ export * from "./manifest.ts";
 export * from "./nearest.ts";
 export * from "./problem.ts";
 export * from "./status.ts";
+export * from "./why.ts";

@@ -35,6 +35,8 @@ import {
   startedRunSchema,
   type TopicPage,
   topicPageSchema,
+  type Why,
+  whySchema,
 } from "@holdfast/protocol";
 import type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
 
@@ -99,6 +101,10 @@ export class HttpPlane implements ControlPlane {
   cancelRun(id: string, reason?: string): Promise<CancelledRun> {
     const body = reason === undefined ? {} : { reason };
     return this.#ask({ method: "POST", path: `${runPath(id)}/cancel`, body, answer: cancelledRunSchema });
+  }
+
+  explainRun(id: string): Promise<Why> {
+    return this.#ask({ method: "GET", path: `${runPath(id)}/why`, answer: whySchema });
   }
 
   awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {

@@ -17,6 +17,7 @@ import type {
   StartedRun,
   StartRun,
   TopicPage,
+  Why,
 } from "@holdfast/protocol";
 
 /** Which runs to list. Without anything: the newest roots. */
@@ -50,6 +51,8 @@ export interface ControlPlane {
   /** In the order of creation, from after the run `after`, at most 1,000. */
   listTree(id: string, after?: string): Promise<RunPage>;
   cancelRun(id: string, reason?: string): Promise<CancelledRun>;
+  /** What keeps it, and what keeps those that it waits for. */
+  explainRun(id: string): Promise<Why>;
   /** The run once it has ended, or as it stands after `waitMs` (at most 30 s). */
   awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView>;
   listEvents(id: string, query: { after: number; waitMs: number }, signal?: AbortSignal): Promise<EventPage>;

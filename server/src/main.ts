@@ -14,6 +14,7 @@ import { Definitions } from "./operations/definitions.ts";
 import { Expander } from "./operations/expansion.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
+import { Reasons } from "./operations/reasons.ts";
 import { Runs } from "./operations/runs.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
 import type { Placement } from "./placements/placement.ts";
@@ -44,6 +45,7 @@ export interface Services {
   readonly definitions: Definitions;
   readonly concurrency: Concurrency;
   readonly runs: Runs;
+  readonly reasons: Reasons;
   readonly history: History;
   readonly intents: Intents;
   readonly namespace: string;
@@ -81,6 +83,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const definitions = new Definitions({ store, namespace });
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
   const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs });
+  const reasons = new Reasons({ store, runs, namespace });
   const history = new History({ store, runs, namespace, clock, pollMs });
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
@@ -89,6 +92,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     definitions,
     concurrency,
     runs,
+    reasons,
     history,
     intents,
     namespace,

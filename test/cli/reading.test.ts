@@ -45,6 +45,30 @@ test("what init writes keeps out of git what is not for it, and asks for no newe
   assert.equal(readFileSync(join(own.root, ".gitignore"), "utf8"), "secrets\n");
 });
 
+test("why names what keeps a workflow, down to the run that keeps the others, and what to do", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t, {
+    "tasks/work.ts": `import { task, workflow } from "holdfast";
+export const work = task({ id: "work" }, () => 1);
+export const late = task({ id: "late" }, () => 2);
+export const both = workflow({ id: "both" }, (w) => {
+  w.call(late, {}, { after: [w.call(work, {})] });
+});
+`,
+  });
+  const started = await project.run("run", "tasks/work.ts", "--id", "both", "--no-wait");
+  const id = started.stdout.trim();
+  const { code, stdout, stderr } = await project.run("why", id);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /both .* ready\n {2}It could start, but no node is running here\./);
+  assert.match(stderr, /→ Start one: .*dev, or .*server\./);
+  const answer = JSON.parse((await project.run("why", id, "--json")).stdout);
+  assert.deepEqual([answer.run.id, answer.reasons[0].code, answer.causes], [id, "no_node", []]);
+  const unknown = await project.run("why", "00000000000000000000");
+  assert.deepEqual([unknown.code, /There is no run/.test(unknown.stderr)], [1, true]);
+});
+
 test("queues shows who holds a limit and who stands in line, and show says for which one", { timeout }, async (t) => {
   const project = new Project(t, {
     "tasks/work.ts": `import { task } from "holdfast";

@@ -14,8 +14,10 @@ import {
   runViewSchema,
   startedRunSchema,
   startRunSchema,
+  whySchema,
 } from "@holdfast/protocol";
 import type { History } from "../operations/history.ts";
+import type { Reasons } from "../operations/reasons.ts";
 import type { Runs } from "../operations/runs.ts";
 import { type Route, route } from "./route.ts";
 
@@ -23,8 +25,17 @@ import { type Route, route } from "./route.ts";
 const startBodyBytes = 6 * limits.inputBytes + 64 * 1024;
 
 /** `/v1/runs`: to start, see and cancel runs. */
-export function runRoutes({ runs, history }: { runs: Runs; history: History }): Route[] {
-  return [startRoute(runs), listRoute(runs), getRoute(runs), treeRoute(runs), cancelRoute(runs), resultRoute(history)];
+export function runRoutes(services: { runs: Runs; reasons: Reasons; history: History }): Route[] {
+  const { runs, reasons, history } = services;
+  return [
+    startRoute(runs),
+    listRoute(runs),
+    getRoute(runs),
+    treeRoute(runs),
+    whyRoute(reasons),
+    cancelRoute(runs),
+    resultRoute(history),
+  ];
 }
 
 function startRoute(runs: Runs): Route {
@@ -84,6 +95,17 @@ function treeRoute(runs: Runs): Route {
       const page = await runs.tree(idOf(params), { limit, ...(after === undefined ? {} : { after }) });
       return { runs: page, cursor: page.length < limit ? null : (page.at(-1)?.id ?? null) };
     },
+  });
+}
+
+function whyRoute(reasons: Reasons): Route {
+  return route({
+    method: "GET",
+    path: "/v1/runs/{id}/why",
+    summary: "What keeps a run, and what keeps those that it waits for.",
+    errors: ["not_found", "ambiguous_id"],
+    answer: whySchema,
+    handle: ({ params }) => reasons.explain(idOf(params)),
   });
 }
 

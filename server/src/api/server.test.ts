@@ -8,6 +8,7 @@ import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { History } from "../operations/history.ts";
 import { Intents } from "../operations/intents.ts";
+import { Reasons } from "../operations/reasons.ts";
 import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -59,7 +60,8 @@ class Caller {
     });
     const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
     const intents = new Intents({ intents: undefined, runs, definitions, namespace });
-    const services = { store, definitions, concurrency, runs, history, intents, namespace };
+    const reasons = new Reasons({ store, runs, namespace });
+    const services = { store, definitions, concurrency, runs, reasons, history, intents, namespace };
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });
   }
 

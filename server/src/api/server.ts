@@ -7,6 +7,7 @@ import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
 import type { Intents } from "../operations/intents.ts";
+import type { Reasons } from "../operations/reasons.ts";
 import type { Runs } from "../operations/runs.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
@@ -32,6 +33,7 @@ export interface ApiServices {
   readonly definitions: Definitions;
   readonly concurrency: Concurrency;
   readonly runs: Runs;
+  readonly reasons: Reasons;
   readonly history: History;
   readonly intents: Intents;
   readonly namespace: string;

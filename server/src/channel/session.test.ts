@@ -35,7 +35,7 @@ const methods = Object.keys(examples) as ChannelMethod[];
 async function openSession(): Promise<Session> {
   const clock = new VirtualClock();
   const store = openMemoryStore({ clock });
-  await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", leaseMs: 60_000 });
+  await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", serves: null, leaseMs: 60_000 });
   const run = {
     id: "1ngej3ekqqrdnmay8b0n",
     rootId: "1ngej3ekqqrdnmay8b0n",

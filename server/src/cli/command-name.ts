@@ -39,6 +39,7 @@ export const commandNames: readonly string[] = [
   "server",
   "migrate",
   "queues",
+  "why",
   "doctor",
   "bench",
   "runs",

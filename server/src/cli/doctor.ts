@@ -98,7 +98,7 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
 async function writeFinding({ services: { store, namespace } }: EmbeddedConnection): Promise<Finding> {
   const id = `doctor-${randomUUID()}`;
   try {
-    await store.joinMember({ id, kind: "worker", name: "holdfast doctor", namespace, leaseMs: 15_000 });
+    await store.joinMember({ id, kind: "worker", name: "holdfast doctor", namespace, serves: null, leaseMs: 15_000 });
     await store.leaveMember({ id });
     return { what: "write", state: "ok", said: "a row was written and taken back" };
   } catch (error) {

@@ -116,6 +116,9 @@ function addRunCommands(program: Command, carry: Carry): void {
     .description("show a run and, as a tree, what is below it")
     .option("--all", "also every item of a map")
     .action((id, flags) => carry(async (t) => (await import("./runs-show.ts")).show(t, id, flags), flags));
+  asking(program.command("why <run>"))
+    .description("say what keeps a run from going on")
+    .action((id, flags) => carry(async (t) => (await import("./why.ts")).why(t, id, flags), flags));
   asking(runs.command("cancel <run>"))
     .description("end a run and everything below it")
     .option("--reason <text>", "why, for those who look at it later")

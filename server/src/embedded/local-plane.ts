@@ -16,6 +16,7 @@ import {
   type StartedRun,
   type StartRun,
   type TopicPage,
+  type Why,
 } from "@holdfast/protocol";
 import type { ControlPlane, IntentQuery, RunQuery } from "@holdfast/sdk/client";
 import type { Services } from "../main.ts";
@@ -53,6 +54,10 @@ export class LocalPlane implements ControlPlane {
 
   cancelRun(id: string, reason?: string): Promise<CancelledRun> {
     return this.#services.runs.cancel(id, reason);
+  }
+
+  explainRun(id: string): Promise<Why> {
+    return this.#services.reasons.explain(id);
   }
 
   awaitRun(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {

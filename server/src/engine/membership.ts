@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import type { Store } from "../store/store.ts";
+import type { Serving, Store } from "../store/store.ts";
 import type { Loop } from "./loop.ts";
 
 // The node's presence: one lease, renewed here. P2: an expired lease alone ends nothing; only a renewal that answers false
@@ -28,6 +28,7 @@ export interface MembershipOptions {
   readonly log: Logger;
   readonly name: string;
   readonly namespace: string;
+  readonly serves: Serving;
   readonly leaseMs: number;
   readonly timedLeases: boolean;
   readonly newId: () => string;
@@ -60,10 +61,10 @@ export class Membership implements Loop {
   }
 
   async join(): Promise<void> {
-    const { store, clock, name, namespace, leaseMs, newId } = this.#options;
+    const { store, clock, name, namespace, serves, leaseMs, newId } = this.#options;
     const id = newId();
     const sentMs = clock.monotonicMs();
-    await store.joinMember({ id, kind: "node", name, namespace, leaseMs });
+    await store.joinMember({ id, kind: "node", name, namespace, serves, leaseMs });
     this.#id = id;
     this.#renewedMs = sentMs;
     this.#atRisk = false;

@@ -49,8 +49,8 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { activations } = options;
-    this.#membership = new Membership(options);
+    const { activations, concurrency: slots, queues } = options;
+    this.#membership = new Membership({ ...options, serves: { slots, queues } });
     this.#membership.useListener({
       atRisk: () => activations.freezeAll(),
       safeAgain: () => activations.thawAll(),

@@ -147,7 +147,19 @@ export class Runs {
 
   /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
   async get(id: string): Promise<RunView> {
-    return runView(await this.#row(id));
+    return runView(await this.row(id));
+  }
+
+  /** As `get`, as the store keeps it. */
+  async row(id: string): Promise<RunRow> {
+    const whole = await this.resolve(id);
+    let row = await this.#store.findRun({ id: whole });
+    if (row === undefined) {
+      const redeemed = await this.#redeem(whole);
+      if (redeemed !== undefined) row = await this.#store.findRun({ id: redeemed });
+    }
+    if (row === undefined || row.namespace !== this.#namespace) throw unknownRun(id);
+    return row;
   }
 
   async list(filter: {
@@ -173,7 +185,7 @@ export class Runs {
 
   /** A whole tree in the order of creation, at most `limit` runs, from after the run `after`. */
   async tree(id: string, { after, limit }: { after?: string; limit: number }): Promise<RunView[]> {
-    const { rootId: root } = await this.#row(id);
+    const { rootId: root } = await this.row(id);
     const rows = await this.#store.listTree({
       rootId: root,
       limitRows: limit,
@@ -185,7 +197,7 @@ export class Runs {
   /** Orders a run and everything below it to end (P6). Answers at once; the processes end when they have been told. */
   async cancel(id: string, reason?: string): Promise<CancelledRun> {
     // A whole id is not looked up by `resolve`, and may be another namespace's.
-    const { id: runId } = await this.#row(id);
+    const { id: runId } = await this.row(id);
     const message = reason === undefined || reason === "" ? "It was cancelled." : `It was cancelled: ${reason}`;
     const ordered = await this.#store.orderEnd({
       runId,
@@ -209,17 +221,6 @@ export class Runs {
     throw new AppError("ambiguous_id", `More than one run's id begins with "${id}".`, {
       hint: "Give more of it. The runs of one second share their first seven characters.",
     });
-  }
-
-  async #row(id: string): Promise<RunRow> {
-    const whole = await this.resolve(id);
-    let row = await this.#store.findRun({ id: whole });
-    if (row === undefined) {
-      const redeemed = await this.#redeem(whole);
-      if (redeemed !== undefined) row = await this.#store.findRun({ id: redeemed });
-    }
-    if (row === undefined || row.namespace !== this.#namespace) throw unknownRun(id);
-    return row;
   }
 
   /** Undefined when the row's manifest has been replaced. */

@@ -80,6 +80,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     declareLimits: (args) => store.declareLimits(args),
     listLimits: (args) => store.listLimits(args),
     findLimit: (args) => store.findLimit(args),
+    listUpstreams: (args) => store.listUpstreams(args),
     joinMember: (args) => store.joinMember(args),
     renewMember: (args) => store.renewMember(args),
     leaveMember: (args) => store.leaveMember(args),

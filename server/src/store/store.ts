@@ -93,11 +93,23 @@ export interface LimitView extends LimitSize {
   readonly standing: readonly string[];
 }
 
-export interface MemberRow {
+/** What a member claims: so many activations at a time, of these queues; null: of every queue. */
+export interface Serving {
+  readonly slots: number;
+  readonly queues: readonly string[] | null;
+}
+
+/** Who becomes a member. */
+export interface Joining {
   readonly id: string;
   readonly kind: "node" | "worker";
   readonly name: string;
   readonly namespace: string;
+  /** Null: it claims nothing. */
+  readonly serves: Serving | null;
+}
+
+export interface MemberRow extends Joining {
   readonly joinedAt: number;
   readonly leaseUntil: number;
   /** Null while it is a member. */
@@ -245,6 +257,8 @@ export interface Store {
   findScopes(args: { rows: readonly ScopeQuery[] }): Promise<ScopeResult[]>;
   /** A map's children in the order of its list. */
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
+  /** Runs that have not ended and whose end this one waits for, by an edge, in the order of insertion; without inputs and outputs. */
+  listUpstreams(args: { runId: string; limitRows: number }): Promise<RunRow[]>;
   /** In the order in which they were recorded. */
   listSteps(args: { runId: string; generation: number }): Promise<StepRecord[]>;
 
@@ -263,13 +277,7 @@ export interface Store {
   // Members (P2, P9)
 
   /** A new member with a lease from now; for a member's own id: a renewal. On a store without timed leases this also ends every member of an earlier boot. */
-  joinMember(args: {
-    id: string;
-    kind: "node" | "worker";
-    name: string;
-    namespace: string;
-    leaseMs: number;
-  }): Promise<MemberRow>;
+  joinMember(args: Joining & { readonly leaseMs: number }): Promise<MemberRow>;
   /** Renews the lease, also an expired one as long as nobody took over. False: judged gone; its activations are others' now. */
   renewMember(args: { id: string; leaseMs: number }): Promise<boolean>;
   /** Ends the membership and takes its claimed runs back at once. */
@@ -280,6 +288,7 @@ export interface Store {
    * member, else `member_gone`, and never judges itself.
    */
   judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
+  /** In the order of joining. On a store without timed leases those of an earlier boot of their process have ended with it. */
   listMembers(args: { namespace: string }): Promise<MemberRow[]>;
 
   // History (P10)

@@ -27,6 +27,23 @@ export function graphContract(contract: Contract): void {
     assert.deepEqual(await world.events(ids.c), ["run.enqueued", "run.ready"]);
   });
 
+  contract("what a run waits for are its upstreams that have not ended, in the order of insertion", async (world) => {
+    const upstreams = async (id: string | undefined, limitRows = 10) =>
+      (await world.store.listUpstreams({ runId: id ?? "", limitRows })).map(({ name }) => name);
+    const { parent, ids } = await world.workflow([
+      { name: "a" },
+      { name: "b" },
+      { name: "c", after: ["b", "a"] },
+      { name: "d", after: ["c"] },
+    ]);
+    assert.deepEqual(await upstreams(ids.c), ["a", "b"]);
+    assert.deepEqual(await upstreams(ids.c, 1), ["a"]);
+    assert.deepEqual(await upstreams(ids.d), ["c"]);
+    for (const id of [ids.a, parent.id, "nobody"]) assert.deepEqual(await upstreams(id), []);
+    await end(world, ids.a, "succeed");
+    assert.deepEqual(await upstreams(ids.c), ["b"]);
+  });
+
   contract("a retry and a loss of the upstream release nothing", async (world) => {
     const { ids } = await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
     for (const what of [next.retry(), next.lost(), next.release()]) {

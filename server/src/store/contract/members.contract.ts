@@ -13,30 +13,36 @@ import {
   type World,
 } from "./world.contract.ts";
 
+const serves = { slots: 8, queues: ["etl", "default"] };
+
 /** What stores promise about presence and takeover (P2, P9). */
 export function membersContract(contract: Contract, subject: ContractSubject): void {
   contract("who joins is a member with a lease from now", async ({ store }) => {
     const before = (await store.describe()).now;
-    const row = await store.joinMember({ id: "n1", kind: "worker", name: "Anna", namespace, leaseMs: 5_000 });
+    const row = await store.joinMember({ id: "n1", kind: "worker", name: "Anna", namespace, serves, leaseMs: 5_000 });
     const { id, kind, name, endedAt } = row;
     assert.deepEqual({ id, kind, name, endedAt }, { id: "n1", kind: "worker", name: "Anna", endedAt: null });
+    assert.deepEqual(plain(row.serves), serves);
     assert.ok(row.joinedAt >= before && row.leaseUntil === row.joinedAt + 5_000);
     assert.deepEqual(plain(await store.listMembers({ namespace })), [plain(row)]);
     assert.deepEqual(await store.listMembers({ namespace: "other" }), []);
   });
 
   contract("a member that joins again is still one member", async ({ store }) => {
-    const args = { id: "n1", kind: "node", name: "Anna", namespace, leaseMs: hourMs } as const;
+    const args = { id: "n1", kind: "node", name: "Anna", namespace, serves, leaseMs: hourMs } as const;
     const first = await store.joinMember(args);
-    const second = await store.joinMember(args);
-    assert.equal(second.joinedAt, first.joinedAt);
+    const second = await store.joinMember({ ...args, serves: null });
+    assert.deepEqual([second.joinedAt, second.serves], [first.joinedAt, null]);
     assert.equal((await store.listMembers({ namespace })).length, 1);
   });
 
   contract("a member that left cannot come back under its id", async (world) => {
     const id = await world.member();
     await world.store.leaveMember({ id });
-    await refused(world.store.joinMember({ id, kind: "node", name: "x", namespace, leaseMs: 1_000 }), "member_gone");
+    await refused(
+      world.store.joinMember({ id, kind: "node", name: "x", namespace, serves, leaseMs: 1_000 }),
+      "member_gone",
+    );
   });
 
   contract("a renewal moves the lease; strangers and the gone have none to renew", async (world) => {
@@ -145,7 +151,7 @@ export function membersContract(contract: Contract, subject: ContractSubject): v
   });
 
   contract("a member's name that cannot be kept is refused", async ({ store }) => {
-    const join = store.joinMember({ id: "n1", kind: "node", name: "a\u0000b", namespace, leaseMs: 1_000 });
+    const join = store.joinMember({ id: "n1", kind: "node", name: "a\u0000b", namespace, serves, leaseMs: 1_000 });
     await refused(join, "invalid_request");
     assert.deepEqual(await store.listMembers({ namespace }), []);
   });

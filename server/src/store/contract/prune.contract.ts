@@ -113,7 +113,14 @@ export function pruneContract(contract: Contract): void {
     assert.equal((await world.enqueue({}, { claimFor: id })).status, "ready");
     assert.deepEqual(await world.store.leaveMember({ id }), { takenBack: 0 });
     // Whoever joins under its id is somebody new, to whom nothing belongs that it held.
-    const again = await world.store.joinMember({ id, kind: "node", name: "again", namespace, leaseMs: hourMs });
+    const again = await world.store.joinMember({
+      id,
+      kind: "node",
+      name: "again",
+      namespace,
+      serves: null,
+      leaseMs: hourMs,
+    });
     assert.equal(again.endedAt, null);
     assert.deepEqual(await world.store.listClaimed({ memberId: id, limitRows: 10 }), []);
     assert.deepEqual(await world.finish(held, next.success()), { outcome: "stale_epoch" });

@@ -130,7 +130,7 @@ export class World {
   async member(leaseMs = dayMs): Promise<string> {
     this.#members += 1;
     const id = `node-${this.#members}`;
-    await this.store.joinMember({ id, kind: "node", name: `Node ${this.#members}`, namespace, leaseMs });
+    await this.store.joinMember({ id, kind: "node", name: `Node ${this.#members}`, namespace, serves: null, leaseMs });
     return id;
   }
 

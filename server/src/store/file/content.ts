@@ -5,7 +5,7 @@ import { contentOf, restore } from "../memory/restoring.ts";
 import { failureOf, type StoreAnswer, type StoreRequest } from "../remote/wire.ts";
 import type { RingTopic, Store } from "../store.ts";
 import { type FileChange, format } from "./lines.ts";
-import { type Household, joinMember, judgeMembers, type Residence, renewMember } from "./membership.ts";
+import { type Household, joinMember, judgeMembers, listMembers, type Residence, renewMember } from "./membership.ts";
 
 /** What a file store holds: a memory, the owner's boots, and where members live. It notes what changes. */
 export class FileContent {
@@ -116,6 +116,8 @@ export class FileContent {
         return joinMember(this.#household(), args as Parameters<Store["joinMember"]>[0], remote);
       case "renewMember":
         return renewMember(this.#household(), args as Parameters<Store["renewMember"]>[0], remote);
+      case "listMembers":
+        return listMembers(this.#household(), (args as Parameters<Store["listMembers"]>[0]).namespace);
       case "judgeMembers":
         return judgeMembers(this.#household(), args as Parameters<Store["judgeMembers"]>[0]);
       default: {

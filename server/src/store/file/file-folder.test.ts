@@ -16,7 +16,7 @@ import type { Finish, RunRow } from "../../core/index.ts";
 import { inFolder } from "../owned/folder.fixture.ts";
 import type { StoreAnswer } from "../remote/wire.ts";
 import { rowOf } from "../sqlite/rows.fixture.ts";
-import type { StoreDescription, StoreVerb } from "../store.ts";
+import type { MemberRow, StoreDescription, StoreVerb } from "../store.ts";
 import { SimulatedDisk, systemError } from "./disk.fixture.ts";
 import { FileKeeper, openFileKeeper } from "./file-keeper.ts";
 import { openFileStore } from "./open.ts";
@@ -47,7 +47,7 @@ function enqueueing(padding = ""): { rows: ReturnType<typeof rowOf>[] } {
 }
 
 async function joins(keeper: FileKeeper, id: string, remote = false): Promise<void> {
-  const args = { id, kind: "node", name: id, namespace: "shop", leaseMs: 15_000 };
+  const args = { id, kind: "node", name: id, namespace: "shop", serves: null, leaseMs: 15_000 };
   await keeper.carryOut([{ id: 1, verb: "joinMember", args, remote }], start);
 }
 
@@ -174,6 +174,9 @@ test("the first join of a new boot ends the members of the owner before, and the
     assert.ok(claimed);
     before.close();
     const after = open(folder);
+    // Also before anybody has joined: who asks then is told that nobody is there.
+    const [gone] = await call<MemberRow[]>(after, "listMembers", { namespace: "shop" });
+    assert.notEqual(gone?.endedAt, null);
     await joins(after, "n");
     const judged = await call(after, "judgeMembers", { by: "n", limitRows: 10 });
     assert.deepEqual(judged, { judged: [], taken: 1, more: false });

@@ -1,7 +1,7 @@
 import { memberGoneError } from "../memory/activations.ts";
-import { endMember, takeOverFromEnded } from "../memory/membership.ts";
+import { endMember, listMembers as inMemory, takeOverFromEnded } from "../memory/membership.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { MemberRow } from "../store.ts";
+import type { Joining, MemberRow } from "../store.ts";
 
 // Membership without time (P2), as in the other store with one owner: a member of the owner's own process ends with it, and the
 // first join of the next boot says so. A member behind the socket may outlive the owner: it has `graceMs` from the next boot to
@@ -28,7 +28,7 @@ export interface Household {
 
 export function joinMember(
   household: Household,
-  args: { id: string; kind: "node" | "worker"; name: string; namespace: string; leaseMs: number },
+  args: Joining & { readonly leaseMs: number },
   remote: boolean,
 ): MemberRow {
   const { memory } = household;
@@ -72,8 +72,15 @@ export function judgeMembers(
   return { judged: silent.map(({ id }) => id), ...takeOverFromEnded(memory, now, limitRows) };
 }
 
+/** In the order of joining; the owner's own members of earlier boots have ended with their process. */
+export function listMembers(household: Household, namespace: string): MemberRow[] {
+  const { memory, residences, bootAt } = household;
+  const over = new Set(earlier(household).flatMap(({ id }) => (residences.get(id)?.remote === true ? [] : [id])));
+  return inMemory(memory, namespace).map((member) => (over.has(member.id) ? { ...member, endedAt: bootAt } : member));
+}
+
 /** Members that were last heard of in an earlier boot, but for one. */
-function earlier({ memory, residences, boot }: Household, except: string): MemberRow[] {
+function earlier({ memory, residences, boot }: Household, except?: string): MemberRow[] {
   return [...memory.members.values()].filter(
     ({ id, endedAt }) => endedAt === null && id !== except && (residences.get(id)?.boot ?? 0) < boot,
   );

@@ -1,14 +1,11 @@
 import { memberGone, renewedPresence } from "../../core/index.ts";
-import type { MemberRow } from "../store.ts";
+import type { Joining, MemberRow } from "../store.ts";
 import { memberGoneError } from "./activations.ts";
 import type { Memory } from "./memory.ts";
 
 // P2: expiry of a lease permits takeover; only the takeover, which raises the epoch, invalidates.
 
-export function joinMember(
-  memory: Memory,
-  { leaseMs, ...member }: { id: string; kind: "node" | "worker"; name: string; namespace: string; leaseMs: number },
-): MemberRow {
+export function joinMember(memory: Memory, { leaseMs, ...member }: Joining & { readonly leaseMs: number }): MemberRow {
   const now = memory.now();
   const before = memory.members.get(member.id);
   if (before !== undefined && before.endedAt !== null) throw memberGoneError(member.id);

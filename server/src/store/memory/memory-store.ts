@@ -181,6 +181,10 @@ class MemoryStore implements Store {
     return reading.listTree(this.#open(), args);
   }
 
+  async listUpstreams({ runId, limitRows }: Args<"listUpstreams">): Answer<"listUpstreams"> {
+    return reading.listUpstreams(this.#open(), { runId, limitRows });
+  }
+
   async findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
     return reading.findScopes(this.#open(), rows);
   }

@@ -37,9 +37,17 @@ export function listTree(
   const rows: RunRow[] = [];
   for (const id of ids.slice(start, start + limitRows)) {
     const run = memory.runs.find(id);
-    if (run !== undefined) rows.push({ ...run, input: undefined, output: undefined });
+    if (run !== undefined) rows.push(lean(run));
   }
   return rows;
+}
+
+export function listUpstreams(memory: Memory, { runId, limitRows }: { runId: string; limitRows: number }): RunRow[] {
+  return memory.runs.upstreamsOf(runId).slice(0, limitRows).map(lean);
+}
+
+function lean(run: RunRow): RunRow {
+  return { ...run, input: undefined, output: undefined };
 }
 
 export function findScopes(memory: Memory, rows: readonly ScopeQuery[]): ScopeResult[] {

@@ -100,6 +100,15 @@ export class RunTable {
     for (const edge of edges) this.#edges.delete(edge.upstream);
   }
 
+  /** Live runs whose end this one waits for, in the order of insertion. */
+  upstreamsOf(id: string): RunRow[] {
+    const parentId = this.find(id)?.parentId;
+    if (parentId === undefined || parentId === null) return [];
+    return this.children(parentId).filter(
+      (run) => !isEnded(run.status) && this.#edges.get(run.id)?.some(({ downstream }) => downstream === id) === true,
+    );
+  }
+
   /** What hangs on runs that ended. */
   links(ids: readonly string[]): Links {
     const edges = ids.flatMap((id) => this.#edges.get(id) ?? []);

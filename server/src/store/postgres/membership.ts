@@ -1,5 +1,5 @@
 import { gapShare, memberGone } from "../../core/index.ts";
-import type { MemberRow, RingTopic } from "../store.ts";
+import type { Joining, MemberRow, RingTopic, Serving } from "../store.ts";
 import { memberGoneError } from "./claim.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -13,34 +13,37 @@ interface StoredMember {
   readonly kind: MemberRow["kind"];
   readonly name: string;
   readonly namespace: string;
+  readonly serves: string | null;
   readonly joined_at: number;
   readonly lease_until: number;
   readonly ended_at: number | null;
 }
 
-const columns = "m.id, m.kind, m.name, m.namespace, m.joined_at, m.lease_until, m.ended_at";
-
-export interface Joining {
-  readonly id: string;
-  readonly kind: MemberRow["kind"];
-  readonly name: string;
-  readonly namespace: string;
-  readonly leaseMs: number;
-}
+const columns = "m.id, m.kind, m.name, m.namespace, m.serves, m.joined_at, m.lease_until, m.ended_at";
 
 /** See `Store.joinMember`; `member_gone` for an id that was judged. */
-export async function joinMember(db: Runner, { id, kind, name, namespace, leaseMs }: Joining): Promise<MemberRow> {
-  const rows = await db.run<StoredMember>("joinMember", joinText, [id, kind, name, namespace, Math.ceil(leaseMs)]);
+export async function joinMember(
+  db: Runner,
+  { id, kind, name, namespace, serves, leaseMs }: Joining & { readonly leaseMs: number },
+): Promise<MemberRow> {
+  const rows = await db.run<StoredMember>("joinMember", joinText, [
+    id,
+    kind,
+    name,
+    namespace,
+    Math.ceil(leaseMs),
+    serves === null ? null : JSON.stringify(serves),
+  ]);
   const [row] = rows;
   if (row === undefined) throw memberGoneError(id);
   return toMember(row);
 }
 
 const joinText = `
-  insert into holdfast.members as m (id, kind, name, namespace, joined_at, lease_until, lease_ms, unbroken_since)
-  select $1, $2, $3, $4, c.now, c.now + $5::bigint, $5::bigint, c.now from (select holdfast.clock_ms() as now) c
+  insert into holdfast.members as m (id, kind, name, namespace, serves, joined_at, lease_until, lease_ms, unbroken_since)
+  select $1, $2, $3, $4, $6, c.now, c.now + $5::bigint, $5::bigint, c.now from (select holdfast.clock_ms() as now) c
   on conflict (id) do update set lease_until = excluded.lease_until, lease_ms = excluded.lease_ms,
-      unbroken_since = excluded.unbroken_since, kind = excluded.kind, name = excluded.name
+      unbroken_since = excluded.unbroken_since, kind = excluded.kind, name = excluded.name, serves = excluded.serves
     where m.ended_at is null
   returning ${columns}`;
 
@@ -179,6 +182,7 @@ function toMember(row: StoredMember): MemberRow {
     kind: row.kind,
     name: row.name,
     namespace: row.namespace,
+    serves: row.serves === null ? null : (JSON.parse(row.serves) as Serving),
     joinedAt: row.joined_at,
     leaseUntil: row.lease_until,
     endedAt: row.ended_at,

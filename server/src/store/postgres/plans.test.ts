@@ -12,7 +12,7 @@ import { insertLogs, selectLogs } from "./logs.ts";
 import { listOrphans } from "./membership.ts";
 import { PlanProbe, type Visits } from "./plans.fixture.ts";
 import { deleteTrees } from "./pruning.ts";
-import { findRun, findScopes, listTree } from "./reading.ts";
+import { findRun, findScopes, listTree, listUpstreams } from "./reading.ts";
 import { updateRuns } from "./run-rows.ts";
 import { plannerSettings } from "./session.ts";
 import { listOpenEdges, lockRuns, lockRunsWithLinks } from "./settling.ts";
@@ -28,6 +28,7 @@ const endedRuns = 100_000;
 let database: TestDatabase;
 let world: World;
 let live: RunRow[];
+let waiting: RunRow;
 
 before(async () => {
   database = await TestDatabase.create();
@@ -35,7 +36,8 @@ before(async () => {
   const memberId = await world.member();
   live = await Promise.all(Array.from({ length: 10 }, () => world.running({}, memberId)));
   await Promise.all(Array.from({ length: 50 }, () => world.enqueue()));
-  await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
+  const { ids } = await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
+  waiting = await world.get(ids.b);
   const failed = await world.running();
   await world.finish(failed, next.failure());
 });
@@ -74,6 +76,7 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await listSpreading(probe, 10);
   await deleteTrees(probe, 3_600_000, 10);
   await findRun(probe, ids[0] ?? "");
+  await listUpstreams(probe, { runId: waiting.id, limitRows: 10 });
   await listTree(probe, { rootId: ids[0] ?? "", limitRows: 10 });
   await findScopes(probe, [{ parentId: ids[0] ?? "", names: ["a"] }]);
   const days = { from: Date.now() - 86_400_000, until: Date.now() + 86_400_000 };

@@ -217,6 +217,10 @@ class PostgresStore implements Store, WithIntents {
     return reading.listTree(this.#pool, args);
   }
 
+  listUpstreams(args: Args<"listUpstreams">): Answer<"listUpstreams"> {
+    return reading.listUpstreams(this.#pool, args);
+  }
+
   findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
     return reading.findScopes(this.#pool, rows);
   }

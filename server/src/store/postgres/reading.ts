@@ -60,6 +60,21 @@ const treeText = `
       where r.root_id = $1 and r.parent_id is not null and r.ord > (select ord from place) order by r.ord limit $3)
   ) t order by t.ord limit $3`;
 
+/** See `Store.listUpstreams`. */
+export async function listUpstreams(
+  db: Runner,
+  { runId, limitRows }: { runId: string; limitRows: number },
+): Promise<RunRow[]> {
+  return (await db.run<StoredRun>("listUpstreams", upstreamsText, [runId, limitRows])).map(toRun);
+}
+
+// Siblings of the run: a graph has no more nodes than its manifest.
+const upstreamsText = `
+  select ${slimRunColumns} from holdfast.runs r
+  where r.parent_id = (select d.parent_id from holdfast.runs d where d.id = $1) and r.ended_at is null
+    and exists (select 1 from holdfast.edges e where e.upstream = r.id and e.downstream = $1)
+  order by r.ord limit $2`;
+
 interface ScopePart {
   readonly place: number;
   readonly name: string | null;

@@ -45,6 +45,7 @@ const verbTable = {
   leaveMember: true,
   judgeMembers: true,
   listMembers: true,
+  listUpstreams: true,
   listEvents: true,
   sequenceEvents: true,
   listTopic: true,

@@ -7,7 +7,7 @@ import { type ErrorCode, isAppError, type Json } from "@holdfast/protocol";
 import { childId, type Finish, type NewRun, type RunRow, rootId } from "../../core/index.ts";
 import { inFolder } from "../owned/folder.fixture.ts";
 import type { StoreAnswer } from "../remote/wire.ts";
-import type { EnqueueRow, StoreDescription, StoreVerb } from "../store.ts";
+import type { EnqueueRow, MemberRow, StoreDescription, StoreVerb } from "../store.ts";
 import { Connection } from "./connection.ts";
 import { Database } from "./database.ts";
 import { openSqliteStore } from "./open.ts";
@@ -47,7 +47,7 @@ function enqueueing(input: Json = 1): { rows: EnqueueRow[] } {
 }
 
 function join_(database: Database, id: string, now = start): void {
-  call(database, "joinMember", { id, kind: "node", name: id, namespace: "shop", leaseMs: 15_000 }, now);
+  call(database, "joinMember", { id, kind: "node", name: id, namespace: "shop", serves: null, leaseMs: 15_000 }, now);
 }
 
 function success({ id, epoch }: RunRow): Finish {
@@ -193,6 +193,9 @@ test("the first join of a new boot ends the members of the owner before, and the
     assert.ok(claimed);
     before.close();
     const after = open(path);
+    // Also before anybody has joined: who asks then is told that nobody is there.
+    const [gone] = call<MemberRow[]>(after, "listMembers", { namespace: "shop" });
+    assert.notEqual(gone?.endedAt, null);
     join_(after, "n");
     // Pruning before the judge has come by forgets nobody who holds something.
     call(after, "prune", { runsMs: 0, logsMs: 0, limitRows: 10 }, start + 10);
@@ -207,7 +210,7 @@ test("a member behind the socket outlives the owner if it renews in time, and is
     const path = join(folder, "store.db");
     const before = open(path);
     for (const id of ["quick", "dead"]) {
-      const args = { id, kind: "node", name: id, namespace: "shop", leaseMs: 15_000 };
+      const args = { id, kind: "node", name: id, namespace: "shop", serves: null, leaseMs: 15_000 };
       before.carryOut([{ id: 1, verb: "joinMember", args, remote: true }], start);
     }
     before.close();

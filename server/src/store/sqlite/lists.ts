@@ -133,6 +133,18 @@ export function listTree(
   return [...root, ...below].slice(0, limitRows).map((row) => row.run);
 }
 
+export function listUpstreams({ db }: Turn, { runId, limitRows }: { runId: string; limitRows: number }): RunRow[] {
+  // Siblings of the run: a graph has no more nodes than its manifest.
+  return selectLeanRuns(
+    db,
+    `INDEXED BY runs_children WHERE parent_id = (SELECT parent_id FROM runs WHERE id = ?) AND ended_at IS NULL
+       AND EXISTS (SELECT 1 FROM edges WHERE upstream = runs.id AND downstream = ?) ORDER BY seq LIMIT ?`,
+    runId,
+    runId,
+    limitRows,
+  ).map((row) => row.run);
+}
+
 interface StoredOutput {
   readonly name: string;
   readonly status: RunStatus;

@@ -1,6 +1,6 @@
 import { AppError } from "@holdfast/protocol";
 import { memberGone } from "../../core/index.ts";
-import type { MemberRow } from "../store.ts";
+import type { Joining, MemberRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { ringChanges } from "./endings.ts";
@@ -13,13 +13,13 @@ import type { Turn } from "./turn.ts";
 
 const graceMs = 5_000;
 
-const columns = "id, kind, name, namespace, joined_at AS joinedAt, lease_until AS leaseUntil, ended_at AS endedAt";
+const columns =
+  "id, kind, name, namespace, serves, joined_at AS joinedAt, lease_until AS leaseUntil, ended_at AS endedAt";
 
-export function joinMember(
-  { db, now, boot, remote }: Turn,
-  args: { id: string; kind: "node" | "worker"; name: string; namespace: string; leaseMs: number },
-): MemberRow {
-  const { id, kind, name, namespace, leaseMs } = args;
+type StoredMember = Omit<MemberRow, "serves"> & { readonly serves: string | null };
+
+export function joinMember({ db, now, boot, remote }: Turn, args: Joining & { readonly leaseMs: number }): MemberRow {
+  const { id, kind, name, namespace, serves, leaseMs } = args;
   db.run(
     `UPDATE members INDEXED BY members_live SET ended_at = ?
      WHERE ended_at IS NULL AND boot < ? AND remote = 0 AND id <> ?`,
@@ -28,24 +28,25 @@ export function joinMember(
     id,
   );
   db.run(
-    `INSERT INTO members (id, kind, name, namespace, joined_at, lease_until, boot, remote)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO members (id, kind, name, namespace, serves, joined_at, lease_until, boot, remote)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE
-     SET kind = excluded.kind, name = excluded.name, namespace = excluded.namespace, lease_until = excluded.lease_until,
+     SET kind = excluded.kind, name = excluded.name, namespace = excluded.namespace, serves = excluded.serves, lease_until = excluded.lease_until,
        boot = excluded.boot, remote = excluded.remote
      WHERE ended_at IS NULL`,
     id,
     kind,
     name,
     namespace,
+    serves === null ? null : JSON.stringify(serves),
     now,
     now + leaseMs,
     boot,
     Number(remote),
   );
-  const row = db.find<MemberRow>(`SELECT ${columns} FROM members WHERE id = ?`, id);
+  const row = db.find<StoredMember>(`SELECT ${columns} FROM members WHERE id = ?`, id);
   if (row === undefined || row.endedAt !== null) throw gone(id);
-  return row;
+  return toMember(row);
 }
 
 export function renewMember(
@@ -83,8 +84,17 @@ export function judgeMembers(
   return { judged, taken, more };
 }
 
-export function listMembers({ db }: Turn, { namespace }: { namespace: string }): MemberRow[] {
-  return db.list(`SELECT ${columns} FROM members WHERE namespace = ? ORDER BY joined_at, id`, namespace);
+export function listMembers({ db, boot, bootAt }: Turn, { namespace }: { namespace: string }): MemberRow[] {
+  const rows = db.list<StoredMember & { readonly isOver: number }>(
+    `SELECT ${columns}, boot < ? AND remote = 0 AS isOver FROM members WHERE namespace = ? ORDER BY joined_at, id`,
+    boot,
+    namespace,
+  );
+  return rows.map(({ isOver, ...row }) => toMember(isOver === 1 ? { ...row, endedAt: row.endedAt ?? bootAt } : row));
+}
+
+function toMember({ serves, ...row }: StoredMember): MemberRow {
+  return { ...row, serves: serves === null ? null : JSON.parse(serves) };
 }
 
 function takeOver(turn: Turn, runIds: readonly string[], memberId: string): number {

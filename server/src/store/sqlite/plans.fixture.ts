@@ -82,7 +82,7 @@ const success = { to: "ended", status: "succeeded", outcome: "succeeded", output
 
 /** One run that has succeeded: the pattern for all that ended. */
 export function endOne(call: Call): void {
-  call("joinMember", { id: "m", kind: "node", name: "m", namespace: "shop", leaseMs: 1 });
+  call("joinMember", { id: "m", kind: "node", name: "m", namespace: "shop", serves: null, leaseMs: 1 });
   call("enqueueRuns", { rows: [{ ...rowOf("pattern"), claimFor: "m" }] });
   for (const { runId, epoch } of call<{ runId: string; epoch: number }[]>("listClaimed", {
     memberId: "m",
@@ -141,6 +141,7 @@ export function exercise(database: Database): void {
       call("listRuns", { ...list, ...ofStatus, rootsOnly, parentId: runId });
     }
   }
+  call("listUpstreams", { runId: children[1]?.id, limitRows: 5 });
   call("listTree", { rootId: runId, after: runId, limitRows: 5 });
   call("findScopes", { rows: [{ parentId: runId, names: ["x"] }] });
   call("listChildOutputs", { parentId: runId, afterIndex: -1, limitRows: 5 });

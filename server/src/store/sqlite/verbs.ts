@@ -7,7 +7,7 @@ import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wake
 import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
 import { declareLimits, findLimit, listLimits } from "./gates.ts";
-import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree } from "./lists.ts";
+import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
 import { prune } from "./prune.ts";
@@ -46,6 +46,7 @@ const verbs: Verbs = {
   listTree,
   findScopes,
   listChildOutputs,
+  listUpstreams,
   listSteps,
   declareLimits,
   listLimits,

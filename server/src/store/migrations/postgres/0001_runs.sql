@@ -34,6 +34,8 @@ create table holdfast.members (
   kind text not null,
   name text not null,
   namespace text collate "C" not null,
+  -- What it claims, as JSON; null: nothing.
+  serves text,
   joined_at bigint not null,
   lease_until bigint not null,
   lease_ms bigint not null,

@@ -412,6 +412,7 @@ CREATE TABLE holdfast.members (
     kind text NOT NULL,
     name text NOT NULL,
     namespace text NOT NULL COLLATE pg_catalog."C",
+    serves text,
     joined_at bigint NOT NULL,
     lease_until bigint NOT NULL,
     lease_ms bigint NOT NULL,

@@ -215,6 +215,8 @@ CREATE TABLE members (
   kind TEXT NOT NULL,
   name TEXT NOT NULL,
   namespace TEXT NOT NULL,
+  -- What it claims, as JSON; null: nothing.
+  serves TEXT,
   joined_at REAL NOT NULL,
   lease_until REAL NOT NULL,
   ended_at REAL,

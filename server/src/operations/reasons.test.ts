@@ -1,0 +1,211 @@
+// Faults to catch: a reason that is not so, one that is not given, a cause whose end does not let the run go on, a holder that
+// is not named. Each reason is made, read, and its cause removed: then the run is claimed.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReasonCode, Why } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
+import { serve } from "../main.ts";
+import { dayMs, namespace, next, World } from "../store/contract/world.contract.ts";
+import { openMemoryStore } from "../store/memory/memory-store.ts";
+import type { Serving } from "../store/store.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+
+class Scene extends World {
+  readonly clock: VirtualClock;
+  readonly #explain: (id: string) => Promise<Why>;
+
+  constructor(clock = new VirtualClock()) {
+    const store = openMemoryStore({ clock });
+    super({ store, advance: (ms) => clock.advanceMs(ms), close: () => store.close() });
+    const { reasons } = serve(store, { clock, namespace });
+    this.clock = clock;
+    this.#explain = (id) => reasons.explain(id);
+  }
+
+  node(id: string, serves: Serving = { slots: 8, queues: null }, leaseMs = 30 * dayMs) {
+    return this.store.joinMember({ id, kind: "node", name: id, namespace, serves, leaseMs });
+  }
+
+  why(run: Pick<RunRow, "id"> | string | undefined): Promise<Why> {
+    return this.#explain(typeof run === "string" ? run : (run?.id ?? ""));
+  }
+
+  /** The only reason of a run, which must be this one. */
+  async only(run: Pick<RunRow, "id"> | string | undefined, code: ReasonCode) {
+    const { reasons } = await this.why(run);
+    assert.deepEqual(
+      reasons.map((reason) => reason.code),
+      [code],
+    );
+    const [reason] = reasons;
+    assert.ok(reason);
+    return reason;
+  }
+
+  /** The run is claimed by this node, at once. */
+  async starts(run: Pick<RunRow, "id"> | string | undefined, memberId = "n"): Promise<RunRow> {
+    return this.activate(typeof run === "string" ? run : (run?.id ?? ""), memberId);
+  }
+}
+
+const names = (runs: readonly { readonly name: string }[]) => runs.map(({ name }) => name);
+
+test("nobody is there: the reason is that no node is running, and one that joins starts the run", async () => {
+  const scene = new Scene();
+  const run = await scene.enqueue();
+  await scene.store.joinMember({
+    id: "d",
+    kind: "worker",
+    name: "looks only",
+    namespace,
+    serves: null,
+    leaseMs: dayMs,
+  });
+  const { remedy } = await scene.only(run, "no_node");
+  assert.match(remedy ?? "", /holdfast server/);
+  await scene.node("n");
+  assert.match((await scene.only(run, "about_to_start")).message, /^n has a free slot/);
+  const claimed = await scene.starts(run);
+  await scene.pass(90_000);
+  assert.match((await scene.only(run, "at_work")).message, /^Attempt 1 has been running on n for 90 s\.$/);
+  await scene.finish(claimed, next.success());
+  assert.match((await scene.only(run, "ended")).message, /succeeded/);
+});
+
+test("a node whose lease has run out is nobody", async () => {
+  const scene = new Scene();
+  await scene.node("gone", undefined, 1_000);
+  const held = await scene.running({}, "gone");
+  const run = await scene.enqueue();
+  await scene.pass(2_000);
+  await scene.only(run, "no_node");
+  const { message, remedy } = await scene.only(held, "at_work");
+  assert.match(message, /not been heard of/);
+  assert.match(remedy ?? "", /takes it over/);
+});
+
+test("no node serves the queue: a node that does starts the run", async () => {
+  const scene = new Scene();
+  await scene.node("n", { slots: 8, queues: ["etl"] });
+  const run = await scene.enqueue({ queue: "mail" });
+  assert.match((await scene.only(run, "queue_unserved")).message, /none of the 1 node serves its queue "mail"/);
+  await scene.node("m", { slots: 8, queues: ["mail"] });
+  await scene.only(run, "about_to_start");
+  await scene.starts(run, "m");
+});
+
+test("every node is at work on as much as it may: when something ends, the run starts", async () => {
+  const scene = new Scene();
+  await scene.node("n", { slots: 2, queues: null });
+  const [first] = [await scene.running({}, "n"), await scene.running({}, "n")];
+  const run = await scene.enqueue();
+  const { message, runs } = await scene.only(run, "nodes_busy");
+  assert.match(message, /n 2 of 2/);
+  assert.equal(runs.length, 2);
+  await scene.finish(first, next.success());
+  await scene.starts(run);
+});
+
+test("a run in line at a limit: who holds it is named, and how many stand before it", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const limits = [{ id: `${namespace}/queue/etl`, slots: 1, hold: "activation" }] as const;
+  const holder = await scene.enqueue({ limits, name: "holder" });
+  const claimed = await scene.starts(holder);
+  const ahead = await scene.enqueue({ limits, priority: 1 });
+  const run = await scene.enqueue({ limits });
+  const { message, runs, remedy } = await scene.only(run, "limit");
+  assert.equal(message, "It stands in line at queue/etl: 1 slot, all held; 1 stands before it.");
+  assert.deepEqual(names(runs), ["holder"]);
+  assert.match(remedy ?? "", /give queue\/etl more slots/);
+  await scene.finish(claimed, next.success());
+  await scene.finish(await scene.starts(ahead), next.success());
+  await scene.starts(run);
+});
+
+test("a retry is put off until its time: then it starts", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const run = await scene.running({}, "n");
+  await scene.finish(run, next.retry(60_000));
+  const { message, until } = await scene.only(run, "retry_delay");
+  assert.match(message, /^Attempt 2 starts in 60 s; the one before failed: The disk is full\.$/);
+  assert.equal(Date.parse(until ?? ""), scene.clock.now() + 60_000);
+  await scene.pass(60_000);
+  await scene.store.wakeRuns({ limitRows: 10 });
+  await scene.starts(run);
+});
+
+test("a run that was asked to start later starts then", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const run = await scene.enqueue({ startAfter: scene.clock.now() + 3 * 3_600_000 });
+  const { message, until } = await scene.only(run, "start_after");
+  assert.match(message, /, in 3 h\.$/);
+  await scene.pass(Date.parse(until ?? "") - scene.clock.now());
+  await scene.store.wakeRuns({ limitRows: 10 });
+  await scene.starts(run);
+});
+
+test("a run waits for those before it, and a workflow for those below it: each is explained, down to the one that keeps all", async () => {
+  const scene = new Scene();
+  const { parent, ids } = await scene.workflow([
+    { name: "a", queue: "etl" },
+    { name: "b", after: ["a"] },
+    { name: "c", after: ["b"] },
+  ]);
+  const { reasons, causes, more } = await scene.why(ids.c);
+  assert.deepEqual([reasons[0]?.code, names(reasons[0]?.runs ?? [])], ["upstreams", ["b"]]);
+  assert.deepEqual(
+    causes.map(({ run, reasons: [reason] }) => [run.name, reason?.code]),
+    [
+      ["b", "upstreams"],
+      ["a", "no_node"],
+    ],
+  );
+  assert.equal(more, false);
+  const ofParent = await scene.why(parent);
+  assert.equal(ofParent.reasons[0]?.code, "children");
+  assert.deepEqual(new Set(names(ofParent.causes.map(({ run }) => run))), new Set(["a", "b", "c"]));
+  await scene.node("n");
+  for (const id of [ids.a, ids.b, ids.c]) await scene.finish(await scene.starts(id), next.success());
+  await scene.starts(parent);
+});
+
+test("of many that it waits for, some are explained and it is said that there are more", async () => {
+  const scene = new Scene();
+  const nodes = Array.from({ length: 60 }, (_, place) => ({ name: `n${place}` }));
+  const { parent } = await scene.workflow([...nodes, { name: "last", after: names(nodes) }]);
+  const { reasons, causes, more } = await scene.why(parent);
+  assert.match(reasons[0]?.message ?? "", /61 runs below/);
+  assert.ok(causes.length > 0 && causes.length <= 20 && more);
+});
+
+test("a run that is being cancelled: by whom, and for which of those below it", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const { parent, ids } = await scene.workflow([{ name: "a" }]);
+  const a = await scene.starts(ids.a);
+  await scene.cancel(parent.id);
+  const { reasons, causes } = await scene.why(parent);
+  assert.match(reasons[0]?.message ?? "", /It ends once 1 run below it have ended\. It was cancelled: not needed\./);
+  assert.match(causes[0]?.reasons[0]?.message ?? "", /^n is ending its process/);
+  await scene.finish(a, next.success());
+  await scene.only(parent, "ended");
+});
+
+test("while a cancel is on its way through the tree, nothing of it starts, and that is said", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const { parent, ids } = await scene.workflow([{ name: "kept" }, { name: "sub", kind: "workflow" }]);
+  const kept = await scene.starts(ids.kept);
+  const sub = await scene.starts(ids.sub);
+  await scene.expand(sub, [{ name: "x" }, { name: "y" }, { name: "z" }]);
+  await scene.finish(kept, next.retry(0));
+  await scene.order(sub.id, 1);
+  const { runs } = await scene.only(ids.kept, "order_on_its_way");
+  assert.deepEqual(names(runs), ["sub"]);
+  while ((await scene.store.spreadOrders({ limitRows: 10 })).more);
+  await scene.starts(ids.kept);
+  assert.equal(await scene.status(parent.id), "waiting");
+});

@@ -1,0 +1,254 @@
+import type { Explained, Reason, RunBrief, RunStatus, Why } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
+import type { MemberRow, Store, StoreDescription } from "../store/store.ts";
+import type { Runs } from "./runs.ts";
+
+// Why a run stands where it stands. A reason is a stored fact that somebody can look up; each names a cause without which the
+// run would go on, and what removes it. Where a run waits for others, they are explained as well, and those that they wait for.
+
+/** Runs that are named in one reason. */
+const namedRuns = 5;
+/** Runs that are explained beside the one that was asked for. */
+const explainedRuns = 20;
+/** Of a line at a limit so much is looked at. */
+const lookedAtRuns = 1_000;
+
+const live: readonly RunStatus[] = ["pending", "ready", "running", "waiting", "cancelling"];
+
+type Moment = Pick<StoreDescription, "now" | "timedLeases">;
+
+export interface ReasonsOptions {
+  readonly store: Store;
+  readonly runs: Runs;
+  readonly namespace: string;
+}
+
+export class Reasons {
+  readonly #store: Store;
+  readonly #runs: Runs;
+  readonly #namespace: string;
+
+  constructor({ store, runs, namespace }: ReasonsOptions) {
+    this.#store = store;
+    this.#runs = runs;
+    this.#namespace = namespace;
+  }
+
+  /** Throws `not_found` and `ambiguous_id`. */
+  async explain(id: string): Promise<Why> {
+    const moment = await this.#store.describe();
+    const first = await this.#of(await this.#runs.row(id), moment);
+    const causes: Explained[] = [];
+    const seen = new Set([first.explained.run.id]);
+    let { waitsFor: ahead, isCut } = first;
+    while (ahead.length > 0 && causes.length < explainedRuns) {
+      const fresh = [...new Map(ahead.map((run) => [run.id, run])).values()].filter((run) => !seen.has(run.id));
+      const found = await Promise.all(
+        fresh.slice(0, explainedRuns - causes.length).map((run) => this.#of(run, moment)),
+      );
+      for (const { explained } of found) seen.add(explained.run.id);
+      causes.push(...found.map(({ explained }) => explained));
+      isCut ||= found.some((cause) => cause.isCut);
+      ahead = [...fresh.slice(found.length), ...found.flatMap(({ waitsFor }) => waitsFor)];
+    }
+    return { ...first.explained, causes, more: isCut || ahead.some((run) => !seen.has(run.id)) };
+  }
+
+  /** `isCut`: it waits for more runs than are answered. */
+  async #of(run: RunRow, moment: Moment) {
+    const { reasons, waitsFor = [], waitsForCount = 0 } = await this.#reasons(run, moment);
+    const explained: Explained = { run: brief(run), reasons };
+    return { explained, waitsFor, isCut: waitsForCount > waitsFor.length };
+  }
+
+  async #reasons(
+    run: RunRow,
+    moment: Moment,
+  ): Promise<{ reasons: Reason[]; waitsFor?: readonly RunRow[]; waitsForCount?: number }> {
+    switch (run.status) {
+      case "pending":
+        return this.#pending(run);
+      case "ready":
+        return { reasons: [await this.#ready(run, moment)] };
+      case "waiting":
+        return this.#waiting(run);
+      case "running":
+        return { reasons: [await this.#running(run, moment)] };
+      case "cancelling":
+        return this.#cancelling(run, moment);
+      case "succeeded":
+      case "failed":
+      case "cancelled":
+      case "skipped":
+        return { reasons: [ended(run)] };
+    }
+  }
+
+  async #pending(run: RunRow) {
+    const upstreams = await this.#store.listUpstreams({ runId: run.id, limitRows: namedRuns });
+    const message = `It waits for ${counted(run.blockedBy, "run")} before it.`;
+    return {
+      reasons: [reason({ code: "upstreams", message, runs: upstreams })],
+      waitsFor: upstreams,
+      waitsForCount: run.blockedBy,
+    };
+  }
+
+  async #waiting(run: RunRow) {
+    const children = await this.#childrenOf(run);
+    const message = `It waits for ${counted(run.openChildren, "run")} below it.`;
+    const reasons = [reason({ code: "children", message, runs: children })];
+    return { reasons, waitsFor: children, waitsForCount: run.openChildren };
+  }
+
+  async #running(run: RunRow, moment: Moment): Promise<Reason> {
+    const member = (await this.#members()).find(({ id }) => id === run.claimedBy);
+    const since = run.claimedAt === null ? "" : ` for ${lengthText(moment.now - run.claimedAt)}`;
+    const where = member?.name ?? run.claimedBy ?? "";
+    if (member !== undefined && !isHere(member, moment)) {
+      const message = `Attempt ${run.attempt} runs on ${where}, which has not been heard of since its lease ran out.`;
+      return reason({
+        code: "at_work",
+        message,
+        remedy: "Another node takes it over within two leases; see that one runs.",
+      });
+    }
+    return reason({ code: "at_work", message: `Attempt ${run.attempt} has been running on ${where}${since}.` });
+  }
+
+  async #cancelling(run: RunRow, moment: Moment) {
+    const why = run.ending?.error.message ?? "";
+    if (run.claimedBy === null) {
+      const children = await this.#childrenOf(run);
+      const message = `It ends once ${counted(run.openChildren, "run")} below it have ended. ${why}`.trim();
+      const reasons = [reason({ code: "cancelling", message, runs: children })];
+      return { reasons, waitsFor: children, waitsForCount: run.openChildren };
+    }
+    const member = (await this.#members()).find(({ id }) => id === run.claimedBy);
+    const where = member?.name ?? run.claimedBy;
+    const gone = member !== undefined && !isHere(member, moment);
+    const how = gone ? "has not been heard of: another node takes it over" : "is ending its process";
+    return { reasons: [reason({ code: "cancelling", message: `${where} ${how}. ${why}`.trim() })] };
+  }
+
+  async #ready(run: RunRow, moment: Moment): Promise<Reason> {
+    if (run.wakeAt !== null) return putOff(run, run.wakeAt, moment.now);
+    if (run.gate !== null) return this.#inLine(run, run.gate);
+    const ordered = run.parentId === null ? [] : await this.#spreadingIn(run);
+    if (ordered.length > 0) {
+      const message =
+        "A cancel is on its way through the tree that it belongs to; until it is there, nothing of it starts.";
+      return reason({ code: "order_on_its_way", message, runs: ordered });
+    }
+    return this.#unclaimed(run, moment);
+  }
+
+  async #inLine(run: RunRow, id: string): Promise<Reason> {
+    const name = id.slice(this.#namespace.length + 1);
+    const limit = await this.#store.findLimit({ id, limitRows: lookedAtRuns });
+    const holders = await this.#found(limit?.holders.slice(0, namedRuns) ?? []);
+    const place = limit?.standing.indexOf(run.id) ?? -1;
+    const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
+    const slots = counted(limit?.slots ?? 0, "slot");
+    const message = `It stands in line at ${name}: ${slots}, all held; ${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
+    const remedy = `Let a holder end, cancel it, or give ${name} more slots; a higher priority stands further in front.`;
+    return reason({ code: "limit", message, remedy, runs: holders });
+  }
+
+  async #unclaimed(run: RunRow, moment: Moment): Promise<Reason> {
+    const nodes = (await this.#members()).filter((member) => isHere(member, moment) && member.serves !== null);
+    if (nodes.length === 0) {
+      const remedy = "Start one: holdfast dev, or holdfast server.";
+      return reason({ code: "no_node", message: "It could start, but no node is running here.", remedy });
+    }
+    const serving = nodes.filter(
+      ({ serves }) => serves?.queues === null || serves?.queues.includes(run.queue) === true,
+    );
+    if (serving.length === 0) {
+      const message = `It could start, but none of the ${counted(nodes.length, "node")} serves its queue "${run.queue}".`;
+      return reason({ code: "queue_unserved", message, remedy: `Start a node that serves the queue "${run.queue}".` });
+    }
+    const loads = await Promise.all(serving.map((member) => this.#load(member)));
+    const free = loads.find(({ held, slots }) => held < slots);
+    if (free !== undefined) {
+      return reason({ code: "about_to_start", message: `${free.name} has a free slot and claims it in a moment.` });
+    }
+    const each = loads.slice(0, namedRuns).map(({ name, held, slots }) => `${name} ${held} of ${slots}`);
+    const message = `It could start, but every node is at work on as much as it may: ${each.join(", ")}.`;
+    const remedy = "Let something end, start another node, or raise --concurrency; a higher priority is claimed first.";
+    return reason({ code: "nodes_busy", message, remedy, runs: await this.#found(loads.flatMap(({ runs }) => runs)) });
+  }
+
+  async #load({ id, name, serves }: MemberRow) {
+    const slots = serves?.slots ?? 0;
+    const held = await this.#store.listClaimed({ memberId: id, limitRows: slots });
+    return { name, slots, held: held.length, runs: held.slice(0, namedRuns).map(({ runId }) => runId) };
+  }
+
+  /** Runs of the same tree whose order to end has not reached everything below them. */
+  async #spreadingIn({ namespace, rootId }: RunRow): Promise<RunRow[]> {
+    const filter = { namespace, rootsOnly: false, statuses: ["cancelling"] as const, limitRows: lookedAtRuns };
+    const { runs } = await this.#store.listRuns(filter);
+    return runs.filter((run) => run.rootId === rootId && run.spreading).slice(0, namedRuns);
+  }
+
+  async #childrenOf(run: RunRow): Promise<RunRow[]> {
+    const filter = { namespace: run.namespace, parentId: run.id, rootsOnly: false, statuses: live };
+    return (await this.#store.listRuns({ ...filter, limitRows: namedRuns })).runs;
+  }
+
+  async #found(ids: readonly string[]): Promise<RunRow[]> {
+    const rows = await Promise.all(ids.slice(0, namedRuns).map((id) => this.#store.findRun({ id })));
+    return rows.filter((row) => row !== undefined);
+  }
+
+  #members(): Promise<MemberRow[]> {
+    return this.#store.listMembers({ namespace: this.#namespace });
+  }
+}
+
+function isHere({ endedAt, leaseUntil }: MemberRow, { now, timedLeases }: Moment): boolean {
+  return endedAt === null && (!timedLeases || leaseUntil > now);
+}
+
+function ended(run: RunRow): Reason {
+  if (run.error === null) return reason({ code: "ended", message: `It has ended: ${run.status}.` });
+  const remedy = run.status === "failed" ? `holdfast runs logs ${run.id} shows what it wrote.` : null;
+  return reason({ code: "ended", message: `It has ended: ${run.status}. ${run.error.message}`, remedy });
+}
+
+function putOff(run: RunRow, wakeAt: number, now: number): Reason {
+  const until = new Date(wakeAt).toISOString();
+  const left = wakeAt > now ? `in ${lengthText(wakeAt - now)}` : "now";
+  if (run.error !== null) {
+    const message = `Attempt ${run.attempt} starts ${left}; the one before failed: ${run.error.message}`;
+    return reason({ code: "retry_delay", message, until });
+  }
+  return reason({ code: "start_after", message: `It was asked to start at ${until}, ${left}.`, until });
+}
+
+function reason(of: {
+  readonly code: Reason["code"];
+  readonly message: string;
+  readonly remedy?: string | null;
+  readonly runs?: readonly RunRow[];
+  readonly until?: string;
+}): Reason {
+  const { code, message, remedy = null, runs = [], until = null } = of;
+  return { code, message, remedy, runs: runs.map(brief), until };
+}
+
+function brief({ id, name, definition, status }: RunRow): RunBrief {
+  return { id, name, definition, status };
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A length of time for people: `12 s`, `3 min`, `5 h`. */
+function lengthText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
