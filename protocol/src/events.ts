@@ -14,6 +14,8 @@ export const eventTypes = [
   "run.retry_scheduled",
   "run.lost",
   "run.given_back",
+  "run.paused",
+  "run.resumed",
   "run.cancel_requested",
   "run.succeeded",
   "run.failed",

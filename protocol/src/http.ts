@@ -4,6 +4,7 @@ import { logLineSchema, runEventSchema, topicEventSchema } from "./events.ts";
 import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
 import { manifestSchema } from "./manifest.ts";
+import { pauseViewSchema } from "./pauses.ts";
 import { runKinds, runStatusSchema } from "./status.ts";
 
 // Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
@@ -45,6 +46,8 @@ export const runViewSchema = z.object({
   endedAt: time.nullable(),
   /** Running time of this attempt up to its last activation's end. */
   ranMs: z.number(),
+  /** What it is paused by; only where one run is asked for, and something does. */
+  pauses: z.array(pauseViewSchema).optional(),
 });
 export type RunView = z.infer<typeof runViewSchema>;
 

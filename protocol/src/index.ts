@@ -10,6 +10,7 @@ export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";
 export * from "./nearest.ts";
+export * from "./pauses.ts";
 export * from "./problem.ts";
 export * from "./status.ts";
 export * from "./why.ts";

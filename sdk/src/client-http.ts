@@ -22,6 +22,11 @@ import {
   limits,
   logPageSchema,
   type Manifest,
+  type Paused,
+  type PausePage,
+  type PauseView,
+  pausedSchema,
+  pausePageSchema,
   type RetriedIntents,
   type RunPage,
   type RunView,
@@ -153,6 +158,19 @@ export class HttpPlane implements ControlPlane {
     return page.limits;
   }
 
+  pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {
+    const body = reason === undefined ? {} : { reason };
+    return this.#ask({ method: "POST", path: `${pausePath(kind, name)}/pause`, body, answer: pausedSchema });
+  }
+
+  resume(kind: PauseView["kind"], name: string): Promise<Paused> {
+    return this.#ask({ method: "POST", path: `${pausePath(kind, name)}/resume`, body: {}, answer: pausedSchema });
+  }
+
+  listPauses(query: { kind?: PauseView["kind"]; cursor?: string; limit?: number }): Promise<PausePage> {
+    return this.#ask({ method: "GET", path: "/v1/pauses", query, answer: pausePageSchema });
+  }
+
   describe(): Promise<ServerView> {
     return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });
   }
@@ -262,6 +280,10 @@ function baseUrl(server: string): URL {
 
 function runPath(id: string): string {
   return `/v1/runs/${encodeURIComponent(id)}`;
+}
+
+function pausePath(kind: PauseView["kind"], name: string): string {
+  return `/v1/${kind}s/${encodeURIComponent(name)}`;
 }
 
 function isErrorCode(code: string): code is ErrorCode {

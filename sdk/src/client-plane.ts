@@ -9,6 +9,9 @@ import type {
   LimitView,
   LogPage,
   Manifest,
+  Paused,
+  PausePage,
+  PauseView,
   RetriedIntents,
   RunPage,
   RunStatus,
@@ -67,5 +70,9 @@ export interface ControlPlane {
   retryIntents(ids?: readonly number[]): Promise<RetriedIntents>;
   /** Forgets rejected intents. */
   dropIntents(ids: readonly number[]): Promise<DroppedIntents>;
+  /** Nothing of it starts until it is resumed. `name`: a run's id, a definition's, or a queue's name. */
+  pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused>;
+  resume(kind: PauseView["kind"], name: string): Promise<Paused>;
+  listPauses(query: { kind?: PauseView["kind"]; cursor?: string; limit?: number }): Promise<PausePage>;
   describe(): Promise<ServerView>;
 }

@@ -14,6 +14,7 @@ import { Definitions } from "./operations/definitions.ts";
 import { Expander } from "./operations/expansion.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
+import { Pauses } from "./operations/pauses.ts";
 import { Reasons } from "./operations/reasons.ts";
 import { Runs } from "./operations/runs.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
@@ -48,6 +49,7 @@ export interface Services {
   readonly reasons: Reasons;
   readonly history: History;
   readonly intents: Intents;
+  readonly pauses: Pauses;
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -87,19 +89,10 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const history = new History({ store, runs, namespace, clock, pollMs });
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
-  return {
-    store,
-    definitions,
-    concurrency,
-    runs,
-    reasons,
-    history,
-    intents,
-    namespace,
-    clock,
-    random,
-    close: () => store.close(),
-  };
+  const pauses = new Pauses({ store, runs, namespace });
+  const close = () => store.close();
+  const asked = { definitions, concurrency, runs, reasons, history, intents, pauses };
+  return { ...asked, store, namespace, clock, random, close };
 }
 
 export interface NodeOptions {

@@ -83,6 +83,7 @@ export const work = task({ id: "work", concurrency: 1 }, () => 1);
   const listed = await project.run("queues", "--json");
   assert.deepEqual(JSON.parse(listed.stdout), {
     limits: [{ name: "definition/work", slots: 1, holders: ids.slice(0, 1), standing: ids.slice(1) }],
+    pauses: [],
   });
   const table = await project.run("queues");
   assert.match(table.stdout, new RegExp(`definition/work +1 +1 +2 +${ids[0]}`));

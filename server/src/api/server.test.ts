@@ -8,6 +8,7 @@ import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { History } from "../operations/history.ts";
 import { Intents } from "../operations/intents.ts";
+import { Pauses } from "../operations/pauses.ts";
 import { Reasons } from "../operations/reasons.ts";
 import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
@@ -61,7 +62,8 @@ class Caller {
     const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
     const intents = new Intents({ intents: undefined, runs, definitions, namespace });
     const reasons = new Reasons({ store, runs, namespace });
-    const services = { store, definitions, concurrency, runs, reasons, history, intents, namespace };
+    const pauses = new Pauses({ store, runs, namespace });
+    const services = { store, definitions, concurrency, runs, reasons, history, intents, pauses, namespace };
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });
   }
 
@@ -241,4 +243,26 @@ test("closing answers those who wait, and what is no HTTP is refused in words", 
   await caller.api.close();
   const answer = (await (await waiting).json()) as { status: string };
   assert.equal(answer.status, "ready");
+});
+
+test("a queue is paused and resumed over HTTP, listed meanwhile, and a repeat says that it was so", async () => {
+  const caller = new Caller();
+  const paused = await caller.post("/v1/queues/etl/pause", { reason: "a repair" });
+  assert.equal(paused.status, 200);
+  const { since } = paused.json as { since: string };
+  const pause = { kind: "queue", name: "etl", since, reason: "a repair" };
+  assert.deepEqual(paused.json, { kind: "queue", name: "etl", paused: true, changed: true, since, others: [] });
+  assert.deepEqual((await caller.post("/v1/queues/etl/pause", {})).json, {
+    ...(paused.json as object),
+    changed: false,
+  });
+  assert.deepEqual((await caller.get("/v1/pauses?kind=queue&limit=1")).json, {
+    pauses: [pause],
+    cursor: "~default/queue/etl",
+  });
+  assert.deepEqual((await caller.get("/v1/pauses?cursor=~default/queue/etl")).json, { pauses: [], cursor: null });
+  const resumed = await caller.post("/v1/queues/etl/resume", {});
+  assert.deepEqual(resumed.json, { kind: "queue", name: "etl", paused: false, changed: true, since, others: [] });
+  const unknown = await caller.post("/v1/runs/00000000000000000000/pause", {});
+  assert.deepEqual([unknown.status, (unknown.json as { error: { code: string } }).error.code], [404, "not_found"]);
 });

@@ -7,6 +7,7 @@ import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
 import type { Intents } from "../operations/intents.ts";
+import type { Pauses } from "../operations/pauses.ts";
 import type { Reasons } from "../operations/reasons.ts";
 import type { Runs } from "../operations/runs.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
@@ -19,6 +20,7 @@ import { intentRoutes } from "./intents.ts";
 import { limitRoutes } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 
@@ -36,6 +38,7 @@ export interface ApiServices {
   readonly reasons: Reasons;
   readonly history: History;
   readonly intents: Intents;
+  readonly pauses: Pauses;
   readonly namespace: string;
 }
 
@@ -76,6 +79,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...definitionRoutes(services),
     ...limitRoutes(services),
     ...intentRoutes(services),
+    ...pauseRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

@@ -26,6 +26,7 @@ const ofArguments: Readonly<Record<string, Candidates>> = {
   paths: { known: [], lookups: [], files: true },
   folder: { known: [], lookups: [], files: true },
   run: { known: [], lookups: ["runs"], files: false },
+  definition: { known: [], lookups: ["definitions"], files: false },
   shell: { known: plain(completedShells), lookups: [], files: false },
 };
 

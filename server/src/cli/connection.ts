@@ -52,13 +52,14 @@ export async function runningDev(settings: Settings, flags: CommonFlags): Promis
   return dev === undefined ? undefined : httpConnection("dev", dev.url, flags.token);
 }
 
-/** Carries out a command that only reads. Answers its exit code. */
+/** Carries out a command that only reads, or concerns what is there; `makes`: one that needs a store. Answers its exit code. */
 export async function connected(
   terminal: Terminal,
   flags: CommonFlags,
   act: (connection: Connection) => Promise<number>,
+  { makes = false } = {},
 ): Promise<number> {
-  const connection = await connectToRead(terminal, flags);
+  const connection = await (makes ? connect : connectToRead)(terminal, flags);
   try {
     return await act(connection);
   } finally {

@@ -1,14 +1,8 @@
 import { Command, Option } from "commander";
 import { version } from "../version.ts";
-import type { Terminal } from "./terminal.ts";
+import { addQueueCommands, addRunControl, type Carry } from "./program-control.ts";
 
 // The commands and their flags. What a command does is loaded when it is called, so that each starts quickly.
-
-/** Carries out a command and remembers its exit code. */
-export type Carry = (
-  act: (terminal: Terminal) => Promise<number> | number,
-  flags: { json?: boolean; project?: string },
-) => Promise<void>;
 
 /** Builds the command line. */
 export function buildProgram(carry: Carry): Command {
@@ -25,8 +19,8 @@ export function buildProgram(carry: Carry): Command {
   addProjectCommands(program, carry);
   addServerCommands(program, carry);
   addRunCommands(program, carry);
-  addQueueCommands(program, carry);
   addIntentCommands(program, carry);
+  addQueueCommands(program, carry, asking);
   addCompletionCommands(program, carry);
   return program;
 }
@@ -100,7 +94,7 @@ function addCompletionCommands(program: Command, carry: Carry): void {
 function addRunCommands(program: Command, carry: Carry): void {
   const runs = program
     .command("runs")
-    .description("see and cancel runs")
+    .description("see and control runs")
     .helpCommand(false)
     .action((_flags, command: Command) => command.help({ error: true }));
   asking(runs.command("list"))
@@ -119,10 +113,7 @@ function addRunCommands(program: Command, carry: Carry): void {
   asking(program.command("why <run>"))
     .description("say what keeps a run from going on")
     .action((id, flags) => carry(async (t) => (await import("./why.ts")).why(t, id, flags), flags));
-  asking(runs.command("cancel <run>"))
-    .description("end a run and everything below it")
-    .option("--reason <text>", "why, for those who look at it later")
-    .action((id, flags) => carry(async (t) => (await import("./runs.ts")).cancel(t, id, flags), flags));
+  addRunControl(runs, carry, asking);
   asking(runs.command("logs <run>"))
     .description("print what a run and those below it wrote")
     .option("-f, --follow", "go on until the run has ended; with --json a line each")
@@ -134,12 +125,6 @@ function addRunCommands(program: Command, carry: Carry): void {
     .option("-f, --follow", "go on until the run has ended; with --json a line each")
     .addOption(patienceOption())
     .action((id, flags) => carry(async (t) => (await import("./runs-history.ts")).events(t, id, flags), flags));
-}
-
-function addQueueCommands(program: Command, carry: Carry): void {
-  asking(program.command("queues"))
-    .description("show the limits of queues and definitions, and who holds what")
-    .action((flags) => carry(async (t) => (await import("./queues.ts")).queues(t, flags), flags));
 }
 
 function addIntentCommands(program: Command, carry: Carry): void {

@@ -1,17 +1,20 @@
 import type { LimitView } from "@holdfast/protocol";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
+import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
 import { tableText } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 const shownHolders = 3;
+const pageRows = 1_000;
 
 /** `holdfast queues`: the limits of queues and definitions, and who holds what. */
 export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> {
   return connected(terminal, flags, async ({ plane }) => {
     const limits = await plane.listLimits();
-    terminal.answer({ limits });
+    const { pauses } = await plane.listPauses({ kind: "queue", limit: pageRows });
+    terminal.answer({ limits, pauses });
     if (limits.length > 0) terminal.print(limitTable(terminal, limits));
     else {
       terminal.note("Nothing is limited.");
@@ -21,6 +24,7 @@ export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> 
         ),
       );
     }
+    for (const pause of pauses) terminal.note(`The ${pauseText(pause)}.`);
     return exitCodes.done;
   });
 }

@@ -2,6 +2,7 @@ import type { RunView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
+import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
 import { errorText, valueText } from "./run-text.ts";
 import { paintStatus } from "./statuses.ts";
@@ -25,6 +26,7 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     for (const [name, value] of fieldsOf(terminal, run, now)) {
       if (value !== null && value !== "") terminal.print(fieldText(terminal, name, value));
     }
+    for (const pause of run.pauses ?? []) terminal.print(fieldText(terminal, "paused", pauseText(pause, now)));
     if (run.error !== null) terminal.print(`\n${errorText(terminal, run.error)}`);
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
     return exitCodes.done;

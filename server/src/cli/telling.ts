@@ -60,6 +60,7 @@ async function openRunning({ plane, patience, tail, signal }: Opening): Promise<
 async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEvent): Promise<void> {
   const epoch = typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
   const run = { id: runId, name, fromEpoch: epoch };
+  if (type === "run.paused" || type === "run.resumed") return;
   if (type === "run.started") tail.open(run);
   else if (tail.isOpen(run)) await tail.settle(run);
 }

@@ -3,6 +3,7 @@ export * from "./ids.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
 export * from "./next.ts";
+export * from "./pauses.ts";
 export * from "./presence.ts";
 export * from "./retry.ts";
 export * from "./rules.ts";

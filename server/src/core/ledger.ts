@@ -134,6 +134,14 @@ export class Ledger {
     return true;
   }
 
+  /** Writes an event that changes nothing else. False when the run has ended. */
+  remark(id: string, type: EventType, data: Json): boolean {
+    const run = this.#rows.get(id);
+    if (run === undefined || isEnded(run.status)) return false;
+    this.#write(run, type, data);
+    return true;
+  }
+
   /**
    * Orders the end of a run, which is `spreading` afterwards where something lives below it: see `spread`. False when the run
    * had ended or such an order stood already.

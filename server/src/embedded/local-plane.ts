@@ -9,6 +9,9 @@ import {
   type LogPage,
   limits,
   type Manifest,
+  type Paused,
+  type PausePage,
+  type PauseView,
   type RetriedIntents,
   type RunPage,
   type RunView,
@@ -98,6 +101,18 @@ export class LocalPlane implements ControlPlane {
 
   dropIntents(ids: readonly number[]): Promise<DroppedIntents> {
     return this.#services.intents.drop(ids);
+  }
+
+  pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {
+    return this.#services.pauses.pause(kind, name, reason);
+  }
+
+  resume(kind: PauseView["kind"], name: string): Promise<Paused> {
+    return this.#services.pauses.resume(kind, name);
+  }
+
+  listPauses({ limit = defaultRows, ...query }: Parameters<ControlPlane["listPauses"]>[0]): Promise<PausePage> {
+    return this.#services.pauses.list({ ...query, limit });
   }
 
   async describe(): Promise<ServerView> {

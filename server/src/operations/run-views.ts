@@ -1,5 +1,5 @@
-import type { RunView } from "@holdfast/protocol";
-import type { RunRow } from "../core/index.ts";
+import type { PauseView, RunView } from "@holdfast/protocol";
+import { isPauseGate, type PauseRow, type RunRow } from "../core/index.ts";
 
 /** A run as people and programs outside see it. */
 export function runView(run: RunRow): RunView {
@@ -25,7 +25,7 @@ export function runView(run: RunRow): RunView {
     blockedBy: run.blockedBy,
     openChildren: run.openChildren,
     notBefore: timeText(run.wakeAt),
-    limit: run.gate === null ? null : run.gate.slice(run.namespace.length + 1),
+    limit: run.gate === null || isPauseGate(run.gate) ? null : run.gate.slice(run.namespace.length + 1),
     expiresAt: timeText(run.expiresAt),
     createdAt: new Date(run.createdAt).toISOString(),
     startedAt: timeText(run.startedAt),
@@ -34,6 +34,12 @@ export function runView(run: RunRow): RunView {
   };
 }
 
-function timeText(ms: number | null): string | null {
+/** A pause as people and programs outside see it. */
+export function pauseView({ kind, name, since, reason }: PauseRow): PauseView {
+  return { kind, name, since: new Date(since).toISOString(), reason };
+}
+
+/** A moment of the store's clock, as text. */
+export function timeText(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
 }

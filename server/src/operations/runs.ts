@@ -10,6 +10,7 @@ import {
   defaultQueue,
   type ErrorCode,
   isAppError,
+  isEnded,
   type Json,
   limits,
   type RunPage,
@@ -27,7 +28,7 @@ import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
-import { runView } from "./run-views.ts";
+import { pauseView, runView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
 const shortestPrefix = 4;
@@ -147,7 +148,9 @@ export class Runs {
 
   /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
   async get(id: string): Promise<RunView> {
-    return runView(await this.row(id));
+    const row = await this.row(id);
+    const pauses = isEnded(row.status) ? [] : await this.#store.findPauses({ runId: row.id });
+    return pauses.length === 0 ? runView(row) : { ...runView(row), pauses: pauses.map(pauseView) };
   }
 
   /** As `get`, as the store keeps it. */

@@ -1,5 +1,5 @@
 import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
-import type { Expansion, Finish, Limit, NewRun } from "../core/index.ts";
+import { type Expansion, type Finish, isPauseGate, type Limit, type NewRun } from "../core/index.ts";
 import type { EnqueueRow, ManifestRow, StepRow, Uniqueness } from "./store.ts";
 
 // What every store refuses before it touches anything, in the same words: text that not every store can keep (NUL, lone
@@ -114,7 +114,7 @@ function admitRun(run: NewRun, index: number): void {
 }
 
 function admitLimit({ id, slots }: Pick<Limit, "id" | "slots">, index: number): void {
-  if (id.length === 0) refuse(index, "names no limit");
+  if (id.length === 0 || isPauseGate(id)) refuse(index, "names no limit");
   if (!Number.isInteger(slots) || slots < 0) refuse(index, "has no number of slots");
   if (slots > limits.slots) tooLarge(index, "slots", limits.slots);
 }

@@ -13,6 +13,7 @@ import { limitsContract } from "./contract/limits.contract.ts";
 import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
+import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
@@ -32,6 +33,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   spread: spreadContract,
   due: dueContract,
   limits: limitsContract,
+  pauses: pausesContract,
   members: membersContract,
   steps: stepsContract,
   logs: logsContract,

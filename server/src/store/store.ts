@@ -8,7 +8,7 @@ import type {
   StepRecord,
   TopicEvent,
 } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish, FinishResult, NewRun, RunRow } from "../core/index.ts";
+import type { Ending, Expansion, Finish, FinishResult, NewRun, PauseRow, PauseTarget, RunRow } from "../core/index.ts";
 
 // THE STORE: what Holdfast remembers, in verbs of the domain. Each method is one atomic step. Every argument and every
 // answer is JSON (`undefined` properties left out), so that a store can be reached through a socket as well as by a call.
@@ -99,6 +99,15 @@ export interface Serving {
   readonly queues: readonly string[] | null;
 }
 
+/**
+ * `done`: it is so now and was not before. `unchanged`: it was so already. `since`: when it was paused; null where nothing is.
+ * `ended`: a run that has ended can be neither.
+ */
+export type PauseResult =
+  | { readonly outcome: "done" | "unchanged"; readonly since: number | null }
+  | { readonly outcome: "ended" }
+  | { readonly outcome: "not_found" };
+
 /** Who becomes a member. */
 export interface Joining {
   readonly id: string;
@@ -184,7 +193,8 @@ export interface Store {
   /**
    * Claims ready runs that stand at no gate for a member: highest priority first, then in the order of insertion, and answers in that order.
    * `queues` null: every queue. Raises the epoch, writes `run.started`. A member that is gone claims nothing (`member_gone`).
-   * Never waits for a row that somebody else holds.
+   * Never waits for a row that somebody else holds. Runs over which a pause stands it puts aside (core/pauses.ts), a bounded number
+   * a call: with a long line of them it may answer fewer than there are, and rings.
    */
   claimRuns(args: {
     memberId: string;
@@ -234,8 +244,8 @@ export interface Store {
    */
   listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
   /**
-   * Makes claimable what was due, without an event, and looks at gates that may be open. `nextInMs`: until the next is due, 0
-   * if it is; null when none waits.
+   * Makes claimable what was due, without an event, and looks at gates that may be open, those of ended pauses among them.
+   * `nextInMs`: until the next is due, 0 if it is; null when none waits.
    */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /**
@@ -273,6 +283,25 @@ export interface Store {
   listLimits(args: { prefix: string }): Promise<LimitSize[]>;
   /** Who holds its slots and who stands at its gate, first in line first: ids of runs, at most `limitRows` of each. */
   findLimit(args: { id: string; limitRows: number }): Promise<LimitView | undefined>;
+
+  // Pauses (core/pauses.ts)
+
+  /**
+   * Pauses a run with all below it, a definition or a queue, whether or not they have runs. Nothing that it holds is claimed from
+   * then on; what is under way goes on. A run's pause writes `run.paused` and ends with its run.
+   */
+  pauseRuns(args: { target: PauseTarget; reason: string | null }): Promise<PauseResult>;
+  /** Ends a pause. At most `limitRows` of those that stand at its gate are let go at once, the rest by `wakeRuns`. */
+  resumeRuns(args: { target: PauseTarget; limitRows: number }): Promise<PauseResult>;
+  /** What is paused, in the order of ids (core's `pauseId`), those of `kind` alone where it is given, from after the one of id `after`. */
+  listPauses(args: {
+    namespace: string;
+    kind?: PauseRow["kind"];
+    after?: string;
+    limitRows: number;
+  }): Promise<PauseRow[]>;
+  /** The pauses that stand over a live run: of its queue, its own, its definition's, then those of the runs above it. */
+  findPauses(args: { runId: string }): Promise<PauseRow[]>;
 
   // Members (P2, P9)
 

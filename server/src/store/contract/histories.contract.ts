@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import { isAppError, type TopicEvent } from "@holdfast/protocol";
 import { openMemoryStore } from "../memory/memory-store.ts";
 import type { Store } from "../store.ts";
-import { CallSource, Chance, type HistoryTimes, type StoreCall } from "./history-calls.contract.ts";
+import { Chance } from "./chance.contract.ts";
+import { CallSource, type HistoryTimes, type StoreCall } from "./history-calls.contract.ts";
 import { type ContractHarness, type ContractSubject, hourMs, namespace, plain, until } from "./world.contract.ts";
 
 export interface HistoryOptions {
@@ -125,6 +126,7 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
 const timeNames = new Set(
   ["createdAt", "startedAt", "endedAt", "claimedAt", "wakeAt", "expiresAt", "at", "joinedAt", "leaseUntil"].concat(
     "nextInMs",
+    "since",
   ),
 );
 

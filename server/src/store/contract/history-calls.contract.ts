@@ -11,6 +11,8 @@ import {
   rootId,
 } from "../../core/index.ts";
 import type { EnqueueRow, Store, StoreVerb, Uniqueness } from "../store.ts";
+import type { Chance } from "./chance.contract.ts";
+import { controlCall } from "./history-control.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
 
 // Random calls of a store's verbs. What is likely to mean something (a live epoch, a known key) is drawn often, what is
@@ -22,49 +24,13 @@ export interface StoreCall {
   readonly args: object;
 }
 
-/** Numbers that are equal for equal seeds (mulberry32). */
-export class Chance {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From [0, 1). */
-  fraction(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  /** A whole number from 0 to `end`, which it never is. */
-  below(end: number): number {
-    return Math.floor(this.fraction() * end);
-  }
-
-  likely(share: number): boolean {
-    return this.fraction() < share;
-  }
-
-  pick<T>(items: readonly [T, ...T[]]): T {
-    return items[this.below(items.length)] ?? items[0];
-  }
-
-  /** Between one and `most` things. */
-  some<T>(most: number, make: () => T): T[] {
-    return Array.from({ length: 1 + this.below(most) }, make);
-  }
-}
-
 /** Lengths of time that a history may use, milliseconds. */
 export interface HistoryTimes {
   readonly delaysMs: readonly [number, ...number[]];
   /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
   readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
-  /** Whether runs are subject to limits. Not where calls overlap: which run is handed a slot is then no serial order's to say. */
+  /** Whether there are limits and control. Not where calls overlap: who is handed a slot is then no serial order's to say. */
   readonly limits: boolean;
 }
 
@@ -119,6 +85,7 @@ export class CallSource {
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.likely(shares.join / 100)) return this.#join();
+    if (this.#times.limits && this.#chance.likely(0.08)) return controlCall(this.#chance, this.#id());
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
       [shares.claim, () => this.#claim()],

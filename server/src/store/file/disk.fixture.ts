@@ -1,4 +1,4 @@
-import type { Chance } from "../contract/history-calls.contract.ts";
+import type { Chance } from "../contract/chance.contract.ts";
 import type { Disk, DiskFile, FileHome } from "./disk.ts";
 
 // For tests: a disk in memory that does what a real one may do. What was not synced may be gone after a crash, or be there in

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
-import { Chance } from "../contract/history-calls.contract.ts";
+import { Chance } from "../contract/chance.contract.ts";
 import { SimulatedDisk } from "./disk.fixture.ts";
 import { carryOut, drawCalls, type Moment, openKeeper, readBack } from "./scenario.fixture.ts";
 

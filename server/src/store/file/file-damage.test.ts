@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
 import { type AppError, isAppError } from "@holdfast/protocol";
-import { Chance } from "../contract/history-calls.contract.ts";
+import { Chance } from "../contract/chance.contract.ts";
 import { SimulatedDisk } from "./disk.fixture.ts";
 import { FileKeeper } from "./file-keeper.ts";
 import { decodeLine, encodeLine, splitLines } from "./lines.ts";

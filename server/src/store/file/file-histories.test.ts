@@ -1,5 +1,5 @@
+import { Chance } from "../contract/chance.contract.ts";
 import { storeHistories } from "../contract/histories.contract.ts";
-import { Chance } from "../contract/history-calls.contract.ts";
 import { remoteStore, type StoreLink } from "../remote/remote-store.ts";
 import type { StoreAnswer } from "../remote/wire.ts";
 import { errorOf } from "../remote/wire.ts";

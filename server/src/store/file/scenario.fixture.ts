@@ -1,5 +1,6 @@
 import { canonicalText } from "@holdfast/protocol";
-import { CallSource, Chance, type StoreCall } from "../contract/history-calls.contract.ts";
+import { Chance } from "../contract/chance.contract.ts";
+import { CallSource, type StoreCall } from "../contract/history-calls.contract.ts";
 import { hourMs } from "../contract/world.contract.ts";
 import { openMemoryStore } from "../memory/memory-store.ts";
 import { FileContent } from "./content.ts";

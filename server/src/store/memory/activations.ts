@@ -1,7 +1,17 @@
 import { AppError, type LogLine } from "@holdfast/protocol";
-import { claimed, type Expansion, type Finish, type FinishResult, mayBeActive, type RunRow } from "../../core/index.ts";
+import {
+  claimed,
+  claimRounds,
+  type Expansion,
+  type Finish,
+  type FinishResult,
+  mayBeActive,
+  type PauseRow,
+  type RunRow,
+} from "../../core/index.ts";
 import type { LogResult, StepResult, StepRow } from "../store.ts";
 import type { Memory } from "./memory.ts";
+import { putAside } from "./pausing.ts";
 
 export function claimRuns(
   memory: Memory,
@@ -10,15 +20,45 @@ export function claimRuns(
   if (!memory.isMember(args.memberId)) throw memberGoneError(args.memberId);
   const now = memory.now();
   const rows: RunRow[] = [];
-  while (rows.length < args.limitRows) {
-    const run = memory.runs.ready.take(args.namespace, args.queues);
-    if (run === undefined) break;
-    const { row, data } = claimed(run, args.memberId, now);
-    const event = { run: row, number: row.lastEvent, type: "run.started", at: now, data } as const;
-    memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
-    rows.push(row);
+  for (let round = 0; round < claimRounds.most; round++) {
+    const missing = args.limitRows - rows.length;
+    const found = takeReady(memory, args, round === 0 ? missing : missing + claimRounds.moreRows);
+    const free: RunRow[] = [];
+    const paused: { run: RunRow; pause: PauseRow }[] = [];
+    for (const run of found) {
+      const [pause] = memory.pauses.over(memory.runs.chain(run.id));
+      if (pause === undefined) free.push(run);
+      else paused.push({ run, pause });
+    }
+    for (const run of free.slice(missing)) memory.runs.ready.push(run, memory.runs.place(run.id));
+    for (const run of free.slice(0, missing)) rows.push(claimOne(memory, run, args.memberId, now));
+    putAside(memory, paused);
+    if (paused.length === 0 || rows.length === args.limitRows) return rows;
   }
+  memory.bell.ring(["ready"]);
   return rows;
+}
+
+function takeReady(
+  memory: Memory,
+  { namespace, queues }: { namespace: string; queues: readonly string[] | null },
+  limitRows: number,
+): RunRow[] {
+  // A run that came to the line twice has two places in it.
+  const found = new Map<string, RunRow>();
+  while (found.size < limitRows) {
+    const run = memory.runs.ready.take(namespace, queues);
+    if (run === undefined) break;
+    found.set(run.id, run);
+  }
+  return [...found.values()];
+}
+
+function claimOne(memory: Memory, run: RunRow, memberId: string, now: number): RunRow {
+  const { row, data } = claimed(run, memberId, now);
+  const event = { run: row, number: row.lastEvent, type: "run.started", at: now, data } as const;
+  memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
+  return row;
 }
 
 export function finishActivations(memory: Memory, rows: readonly Finish[]): FinishResult[] {

@@ -1,5 +1,5 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
-import type { Edge, LedgerEvent, RunRow } from "../../core/index.ts";
+import type { Edge, LedgerEvent, PauseRow, RunRow } from "../../core/index.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
 
 // What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
@@ -27,6 +27,11 @@ export interface NotedLimit {
   readonly id: string;
   readonly slots: number;
   readonly declared: boolean;
+}
+
+/** `isOver`: it holds nobody any more, and those at its gate are being let go. */
+export interface NotedPause extends PauseRow {
+  readonly isOver: boolean;
 }
 
 /** One step on the way from one content of a store to the next. */
@@ -58,6 +63,8 @@ export type Change =
   | { readonly is: "limit"; readonly limit: NotedLimit }
   | { readonly is: "limitForgotten"; readonly id: string }
   | { readonly is: "slot"; readonly limitId: string; readonly runId: string; readonly held: boolean }
+  | { readonly is: "pause"; readonly pause: NotedPause }
+  | { readonly is: "pauseForgotten"; readonly id: string }
   | { readonly is: "member"; readonly member: MemberRow }
   | { readonly is: "memberForgotten"; readonly id: string }
   | { readonly is: "manifest"; readonly hash: string; readonly manifest: Manifest }

@@ -11,6 +11,7 @@ import {
   type Ledger,
 } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
+import { letGoSome } from "./pausing.ts";
 
 export function orderEnd(
   memory: Memory,
@@ -78,7 +79,8 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
   memory.passGates(changes);
   const { admitted, more } = handOut(memory.slots, memory.slots.passable());
   if (woken + admitted > 0) memory.bell.ring(["ready"]);
-  return { woken, nextInMs: more.length > 0 ? 0 : memory.runs.wakes.nextInMs(now) };
+  const held = letGoSome(memory, limitRows);
+  return { woken, nextInMs: more.length > 0 || held.more ? 0 : memory.runs.wakes.nextInMs(now) };
 }
 
 /** Orders the end of runs whose time is over. */

@@ -39,7 +39,12 @@ function create(memory: Memory, { run, key, request, claimFor }: EnqueueRow, now
     { run: starting, number: 1, type: "run.enqueued", at: now, data: enqueuedData(starting) },
   ];
   let row = starting;
-  if (claimFor !== null && isClaimable(starting) && memory.isMember(claimFor)) {
+  if (
+    claimFor !== null &&
+    isClaimable(starting) &&
+    memory.isMember(claimFor) &&
+    memory.pauses.over([starting]).length === 0
+  ) {
     const claim = claimed(starting, claimFor, now);
     row = claim.row;
     events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data: claim.data });

@@ -27,6 +27,7 @@ import { enqueueRuns } from "./enqueue.ts";
 import { kept } from "./kept.ts";
 import * as membership from "./membership.ts";
 import { type Decisions, Memory } from "./memory.ts";
+import { findPauses, pauseRuns, resumeRuns } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 
@@ -211,6 +212,25 @@ class MemoryStore implements Store {
 
   async findLimit({ id, limitRows }: Args<"findLimit">): Answer<"findLimit"> {
     return this.#open().slots.find(id, limitRows);
+  }
+
+  async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {
+    const memory = this.#open();
+    admitText([args]);
+    return pauseRuns(memory, args);
+  }
+
+  async resumeRuns(args: Args<"resumeRuns">): Answer<"resumeRuns"> {
+    return resumeRuns(this.#open(), args);
+  }
+
+  async listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
+    const { pauses, runs } = this.#open();
+    return pauses.list(args, (runId) => runs.find(runId)?.endedAt === null);
+  }
+
+  async findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
+    return findPauses(this.#open(), runId);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

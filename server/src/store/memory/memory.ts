@@ -18,6 +18,7 @@ import { EventHistory, LogHistory } from "./history.ts";
 import { frozen } from "./kept.ts";
 import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
+import { PauseTable } from "./pauses.ts";
 import { RunTable } from "./run-table.ts";
 import { SlotTable } from "./slots.ts";
 import { StepTable } from "./steps.ts";
@@ -38,6 +39,7 @@ export class Memory {
   readonly presences = new Map<string, Presence>();
   readonly definitions: DefinitionTable;
   readonly slots: SlotTable;
+  readonly pauses: PauseTable;
   readonly names: UniqueNames;
   readonly steps: StepTable;
   readonly events: EventHistory;
@@ -54,6 +56,7 @@ export class Memory {
     this.runs = new RunTable(note);
     this.members = new MemberTable(note);
     this.definitions = new DefinitionTable(note);
+    this.pauses = new PauseTable(note);
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
     this.events = new EventHistory(note);

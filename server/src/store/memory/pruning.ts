@@ -19,6 +19,7 @@ export function prune(
   memory.events.forgetTopics(now - runsMs);
   memory.logs.forgetLines(now - logsMs);
   memory.slots.forgetIdle();
+  memory.pauses.forgetRuns((id) => memory.runs.find(id)?.endedAt !== null);
   memory.names.prune(now, ids, (runId) => memory.runs.find(runId) !== undefined);
   // What a member holds that ended is still to be taken over.
   for (const { id, endedAt } of memory.members.values()) {

@@ -150,6 +150,13 @@ export class RunTable {
     return this.#claims.keys();
   }
 
+  /** A run and those above it, its parent first. */
+  chain(id: string): RunRow[] {
+    const chain: RunRow[] = [];
+    for (let run = this.find(id); run !== undefined; run = this.find(run.parentId ?? "")) chain.push(run);
+    return chain;
+  }
+
   /** Children by name. */
   child(parentId: string, name: string): RunRow | undefined {
     return this.find(this.#children.get(parentId)?.get(name) ?? "");

@@ -55,6 +55,8 @@ export const readingVerbs: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "listChildOutputs",
   "listSteps",
   "listMembers",
+  "listPauses",
+  "findPauses",
   "listEvents",
   "sequenceEvents",
   "listTopic",

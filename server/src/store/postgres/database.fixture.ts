@@ -55,6 +55,7 @@ export class TestDatabase {
       "definitions",
       "manifests",
       "intents",
+      "pauses",
     ];
     await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
       update holdfast.meta set topic_floor = 0, log_floor = 0`);

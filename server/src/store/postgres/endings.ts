@@ -3,6 +3,7 @@ import { belowOf, type Ending, expiryData, expiryEnding, Ledger } from "../../co
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates, reviewGates } from "./gates.ts";
+import { letGoSome, listOver } from "./pauses.ts";
 import { jsonOf, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -191,9 +192,10 @@ export async function wakeRuns(
     return rows.length;
   });
   const [reviewed] = await reviewGates(pool);
+  const released = (await listOver(pool)).length > 0 ? await letGoSome(pool, limitRows) : { letGo: 0, more: false };
   const [next] = await findNextWake(pool);
-  const nextInMs = reviewed?.more === true ? 0 : (next?.in_ms ?? null);
-  return { woken, admitted: reviewed?.admitted ?? 0, nextInMs };
+  const nextInMs = reviewed?.more === true || released.more ? 0 : (next?.in_ms ?? null);
+  return { woken, admitted: (reviewed?.admitted ?? 0) + released.letGo, nextInMs };
 }
 
 /** What a member holds that is to be ended. */

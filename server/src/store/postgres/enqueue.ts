@@ -56,10 +56,17 @@ const insertRootsText = `
     select m.id from holdfast.members m
     where m.id in (select claim_for from given) and m.ended_at is null for key share of m
   ),
-  moment as materialized (select holdfast.clock_ms() as now from (select count(*) from alive) a),
+  pausing as materialized (
+    select p.any_pause, p.version = (select holdfast.latest_pausing()) as current
+    from holdfast.pausing p where exists (select 1 from alive)
+  ),
+  moment as materialized (select holdfast.clock_ms() as now from (select count(*) from alive) a, (select count(*) from pausing) p),
   starting as materialized (
     select g.*, moment.now, case when g.start_after > moment.now then g.start_after end as wake_at,
-      case when g.start_after > moment.now or g.limits is not null then null else a.id end as claimer
+      case when g.start_after > moment.now or g.limits is not null then null
+        when (select p.current and not p.any_pause from pausing p)
+          or ((select p.current from pausing p)
+            and holdfast.pause_over(g.namespace, g.queue, g.definition, g.id, null) is null) then a.id end as claimer
     from given g cross join moment left join alive a on a.id = g.claim_for
     where g.id not in (select o.id from outdated o)
   ),

@@ -1,4 +1,4 @@
-import { type GateChange, withdrawnSlots } from "../../core/index.ts";
+import { firstPauseGate, type GateChange, withdrawnSlots } from "../../core/index.ts";
 import type { LimitSize, LimitView } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
 import type { Runner, Transaction } from "./session.ts";
@@ -42,9 +42,10 @@ export function reviewGates(db: Runner): Promise<HandedOut[]> {
 // Gates at which somebody stands, by hopping from each to the next in their index.
 const reviewText = `
   with recursive hop as (
-    (select r.gate from holdfast.runs r where r.gate is not null order by r.gate limit 1)
+    (select r.gate from holdfast.runs r where r.gate is not null and r.gate < '${firstPauseGate}' order by r.gate limit 1)
     union all
-    select (select r.gate from holdfast.runs r where r.gate is not null and r.gate > h.gate order by r.gate limit 1)
+    select (select r.gate from holdfast.runs r
+      where r.gate is not null and r.gate > h.gate and r.gate < '${firstPauseGate}' order by r.gate limit 1)
     from hop h where h.gate is not null
   )
   select o.admitted, o.more from holdfast.hand_out(array(

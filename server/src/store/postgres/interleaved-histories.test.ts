@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
-import { Chance } from "../contract/history-calls.contract.ts";
+import { Chance } from "../contract/chance.contract.ts";
 import type { Store } from "../store.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { InterleavedHistory } from "./interleaved-history.fixture.ts";

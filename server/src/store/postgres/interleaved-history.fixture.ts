@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import type { TopicEvent } from "@holdfast/protocol";
-import {
-  type CallShares,
-  CallSource,
-  type Chance,
-  type HistoryTimes,
-  type StoreCall,
-} from "../contract/history-calls.contract.ts";
+import type { Chance } from "../contract/chance.contract.ts";
+import { type CallShares, CallSource, type HistoryTimes, type StoreCall } from "../contract/history-calls.contract.ts";
 import { dayMs, hourMs, namespace, until } from "../contract/world.contract.ts";
 import type { Store } from "../store.ts";
 import { breachesOf, contentsOf } from "./contents.fixture.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { RunRow } from "../../core/index.ts";
 import { next, World as TestWorld, type World } from "../contract/world.contract.ts";
-import { claimRuns } from "./claim.ts";
+import { claimReady } from "./claim.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { listExpired, listSpreading, listUnreached, wakeDue } from "./endings.ts";
 import { insertRoots } from "./enqueue.ts";
@@ -50,8 +50,8 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   const ignore = () => {};
   await insertRoots(probe, [world.row(), world.row()]);
   // The probe answers no rows, which is taken for a member that is gone.
-  await claimRuns(probe, { ...claim, queues: null }).catch(ignore);
-  await claimRuns(probe, { ...claim, queues: ["default", "etl"] }).catch(ignore);
+  await claimReady(probe, { ...claim, lookRows: claim.limitRows, queues: null }).catch(ignore);
+  await claimReady(probe, { ...claim, lookRows: claim.limitRows, queues: ["default", "etl"] }).catch(ignore);
   await lockRuns(probe, ids);
   await lockRunsWithLinks(probe, ids);
   await listOpenEdges(probe, ids);

@@ -25,6 +25,7 @@ import { KnownRoots } from "./known-roots.ts";
 import { listRuns } from "./listing.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
+import * as pauses from "./pauses.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
@@ -134,9 +135,10 @@ class PostgresStore implements Store, WithIntents {
   }
 
   async claimRuns(args: Args<"claimRuns">): Answer<"claimRuns"> {
-    const runs = await claimRuns(this.#pool, args);
+    const { runs, more } = await claimRuns(this.#pool, args);
     this.#roots.remember(runs);
     if (runs.length > 0) this.#doorbell.ring(["events"]);
+    if (more) this.#doorbell.ring(["ready"]);
     return runs;
   }
 
@@ -245,6 +247,28 @@ class PostgresStore implements Store, WithIntents {
 
   findLimit(args: Args<"findLimit">): Answer<"findLimit"> {
     return findLimit(this.#pool, args);
+  }
+
+  async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {
+    admitText([args]);
+    const { result, topics } = await pauses.pauseRuns(this.#pool, args);
+    this.#doorbell.ring(topics);
+    return result;
+  }
+
+  async resumeRuns({ target, limitRows }: Args<"resumeRuns">): Answer<"resumeRuns"> {
+    const { result, topics } = await pauses.resumeRuns(this.#pool, target);
+    if (result.outcome === "done") await pauses.letGoSome(this.#pool, limitRows);
+    this.#doorbell.ring(result.outcome === "done" ? [...topics, "ready"] : topics);
+    return result;
+  }
+
+  listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
+    return pauses.listPauses(this.#pool, args);
+  }
+
+  findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
+    return pauses.findPauses(this.#pool, runId);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

@@ -1,6 +1,7 @@
 import { isAppError } from "@holdfast/protocol";
 import { forgetIdleLimits } from "./gates.ts";
 import { dropPartitions, makePartitions } from "./partitions.ts";
+import { forgetPauses } from "./pauses.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
@@ -94,6 +95,7 @@ export async function prune(
   await deleteNames(pool, limitRows);
   const [gone] = await deleteMembers(pool, runsMs, limitRows);
   await forgetIdleLimits(pool);
+  await forgetPauses(pool);
   if (floors !== undefined) await tendPartitions(pool, floors, deleted?.more !== true);
   return { runs: deleted?.runs ?? 0, more: deleted?.more === true || gone?.members === limitRows };
 }

@@ -1,8 +1,9 @@
 import { AppError, type RunError } from "@holdfast/protocol";
-import { claimed, type RunRow } from "../../core/index.ts";
+import { claimed, claimRounds, type PauseRow, type RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
-import { selectRuns, updateClaimed } from "./run-rows.ts";
+import { anyPause, pausesOf, putAside } from "./pauses.ts";
+import { type PlacedRun, selectRuns, updateClaimed } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
 
 // Claims walk the partial index of ready runs, one queue at a time, and visit what they take and nothing else.
@@ -12,26 +13,36 @@ interface Place {
   readonly priority: number;
 }
 
-export function claimRuns(
-  { db, now, ring }: Turn,
-  args: { memberId: string; namespace: string; queues: readonly string[] | null; limitRows: number },
-): RunRow[] {
-  const { memberId, namespace, limitRows } = args;
+interface Claim {
+  readonly memberId: string;
+  readonly namespace: string;
+  readonly queues: readonly string[] | null;
+  readonly limitRows: number;
+}
+
+export function claimRuns({ db, now, ring }: Turn, args: Claim): RunRow[] {
+  const { memberId, limitRows } = args;
   if (!isMember(db, memberId)) {
     throw new AppError("member_gone", `Member ${memberId} is gone: its runs have been taken over.`, {
       hint: "Join again under a new id.",
     });
   }
-  const queues = args.queues ?? readyQueues(db, namespace);
-  const places = queues.flatMap((queue) => readyPlaces(db, { namespace, queue, limitRows }));
-  if (queues.length > 1) places.sort((a, b) => b.priority - a.priority || a.seq - b.seq);
-  const chosen = places.slice(0, limitRows).map((place) => place.seq);
-  if (chosen.length === 0) return [];
-  const rows = selectRuns(
-    db,
-    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY priority DESC, seq",
-    listText(chosen),
-  );
+  const rows: PlacedRun[] = [];
+  const holds = anyPause(db);
+  for (let round = 0; rows.length < limitRows; round++) {
+    if (round === claimRounds.most) {
+      ring("ready");
+      break;
+    }
+    const missing = limitRows - rows.length;
+    const found = selectReady(db, args, { limitRows: round === 0 ? missing : missing + claimRounds.moreRows, rows });
+    const paused = holds ? found.flatMap(({ run }) => pausedBy(db, run)) : [];
+    const free = paused.length === 0 ? found : found.filter(({ run }) => !paused.some((one) => one.run.id === run.id));
+    rows.push(...free.slice(0, missing));
+    putAside(db, paused);
+    if (paused.length === 0) break;
+  }
+  if (rows.length === 0) return [];
   const claims = rows.map(({ seq, run }) => ({ seq, ...claimed(run, memberId, now) }));
   for (const { seq, row } of claims) updateClaimed(db, { seq, run: row });
   appendEvents(
@@ -40,6 +51,32 @@ export function claimRuns(
   );
   ring("events");
   return claims.map((claim) => claim.row);
+}
+
+/** Claimable runs in the order in which they are claimed, but for `rows`, which have been chosen. */
+function selectReady(
+  db: Connection,
+  { namespace, queues: named }: Claim,
+  { limitRows, rows }: { limitRows: number; rows: readonly PlacedRun[] },
+): PlacedRun[] {
+  const queues = named ?? readyQueues(db, namespace);
+  const chosen = new Set(rows.map(({ seq }) => seq));
+  const places = queues.flatMap((queue) => {
+    return readyPlaces(db, { namespace, queue, limitRows: limitRows + chosen.size });
+  });
+  if (queues.length > 1) places.sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+  const found = places.map((place) => place.seq).filter((seq) => !chosen.has(seq));
+  if (found.length === 0) return [];
+  return selectRuns(
+    db,
+    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY priority DESC, seq",
+    listText(found.slice(0, limitRows)),
+  );
+}
+
+function pausedBy(db: Connection, run: RunRow): { run: RunRow; pause: PauseRow }[] {
+  const [pause] = pausesOf(db, run);
+  return pause === undefined ? [] : [{ run, pause }];
 }
 
 /** True while nobody has judged the member gone. */

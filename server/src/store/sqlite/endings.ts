@@ -15,6 +15,7 @@ import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
 import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
 import { arriveAtGates, reviewGates } from "./gates.ts";
+import { letGoSome } from "./pauses.ts";
 import { loadRuns, selectLeanRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
@@ -158,7 +159,8 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
   }
   const { admitted, more } = reviewGates(db);
   if (admitted > 0) turn.ring("ready");
-  if (more.length > 0) return { woken: due.length, nextInMs: 0 };
+  const held = letGoSome(turn, limitRows);
+  if (more.length > 0 || held.more) return { woken: due.length, nextInMs: 0 };
   const next = db.find<{ at: number }>(
     `SELECT wake_at AS at FROM runs INDEXED BY runs_due
      WHERE status = 'ready' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`,

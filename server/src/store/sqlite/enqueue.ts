@@ -15,6 +15,7 @@ import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
+import { anyPause, pausesOf } from "./pauses.ts";
 import { insertRun } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
 
@@ -65,7 +66,8 @@ function isOutdated(db: Connection, { namespace, definition, manifestHash, id }:
 }
 
 function claimAtOnce({ db, now }: Turn, run: RunRow, memberId: string | null): { row: RunRow; data: Json } | undefined {
-  return memberId !== null && isClaimable(run) && isMember(db, memberId) ? claimed(run, memberId, now) : undefined;
+  if (memberId === null || !isClaimable(run) || !isMember(db, memberId)) return undefined;
+  return anyPause(db) && pausesOf(db, run).length > 0 ? undefined : claimed(run, memberId, now);
 }
 
 function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined {

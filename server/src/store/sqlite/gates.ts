@@ -1,5 +1,6 @@
 import {
   firstGate,
+  firstPauseGate,
   type GateChange,
   type Gates,
   gateChange,
@@ -27,9 +28,10 @@ export function passGates(db: Connection, changes: readonly GateChange[]): numbe
 export function reviewGates(db: Connection): Passed {
   const gates = db.list<{ id: string }>(
     `WITH RECURSIVE hop (gate) AS (
-       SELECT min(gate) FROM runs WHERE gate IS NOT NULL
+       SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate < '${firstPauseGate}'
        UNION ALL
-       SELECT (SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate > hop.gate) FROM hop WHERE hop.gate IS NOT NULL)
+       SELECT (SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate > hop.gate AND gate < '${firstPauseGate}')
+       FROM hop WHERE hop.gate IS NOT NULL)
      SELECT gate AS id FROM hop WHERE gate IS NOT NULL
        AND EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = hop.gate AND s.run_id IS NULL)`,
   );

@@ -1,6 +1,7 @@
 import { type Connection, listText } from "./connection.ts";
 import { pruneTopics } from "./events.ts";
 import { forgetIdleLimits } from "./gates.ts";
+import { forgetPauses } from "./pauses.ts";
 import type { Turn } from "./turn.ts";
 
 // What retention deletes. Each call touches about `limitRows` rows of each table, so that nobody waits long for it.
@@ -29,6 +30,7 @@ export function prune(
   const moreKeys = pruneKeys(db, now, limitRows);
   const moreMembers = pruneMembers(db, before, limitRows);
   forgetIdleLimits(db);
+  forgetPauses(db);
   return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys || moreMembers };
 }
 

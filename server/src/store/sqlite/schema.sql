@@ -1,4 +1,4 @@
--- Schema 1, as the migrations make it.
+-- Schema 2, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -94,6 +94,16 @@ CREATE TABLE migrations (
   applied_at REAL NOT NULL
 ) STRICT;
 
+CREATE TABLE pauses (
+  id TEXT PRIMARY KEY,
+  namespace TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  since REAL NOT NULL,
+  reason TEXT,
+  over INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -187,6 +197,8 @@ CREATE INDEX logs_run ON logs (run_id);
 CREATE INDEX members_ended ON members (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE INDEX members_live ON members (boot) WHERE ended_at IS NULL;
+
+CREATE INDEX pauses_over ON pauses (id) WHERE over = 1;
 
 CREATE INDEX runs_at_gates ON runs (gate, priority DESC, seq) WHERE gate IS NOT NULL;
 

@@ -10,6 +10,7 @@ import { declareLimits, findLimit, listLimits } from "./gates.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
+import { findPauses, listPauses, pauseRuns, resumeRuns } from "./pauses.ts";
 import { prune } from "./prune.ts";
 import { findRun } from "./run-rows.ts";
 import { commitSteps, listSteps } from "./steps.ts";
@@ -51,6 +52,10 @@ const verbs: Verbs = {
   declareLimits,
   listLimits,
   findLimit,
+  pauseRuns,
+  resumeRuns,
+  listPauses,
+  findPauses,
   joinMember: (turn, args) => {
     admitText([args]);
     return joinMember(turn, args);

@@ -229,6 +229,25 @@ begin
   end loop;
   more := true;
 end $$;
+CREATE FUNCTION holdfast.hold_pausing() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform pg_advisory_xact_lock(1752132708, 7364981);
+end $$;
+CREATE FUNCTION holdfast.latest_pausing() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform pg_advisory_xact_lock_shared(1752132708, 7364981);
+  return (select p.version from holdfast.pausing p);
+end $$;
+CREATE FUNCTION holdfast.note_pausing() RETURNS void
+    LANGUAGE sql
+    AS $$
+  update holdfast.pausing
+  set version = version + 1, any_pause = exists (select 1 from holdfast.pauses p where not p.over)
+$$;
 CREATE FUNCTION holdfast.open_limits(limit_ids text[], counts integer[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -266,6 +285,31 @@ begin
   end loop;
   perform holdfast.hand_out(freed_limits || array(
     select r.gate from holdfast.runs r where r.id = any (arrived) and r.gate is not null));
+end $$;
+CREATE FUNCTION holdfast.pause_over(the_namespace text, the_queue text, the_definition text, the_run text, the_parent text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  found_id text;
+  above record;
+begin
+  select p.id into found_id from holdfast.pauses p
+    where p.id = '~' || the_namespace || '/queue/' || the_queue and not p.over;
+  loop
+    exit when found_id is not null;
+    -- "run" comes after "definition".
+    select p.id into found_id from holdfast.pauses p
+      where p.id in ('~' || the_namespace || '/run/' || the_run, '~' || the_namespace || '/definition/' || the_definition)
+        and not p.over
+      order by p.id desc limit 1;
+    exit when found_id is not null or the_parent is null;
+    select r.id, r.definition, r.parent_id into above from holdfast.runs r where r.id = the_parent;
+    exit when not found;
+    the_run := above.id;
+    the_definition := above.definition;
+    the_parent := above.parent_id;
+  end loop;
+  return found_id;
 end $$;
 CREATE FUNCTION holdfast.root_id(now_ms bigint, tail bytea) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -464,6 +508,21 @@ ALTER TABLE holdfast.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE holdfast.pauses (
+    id text NOT NULL COLLATE pg_catalog."C",
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
+    since bigint NOT NULL,
+    reason text,
+    over boolean DEFAULT false NOT NULL
+);
+CREATE TABLE holdfast.pausing (
+    one boolean DEFAULT true NOT NULL,
+    version bigint NOT NULL,
+    any_pause boolean NOT NULL,
+    CONSTRAINT pausing_one_check CHECK (one)
+);
 CREATE TABLE holdfast.runs (
     id text NOT NULL COLLATE pg_catalog."C",
     ord bigint NOT NULL,
@@ -579,6 +638,10 @@ ALTER TABLE ONLY holdfast.names
     ADD CONSTRAINT names_pkey PRIMARY KEY (namespace, kind, definition, name);
 ALTER TABLE ONLY holdfast.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY holdfast.pauses
+    ADD CONSTRAINT pauses_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY holdfast.pausing
+    ADD CONSTRAINT pausing_pkey PRIMARY KEY (one);
 ALTER TABLE ONLY holdfast.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.slots
@@ -603,6 +666,7 @@ CREATE INDEX members_ended ON holdfast.members USING btree (ended_at) WHERE (end
 CREATE INDEX members_live ON holdfast.members USING btree (lease_until) WHERE (ended_at IS NULL);
 CREATE INDEX names_of_run ON holdfast.names USING btree (run_id);
 CREATE INDEX names_retention ON holdfast.names USING btree (retained_until) WHERE run_gone;
+CREATE INDEX pauses_over ON holdfast.pauses USING btree (id) WHERE over;
 CREATE INDEX runs_at_gates ON holdfast.runs USING btree (gate, priority DESC, ord) WHERE (gate IS NOT NULL);
 CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_child_items ON holdfast.runs USING btree (parent_id, item_index) WHERE (item_index IS NOT NULL);

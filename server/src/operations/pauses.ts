@@ -1,0 +1,72 @@
+import { AppError, limits, type Paused, type PausePage } from "@holdfast/protocol";
+import { type PauseKind, pauseId } from "../core/index.ts";
+import type { PauseResult, Store } from "../store/store.ts";
+import { pauseView, timeText } from "./run-views.ts";
+import { type Runs, unknownRun } from "./runs.ts";
+
+/** Whether something starts or waits, as people say it (core/pauses.ts). */
+export class Pauses {
+  readonly #store: Store;
+  readonly #runs: Runs;
+  readonly #namespace: string;
+
+  constructor({ store, runs, namespace }: { store: Store; runs: Runs; namespace: string }) {
+    this.#store = store;
+    this.#runs = runs;
+    this.#namespace = namespace;
+  }
+
+  /** Nothing of it starts from now on; what is under way goes on. Throws `not_found`, `run_ended`. */
+  async pause(kind: PauseKind, given: string, reason?: string): Promise<Paused> {
+    const name = await this.#nameOf(kind, given);
+    const result = await this.#store.pauseRuns({ target: this.#target(kind, name), reason: reason ?? null });
+    return this.#answer(kind, name, { paused: true, result });
+  }
+
+  /** Its runs start again in their turn, where nothing else pauses them. Throws `not_found`, `run_ended`. */
+  async resume(kind: PauseKind, given: string): Promise<Paused> {
+    const name = await this.#nameOf(kind, given);
+    const target = this.#target(kind, name);
+    const result = await this.#store.resumeRuns({ target, limitRows: limits.pageRows });
+    return this.#answer(kind, name, { paused: false, result });
+  }
+
+  /** What is paused, in the order of kinds and names. */
+  async list({ kind, cursor, limit }: { kind?: PauseKind; cursor?: string; limit: number }): Promise<PausePage> {
+    const rows = await this.#store.listPauses({
+      namespace: this.#namespace,
+      limitRows: limit,
+      ...(kind === undefined ? {} : { kind }),
+      ...(cursor === undefined ? {} : { after: cursor }),
+    });
+    const last = rows.length < limit ? undefined : rows.at(-1);
+    return { pauses: rows.map(pauseView), cursor: last === undefined ? null : pauseId(last) };
+  }
+
+  #target(kind: PauseKind, name: string) {
+    return { namespace: this.#namespace, kind, name };
+  }
+
+  async #nameOf(kind: PauseKind, given: string): Promise<string> {
+    if (kind === "run") return this.#runs.resolve(given);
+    if (given.length > 0 && given.length <= limits.idCharacters) return given;
+    throw new AppError("invalid_request", `A ${kind}'s name has 1 to ${limits.idCharacters} characters.`);
+  }
+
+  async #answer(
+    kind: PauseKind,
+    name: string,
+    { paused, result }: { readonly paused: boolean; readonly result: PauseResult },
+  ): Promise<Paused> {
+    if (result.outcome === "not_found") throw unknownRun(name);
+    if (result.outcome === "ended") {
+      throw new AppError("run_ended", `Run ${name} has ended: there is nothing to ${paused ? "pause" : "resume"}.`, {
+        hint: "Pause its definition or its queue to hold up those that come.",
+      });
+    }
+    const { outcome, since } = result;
+    const all = kind === "run" ? await this.#store.findPauses({ runId: name }) : [];
+    const others = all.filter((row) => row.kind !== kind || row.name !== name).map(pauseView);
+    return { kind, name, paused, changed: outcome === "done", since: timeText(since), others };
+  }
+}
