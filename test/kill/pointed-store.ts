@@ -75,13 +75,14 @@ export function pointedStore(store: Store, pass: (point: string) => void): Store
   const kinds: Kinds = new Map();
   return new Proxy(store, {
     get: (target, name: keyof Store) => {
-      const verb = Reflect.get(target, name, target) as (...args: unknown[]) => unknown;
+      const verb: unknown = Reflect.get(target, name, target);
+      if (typeof verb !== "function") return verb;
       const mark = marks[name];
-      if (mark === undefined) return verb.bind(target);
+      if (mark === undefined) return verb.bind(target) as unknown;
       return async (args: never) => {
         const before = mark.before?.(args, kinds);
         if (before !== undefined) pass(before);
-        const answer = await verb.call(target, args);
+        const answer: unknown = await verb.call(target, args);
         const after = mark.after?.(args, answer as never, kinds);
         if (after !== undefined) pass(after);
         return answer;
