@@ -60,7 +60,7 @@ const unitFiles = globSync(values.fast ? unitPatterns : [...unitPatterns, simula
   .filter(wanted)
   .filter((file) => !values.fast || !needsPostgres(file))
   .sort();
-const processFiles = globSync("test/**/*.test.ts", { cwd: root })
+const processFiles = globSync("test/**/*.test.ts", { cwd: root, exclude: (path) => path.includes("node_modules") })
   .filter((file) => !unitFiles.includes(file) && !file.startsWith("test/house/"))
   .filter((file) => !values.fast && wanted(file))
   .sort();

@@ -13,9 +13,11 @@ import {
 import { HttpPlane } from "./client-http.ts";
 import type { ControlPlane, RunQuery } from "./client-plane.ts";
 import type { Task, Workflow } from "./definition.ts";
+import { type CancelTarget, type IntentPlace, promiseCancel, promiseRun } from "./intents.ts";
 
 export { HttpPlane } from "./client-http.ts";
 export type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
+export type { CancelTarget, IntentPlace } from "./intents.ts";
 
 /** One wait at the server; then the client asks again. */
 const waitMs = 25_000;
@@ -52,9 +54,11 @@ export interface RunHandle<O = Json> {
 /** What programs ask of Holdfast, wherever it is. */
 export class Client {
   readonly #plane: ControlPlane;
+  readonly #place: IntentPlace;
 
-  constructor(plane: ControlPlane) {
+  constructor(plane: ControlPlane, place: IntentPlace = { namespace: "default" }) {
     this.#plane = plane;
+    this.#place = place;
   }
 
   /** Starts a run of a definition that has been applied. Repeats itself safely when the connection fails. */
@@ -69,6 +73,44 @@ export class Client {
     const request = startRequest(id, input, options);
     const { run, existing } = await this.#plane.startRun(request, crypto.randomUUID());
     return new Handle(this.#plane, run.id, existing);
+  }
+
+  /**
+   * Promises a run in a transaction of your own, on the database in which Holdfast's PostgreSQL store lies: there will be exactly
+   * one when it has committed, and none if it has not. `transaction`: of pg, postgres, Kysely, Drizzle, Prisma or Knex. Nothing
+   * else is asked, so it needs no server. Wait for the handle's result after the commit only.
+   */
+  enqueueIn<I, O>(
+    transaction: object,
+    definition: Task<I, O> | Workflow<I, O>,
+    ...rest: StartArguments<I>
+  ): Promise<RunHandle<O>>;
+  enqueueIn(transaction: object, definition: string, input?: Json, options?: StartOptions): Promise<RunHandle>;
+  async enqueueIn(
+    transaction: object,
+    definition: string | { readonly id: string },
+    input?: unknown,
+    options: StartOptions = {},
+  ): Promise<RunHandle> {
+    const id = typeof definition === "string" ? definition : definition.id;
+    const runId = await promiseRun(transaction, startRequest(id, input, options), this.#place);
+    return new Handle(this.#plane, runId, false);
+  }
+
+  /** Promises in the same way that a run, and everything below it, is ordered to end. */
+  async cancelIn(
+    transaction: object,
+    target: CancelTarget | { readonly definition: { readonly id: string }; readonly key: string },
+    options: { readonly reason?: string } = {},
+  ): Promise<void> {
+    const named =
+      typeof target === "object" && "key" in target
+        ? {
+            key: target.key,
+            definition: typeof target.definition === "string" ? target.definition : target.definition.id,
+          }
+        : target;
+    await promiseCancel(transaction, named, { ...this.#place, ...options });
   }
 
   /** The handle of a run that was started elsewhere. Asks nothing yet. */
@@ -96,12 +138,16 @@ export class Client {
   }
 }
 
-/** A client of a server. `server` defaults to HOLDFAST_SERVER, else http://127.0.0.1:4400; `token` to HOLDFAST_TOKEN. */
+/**
+ * A client of a server. `server` defaults to HOLDFAST_SERVER, else http://127.0.0.1:4400; `token` to HOLDFAST_TOKEN. `namespace`:
+ * the server's, for `enqueueIn` and `cancelIn`, which do not ask it; default `default`.
+ */
 export class Holdfast extends Client {
-  constructor(options: { readonly server?: string; readonly token?: string } = {}) {
+  constructor(options: { readonly server?: string; readonly token?: string; readonly namespace?: string } = {}) {
     const server = options.server ?? process.env.HOLDFAST_SERVER ?? "http://127.0.0.1:4400";
     const token = options.token ?? process.env.HOLDFAST_TOKEN;
-    super(new HttpPlane({ server, ...(token === undefined ? {} : { token }) }));
+    const place = { namespace: options.namespace ?? "default" };
+    super(new HttpPlane({ server, ...(token === undefined ? {} : { token }) }), place);
   }
 }
 

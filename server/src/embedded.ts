@@ -28,7 +28,8 @@ export class Embedded extends Client {
   readonly #node: RunningNode | undefined;
 
   constructor(services: Services, node: RunningNode | undefined) {
-    super(new LocalPlane(services, version));
+    const { namespace, intents } = services;
+    super(new LocalPlane(services, version), { namespace, refusal: intents.refusal });
     this.#services = services;
     this.#node = node;
   }

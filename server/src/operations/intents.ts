@@ -41,6 +41,18 @@ export class Intents {
     this.#log = log;
   }
 
+  /** What is said where there can be none; else undefined. */
+  get refusal(): AppError | undefined {
+    if (this.isSupported) return undefined;
+    return new AppError(
+      "unsupported",
+      "This store keeps no intents: only PostgreSQL does, in the database of your tables.",
+      {
+        hint: "Use a PostgreSQL store there (enqueueIn, cancelIn), or call start() after your own commit.",
+      },
+    );
+  }
+
   /** Whether there can be any. */
   get isSupported(): boolean {
     return this.#options.intents !== undefined;
@@ -200,13 +212,7 @@ export class Intents {
   #store(): IntentStore {
     const { intents } = this.#options;
     if (intents !== undefined) return intents;
-    throw new AppError(
-      "unsupported",
-      "Only a PostgreSQL store keeps intents; this one is no database that you write into.",
-      {
-        hint: "Use a PostgreSQL store in the database of your own tables, or call start() after your commit.",
-      },
-    );
+    throw this.refusal;
   }
 }
 

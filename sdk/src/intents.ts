@@ -1,0 +1,141 @@
+import { AppError, type Json, type StartRun, textDefect } from "@holdfast/protocol";
+import { firstRow, sendIn } from "./transaction-kinds.ts";
+
+// Promises in a transaction of the caller's own database: `holdfast.enqueue` and `holdfast.cancel` of the store's schema.
+
+/** Where promises go: the namespace of those who are to keep them. `refusal`: there is nobody who could. */
+export interface IntentPlace {
+  readonly namespace: string;
+  readonly refusal?: AppError | undefined;
+}
+
+/** Which run is to end: its id, or the key under which it was started. */
+export type CancelTarget = string | { readonly id: string } | { readonly definition: string; readonly key: string };
+
+const enqueueText = `select holdfast.enqueue($1::text, $2::text::jsonb, key => $3::text, namespace => $4::text,
+  priority => $5::text::integer, start_after => $6::text::timestamptz, expires_after => $7::text::interval,
+  key_retention => $8::text::interval) as id`;
+
+const cancelText = `select holdfast.cancel(run => $1::text, definition => $2::text, key => $3::text, reason => $4::text,
+  namespace => $5::text) as id`;
+
+/** Promises a run. Answers its id. */
+export async function promiseRun(transaction: object, request: StartRun, place: IntentPlace): Promise<string> {
+  const { definition, input = {}, key, priority, startAfter, expiresAfterMs, keyRetentionMs } = request;
+  refuseDefects({ definition, key: key ?? null, input });
+  const id = await ask(transaction, place, enqueueText, [
+    definition,
+    JSON.stringify(input),
+    key ?? null,
+    place.namespace,
+    priority === undefined ? null : String(priority),
+    startAfter ?? null,
+    spanText(expiresAfterMs),
+    spanText(keyRetentionMs),
+  ]);
+  if (id === null) throw new Error("holdfast.enqueue answered no id");
+  return id;
+}
+
+/** Promises that a run is ordered to end. */
+export async function promiseCancel(
+  transaction: object,
+  target: CancelTarget,
+  { reason, ...place }: IntentPlace & { readonly reason?: string | undefined },
+): Promise<void> {
+  const run = typeof target === "string" ? target : "id" in target ? target.id : null;
+  const named = typeof target === "object" && "key" in target ? target : { definition: null, key: null };
+  refuseDefects({ reason: reason ?? null, definition: named.definition, key: named.key });
+  await ask(transaction, place, cancelText, [run, named.definition, named.key, reason ?? null, place.namespace]);
+}
+
+async function ask(
+  transaction: object,
+  { refusal }: IntentPlace,
+  text: string,
+  values: readonly (string | null)[],
+): Promise<string | null> {
+  if (refusal !== undefined) throw refusal;
+  const send = sendIn(transaction);
+  let answer: unknown;
+  try {
+    answer = await send(text, values);
+  } catch (error) {
+    throw intentFailure(error);
+  }
+  const id = firstRow(answer)?.id;
+  return typeof id === "string" ? id : null;
+}
+
+/** What the database said of a promise, where that says what to do; else its library's own error. */
+function intentFailure(error: unknown): unknown {
+  const { state, message, hint } = databaseError(error);
+  switch (state) {
+    case "3F000": // no such schema
+    case "42883": // no such function
+      return new AppError("unsupported", "The database of this transaction has no holdfast.enqueue for this version.", {
+        hint: "A PostgreSQL store has to lie in the database of your own tables: holdfast migrate --store postgres://…",
+        cause: error,
+      });
+    case "42501": // no privilege
+      return new AppError("invalid_request", "The role of this transaction may not make intents.", {
+        hint: "Grant it: holdfast migrate --grant-enqueue-to ROLE.",
+        cause: error,
+      });
+    case "22004":
+    case "22023": // raised by the functions themselves
+      return new AppError("invalid_request", message, { ...(hint === undefined ? {} : { hint }), cause: error });
+    default:
+      return error;
+  }
+}
+
+/** Libraries wrap what the driver has thrown, each in its own way. */
+function databaseError(error: unknown): { state?: string; message: string; hint?: string } {
+  let message = error instanceof Error ? error.message : String(error);
+  for (let at: unknown = error, depth = 0; typeof at === "object" && at !== null && depth < 6; depth++) {
+    const state = textOf(at, "originalCode") ?? textOf(at, "code");
+    if (state !== undefined && /^(?!P\d{4}$)[0-9A-Z]{5}$/.test(state)) {
+      message = textOf(at, "originalMessage") ?? textOf(at, "message") ?? message;
+      const hint = textOf(at, "hint");
+      return { state, message, ...(hint === undefined ? {} : { hint }) };
+    }
+    at = inner(at);
+  }
+  return { message };
+}
+
+function inner(error: object): unknown {
+  for (const name of ["cause", "meta", "driverAdapterError"]) {
+    if (name in error) return (error as Readonly<Record<string, unknown>>)[name];
+  }
+  return undefined;
+}
+
+function textOf(of: object, name: string): string | undefined {
+  const value = (of as Readonly<Record<string, unknown>>)[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** PostgreSQL cannot keep these texts, and would fail the whole transaction. */
+function refuseDefects(values: Readonly<Record<string, Json>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const text = JSON.stringify(value);
+    const defect = /\\u(?:0000|d[89a-f])/.test(text) ? defectOf(value) : undefined;
+    if (defect !== undefined) throw new AppError("invalid_request", `The ${name} contains a ${defect}.`);
+  }
+}
+
+function defectOf(value: Json): string | undefined {
+  if (typeof value === "string") return textDefect(value);
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [name, item] of Object.entries(value)) {
+    const defect = textDefect(name) ?? defectOf(item);
+    if (defect !== undefined) return defect;
+  }
+  return undefined;
+}
+
+function spanText(ms: number | undefined): string | null {
+  return ms === undefined ? null : `${ms} milliseconds`;
+}
