@@ -13,7 +13,8 @@ import {
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
 import { declareDefinitions } from "./concurrency.ts";
-import { compileSchema, type Fit, type FitOptions } from "./schema-fit.ts";
+import { ManifestCheck } from "./manifest-check.ts";
+import { type Fit, type FitOptions, SchemaCompiler } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
 
@@ -26,15 +27,18 @@ export class Definitions {
   readonly #current = new Map<string, string>();
   readonly #reads = new Map<string, Promise<Manifest>>();
   readonly #fitters = new WeakMap<object, Fit>();
+  readonly #schemas = new SchemaCompiler();
+  readonly #check = new ManifestCheck(this.#schemas);
 
   constructor({ store, namespace }: { store: Store; namespace: string }) {
     this.#store = store;
     this.#namespace = namespace;
   }
 
-  /** Makes these manifests the current ones. Running runs keep theirs. */
+  /** Makes these manifests the current ones. Running runs keep theirs. Throws `invalid_definition`, `too_large`. */
   async apply(manifests: readonly Manifest[]): Promise<Applied> {
     const rows = manifests.map(manifestRow);
+    for (const manifest of manifests) await this.#check.check(manifest);
     // First, so that no run makes its limit itself: others that need it would wait for that transaction.
     await declareDefinitions(this.#store, this.#namespace, manifests);
     const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
@@ -141,10 +145,10 @@ export class Definitions {
     });
   }
 
-  #fit(schema: object, options: FitOptions): Fit {
+  #fit(schema: object & Json, options: FitOptions): Fit {
     let fit = this.#fitters.get(schema);
     if (fit === undefined) {
-      fit = compileSchema(schema, options);
+      fit = this.#schemas.compile(schema, options);
       this.#fitters.set(schema, fit);
     }
     return fit;

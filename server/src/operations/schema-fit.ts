@@ -10,17 +10,76 @@ export interface FitOptions {
   readonly useDefaults: boolean;
 }
 
-/** Compiles a JSON Schema (2020-12). Throws `invalid_definition` when it is none. */
-export function compileSchema(schema: object, { what, useDefaults }: FitOptions): Fit {
-  // Formats are the schema library's business: it checks them where the body runs.
-  const ajv = new Ajv2020({ strict: false, validateFormats: false, useDefaults, verbose: true });
-  const validate = compiled(ajv, schema, what);
-  return (given) => {
-    const value: Json = useDefaults ? structuredClone(given) : given;
-    if (validate(value)) return { value };
-    const first = validate.errors?.[0];
-    return { problem: first === undefined ? "it was refused" : sentence(first) };
-  };
+/** An instance keeps something of each schema that it has compiled. */
+const schemasPerInstance = 1_000;
+
+/** Compiles JSON Schemas (2020-12). */
+export class SchemaCompiler {
+  // A new instance costs a hundred times what a schema costs.
+  readonly #instances = new Map<boolean, { readonly ajv: Ajv2020; compiled: number }>();
+
+  /** Throws `invalid_definition` when the schema is none, or when values cannot be held against it at once. */
+  compile(schema: Json, { what, useDefaults }: FitOptions): Fit {
+    if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
+      throw unusable(what, `it is ${JSON.stringify(schema).slice(0, 80)}, but must be an object.`);
+    }
+    const place = asyncPlace(schema, "");
+    if (place !== undefined) throw unusable(what, `"$async"${place} makes it answer with promises.`, "Remove it.");
+    const validate = this.#validator(schema, what, useDefaults);
+    return (given) => {
+      const value: Json = useDefaults ? structuredClone(given) : given;
+      // Only true is a yes: a promise would count as one, too.
+      if (validate(value) === true) return { value };
+      const first = validate.errors?.[0];
+      return { problem: first === undefined ? "it was refused" : sentence(first) };
+    };
+  }
+
+  #validator(schema: object, what: string, useDefaults: boolean): ValidateFunction {
+    // Names that a schema gives to its parts would be known to those that come after it.
+    const ajv = /"\$(?:id|anchor|dynamicAnchor)"/.test(JSON.stringify(schema))
+      ? newAjv(useDefaults)
+      : this.#instance(useDefaults);
+    try {
+      const validate = ajv.compile(schema);
+      ajv.removeSchema(schema);
+      return validate;
+    } catch (cause) {
+      this.#instances.delete(useDefaults);
+      if (cause instanceof RangeError)
+        throw unusable(what, "it has too many parts or levels.", "Say less of the value, or split it.", cause);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const isFar = why.startsWith("can't resolve reference");
+      const hint = isFar ? 'A schema is one piece: each "$ref" begins with # and stays inside of it.' : undefined;
+      throw unusable(what, `${why}.`, hint, cause);
+    }
+  }
+
+  #instance(useDefaults: boolean): Ajv2020 {
+    let instance = this.#instances.get(useDefaults);
+    if (instance === undefined || instance.compiled >= schemasPerInstance) {
+      instance = { ajv: newAjv(useDefaults), compiled: 0 };
+      this.#instances.set(useDefaults, instance);
+    }
+    instance.compiled += 1;
+    return instance.ajv;
+  }
+}
+
+function newAjv(useDefaults: boolean): Ajv2020 {
+  const ajv = new Ajv2020({
+    strict: false,
+    // Formats are the schema library's business: it checks them where the body runs.
+    validateFormats: false,
+    useDefaults,
+    verbose: true,
+    logger: false,
+    // What it saves a validator of a few fields is less than it costs: compiling takes three to eight times as long.
+    code: { optimize: false },
+  });
+  // A word that old dialects had for $id; schema libraries write their own names of types there.
+  ajv.removeKeyword("id");
+  return ajv;
 }
 
 const longestPattern = 40;
@@ -39,11 +98,32 @@ function sentence({ instancePath, message, params, keyword, parentSchema, data }
   return `${place} ${message ?? "is wrong"}${named}`;
 }
 
-function compiled(ajv: Ajv2020, schema: object, what: string): ValidateFunction {
-  try {
-    return ajv.compile(schema);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError("invalid_definition", `The ${what} is no JSON Schema that can be used: ${why}`, { cause });
+function unusable(what: string, why: string, hint = "It must be JSON Schema 2020-12.", cause?: unknown): AppError {
+  return new AppError("invalid_definition", `The ${what} is no JSON Schema that can be used: ${why}`, {
+    hint,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Their keys are users' names, their values schemas. */
+const named = new Set(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"]);
+/** Their values are values, not schemas. */
+const data = new Set(["const", "enum", "default", "examples"]);
+
+/**
+ * Where a schema says `$async`. Ajv would answer a promise then, which counts as a yes and whose failure nobody awaits:
+ * one such schema would end the node.
+ */
+function asyncPlace(schema: unknown, path: string): string | undefined {
+  if (typeof schema !== "object" || schema === null) return undefined;
+  if (!Array.isArray(schema) && Object.hasOwn(schema, "$async")) return path === "" ? "" : ` at ${path.slice(1)}`;
+  for (const [key, part] of Object.entries(schema)) {
+    if (data.has(key)) continue;
+    const parts = named.has(key) && typeof part === "object" && part !== null ? Object.entries(part) : [["", part]];
+    for (const [name, inner] of parts) {
+      const found = asyncPlace(inner, `${path}.${key}${name === "" ? "" : `.${name}`}`);
+      if (found !== undefined) return found;
+    }
   }
+  return undefined;
 }

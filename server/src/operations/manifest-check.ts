@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import { canonicalText, type DefinitionSpec, type Json, type Manifest } from "@holdfast/protocol";
+import type { SchemaCompiler } from "./schema-fit.ts";
+
+/** How long a check holds the thread before it lets others have it. */
+const sliceMs = 20;
+const rememberedSchemas = 10_000;
+
+/** What can be wrong in a manifest is found where it is applied, not at its first run. */
+export class ManifestCheck {
+  readonly #schemas: SchemaCompiler;
+  /** Hashes of schemas that can be used. The manifests of a project have many in common. */
+  readonly #usable = new Set<string>();
+
+  constructor(schemas: SchemaCompiler) {
+    this.#schemas = schemas;
+  }
+
+  /** Throws `invalid_definition` for the first mistake, with its place and a remedy. */
+  async check(manifest: Manifest): Promise<void> {
+    let sinceMs = performance.now();
+    for (const check of this.#parts(manifest)) {
+      check();
+      if (performance.now() - sinceMs < sliceMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      sinceMs = performance.now();
+    }
+  }
+
+  *#parts({ definitions, assets }: Manifest): Generator<() => void> {
+    for (const spec of Object.values(definitions)) {
+      for (const { schema, what } of schemasOf(spec)) yield () => this.#checkSchema(schema, what);
+    }
+    for (const { id, watermark } of Object.values(assets)) {
+      if (watermark !== undefined) yield () => this.#checkSchema(watermark, `watermark's schema of the asset "${id}"`);
+    }
+  }
+
+  #checkSchema(schema: Json, what: string): void {
+    // Boolean schemas say nothing that would be checked.
+    if (typeof schema === "boolean") return;
+    const hash = createHash("sha256").update(canonicalText(schema)).digest("base64");
+    if (this.#usable.has(hash)) return;
+    this.#schemas.compile(schema, { what, useDefaults: false });
+    if (this.#usable.size >= rememberedSchemas) this.#usable.clear();
+    this.#usable.add(hash);
+  }
+}
+
+function schemasOf(spec: DefinitionSpec): { schema: Json; what: string }[] {
+  const input = spec.input === undefined ? [] : [{ schema: spec.input, what: `input schema of "${spec.id}"` }];
+  if (spec.kind === "workflow" || spec.output === undefined) return input;
+  return [...input, { schema: spec.output, what: `output schema of "${spec.id}"` }];
+}
