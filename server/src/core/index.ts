@@ -2,6 +2,7 @@ export * from "./causes.ts";
 export * from "./ids.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
+export * from "./manifest-graph.ts";
 export * from "./next.ts";
 export * from "./pauses.ts";
 export * from "./presence.ts";

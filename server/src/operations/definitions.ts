@@ -105,11 +105,15 @@ export class Definitions {
     return manifest;
   }
 
-  /** What a manifest says of a definition that it contains. Throws `not_found`. */
+  /** What a manifest says of a definition that it contains. Throws `not_found`, and `invalid_definition` when it contradicts itself. */
   async spec(hash: string, id: string): Promise<DefinitionSpec> {
     const spec = (await this.manifest(hash)).definitions[id];
     if (spec === undefined) throw new AppError("not_found", `The manifest ${hash} has no definition "${id}".`);
-    return spec;
+    if (spec.id === id) return spec;
+    // No manifest can be applied so; an old store may have one.
+    throw new AppError("invalid_definition", `The manifest of "${id}" calls it "${spec.id}".`, {
+      hint: `Apply "${id}" again.`,
+    });
   }
 
   /**

@@ -1,8 +1,10 @@
 // Faults to catch: a schema that makes its validator answer promises, which lets every value in and ends the node at the
 // first that does not fit; a schema that is none, or that lies elsewhere, told only when a run begins.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
-import type { Json, Manifest } from "@holdfast/protocol";
+import { type Json, limits, type Manifest } from "@holdfast/protocol";
+import { compileProject } from "../compile/compile.ts";
 import { serve } from "../main.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
@@ -80,4 +82,94 @@ test("schemas that give themselves and their parts the same names do not know ea
   const task = { ...taskSpec, input: named("string"), output: named("number") };
   await definitions.apply([workflowManifest("flow", [], { task, spec: { input: named("boolean") } })]);
   await runs.start({ definition: "flow", input: true });
+});
+
+const call = { kind: "call", definition: "unit", rule: "all_success", args: { const: null } } as const;
+
+test("an expression that cannot be parsed, or that reads what is not there for it, is refused where it is applied", async () => {
+  const { definitions } = open();
+  const flow = (cel: string) => {
+    const nodes = [
+      { ...call, name: "a", upstream: [] },
+      { ...call, name: "b", upstream: [], when: { cel } },
+    ];
+    return definitions.apply([workflowManifest("flow", nodes)]);
+  };
+  await assert.rejects(flow("1 +"), {
+    code: "invalid_definition",
+    message: /^node "b" of workflow "flow": "when" is an expression with a mistake: .*character/,
+    hint: /CEL/,
+  });
+  await assert.rejects(flow("tasks.a.output"), { message: /"when" reads the node "a", which is not upstream/ });
+  await assert.rejects(flow("item == 1"), { message: /"when" uses the item outside of a map/ });
+  await flow("params.x == 1");
+});
+
+// The faults: a run that waits for ever; and a start that goes round in the node for ever, since what it asks to be kept is
+// of another definition than what it asks for.
+test("manifests that no compiler makes are refused, and nothing of those beside them is kept", async () => {
+  const { definitions, store } = open();
+  const circle = workflowManifest("circle", [{ ...call, name: "a", upstream: ["a"] }]);
+  await assert.rejects(definitions.apply([workflowManifest("fine", []), circle]), { code: "invalid_definition" });
+  const { flow } = workflowManifest("flow", []).definitions;
+  assert.ok(flow !== undefined);
+  const other = { ...workflowManifest("other", []), definitions: { other: flow } };
+  await assert.rejects(definitions.apply([other]), {
+    message: 'The definition under the name "other" has the id "flow".',
+  });
+  assert.deepEqual(await store.listDefinitions({ namespace: "default" }), []);
+});
+
+test("a run of a kept manifest that contradicts itself is refused; so is one whose store always knows another", async () => {
+  const { store, runs, definitions } = open();
+  const { flow } = workflowManifest("flow", []).definitions;
+  assert.ok(flow !== undefined);
+  const manifest = { ...workflowManifest("other", []), definitions: { other: flow } };
+  const row = { id: "other", kind: "workflow" as const, hash: "1".repeat(64), manifest };
+  await store.applyManifests({ namespace: "default", manifests: [row] });
+  await assert.rejects(runs.start({ definition: "other" }), {
+    code: "invalid_definition",
+    message: 'The manifest of "other" calls it "flow".',
+    hint: 'Apply "other" again.',
+  });
+  await definitions.apply([workflowManifest("flow", [])]);
+  store.enqueueRuns = async () => [{ outcome: "outdated" }];
+  await assert.rejects(runs.start({ definition: "flow" }), {
+    code: "invalid_definition",
+    message: /replaced 10 times/,
+  });
+});
+
+const examples = join(import.meta.dirname, "../../../examples/flights");
+for (const file of ["flights.ts", "flights.yaml"]) {
+  test(`what the compiler makes of ${file} is applied`, async () => {
+    const { manifests, problems } = await compileProject({ root: examples, files: [file] });
+    assert.deepEqual(problems, []);
+    const { definitions } = open();
+    await definitions.apply(manifests.map(({ manifest }) => manifest));
+  });
+}
+
+test("a manifest of the greatest size lets others have the thread while it is looked at", async () => {
+  const schema = (i: number) => ({ type: "object", properties: { [`field-${i}`]: { type: "string", maxLength: i } } });
+  const tasks = Array.from({ length: 600 }, (_, i) => ({ ...taskSpec, id: `task-${i}`, input: schema(i) }));
+  const nodes = Array.from({ length: limits.nodesPerWorkflow }, (_, i) => ({
+    ...{ ...call, name: `n${i}`, definition: `task-${i % 600}`, upstream: i === 0 ? [] : [`n${i - 1}`] },
+    when: { cel: `params.x${i} == "${"x".repeat(1_000)}"` },
+  }));
+  const whole = workflowManifest("flow", nodes);
+  const manifest = {
+    ...whole,
+    definitions: { ...whole.definitions, ...Object.fromEntries(tasks.map((t) => [t.id, t])) },
+  };
+  const { definitions } = open();
+  let turns = 0;
+  let isApplied = false;
+  const others = (async () => {
+    for (; !isApplied; turns++) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  await definitions.apply([manifest]);
+  isApplied = true;
+  await others;
+  assert.ok(turns > 5, `the loop has turned ${turns} times`);
 });

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalText, type DefinitionSpec, type Json, type Manifest } from "@holdfast/protocol";
+import { checkExpressionUses, checkManifestGraph, type PlacedExpression, refuseManifest } from "../core/index.ts";
+import { ExpressionError, parseExpression } from "../expressions.ts";
 import type { SchemaCompiler } from "./schema-fit.ts";
 
 /** How long a check holds the thread before it lets others have it. */
@@ -27,7 +29,9 @@ export class ManifestCheck {
     }
   }
 
-  *#parts({ definitions, assets }: Manifest): Generator<() => void> {
+  *#parts(manifest: Manifest): Generator<() => void> {
+    for (const expression of checkManifestGraph(manifest)) yield () => checkExpression(expression);
+    const { definitions, assets } = manifest;
     for (const spec of Object.values(definitions)) {
       for (const { schema, what } of schemasOf(spec)) yield () => this.#checkSchema(schema, what);
     }
@@ -44,6 +48,20 @@ export class ManifestCheck {
     this.#schemas.compile(schema, { what, useDefaults: false });
     if (this.#usable.size >= rememberedSchemas) this.#usable.clear();
     this.#usable.add(hash);
+  }
+}
+
+function checkExpression(expression: PlacedExpression): void {
+  const { text, place } = expression;
+  checkExpressionUses(expression, parsed(text, place));
+}
+
+function parsed(text: string, place: string): { readonly tasks: readonly string[]; readonly usesItem: boolean } {
+  try {
+    return parseExpression(text);
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    return refuseManifest(`${place} is an expression with a mistake: ${error.message}.`, error.hint);
   }
 }
 

@@ -32,11 +32,14 @@ import { pauseView, runView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
 const shortestPrefix = 4;
+/** How often a definition may be replaced while a run of it is being started. */
+const rounds = 10;
 
 /** Codes that are about the request itself: as it is, with this manifest, it will never be a run. */
 const refusals: ReadonlySet<ErrorCode> = new Set([
   "not_found",
   "invalid_input",
+  "invalid_definition",
   "invalid_request",
   "too_large",
   "limit_exceeded",
@@ -105,7 +108,7 @@ export class Runs {
     checkSize(request.input ?? {}, definition);
     const id = this.#newId(request);
     const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
-    for (;;) {
+    for (let round = 0; round < rounds; round++) {
       const prepared = await this.prepare(request, id);
       if ("refused" in prepared) throw prepared.refused;
       const row = { ...prepared.row, request: uniqueRequest };
@@ -114,6 +117,7 @@ export class Runs {
       if (started !== undefined) return started;
       this.#definitions.forget(definition);
     }
+    throw restless(definition);
   }
 
   /**
@@ -123,7 +127,7 @@ export class Runs {
   async prepare(request: StartRun, id: string): Promise<PreparedRun> {
     const { definition } = request;
     const given: Json = request.input ?? {};
-    for (;;) {
+    for (let round = 0; round < rounds; round++) {
       let judgedBy = "";
       let isCurrent = true;
       try {
@@ -140,10 +144,12 @@ export class Runs {
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;
         // What does not fit a manifest from memory may fit the one that has replaced it.
-        if (isCurrent || error.code !== "invalid_input") return { refused: error, judgedBy };
+        const ofManifest = error.code === "invalid_input" || error.code === "invalid_definition";
+        if (isCurrent || !ofManifest) return { refused: error, judgedBy };
       }
       this.#definitions.forget(definition);
     }
+    throw restless(definition);
   }
 
   /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
@@ -294,6 +300,14 @@ function newRun(args: {
     expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
     blockedBy: 0,
   };
+}
+
+/** What the store says of a definition never agrees with what it is asked to keep. */
+function restless(definition: string): AppError {
+  const message = `"${definition}" was replaced ${rounds} times while a run of it was to start, or its rows contradict each other.`;
+  return new AppError("invalid_definition", message, {
+    hint: `Start it again. If that does not help, apply "${definition}" again.`,
+  });
 }
 
 /** The error for an id that names no run here. */
