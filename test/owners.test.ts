@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
@@ -63,15 +73,29 @@ interface Place {
   readonly address: string;
   readonly lock: string;
   readonly socketPlace: string;
+  /** Another name for it: a link that is there before the store is. */
+  readonly link: string;
 }
 
 const kinds: Readonly<Record<string, (folder: string) => Place>> = {
-  sqlite: (folder) => placeOf(`sqlite:${join(folder, "store.db")}`, join(folder, "store.db")),
-  file: (folder) => placeOf(`file:${join(folder, "kept")}`, join(folder, "kept", "store")),
+  sqlite: (folder) => {
+    symlinkSync("store.db", join(folder, "link.db"));
+    const path = join(folder, "store.db");
+    return { ...placeOf(path), address: `sqlite:${path}`, link: `sqlite:${join(folder, "link.db")}` };
+  },
+  file: (folder) => {
+    mkdirSync(join(folder, "kept"));
+    symlinkSync("kept", join(folder, "link"));
+    return {
+      ...placeOf(join(folder, "kept", "store")),
+      address: `file:${join(folder, "kept")}`,
+      link: `file:${join(folder, "link")}`,
+    };
+  },
 };
 
-function placeOf(address: string, path: string): Place {
-  return { address, lock: `${path}.lock`, socketPlace: `${path}.sock-place` };
+function placeOf(path: string): Pick<Place, "lock" | "socketPlace"> {
+  return { lock: `${path}.lock`, socketPlace: `${path}.sock-place` };
 }
 
 /** A folder for a store and processes on it, all gone afterwards. */
@@ -180,6 +204,21 @@ for (const [kind, place] of Object.entries(kinds)) {
       });
     });
 
+    test("whatever link leads to the store, it has one owner", async () => {
+      await withStore(place, async ({ address, link }, start) => {
+        const store = await openOwned(link, { role: "owner" });
+        await assert.rejects(openOwned(address, { role: "owner" }), (error) => isAppError(error, "not_the_owner"));
+        const client = await start("either", "b");
+        await client.moves(5);
+        assert.equal((await store.listMembers({ namespace: "shop" }))[0]?.endedAt, null);
+        await client.stop();
+        await store.close();
+        const straight = await openOwned(address, { role: "owner" });
+        await assert.rejects(openOwned(link, { role: "owner" }), (error) => isAppError(error, "not_the_owner"));
+        await straight.close();
+      });
+    });
+
     test("the runs of a killed client are taken back though no lease runs out", async () => {
       await withStore(place, async ({ address }, start) => {
         const store = await openOwned(address, { role: "owner" });
@@ -237,3 +276,17 @@ for (const [kind, place] of Object.entries(kinds)) {
     });
   });
 }
+
+test("a SQLite file with a second name by a hard link is refused, and the hint says why", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-owner-"));
+  try {
+    writeFileSync(join(folder, "store.db"), "");
+    linkSync(join(folder, "store.db"), join(folder, "same.db"));
+    await assert.rejects(
+      openOwned(`sqlite:${join(folder, "same.db")}`, { role: "owner" }),
+      (error) => isAppError(error, "invalid_request") && /hard link/.test(error.message),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

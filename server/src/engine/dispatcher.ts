@@ -62,7 +62,10 @@ export class Dispatcher implements Loop, LocalSlots {
       for (const run of runs) this.#carryOut(run, memberId);
       return runs.length === limitRows && this.#free() > 0 ? 0 : pollMs;
     } catch (error) {
-      if (isAppError(error, "member_gone")) return pollMs;
+      if (isAppError(error, "member_gone")) {
+        membership.lose(memberId);
+        return pollMs;
+      }
       this.#unsure = true;
       throw error;
     }

@@ -32,6 +32,8 @@ export interface MembershipOptions {
   readonly leaseMs: number;
   readonly timedLeases: boolean;
   readonly newId: () => string;
+  /** Has `tick` called soon. */
+  readonly wake: () => void;
 }
 
 export class Membership implements Loop {
@@ -92,6 +94,19 @@ export class Membership implements Loop {
     return leaseMs * renewalShare;
   }
 
+  /**
+   * The store has said that this member is gone: to a renewal, or, where leases are not timed and nothing is renewed, to
+   * somebody who asked in its name. What it held is others'; it joins anew.
+   */
+  lose(id: string): void {
+    if (this.#id !== id) return;
+    this.#options.log.error("This member was judged gone: others have taken over its runs. It joins anew.");
+    this.#id = undefined;
+    this.#atRisk = false;
+    this.#listener.gone();
+    this.#options.wake();
+  }
+
   /** Looks at the time that is left. Call it several times a lease: it is what freezes in time. */
   watch(): void {
     const { clock, leaseMs, timedLeases } = this.#options;
@@ -108,10 +123,7 @@ export class Membership implements Loop {
     const renewed = await this.#bounded(store.renewMember({ id, leaseMs }));
     if (this.#id !== id) return;
     if (!renewed) {
-      log.error("This member was judged gone: others have taken over its runs. It joins anew.");
-      this.#id = undefined;
-      this.#atRisk = false;
-      this.#listener.gone();
+      this.lose(id);
       await this.join();
       return;
     }

@@ -50,7 +50,11 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { activations, concurrency: slots, queues } = options;
-    this.#membership = new Membership({ ...options, serves: { slots, queues } });
+    this.#membership = new Membership({
+      ...options,
+      serves: { slots, queues },
+      wake: () => this.#bell("membership").ring(),
+    });
     this.#membership.useListener({
       atRisk: () => activations.freezeAll(),
       safeAgain: () => activations.thawAll(),

@@ -1,3 +1,4 @@
+import { isAppError } from "@holdfast/protocol";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { Loop } from "./loop.ts";
@@ -23,7 +24,15 @@ export class Rescuer implements Loop {
   async tick(): Promise<number> {
     const by = this.#membership.id;
     if (by === undefined) return this.#periodMs;
-    const { judged, taken, more } = await this.#store.judgeMembers({ by, limitRows });
+    let verdict: Awaited<ReturnType<Store["judgeMembers"]>>;
+    try {
+      verdict = await this.#store.judgeMembers({ by, limitRows });
+    } catch (error) {
+      if (!isAppError(error, "member_gone")) throw error;
+      this.#membership.lose(by);
+      return this.#periodMs;
+    }
+    const { judged, taken, more } = verdict;
     if (judged.length > 0) this.#log.warn({ judged }, "Members whose lease ran out are gone.");
     if (taken > 0) this.#log.warn({ taken }, "Took over runs of members that are gone.");
     return more ? 0 : this.#periodMs;

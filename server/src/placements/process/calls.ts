@@ -21,6 +21,8 @@ export interface CallsOptions {
   /** Hands over all that was printed before now; awaited before a call that ends the run. */
   readonly handOverOutput: () => Promise<void>;
   readonly reply: (reply: Reply) => void;
+  /** Resolves once there is room for another reply: the process has read enough of those before. */
+  readonly room: () => Promise<void> | undefined;
   /** Many calls wait: hear no more until it is told `false`. */
   readonly crowded: (crowded: boolean) => void;
   /** A call that ends the run was acknowledged. */
@@ -90,6 +92,7 @@ export class Calls {
 
   async #carryOutAll(): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      await this.#options.room();
       await this.#carryOut(next);
       if (this.#crowded && this.#waiting.length < crowdedCalls / 2) this.#setCrowded(false);
     }

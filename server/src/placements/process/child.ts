@@ -53,6 +53,8 @@ const drainMs = 1_000;
 const goneMs = 2_000;
 /** From the channel's end to the process's own. */
 const silentMs = 2_000;
+/** Of answers that the process has not read; beyond, its calls wait. */
+const unreadBytes = 4 * 1024 * 1024;
 const gonePollMs = 5;
 
 /** A child process: leader of a group of its own, with a channel on descriptor 3. */
@@ -72,6 +74,8 @@ export class Child {
   readonly #guard: Guard;
   readonly #start: ChildCommand;
   #unsent: Buffer[] = [];
+  #unsentBytes = 0;
+  #room: Promise<void> | undefined;
   #stopped = false;
   #fault: string | undefined;
   #end: ProcessEnd | undefined;
@@ -131,7 +135,28 @@ export class Child {
 
   /** Frames of one turn leave in one write. */
   send(frame: unknown): void {
-    if (this.#unsent.push(encodeFrame(frame)) === 1) setImmediate(() => this.#flush());
+    const bytes = encodeFrame(frame);
+    this.#unsentBytes += bytes.length;
+    if (this.#unsent.push(bytes) === 1) setImmediate(() => this.#flush());
+  }
+
+  /** Resolves once it has read enough of what was sent that more may be; undefined: it has. Also when it has ended. */
+  room(): Promise<void> | undefined {
+    const channel = this.#channel;
+    if (channel === undefined || channel.destroyed || this.#unsentBytes + channel.writableLength < unreadBytes) {
+      return undefined;
+    }
+    this.#flush();
+    if (channel.writableLength < unreadBytes) return undefined;
+    this.#room ??= new Promise<void>((resolve) => {
+      const done = () => {
+        channel.off("drain", done).off("close", done);
+        this.#room = undefined;
+        resolve();
+      };
+      channel.once("drain", done).once("close", done);
+    });
+    return this.#room;
   }
 
   /** Stops reading what it says on the channel, until `hear`. */
@@ -174,9 +199,15 @@ export class Child {
   }
 
   #flush(): void {
-    const all = this.#unsent;
+    const all = this.#takeUnsent();
+    if (all.length > 0 && this.#channel?.writable) this.#channel.write(all);
+  }
+
+  #takeUnsent(): Buffer {
+    const all = Buffer.concat(this.#unsent);
     this.#unsent = [];
-    if (this.#channel?.writable) this.#channel.write(Buffer.concat(all));
+    this.#unsentBytes = 0;
+    return all;
   }
 
   #receive(bytes: Buffer): void {
@@ -223,9 +254,8 @@ export class Child {
   fault(reason: string): void {
     this.#fault ??= reason;
     this.alive = false;
-    const all = this.#unsent;
-    this.#unsent = [];
-    if (all.length > 0 && this.#channel?.writable) this.#channel.write(Buffer.concat(all), () => this.kill());
+    const all = this.#takeUnsent();
+    if (all.length > 0 && this.#channel?.writable) this.#channel.write(all, () => this.kill());
     else this.kill();
     // A child that does not read must not live on by that.
     setTimeout(() => this.kill(), drainMs).unref();

@@ -242,6 +242,18 @@ describe("a plain command", { timeout: 120_000 }, () => {
     assert.match(end.message, /the limit is 200 MiB/);
   });
 
+  it("counts what left its parent but not the group, and what other threads have started", async () => {
+    const alloc = "const a=[]; setInterval(() => a.length < 40 && a.push(Buffer.alloc(1e7, 1)), 1)";
+    const orphan = `(${process.execPath} -e '${alloc}' &); exec sleep 100`;
+    const worker = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(alloc)}])`;
+    const thread = `exec ${process.execPath} -e 'new (require("worker_threads").Worker)(${JSON.stringify(worker)}, {eval: true}); setInterval(() => {}, 1000)'`;
+    for (const command of [orphan, thread]) {
+      const { end } = await run(command, {}, { memoryBytes: 250 * 1024 * 1024 });
+      assert.ok(end.how === "exited" && !end.lost, command);
+      assert.match(end.message, /the limit is 250 MiB/);
+    }
+  });
+
   it("may use or close the channel's descriptor as its own", async () => {
     assert.equal((await run("exec 3>&-; sleep 0.01; echo HOLDFAST_OUTPUT:1")).said.output, 1);
     assert.equal((await run("exec 3>/dev/null; echo noise >&3; echo HOLDFAST_OUTPUT:2")).said.output, 2);

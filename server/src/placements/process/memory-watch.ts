@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const intervalMs = 200;
-const deepest = 20;
+/** Part of the time, at most, that goes into looking: on a machine of many processes it looks less often. */
+const lookingShare = 1 / 20;
 
 interface Watched {
   readonly pid: number;
@@ -10,8 +11,9 @@ interface Watched {
 }
 
 /**
- * Looks at the resident size of processes with a limit, what they started included. (A limit by the system, as of address
- * space, ends Node at sizes that it never uses.) Where there is no /proc, nothing is watched.
+ * Looks at the resident size of processes with a limit, what they started included: their group, and all that descends from
+ * them. (A limit by the system, as of address space, ends Node at sizes that it never uses.) Where there is no /proc, nothing
+ * is watched. What leaves the group and is given up by its parent is not seen.
  */
 export class MemoryWatch {
   readonly #watched = new Set<Watched>();
@@ -21,37 +23,82 @@ export class MemoryWatch {
   watch(pid: number, maxBytes: number, onOver: (bytes: number) => void): () => void {
     const watched = { pid, maxBytes, onOver };
     this.#watched.add(watched);
-    this.#timer ??= setInterval(() => this.#look(), intervalMs).unref();
+    if (this.#timer === undefined) this.#lookAfter(intervalMs);
     return () => {
       this.#watched.delete(watched);
       if (this.#watched.size > 0) return;
-      clearInterval(this.#timer);
+      clearTimeout(this.#timer);
       this.#timer = undefined;
     };
   }
 
+  #lookAfter(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const startedMs = performance.now();
+      this.#look();
+      this.#timer = undefined;
+      const tookMs = performance.now() - startedMs;
+      if (this.#watched.size > 0) this.#lookAfter(Math.max(intervalMs, tookMs / lookingShare));
+    }, ms).unref();
+  }
+
   #look(): void {
+    const processes = listProcesses();
     for (const watched of [...this.#watched]) {
-      const bytes = residentBytes(watched.pid);
+      const bytes = residentBytes(watched.pid, processes);
       if (bytes <= watched.maxBytes || !this.#watched.delete(watched)) continue;
       watched.onOver(bytes);
     }
   }
 }
 
-/** Resident bytes of a process and all that descends from it; 0 when it is gone. */
-export function residentBytes(pid: number, depth = 0): number {
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+}
+
+/** Resident bytes of a process, of its group, and of all that descends from it; 0 when they are gone. */
+function residentBytes(pid: number, processes: readonly Process[]): number {
+  const own = new Set([pid]);
+  for (let before = 0; before < own.size; ) {
+    before = own.size;
+    for (const one of processes) if (one.group === pid || own.has(one.parent)) own.add(one.pid);
+  }
   let bytes = 0;
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    bytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-    if (depth >= deepest) return bytes;
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
-    for (const child of children.split(" ")) {
-      if (child !== "") bytes += residentBytes(Number(child), depth + 1);
-    }
-  } catch {
-    // gone meanwhile
+  for (const one of own) {
+    const status = read(`/proc/${one}/status`) ?? "";
+    bytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
   }
   return bytes;
+}
+
+function listProcesses(): Process[] {
+  const processes: Process[] = [];
+  for (const name of listProc()) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const stat = read(`/proc/${name}/stat`);
+    // The name of the program, in parentheses, may contain anything; state, parent and group follow its last one.
+    const [, parent, group] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ", 3) ?? [];
+    processes.push({ pid, parent: Number(parent), group: Number(group) });
+  }
+  return processes;
+}
+
+function listProc(): string[] {
+  try {
+    return readdirSync("/proc");
+  } catch {
+    return [];
+  }
+}
+
+/** Undefined for what is gone meanwhile. */
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
 }

@@ -132,6 +132,7 @@ export class Supervisor implements RunningActivation {
       admitLines: (lines) => this.#output.admit(lines),
       handOverOutput: () => this.#handOverOutput(),
       reply: (reply) => child.send(reply),
+      room: () => child.room(),
       crowded: (crowded) => (crowded ? child.deafen() : child.hear()),
       settled: () => this.#settled(),
       refused: () => this.#refused(),

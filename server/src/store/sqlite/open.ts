@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { type OwnedStoreOptions, openOwnedStore } from "../owned/open.ts";
+import { realPlace } from "../owned/real-path.ts";
 import type { Store } from "../store.ts";
 
 // A SQLite store: one process owns the file, the others go through its socket. What is committed is on the disk
@@ -24,7 +24,7 @@ export async function openSqliteStore({
   maxBytes,
   ...options
 }: SqliteStoreOptions): Promise<Store> {
-  const file = resolve(path);
+  const file = realPlace(path);
   const maxPages = maxBytes === undefined ? undefined : Math.ceil(maxBytes / 4_096);
   return openOwnedStore({ path: file, name: file, keeper: { kind: "sqlite", path: file, migrate, maxPages } }, options);
 }
