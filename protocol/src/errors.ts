@@ -98,7 +98,6 @@ const refusals: readonly ErrorCode[] = [
   "unsupported",
   "too_large",
   "limit_exceeded",
-  "store_full",
 ];
 
 /** Whether an outcome was refused for what it is, so that its sender has to say something else. */

@@ -23,7 +23,7 @@ from .text import utf8_bytes
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 _STEP_LOOK_S = 0.005
-_UNSTORABLE = ("invalid_request", "invalid_output", "unsupported", "too_large", "limit_exceeded", "store_full")
+_UNSTORABLE = ("invalid_request", "invalid_output", "unsupported", "too_large", "limit_exceeded")
 _SAID_BY_ITSELF = ("invalid_output", "unsupported")
 
 

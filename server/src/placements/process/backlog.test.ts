@@ -52,5 +52,5 @@ test("a process that reads nothing has no room for more, until it ends", { timeo
   child.kill();
   await room;
   await child.closed;
-  guard.close();
+  await guard.close();
 });
