@@ -11,7 +11,7 @@ const SDK = "^sdk/src/";
 const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
-const leaf = "(clock|random|log|config|canonical|expressions|guard|version)";
+const leaf = "(clock|random|log|config|canonical|expressions|ticks|guard|version)";
 const leaves = [part(leaf)];
 
 const everything = ["api", "channel", "compile", "core", "engine", "operations", "placements", "store", "trackers"].map(
@@ -64,6 +64,7 @@ const directionRules = directions.map(({ name, from, to }) => ({
 /** Packages that have one home. */
 const homes = [
   { package: "@marcbachmann/cel-js", home: [part("expressions")] },
+  { package: "croner", home: [part("ticks")] },
   { package: "postgres", home: [part("store/postgres"), part("store/open")] },
   { package: "fastify", home: [part("api")] },
   { package: "pino", home: [part("log")] },

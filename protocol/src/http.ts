@@ -5,6 +5,7 @@ import { jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
 import { manifestSchema } from "./manifest.ts";
 import { pauseViewSchema } from "./pauses.ts";
+import { scheduleSpecSchema } from "./schedule.ts";
 import { runKinds, runStatusSchema } from "./status.ts";
 
 // Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
@@ -38,7 +39,7 @@ export const runViewSchema = z.object({
   /** Children that have not ended yet. */
   openChildren: z.number().int(),
   notBefore: time.nullable(),
-  /** The concurrency limit for whose slot it stands in line: `queue/etl`, `definition/load`, `map/RUN`. */
+  /** The concurrency limit for whose slot it stands in line: `queue/etl`, `definition/load`, `map/RUN`, `schedule/ID`. */
   limit: z.string().nullable(),
   expiresAt: time.nullable(),
   createdAt: time,
@@ -127,7 +128,11 @@ export const limitViewSchema = z.object({
 export type LimitView = z.infer<typeof limitViewSchema>;
 export const limitPageSchema = z.object({ limits: z.array(limitViewSchema) });
 
-export const applySchema = z.strictObject({ manifests: z.array(manifestSchema).min(1).max(1_000) });
+export const applySchema = z.strictObject({
+  manifests: z.array(manifestSchema).min(1).max(1_000),
+  /** All that their definitions have from now on; absent: schedules stay as they are. */
+  schedules: z.array(scheduleSpecSchema).max(limits.batchRows).optional(),
+});
 export const definitionViewSchema = z.object({
   id: z.string(),
   kind: z.enum(["task", "workflow"]),
@@ -136,8 +141,12 @@ export const definitionViewSchema = z.object({
 });
 export type DefinitionView = z.infer<typeof definitionViewSchema>;
 export const definitionPageSchema = z.object({ definitions: z.array(definitionViewSchema) });
-/** `changed`: ids whose manifest is not the one that was current. */
-export const appliedSchema = z.object({ definitions: z.array(definitionViewSchema), changed: z.array(z.string()) });
+/** `changed`: ids whose manifest is not the one that was current. `schedules`: ids of those that are new, changed or gone. */
+export const appliedSchema = z.object({
+  definitions: z.array(definitionViewSchema),
+  changed: z.array(z.string()),
+  schedules: z.object({ declared: z.array(z.string()), withdrawn: z.array(z.string()) }),
+});
 export type Applied = z.infer<typeof appliedSchema>;
 
 export const serverViewSchema = z.object({

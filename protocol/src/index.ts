@@ -12,5 +12,7 @@ export * from "./manifest.ts";
 export * from "./nearest.ts";
 export * from "./pauses.ts";
 export * from "./problem.ts";
+export * from "./schedule.ts";
+export * from "./schedule-views.ts";
 export * from "./status.ts";
 export * from "./why.ts";

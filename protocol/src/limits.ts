@@ -20,6 +20,14 @@ export const limits = {
   itemsPerMap: 100_000,
   treeDepth: 20,
   manifestBytes: 8 * 1024 * 1024,
+  cronCharacters: 200,
+  /** A schedule's jitter. */
+  jitterMs: 86_400_000,
+  schedulesPerDefinition: 1_000,
+  /** Missed ticks that `catchUp: "all"` makes up for; older ones are left out. */
+  catchUpTicks: 1_000,
+  /** Of a schedule: what it says of ticks that started no run, the newest. */
+  scheduleNotes: 50,
   /** Of one concurrency limit. */
   slots: 1_000,
   /** Concurrency limits that one run is subject to. */

@@ -6,7 +6,8 @@ import { triggerRules } from "./status.ts";
 // The canonical form of a definition and everything it uses. Its bytes are RFC 8785, its name is their SHA-256;
 // no path of a machine and no time is in it, so that it is equal wherever it is compiled. A run is pinned to one.
 
-const idSchema = z
+/** The id of a definition or an asset. */
+export const idSchema = z
   .string()
   .min(1)
   .max(limits.idCharacters)

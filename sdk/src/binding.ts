@@ -3,6 +3,7 @@ import { type ExpressionData, expressionData } from "./cel.ts";
 import { definitionData } from "./definition.ts";
 import { show } from "./options.ts";
 import { type ReferenceData, referenceData } from "./reference.ts";
+import { tickData } from "./schedule.ts";
 import type { StepDefect } from "./shape.ts";
 
 /** What an expression uses, or why it is none. The parser belongs to the compiler; the SDK carries none. */
@@ -56,6 +57,11 @@ class BindingReader {
     if (reference !== undefined) return this.#reference(reference, text);
     const expression = typeof value === "object" && value !== null ? expressionData(value) : undefined;
     if (expression !== undefined) return this.#expression(expression, text);
+    const tick = tickData(value);
+    if (tick !== undefined) {
+      const hint = `It exists only in a schedule: bind it to a parameter, schedule: { …, params: { day: schedule.${tick} } }.`;
+      return this.#refuse(`${text} is schedule.${tick}`, hint);
+    }
     if (value === undefined) return undefined;
     if (value === null || typeof value === "boolean") return { const: value };
     if (typeof value === "string") return this.#string(value, text);

@@ -23,8 +23,10 @@ import {
   logPageSchema,
   type Manifest,
   type Paused,
+  type PausedSchedule,
   type PausePage,
   type PauseView,
+  pausedScheduleSchema,
   pausedSchema,
   pausePageSchema,
   type RetriedIntents,
@@ -33,9 +35,14 @@ import {
   retriedIntentsSchema,
   runPageSchema,
   runViewSchema,
+  type SchedulePage,
+  type ScheduleSpec,
+  type ScheduleView,
   type ServerView,
   type StartedRun,
   type StartRun,
+  schedulePageSchema,
+  scheduleViewSchema,
   serverViewSchema,
   startedRunSchema,
   type TopicPage,
@@ -43,7 +50,7 @@ import {
   type Why,
   whySchema,
 } from "@holdfast/protocol";
-import type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
+import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
 
 export interface HttpOptions {
   /** Base address: `http://127.0.0.1:4400`. */
@@ -131,8 +138,30 @@ export class HttpPlane implements ControlPlane {
     return this.#ask({ method: "GET", path: `${runPath(id)}/logs`, query, answer: logPageSchema });
   }
 
-  apply(manifests: readonly Manifest[]): Promise<Applied> {
-    return this.#ask({ method: "POST", path: "/v1/definitions", body: { manifests }, answer: appliedSchema });
+  apply(manifests: readonly Manifest[], schedules?: readonly ScheduleSpec[]): Promise<Applied> {
+    const body = { manifests, ...(schedules === undefined ? {} : { schedules }) };
+    return this.#ask({ method: "POST", path: "/v1/definitions", body, answer: appliedSchema });
+  }
+
+  listSchedules({ ...query }: ScheduleQuery): Promise<SchedulePage> {
+    return this.#ask({ method: "GET", path: "/v1/schedules", query, answer: schedulePageSchema });
+  }
+
+  getSchedule(id: string, next?: number): Promise<ScheduleView> {
+    return this.#ask({ method: "GET", path: schedulePath(id), query: { next }, answer: scheduleViewSchema });
+  }
+
+  pauseSchedule(id: string): Promise<PausedSchedule> {
+    return this.#ask({ method: "POST", path: `${schedulePath(id)}/pause`, body: {}, answer: pausedScheduleSchema });
+  }
+
+  resumeSchedule(id: string): Promise<PausedSchedule> {
+    return this.#ask({ method: "POST", path: `${schedulePath(id)}/resume`, body: {}, answer: pausedScheduleSchema });
+  }
+
+  startSchedule(id: string, requestKey: string): Promise<StartedRun> {
+    const path = `${schedulePath(id)}/start`;
+    return this.#ask({ method: "POST", path, body: {}, requestKey, answer: startedRunSchema });
   }
 
   async listDefinitions(): Promise<DefinitionView[]> {
@@ -284,6 +313,10 @@ function runPath(id: string): string {
 
 function pausePath(kind: PauseView["kind"], name: string): string {
   return `/v1/${kind}s/${encodeURIComponent(name)}`;
+}
+
+function schedulePath(id: string): string {
+  return `/v1/schedules/${encodeURIComponent(id)}`;
 }
 
 function isErrorCode(code: string): code is ErrorCode {

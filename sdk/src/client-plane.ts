@@ -10,12 +10,16 @@ import type {
   LogPage,
   Manifest,
   Paused,
+  PausedSchedule,
   PausePage,
   PauseView,
   RetriedIntents,
   RunPage,
   RunStatus,
   RunView,
+  SchedulePage,
+  ScheduleSpec,
+  ScheduleView,
   ServerView,
   StartedRun,
   StartRun,
@@ -42,6 +46,15 @@ export interface IntentQuery {
   readonly limit?: number;
 }
 
+/** Which schedules to list, in the order of their ids. */
+export interface ScheduleQuery {
+  readonly definition?: string;
+  readonly cursor?: string;
+  readonly limit?: number;
+  /** How many of each one's next ticks; default 1. */
+  readonly next?: number;
+}
+
 /**
  * What a client asks, by HTTP or of a store in its own process. Calls reject with AppError; those that wait end early with
  * what there is when their signal fires. Ids may be shortened as long as they name one run.
@@ -61,8 +74,16 @@ export interface ControlPlane {
   listEvents(id: string, query: { after: number; waitMs: number }, signal?: AbortSignal): Promise<EventPage>;
   listTopic(query: { after: number | "last"; waitMs: number }, signal?: AbortSignal): Promise<TopicPage>;
   listLogs(id: string, query: { cursor?: string; limit?: number }): Promise<LogPage>;
-  apply(manifests: readonly Manifest[]): Promise<Applied>;
+  /** `schedules`: all that the definitions have from now on; without it they stay as they are. */
+  apply(manifests: readonly Manifest[], schedules?: readonly ScheduleSpec[]): Promise<Applied>;
   listDefinitions(): Promise<DefinitionView[]>;
+  listSchedules(query: ScheduleQuery): Promise<SchedulePage>;
+  /** With its next `next` ticks; default 5. */
+  getSchedule(id: string, next?: number): Promise<ScheduleView>;
+  pauseSchedule(id: string): Promise<PausedSchedule>;
+  resumeSchedule(id: string): Promise<PausedSchedule>;
+  /** Starts a run as if a tick were now. `requestKey`: see `startRun`. */
+  startSchedule(id: string, requestKey: string): Promise<StartedRun>;
   listLimits(): Promise<LimitView[]>;
   /** In the order in which they were made. `unsupported` where the store keeps none. */
   listIntents(query: IntentQuery): Promise<IntentPage>;

@@ -16,7 +16,7 @@ import type { Task, Workflow } from "./definition.ts";
 import { type CancelTarget, type IntentPlace, promiseCancel, promiseRun } from "./intents.ts";
 
 export { HttpPlane } from "./client-http.ts";
-export type { ControlPlane, IntentQuery, RunQuery } from "./client-plane.ts";
+export type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
 export type { CancelTarget, IntentPlace } from "./intents.ts";
 
 /** One wait at the server; then the client asks again. */

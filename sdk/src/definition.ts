@@ -78,13 +78,18 @@ export interface Asset {
 
 export interface TaskData {
   readonly kind: "task";
-  readonly options: TaskOptions & { readonly input?: StandardSchema; readonly output?: StandardSchema };
+  readonly options: TaskOptions & {
+    readonly input?: StandardSchema;
+    readonly output?: StandardSchema;
+    /** As the user wrote it. */
+    readonly schedule?: unknown;
+  };
   readonly body: (input: never, ctx: TaskContext) => unknown;
 }
 
 export interface WorkflowData {
   readonly kind: "workflow";
-  readonly options: WorkflowOptions & { readonly params?: StandardSchema };
+  readonly options: WorkflowOptions & { readonly params?: StandardSchema; readonly schedule?: unknown };
   readonly builder: (w: never) => unknown;
 }
 

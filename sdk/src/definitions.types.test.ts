@@ -139,8 +139,8 @@ export const nested = workflow({ id: "nested", params: z.object({ day: z.string(
 });
 // @ts-expect-error a handle is not an output
 workflow({ id: "x" }, (w) => w.call(bare));
-// @ts-expect-error schedules are not supported yet
-workflow({ id: "x", schedule: { cron: "* * * * *" } }, () => null);
+// @ts-expect-error deadlines are not supported yet
+workflow({ id: "x", deadlines: [] }, () => null);
 
 type OutputOf<D> = D extends import("./index.ts").Task<never, infer O>
   ? O

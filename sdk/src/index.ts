@@ -8,6 +8,7 @@ export { type CancelTarget, Client, Holdfast, type RunHandle, type RunQuery, typ
 export type { TaskContext } from "./context.ts";
 export type { Asset, RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
 export type { Placeholder, Ref } from "./reference.ts";
+export { type Schedule, type Scheduled, type Schedules, schedule, type TickReference } from "./schedule.ts";
 export type { StandardSchema } from "./standard-schema.ts";
 export { FatalError, RetryAfter } from "./steering.ts";
 export type { Storable, Stored } from "./stored.ts";

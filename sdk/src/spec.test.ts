@@ -22,7 +22,10 @@ function compile(exports: Readonly<Record<string, unknown>>, names: readonly str
     data: definitionData(value) as DefinitionData,
     source: { module: "tasks/a.ts", export: name },
   }));
-  return compileDefinitions(exported, () => ({ tasks: names, usesItem: false }));
+  return compileDefinitions(exported, {
+    expression: () => ({ tasks: names, usesItem: false }),
+    timing: () => undefined,
+  });
 }
 
 /** Compiles one workflow beside the tasks and answers its problems as `message hint` lines. */

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   limits,
   type Manifest,
+  type ScheduleSpec,
   type Source,
   type TaskSpec,
   type WorkflowSpec,
@@ -19,6 +20,7 @@ import { readJsonSchema, type SchemaReading } from "./json-schema.ts";
 import { OptionReader } from "./options.ts";
 import { ProblemList } from "./problem-list.ts";
 import { ReferenceMisuse } from "./reference.ts";
+import { type InspectTiming, readSchedules } from "./schedule-spec.ts";
 import { type Shape, schemaShape, unknownShape } from "./shape.ts";
 import { positionInStack } from "./source-position.ts";
 import { isStandardSchema, type StandardSchema } from "./standard-schema.ts";
@@ -34,18 +36,26 @@ export interface ExportedDefinition {
 export interface CompiledDefinitions {
   /** One for each exported task and workflow, in order of their ids; empty when there are problems. */
   readonly manifests: readonly Manifest[];
+  /** When they start by themselves, in order of their ids. */
+  readonly schedules: readonly ScheduleSpec[];
   /** Every exported asset. */
   readonly assets: readonly AssetSpec[];
   /** Every mistake that was found. */
   readonly problems: readonly Problem[];
 }
 
+/** What parsers say that the SDK does not carry. */
+export interface Inspections {
+  readonly expression: InspectExpression;
+  readonly timing: InspectTiming;
+}
+
 /** Compiles exported definitions to manifests. User code that runs here: the builders, once each, and the schemas' own. */
 export async function compileDefinitions(
   exported: readonly ExportedDefinition[],
-  inspectExpression: InspectExpression,
+  inspect: Inspections,
 ): Promise<CompiledDefinitions> {
-  const compiler = new Compiler(exported, inspectExpression);
+  const compiler = new Compiler(exported, inspect);
   await compiler.readSchemas();
   return compiler.compile();
 }
@@ -64,10 +74,10 @@ class Compiler {
   readonly #schemas = new Map<StandardSchema, Partial<Record<"input" | "output", SchemaReading>>>();
   readonly #compiled = new Map<DefinitionData, Compiled>();
   readonly #open: DefinitionData[] = [];
-  readonly #inspectExpression: InspectExpression;
+  readonly #inspect: Inspections;
 
-  constructor(exported: readonly ExportedDefinition[], inspectExpression: InspectExpression) {
-    this.#inspectExpression = inspectExpression;
+  constructor(exported: readonly ExportedDefinition[], inspect: Inspections) {
+    this.#inspect = inspect;
     const byId = new Map<string, DefinitionData>();
     for (const { data, source, imported } of exported) {
       if (data.kind !== "asset" && imported !== true) this.#roots.add(data);
@@ -97,12 +107,29 @@ class Compiler {
   compile(): CompiledDefinitions {
     const roots = [...this.#roots];
     for (const data of roots) this.#compile(data);
+    const schedules = roots.flatMap((data) => this.#schedulesOf(data));
     const problems = this.#problems.found;
-    if (problems.length > 0) return { manifests: [], assets: [], problems };
+    if (problems.length > 0) return { manifests: [], schedules: [], assets: [], problems };
     const assets = [...this.#sources.keys()].flatMap((data) => (data.kind === "asset" ? [this.#assetSpec(data)] : []));
     const manifests = roots.map((data) => this.#manifest(data));
     manifests.sort((a, b) => (a.root < b.root ? -1 : 1));
-    return { manifests: problems.length > 0 ? [] : manifests, assets, problems };
+    schedules.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const made = problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules };
+    return { ...made, assets, problems };
+  }
+
+  #schedulesOf(data: DefinitionData): ScheduleSpec[] {
+    if (data.kind === "asset") return [];
+    const schema = data.kind === "task" ? data.options.input : data.options.params;
+    const { specs, reader } = readSchedules(data.options.schedule, {
+      definition: data.id,
+      what: `${data.kind} "${data.id}"`,
+      at: data.position,
+      input: this.#json(schema, "input"),
+      inspectTiming: this.#inspect.timing,
+    });
+    this.#problems.found.push(...reader.problems.found);
+    return specs;
   }
 
   #addDuplicate(data: DefinitionData, first: DefinitionData): void {
@@ -206,7 +233,7 @@ class Compiler {
     const graph = new Graph({
       workflow: data,
       params,
-      inspectExpression: this.#inspectExpression,
+      inspectExpression: this.#inspect.expression,
       calleeOf: (callee, at, problems) => {
         if (this.#open.includes(callee)) {
           const path = [...this.#open.slice(this.#open.indexOf(callee)), callee].map((item) => item.id).join(" → ");

@@ -2,27 +2,20 @@ import { checkSchema, readId } from "./asset.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
 import { OptionReader, show } from "./options.ts";
+import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Storable, Stored } from "./stored.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "priority", "placement", "isolation",
-  "memory", "reads", "writes",
+  "memory", "reads", "schedule", "writes",
 ]; // biome-ignore format: one list
-const later = [
-  "concurrencyKey",
-  "concurrency_key",
-  "env",
-  "secrets",
-  "schedule",
-  "onFailure",
-  "onSuccess",
-  "access",
-  "code",
-];
+const later = ["concurrencyKey", "concurrency_key", "env", "secrets", "onFailure", "onSuccess", "access", "code"];
 
 type CallerInput<In, I> = In extends StandardSchema ? InputOf<In> : I;
+/** The body says what the input is, never the schedule. */
+type ScheduledBy<In, I> = Schedules<NoInfer<CallerInput<In, I>>>;
 type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
 
 /**
@@ -30,11 +23,11 @@ type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
  * without one they see what JSON keeps of what the body returns. Mistakes are reported when the project is compiled.
  */
 export function task<Out extends StandardSchema, In extends StandardSchema | undefined = undefined, I = unknown>(
-  options: TaskOptions & { readonly input?: In; readonly output: Out },
+  options: TaskOptions & { readonly input?: In; readonly output: Out; readonly schedule?: ScheduledBy<In, I> },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => InputOf<Out> | Promise<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
 export function task<R, In extends StandardSchema | undefined = undefined, I = unknown>(
-  options: TaskOptions & { readonly input?: In; readonly output?: never },
+  options: TaskOptions & { readonly input?: In; readonly output?: never; readonly schedule?: ScheduledBy<In, I> },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => Returned<R>,
 ): Task<CallerInput<In, I>, Stored<R>>;
 export function task(options: TaskData["options"], body: TaskData["body"]): Task {

@@ -12,11 +12,14 @@ import { Completion } from "./operations/completion.ts";
 import { Concurrency } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Expander } from "./operations/expansion.ts";
+import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
 import { Pauses } from "./operations/pauses.ts";
 import { Reasons } from "./operations/reasons.ts";
 import { Runs } from "./operations/runs.ts";
+import { ScheduledRuns } from "./operations/scheduled-runs.ts";
+import { Schedules } from "./operations/schedules.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
 import type { Placement } from "./placements/placement.ts";
 import { ProcessPlacement } from "./placements/process/process-placement.ts";
@@ -47,6 +50,8 @@ export interface Services {
   readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly reasons: Reasons;
+  readonly schedules: Schedules;
+  readonly firing: Firing;
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
@@ -91,7 +96,10 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   runs.useIntents((runId) => intents.redeemRun(runId));
   const pauses = new Pauses({ store, runs, namespace });
   const close = () => store.close();
-  const asked = { definitions, concurrency, runs, reasons, history, intents, pauses };
+  const scheduledRuns = new ScheduledRuns({ definitions, concurrency, namespace });
+  const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
+  const firing = new Firing({ store, scheduledRuns, namespace });
+  const asked = { definitions, concurrency, runs, schedules, firing, reasons, history, intents, pauses };
   return { ...asked, store, namespace, clock, random, close };
 }
 
@@ -110,6 +118,8 @@ export interface NodeOptions {
   readonly queueLimits?: Readonly<Record<string, { readonly concurrency: number }>> | undefined;
   /** The Python of Python tasks, where it is not to be looked for. */
   readonly python?: string;
+  /** False: schedules are others' business; default true. */
+  readonly schedules?: boolean;
   readonly log?: Logger;
   readonly grants?: readonly AccessGroup[];
   /** Where bodies run instead of the two placements: a simulation's. */
@@ -143,6 +153,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     runs,
     intents,
     activations,
+    firing: options.schedules === false ? undefined : services.firing,
     clock,
     log,
     namespace,
@@ -217,13 +228,17 @@ export async function startServer(services: Services, options: ApiOptions): Prom
 
 /** Compiles the files that `include` (globs relative to the root) names and applies them. Throws `invalid_definition`. */
 export async function applyProject(
-  { definitions }: Services,
+  { schedules }: Services,
   options: { readonly root: string; readonly include: readonly string[] },
 ): Promise<Applied> {
   const { compileProject } = await import("./compile/compile.ts");
-  const { manifests, problems } = await compileProject(options);
+  const { manifests, schedules: specs, problems } = await compileProject(options);
   const [first] = problems;
-  if (first === undefined) return definitions.apply(manifests.map(({ manifest }) => manifest));
+  if (first === undefined)
+    return schedules.apply(
+      manifests.map(({ manifest }) => manifest),
+      specs,
+    );
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
   const { file, line, message, hint } = first;
   throw new AppError("invalid_definition", `${file === "" ? "" : `${file}:${line}: `}${message}${more}`, {

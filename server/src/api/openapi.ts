@@ -10,6 +10,9 @@ import {
   runErrorSchema,
   runEventSchema,
   runViewSchema,
+  scheduleSpecSchema,
+  scheduleViewSchema,
+  tickBindingSchema,
   topicEventSchema,
 } from "@holdfast/protocol";
 import { z } from "zod";
@@ -22,6 +25,9 @@ const named: readonly (readonly [string, z.ZodType])[] = [
   ["Json", jsonSchema],
   ["Binding", bindingSchema],
   ["Manifest", manifestSchema],
+  ["TickBinding", tickBindingSchema],
+  ["ScheduleSpec", scheduleSpecSchema],
+  ["Schedule", scheduleViewSchema],
   ["Run", runViewSchema],
   ["RunError", runErrorSchema],
   ["RunEvent", runEventSchema],

@@ -4,14 +4,7 @@ import { test } from "node:test";
 import { defaultRetry, type ErrorBody, errorBodySchema, type Json, type Manifest } from "@holdfast/protocol";
 import { systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
-import { Concurrency } from "../operations/concurrency.ts";
-import { Definitions } from "../operations/definitions.ts";
-import { History } from "../operations/history.ts";
-import { Intents } from "../operations/intents.ts";
-import { Pauses } from "../operations/pauses.ts";
-import { Reasons } from "../operations/reasons.ts";
-import { Runs } from "../operations/runs.ts";
-import { systemRandom } from "../random.ts";
+import { serve } from "../main.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { type Api, type ApiOptions, buildApi } from "./server.ts";
 
@@ -46,24 +39,7 @@ class Caller {
   readonly api: Api;
 
   constructor(options: Partial<ApiOptions> = {}) {
-    const store = openMemoryStore({ clock: systemClock });
-    const namespace = "default";
-    const concurrency = new Concurrency({ store, namespace, clock: systemClock });
-    const definitions = new Definitions({ store, namespace });
-    const runs = new Runs({
-      store,
-      definitions,
-      concurrency,
-      namespace,
-      clock: systemClock,
-      random: systemRandom,
-      keyRetentionMs: 60_000,
-    });
-    const history = new History({ store, runs, namespace, clock: systemClock, pollMs: 50 });
-    const intents = new Intents({ intents: undefined, runs, definitions, namespace });
-    const reasons = new Reasons({ store, runs, namespace });
-    const pauses = new Pauses({ store, runs, namespace });
-    const services = { store, definitions, concurrency, runs, reasons, history, intents, pauses, namespace };
+    const services = serve(openMemoryStore({ clock: systemClock }), { pollMs: 50 });
     this.api = buildApi(services, { host: "127.0.0.1", port: 0, version: "0.0.0", log: silentLog, ...options });
   }
 

@@ -10,6 +10,7 @@ import type { Intents } from "../operations/intents.ts";
 import type { Pauses } from "../operations/pauses.ts";
 import type { Reasons } from "../operations/reasons.ts";
 import type { Runs } from "../operations/runs.ts";
+import type { Schedules } from "../operations/schedules.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
 import { parseBody } from "./body.ts";
@@ -23,6 +24,7 @@ import { openApi } from "./openapi.ts";
 import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
+import { scheduleRoutes } from "./schedules.ts";
 
 const defaultBodyBytes = 64 * 1024;
 const readyTimeoutMs = 5_000;
@@ -36,6 +38,7 @@ export interface ApiServices {
   readonly concurrency: Concurrency;
   readonly runs: Runs;
   readonly reasons: Reasons;
+  readonly schedules: Schedules;
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
@@ -80,6 +83,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...limitRoutes(services),
     ...intentRoutes(services),
     ...pauseRoutes(services),
+    ...scheduleRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

@@ -72,7 +72,7 @@ async function measure(terminal: Terminal, settings: Settings): Promise<Measured
   try {
     const { plane } = connection;
     await plane.apply(manifests.map(({ manifest }) => manifest));
-    await connection.work();
+    await connection.work({ schedules: false });
     const say = (name: string): void => terminal.note(terminal.colors.dim(`${name}…`));
     say("warming up");
     await batch(plane, "bench-inline", 100);

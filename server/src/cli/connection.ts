@@ -83,8 +83,8 @@ function httpConnection(kind: "server" | "dev", address: string, given: string |
 /** What an embedded engine adds to a connection. */
 export interface EmbeddedConnection extends Connection {
   readonly services: Services;
-  /** From now on this process carries runs out. */
-  work(): Promise<RunningNode>;
+  /** From now on this process carries runs out; `schedules`: and starts what schedules say. */
+  work(options: { readonly schedules: boolean }): Promise<RunningNode>;
 }
 
 /** Opens the configured store in this process. Loads the whole control plane, so only when it is needed. */
@@ -111,10 +111,10 @@ export async function openEmbedded(
     services,
     kind: "embedded",
     address: shownStore(settings.store),
-    work: async () => {
+    work: async ({ schedules }) => {
       const { runsMs, logsMs } = retention;
       const found = python === undefined ? {} : { python };
-      const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, ...found };
+      const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, schedules, ...found };
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Manifest } from "@holdfast/protocol";
+import type { Applied, Manifest } from "@holdfast/protocol";
 import { type Compiled, type CompiledManifest, compileProject } from "../compile/compile.ts";
 import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
@@ -68,18 +68,31 @@ export async function validate(terminal: Terminal, paths: readonly string[], fla
 /** `holdfast apply [PATH…]`. */
 export async function apply(terminal: Terminal, paths: readonly string[], flags: CommonFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
-  const { manifests } = await compilePaths(terminal, settings, paths);
+  const { manifests, schedules } = await compilePaths(terminal, settings, paths);
   const connection = await connect(terminal, flags, settings);
   try {
-    const { definitions, changed } = await connection.plane.apply(manifests.map(({ manifest }) => manifest));
-    terminal.answer({ definitions, changed });
+    const applied = await connection.plane.apply(
+      manifests.map(({ manifest }) => manifest),
+      schedules,
+    );
+    const { changed, schedules: made } = applied;
+    terminal.answer(applied);
     terminal.print(definitionTable(terminal, manifests, new Set(changed)));
     const where = connection.kind === "embedded" ? connection.address : `the server at ${connection.address}`;
     terminal.note(`\nApplied ${counted(manifests.length, "definition")} to ${where}; ${changed.length} changed.`);
+    for (const line of scheduleChanges(made)) terminal.note(line);
     return exitCodes.done;
   } finally {
     await connection.close();
   }
+}
+
+/** What an apply has done to schedules, a line each. */
+export function scheduleChanges({ declared, withdrawn }: Applied["schedules"]): string[] {
+  return [
+    ...(declared.length === 0 ? [] : [`scheduled: ${declared.join(", ")}`]),
+    ...(withdrawn.length === 0 ? [] : [`no longer scheduled: ${withdrawn.join(", ")}`]),
+  ];
 }
 
 /** `holdfast manifest [FILE|ID]`: the canonical manifest, as it is hashed; with --schema what YAML workflows look like. */

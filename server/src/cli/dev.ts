@@ -1,7 +1,7 @@
 import { compileProject } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
 import { version } from "../version.ts";
-import { counted } from "./definitions.ts";
+import { counted, scheduleChanges } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
 import { exitCodes, problemText, UsageError } from "./failures.ts";
 import { type Hosted, startHosting } from "./hosting.ts";
@@ -111,7 +111,7 @@ class Compiler {
     const { root, include } = this.#settings;
     const startedMs = performance.now();
     const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-    const { manifests, problems } = await compileProject({ root, include, onOutput });
+    const { manifests, schedules, problems } = await compileProject({ root, include, onOutput });
     this.#hosted.forgetCode();
     if (problems.length > 0) {
       terminal.note(problemText(terminal, problems));
@@ -119,11 +119,16 @@ class Compiler {
       this.#isFirst = false;
       return;
     }
-    const { changed } = await this.#hosted.connection.plane.apply(manifests.map(({ manifest }) => manifest));
+    const applied = await this.#hosted.connection.plane.apply(
+      manifests.map(({ manifest }) => manifest),
+      schedules,
+    );
+    const { changed } = applied;
     const took = terminal.colors.dim(lengthText(performance.now() - startedMs));
     if (this.#isFirst) terminal.note(`${counted(manifests.length, "definition")} ${took}`);
     else if (changed.length > 0) terminal.note(`changed: ${changed.join(", ")} ${took}`);
     else terminal.note(`reloaded ${took}`);
+    for (const line of scheduleChanges(applied.schedules)) terminal.note(line);
     this.#isFirst = false;
   }
 }

@@ -34,7 +34,7 @@ export async function startHosting(settings: Settings, options: HostOptions): Pr
   try {
     const shared = { host, port, version, log, allowedHosts, ...(token === undefined ? {} : { token }) };
     const server = await startServer(connection.services, shared);
-    const node = await connection.work();
+    const node = await connection.work({ schedules: true });
     if (announce) {
       const { incarnation } = await connection.plane.describe();
       writeDevFile(root, { url: server.url, pid: process.pid, incarnation });

@@ -123,7 +123,7 @@ async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlag
     return { connection, url, work: async () => undefined, close: (graceMs) => close({ graceMs }) };
   }
   const connection: EmbeddedConnection = await openEmbedded(settings, { log });
-  return { connection, work: async () => void (await connection.work()), close: connection.close };
+  return { connection, work: async () => void (await connection.work({ schedules: false })), close: connection.close };
 }
 
 /** What the target's file, or for an id the project's files, define here; undefined where others know it. */

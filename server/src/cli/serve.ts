@@ -20,7 +20,8 @@ export interface ServerFlags extends CommonFlags, ListenFlags {
 export async function server(terminal: Terminal, flags: ServerFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption();
-  const manifests = flags.apply === true ? (await compilePaths(terminal, settings, [])).manifests : [];
+  const compiled = flags.apply === true ? await compilePaths(terminal, settings, []) : undefined;
+  const manifests = compiled?.manifests ?? [];
   const token = flags.token ?? (process.env.HOLDFAST_TOKEN || undefined);
   const hosted = await startHosting(settings, {
     announce: false,
@@ -32,7 +33,12 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
   });
   try {
     const { plane } = hosted.connection;
-    if (manifests.length > 0) await plane.apply(manifests.map(({ manifest }) => manifest));
+    if (manifests.length > 0) {
+      await plane.apply(
+        manifests.map(({ manifest }) => manifest),
+        compiled?.schedules ?? [],
+      );
+    }
     terminal.answer({ url: hosted.url, store: shownStore(settings.store), pid: process.pid, version });
     terminal.note(`holdfast ${version}  ${hosted.url}\n${shownStore(settings.store)}`);
     if (manifests.length > 0) terminal.note(`Applied ${counted(manifests.length, "definition")}.`);

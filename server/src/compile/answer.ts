@@ -1,4 +1,4 @@
-import { manifestSchema, problemSchema } from "@holdfast/protocol";
+import { manifestSchema, problemSchema, scheduleSpecSchema } from "@holdfast/protocol";
 import { z } from "zod";
 
 // What crosses between the compiler and the process that loads user code.
@@ -26,6 +26,7 @@ export const compileAnswerSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("definitions"),
     manifests: z.array(manifestSchema),
+    schedules: z.array(scheduleSpecSchema),
     /** Absolute paths of the user files that were loaded, imports included. */
     loaded: z.array(z.string()),
     problems: z.array(problemSchema),

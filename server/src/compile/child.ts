@@ -48,7 +48,7 @@ function give(answer: CompileAnswer): void {
 async function answerUnfinished(): Promise<void> {
   const problems = [await unfinishedProblem(loading, loadedFiles())];
   if (request.kind === "config") give({ kind: "config", config: null, problems });
-  else give({ kind: "definitions", manifests: [], loaded: loadedFiles(), problems, refusals: [] });
+  else give({ kind: "definitions", manifests: [], schedules: [], loaded: loadedFiles(), problems, refusals: [] });
 }
 
 async function readRequest(): Promise<CompileRequest> {
@@ -79,5 +79,7 @@ async function readConfig({ file }: { readonly file: string }): Promise<CompileA
 function withStrays(read: CompileAnswer, file: string): CompileAnswer {
   if (strays.length === 0) return read;
   const problems = [...read.problems, ...strays.map((error) => loadProblem(file, error))];
-  return read.kind === "config" ? { ...read, config: null, problems } : { ...read, manifests: [], problems };
+  return read.kind === "config"
+    ? { ...read, config: null, problems }
+    : { ...read, manifests: [], schedules: [], problems };
 }

@@ -1,5 +1,5 @@
 import { isAbsolute, relative, sep } from "node:path";
-import { canonicalText, limits, type Manifest, type Problem, utf8Bytes } from "@holdfast/protocol";
+import { canonicalText, limits, type Manifest, type Problem, type ScheduleSpec, utf8Bytes } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import { findFiles, namedFiles } from "./files.ts";
 import { type CompileProcessOptions, runCompileProcess } from "./process.ts";
@@ -25,6 +25,8 @@ export interface CompiledManifest {
 export interface Compiled {
   /** One for each exported definition, in order of their ids; empty when there are problems. */
   readonly manifests: readonly CompiledManifest[];
+  /** When they start by themselves; empty when there are problems. */
+  readonly schedules: readonly ScheduleSpec[];
   /** Every mistake; files relative to the root where they lie in it. */
   readonly problems: readonly Problem[];
   /** With `validateOnly`: what cannot be carried out yet. Its workflows have no manifest. */
@@ -55,11 +57,12 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   const told = options.validateOnly === true ? answer.problems : [...answer.problems, ...answer.refusals];
   const problems = [...localProblems(root, told), ...manifests.flatMap(tooLarge)];
   const read = [...files, ...answer.loaded.map((file) => localName(root, file))];
-  return { manifests: problems.length > 0 ? [] : manifests, problems, refusals, files: [...new Set(read)].sort() };
+  const made = problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules: answer.schedules };
+  return { ...made, problems, refusals, files: [...new Set(read)].sort() };
 }
 
 function failed(problems: readonly Problem[], files: readonly string[]): Compiled {
-  return { manifests: [], problems, refusals: [], files };
+  return { manifests: [], schedules: [], problems, refusals: [], files };
 }
 
 /** A question about definitions that was answered with a configuration, or the other way round. */

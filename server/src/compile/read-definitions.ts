@@ -7,6 +7,7 @@ import {
   type ExportedDefinition,
 } from "@holdfast/sdk/definitions";
 import { loadedFiles } from "@holdfast/sdk/module-hook";
+import { timingDefect } from "../ticks.ts";
 import type { CompileAnswer, CompileRequest } from "./answer.ts";
 import { inspectExpression } from "./inspect-expression.ts";
 import { load } from "./load.ts";
@@ -42,7 +43,7 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
   exported.push(...(await importedDefinitions(told)));
   // A definition that is exported again elsewhere keeps the name of the module that wrote it.
   exported.sort((a, b) => Number(b.home) - Number(a.home));
-  const compiled = await compileDefinitions(exported, inspectExpression);
+  const compiled = await compileDefinitions(exported, { expression: inspectExpression, timing: timingDefect });
   const workflows = await yaml?.compileWorkflowFiles(read?.workflows ?? [], {
     root: told.root,
     findExport: exportFinder(modules, compiled),
@@ -58,9 +59,11 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
     ...(workflows?.manifests ?? []),
   ];
   manifests.sort((a, b) => (a.root < b.root ? -1 : 1));
+  const roots = new Set(manifests.map(({ root }) => root));
+  const schedules = compiled.schedules.filter((one) => roots.has(one.definition));
   return {
     kind: "definitions",
-    manifests: problems.length > 0 ? [] : manifests,
+    ...(problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules }),
     problems,
     refusals: workflows?.refusals ?? [],
     loaded: loadedFiles(),

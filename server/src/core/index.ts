@@ -9,4 +9,5 @@ export * from "./presence.ts";
 export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";
+export * from "./schedules.ts";
 export * from "./transitions.ts";

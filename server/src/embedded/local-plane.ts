@@ -10,18 +10,22 @@ import {
   limits,
   type Manifest,
   type Paused,
+  type PausedSchedule,
   type PausePage,
   type PauseView,
   type RetriedIntents,
   type RunPage,
   type RunView,
+  type SchedulePage,
+  type ScheduleSpec,
+  type ScheduleView,
   type ServerView,
   type StartedRun,
   type StartRun,
   type TopicPage,
   type Why,
 } from "@holdfast/protocol";
-import type { ControlPlane, IntentQuery, RunQuery } from "@holdfast/sdk/client";
+import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "@holdfast/sdk/client";
 import type { Services } from "../main.ts";
 
 const defaultRows = 100;
@@ -79,12 +83,32 @@ export class LocalPlane implements ControlPlane {
     return this.#services.history.logs(id, { limit, ...(cursor === undefined ? {} : { cursor }) });
   }
 
-  apply(manifests: readonly Manifest[]): Promise<Applied> {
-    return this.#services.definitions.apply(manifests);
+  apply(manifests: readonly Manifest[], schedules?: readonly ScheduleSpec[]): Promise<Applied> {
+    return this.#services.schedules.apply(manifests, schedules);
   }
 
   listDefinitions(): Promise<DefinitionView[]> {
     return this.#services.definitions.list();
+  }
+
+  listSchedules({ limit = defaultRows, next = 1, ...query }: ScheduleQuery): Promise<SchedulePage> {
+    return this.#services.schedules.list({ ...query, limit, next });
+  }
+
+  getSchedule(id: string, next = 5): Promise<ScheduleView> {
+    return this.#services.schedules.get(id, next);
+  }
+
+  pauseSchedule(id: string): Promise<PausedSchedule> {
+    return this.#services.schedules.pause(id, true);
+  }
+
+  resumeSchedule(id: string): Promise<PausedSchedule> {
+    return this.#services.schedules.pause(id, false);
+  }
+
+  startSchedule(id: string): Promise<StartedRun> {
+    return this.#services.schedules.start(id);
   }
 
   listLimits(): Promise<LimitView[]> {

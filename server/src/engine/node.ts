@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import type { Firing } from "../operations/firing.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { RingTopic, Store } from "../store/store.ts";
@@ -11,6 +12,7 @@ import { LeaseWatch, Membership } from "./membership.ts";
 import { Pruner } from "./pruner.ts";
 import { Redeemer } from "./redeemer.ts";
 import { Rescuer } from "./rescuer.ts";
+import { Scheduler } from "./scheduler.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Timer } from "./timer.ts";
 
@@ -22,6 +24,8 @@ export interface EngineOptions {
   readonly runs: Runs;
   readonly intents: Intents;
   readonly activations: Activations;
+  /** Undefined: schedules are others' business. */
+  readonly firing: Firing | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly name: string;
@@ -69,7 +73,7 @@ export class Engine {
 
   /** Joins and begins to work. Rejects when the store does not answer. */
   async start(): Promise<void> {
-    const { store, runs, intents, activations, clock, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
+    const { store, runs, intents, activations, firing, clock, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
     const membership = this.#membership;
     await membership.join();
     this.#stopRings = store.onRing((topics) => this.#hear(topics));
@@ -78,6 +82,7 @@ export class Engine {
     this.#run(this.#dispatcher);
     this.#run(new Rescuer({ store, membership, log, leaseMs }));
     this.#run(new Timer({ store, pollMs }), 100);
+    if (firing !== undefined) this.#run(new Scheduler({ firing, log, pollMs }));
     this.#run(new Canceller({ store, membership, activations, pollMs }));
     this.#run(new Sequencer({ store, pollMs }), 20);
     this.#run(new Pruner({ store, runsMs, logsMs }));

@@ -44,7 +44,8 @@ export class Definitions {
     const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
     const ids = new Set(rows.map((row) => row.id));
     const all = await this.list();
-    return { definitions: all.filter((view) => ids.has(view.id)), changed };
+    const schedules = { declared: [], withdrawn: [] };
+    return { definitions: all.filter((view) => ids.has(view.id)), changed, schedules };
   }
 
   async list(): Promise<DefinitionView[]> {

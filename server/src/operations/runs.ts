@@ -105,7 +105,7 @@ export class Runs {
   /** Starts a run, or answers the one that its key or request began before. `requestKey`: the caller's Idempotency-Key. */
   async start(request: StartRun, requestKey?: string): Promise<StartedRun> {
     const { definition } = request;
-    checkSize(request.input ?? {}, definition);
+    checkInputSize(request.input ?? {}, definition);
     const id = this.#newId(request);
     const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
     for (let round = 0; round < rounds; round++) {
@@ -134,7 +134,7 @@ export class Runs {
         const { manifestHash, isFresh } = await this.#definitions.current(definition);
         judgedBy = manifestHash;
         isCurrent = isFresh;
-        checkSize(given, definition);
+        checkInputSize(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
         const limited = await this.#concurrency.limitsOf(spec);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
@@ -269,7 +269,8 @@ export class Runs {
   }
 }
 
-function newRun(args: {
+/** The root that a request asks for, without its input. */
+export function newRun(args: {
   id: string;
   namespace: string;
   request: StartRun;
@@ -331,7 +332,8 @@ function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, ru
   return new AppError(code, message, { hint: `That request started ${runId}.`, details });
 }
 
-function checkSize(input: Json, definition: string): void {
+/** Throws `too_large`. */
+export function checkInputSize(input: Json, definition: string): void {
   const bytes = utf8Bytes(JSON.stringify(input));
   if (bytes <= limits.inputBytes) return;
   throw new AppError(

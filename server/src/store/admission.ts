@@ -1,6 +1,6 @@
 import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
 import { type Expansion, type Finish, isPauseGate, type Limit, type NewRun } from "../core/index.ts";
-import type { EnqueueRow, ManifestRow, StepRow, Uniqueness } from "./store.ts";
+import type { EnqueueRow, ManifestRow, ScheduleDeclaration, ScheduleFiring, StepRow, Uniqueness } from "./store.ts";
 
 // What every store refuses before it touches anything, in the same words: text that not every store can keep (NUL, lone
 // surrogates), values over their limit, rows that contradict themselves. A call with one such row is refused whole and
@@ -89,6 +89,24 @@ export function admitLimits(rows: readonly Pick<Limit, "id" | "slots">[]): void 
   admitCount(rows.length);
   admitText(rows);
   for (const [index, limit] of rows.entries()) admitLimit(limit, index);
+}
+
+/** Schedules that are declared. */
+export function admitSchedules(rows: readonly ScheduleDeclaration[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { spec, state }] of rows.entries()) {
+    admitBytes(spec, limits.inputBytes, index, "schedule");
+    admitBytes(state, limits.inputBytes, index, "state");
+  }
+}
+
+/** Schedules that fire, with the runs that they start. */
+export function admitFirings(rows: readonly ScheduleFiring[]): void {
+  admitCount(rows.length);
+  admitText(rows.map(({ state }) => state));
+  for (const [index, { state }] of rows.entries()) admitBytes(state, limits.inputBytes, index, "state");
+  admitEnqueue(rows.flatMap(({ runs }) => runs));
 }
 
 /** Bytes of a JSON value as text: how steps and outputs are measured everywhere. Nothing (`undefined`) has none. */

@@ -15,6 +15,7 @@ import { logsContract } from "./contract/logs.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
+import { schedulesContract } from "./contract/schedules.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
@@ -34,6 +35,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   due: dueContract,
   limits: limitsContract,
   pauses: pausesContract,
+  schedules: schedulesContract,
   members: membersContract,
   steps: stepsContract,
   logs: logsContract,

@@ -8,7 +8,12 @@ import type {
   StepRecord,
   TopicEvent,
 } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish, FinishResult, NewRun, PauseRow, PauseTarget, RunRow } from "../core/index.ts";
+import type { Ending, Expansion, Finish, FinishResult, PauseRow, PauseTarget, RunRow } from "../core/index.ts";
+import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
+import type { ScheduleVerbs } from "./schedule-verbs.ts";
+
+export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
+export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } from "./schedule-verbs.ts";
 
 // THE STORE: what Holdfast remembers, in verbs of the domain. Each method is one atomic step. Every argument and every
 // answer is JSON (`undefined` properties left out), so that a store can be reached through a socket as well as by a call.
@@ -31,38 +36,6 @@ export interface StoreDescription {
   /** False where a single owner's life is the lease (SQLite, file): members then never expire by time. */
   readonly timedLeases: boolean;
 }
-
-/** A name by which a call can be repeated: a run's own key, or a request's. */
-export interface Uniqueness {
-  readonly key: string;
-  /** Hash of what the key was used for; another hash under the same key is a conflict. */
-  readonly hash: string;
-  readonly retentionMs: number;
-}
-
-export interface EnqueueRow {
-  /** A root: `parentId` null, `blockedBy` 0. */
-  readonly run: NewRun;
-  /** Uniqueness within namespace and definition. */
-  readonly key: Uniqueness | null;
-  /** Uniqueness of the request that asked, within the namespace. */
-  readonly request: Uniqueness | null;
-  /** Claim it in the same step for this member, if it can start at once and the member is alive. */
-  readonly claimFor: string | null;
-  /** Insert it only while the run's manifest is the current one of its definition; else `outdated`. */
-  readonly onlyIfCurrent?: boolean;
-}
-
-/**
- * `created`: with the row as inserted (claimed: status `running`). `existing`: the same key or request came before, or the
- * same id. `outdated`: nothing of these, and another manifest is current, or none.
- */
-export type EnqueueResult =
-  | { readonly outcome: "created"; readonly run: RunRow }
-  | { readonly outcome: "existing"; readonly runId: string }
-  | { readonly outcome: "key_conflict"; readonly runId: string }
-  | { readonly outcome: "request_conflict"; readonly runId: string }
-  | { readonly outcome: "outdated" };
 
 export interface StepRow {
   readonly runId: string;
@@ -167,7 +140,7 @@ export interface ChildOutput {
   readonly output?: Json;
 }
 
-export interface Store {
+export interface Store extends ScheduleVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;

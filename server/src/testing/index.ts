@@ -1,3 +1,10 @@
 // `holdfast/testing`: definitions under test, in memory, on a clock that the test holds.
 export type { CrashPoint } from "./crashing-placement.ts";
-export { openTest, type TestClock, type TestedDefinitions, TestHoldfast, TestRun } from "./test-holdfast.ts";
+export {
+  openTest,
+  type TestClock,
+  type TestedDefinitions,
+  TestHoldfast,
+  type TestOptions,
+  TestRun,
+} from "./test-holdfast.ts";

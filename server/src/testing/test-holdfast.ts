@@ -15,6 +15,7 @@ import { type RunningNode, type Services, serve, startNode } from "../main.ts";
 import { InlinePlacement } from "../placements/inline/inline-placement.ts";
 import type { ActivationJob } from "../placements/placement.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
+import { timingDefect } from "../ticks.ts";
 import { version } from "../version.ts";
 import { CrashingPlacement, CrashPlan, type CrashPoint } from "./crashing-placement.ts";
 import { untilQuiet, VirtualClock } from "./virtual-clock.ts";
@@ -28,6 +29,11 @@ const quietTurns = 4;
 
 /** What `openTest` takes: a list of definitions, or a module's exports (`import * as tasks from "./tasks.ts"`). */
 export type TestedDefinitions = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+export interface TestOptions {
+  /** Whether the definitions' schedules start runs while time goes on; default false. */
+  readonly schedules?: boolean;
+}
 
 /** The time of a test: it stands still until it is told to go on. */
 export interface TestClock {
@@ -86,6 +92,11 @@ export class TestHoldfast {
   ): Promise<unknown> {
     const id = typeof definition === "string" ? definition : definition.id;
     return (await this.start(id, input as Json, options)).result();
+  }
+
+  /** Every run that nobody's workflow started: the oldest first, at most 1,000. */
+  async runs(): Promise<RunView[]> {
+    return (await this.#services.runs.list({ rootsOnly: true, limit: 1_000 })).runs.reverse();
   }
 
   /** From now on the process of a body dies at this point, `times` times (default once); `of`: only of this task. */
@@ -198,9 +209,12 @@ export class TestRun<O = Json> {
  * holdfast.crashAt("step:export");
  * assert.deepEqual(await holdfast.run(extract, { day: "2026-01-01" }), { files: ["a", "b"] });
  */
-export async function openTest(definitions: TestedDefinitions): Promise<TestHoldfast> {
+export async function openTest(definitions: TestedDefinitions, options: TestOptions = {}): Promise<TestHoldfast> {
   const exported = exportsOf(definitions);
-  const { manifests, problems } = await compileDefinitions(exported, inspectExpression);
+  const { manifests, schedules, problems } = await compileDefinitions(exported, {
+    expression: inspectExpression,
+    timing: timingDefect,
+  });
   if (problems.length > 0) {
     const message = problems.map((each) => `${each.file}:${each.line} ${each.message}`).join("\n");
     throw new AppError(
@@ -211,7 +225,8 @@ export async function openTest(definitions: TestedDefinitions): Promise<TestHold
   }
   const clock = new VirtualClock();
   const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs });
-  await services.definitions.apply(manifests);
+  const follows = options.schedules === true;
+  await services.schedules.apply(manifests, follows ? schedules : undefined);
   const plan = new CrashPlan();
   const inline = new InlinePlacement({ projectRoot: "/", concurrency: 1_000, clock, find: finder(exported) });
   const placement = new CrashingPlacement(inline, plan);
@@ -219,6 +234,7 @@ export async function openTest(definitions: TestedDefinitions): Promise<TestHold
     root: "/",
     concurrency: 1_000,
     placement,
+    schedules: follows,
     leaseMs: seldomMs,
     pollMs: seldomMs,
   });

@@ -1,5 +1,5 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
-import type { Edge, LedgerEvent, PauseRow, RunRow } from "../../core/index.ts";
+import type { Edge, LedgerEvent, PauseRow, RunRow, ScheduleRow } from "../../core/index.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
 
 // What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
@@ -65,6 +65,8 @@ export type Change =
   | { readonly is: "slot"; readonly limitId: string; readonly runId: string; readonly held: boolean }
   | { readonly is: "pause"; readonly pause: NotedPause }
   | { readonly is: "pauseForgotten"; readonly id: string }
+  | { readonly is: "schedule"; readonly schedule: ScheduleRow }
+  | { readonly is: "scheduleWithdrawn"; readonly namespace: string; readonly id: string }
   | { readonly is: "member"; readonly member: MemberRow }
   | { readonly is: "memberForgotten"; readonly id: string }
   | { readonly is: "manifest"; readonly hash: string; readonly manifest: Manifest }

@@ -5,8 +5,10 @@ import {
   admitEnqueue,
   admitExpansions,
   admitFinishes,
+  admitFirings,
   admitLimits,
   admitManifests,
+  admitSchedules,
   admitSteps,
   admitText,
 } from "../admission.ts";
@@ -30,6 +32,7 @@ import { type Decisions, Memory } from "./memory.ts";
 import { findPauses, pauseRuns, resumeRuns } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
+import * as schedules from "./schedules.ts";
 
 export interface MemoryStoreOptions {
   /** Milliseconds since 1970. The store's time never goes back nor stands still, whatever this one does. */
@@ -231,6 +234,38 @@ class MemoryStore implements Store {
 
   async findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
     return findPauses(this.#open(), runId);
+  }
+
+  async declareSchedules(args: Args<"declareSchedules">): Answer<"declareSchedules"> {
+    const memory = this.#open();
+    admitSchedules(args.rows);
+    return schedules.declareSchedules(memory, kept(args));
+  }
+
+  async listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
+    const { namespace, definition, after = "", limitRows } = args;
+    const rows = this.#open().schedules.list(namespace);
+    return rows
+      .filter((row) => row.id > after && (definition === undefined || row.definition === definition))
+      .slice(0, limitRows);
+  }
+
+  async findSchedule({ namespace, id }: Args<"findSchedule">): Answer<"findSchedule"> {
+    return this.#open().schedules.find(namespace, id);
+  }
+
+  async dueSchedules(args: Args<"dueSchedules">): Answer<"dueSchedules"> {
+    return schedules.dueSchedules(this.#open(), args);
+  }
+
+  async fireSchedules({ rows }: Args<"fireSchedules">): Answer<"fireSchedules"> {
+    const memory = this.#open();
+    admitFirings(rows);
+    return schedules.fireSchedules(memory, kept(rows));
+  }
+
+  async pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
+    return schedules.pauseSchedule(this.#open(), args);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

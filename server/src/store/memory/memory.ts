@@ -20,6 +20,7 @@ import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
 import { PauseTable } from "./pauses.ts";
 import { RunTable } from "./run-table.ts";
+import { ScheduleTable } from "./schedule-table.ts";
 import { SlotTable } from "./slots.ts";
 import { StepTable } from "./steps.ts";
 
@@ -38,6 +39,7 @@ export class Memory {
   /** Of the members that have not ended. */
   readonly presences = new Map<string, Presence>();
   readonly definitions: DefinitionTable;
+  readonly schedules: ScheduleTable;
   readonly slots: SlotTable;
   readonly pauses: PauseTable;
   readonly names: UniqueNames;
@@ -57,6 +59,7 @@ export class Memory {
     this.members = new MemberTable(note);
     this.definitions = new DefinitionTable(note);
     this.pauses = new PauseTable(note);
+    this.schedules = new ScheduleTable(note);
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
     this.events = new EventHistory(note);

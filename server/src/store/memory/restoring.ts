@@ -8,11 +8,11 @@ import type { Memory } from "./memory.ts";
  * What is yielded is what was there at the call, however the memory goes on. Call it when all events have been sequenced.
  */
 export function contentOf(memory: Memory): Iterable<Change | Summary> {
-  const { runs, definitions, events, steps, logs, names, slots, pauses, members, endedRoots } = memory;
+  const { runs, definitions, events, steps, logs, names, slots, pauses, schedules, members, endedRoots } = memory;
   const histories = events.content();
   const rows = [...definitions.content(), ...runs.content()];
   const rest: (Change | Summary)[] = [...steps.content(), ...logs.content(), ...names.content()];
-  rest.push(...slots.content(), ...pauses.content());
+  rest.push(...slots.content(), ...pauses.content(), ...schedules.content());
   for (const member of members.values()) rest.push({ is: "member", member });
   rest.push({ is: "endedRoots", roots: [...endedRoots] });
   rest.push({ is: "lastPlaces", runs: runs.lastPlace, lines: logs.lastPlace });
@@ -50,6 +50,8 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   slot: ({ slots }, { limitId, runId, held }) => (held ? slots.take(limitId, runId) : slots.free(limitId, runId)),
   pause: ({ pauses }, { pause }) => pauses.put(pause),
   pauseForgotten: ({ pauses }, { id }) => pauses.forget(id),
+  schedule: ({ schedules }, { schedule }) => schedules.put(frozen(schedule)),
+  scheduleWithdrawn: ({ schedules }, { namespace, id }) => schedules.withdraw(namespace, id),
   member: ({ members }, { member }) => members.set(member.id, member),
   memberForgotten: ({ members }, { id }) => members.delete(id),
   manifest: ({ definitions }, { hash, manifest }) => definitions.keep(hash, frozen(manifest)),

@@ -52,6 +52,7 @@ export class TestDatabase {
       "members",
       "limits",
       "slots",
+      "schedules",
       "definitions",
       "manifests",
       "intents",

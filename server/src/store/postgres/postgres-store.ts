@@ -5,8 +5,10 @@ import {
   admitEnqueue,
   admitExpansions,
   admitFinishes,
+  admitFirings,
   admitLimits,
   admitManifests,
+  admitSchedules,
   admitSteps,
   admitText,
 } from "../admission.ts";
@@ -28,6 +30,7 @@ import * as membership from "./membership.ts";
 import * as pauses from "./pauses.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
+import * as schedules from "./schedules.ts";
 import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
 import { Session } from "./session.ts";
 import { type PoolOptions, SessionPool } from "./session-pool.ts";
@@ -269,6 +272,35 @@ class PostgresStore implements Store, WithIntents {
 
   findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
     return pauses.findPauses(this.#pool, runId);
+  }
+
+  async declareSchedules(args: Args<"declareSchedules">): Answer<"declareSchedules"> {
+    admitSchedules(args.rows);
+    return schedules.declareSchedules(this.#pool, args);
+  }
+
+  listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
+    return schedules.listSchedules(this.#pool, args);
+  }
+
+  findSchedule(args: Args<"findSchedule">): Answer<"findSchedule"> {
+    return schedules.findSchedule(this.#pool, args);
+  }
+
+  dueSchedules(args: Args<"dueSchedules">): Answer<"dueSchedules"> {
+    return schedules.dueSchedules(this.#pool, args);
+  }
+
+  async fireSchedules({ rows }: Args<"fireSchedules">): Answer<"fireSchedules"> {
+    admitFirings(rows);
+    if (rows.length === 0) return [];
+    const { results, topics } = await schedules.fireSchedules(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
+    return schedules.pauseSchedule(this.#pool, args);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

@@ -1,4 +1,4 @@
--- Schema 2, as the migrations make it.
+-- Schema 3, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -154,6 +154,19 @@ CREATE TABLE runs (
   output TEXT
 ) STRICT;
 
+CREATE TABLE schedules (
+  namespace TEXT NOT NULL,
+  id TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  paused INTEGER NOT NULL,
+  due_at REAL,
+  state TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  declared_at REAL NOT NULL,
+  PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE slots (
   limit_id TEXT NOT NULL,
   place INTEGER NOT NULL,
@@ -238,6 +251,10 @@ CREATE INDEX runs_spreading ON runs (root_id, seq) WHERE spreading = 1;
 CREATE INDEX runs_tree ON runs (root_id) WHERE parent_id IS NOT NULL;
 
 CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
+
+CREATE INDEX schedules_definition ON schedules (namespace, definition, id);
+
+CREATE INDEX schedules_due ON schedules (namespace, due_at, id) WHERE paused = 0 AND due_at IS NOT NULL;
 
 CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 

@@ -13,6 +13,14 @@ import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from 
 import { findPauses, listPauses, pauseRuns, resumeRuns } from "./pauses.ts";
 import { prune } from "./prune.ts";
 import { findRun } from "./run-rows.ts";
+import {
+  declareSchedules,
+  dueSchedules,
+  findSchedule,
+  fireSchedules,
+  listSchedules,
+  pauseSchedule,
+} from "./schedules.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import type { Turn } from "./turn.ts";
 
@@ -56,6 +64,12 @@ const verbs: Verbs = {
   resumeRuns,
   listPauses,
   findPauses,
+  declareSchedules,
+  listSchedules,
+  findSchedule,
+  dueSchedules,
+  fireSchedules,
+  pauseSchedule,
   joinMember: (turn, args) => {
     admitText([args]);
     return joinMember(turn, args);

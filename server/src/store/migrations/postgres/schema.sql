@@ -583,6 +583,18 @@ ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE holdfast.schedules (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    definition text NOT NULL COLLATE pg_catalog."C",
+    spec text NOT NULL,
+    paused boolean NOT NULL,
+    due_at bigint,
+    state text NOT NULL,
+    version integer NOT NULL,
+    declared_at bigint NOT NULL
+)
+WITH (fillfactor='70');
 CREATE TABLE holdfast.slots (
     limit_id text NOT NULL COLLATE pg_catalog."C",
     place integer NOT NULL,
@@ -644,6 +656,8 @@ ALTER TABLE ONLY holdfast.pausing
     ADD CONSTRAINT pausing_pkey PRIMARY KEY (one);
 ALTER TABLE ONLY holdfast.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY holdfast.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (namespace, id);
 ALTER TABLE ONLY holdfast.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (limit_id, place);
 ALTER TABLE ONLY holdfast.topics
@@ -684,6 +698,8 @@ CREATE INDEX runs_spreading ON holdfast.runs USING btree (root_id, ord) WHERE sp
 CREATE INDEX runs_tree ON holdfast.runs USING btree (root_id, ord) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_unreached ON holdfast.runs USING btree (parent_id, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NULL) AND (ending IS NULL));
 CREATE INDEX runs_wake ON holdfast.runs USING btree (wake_at, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NOT NULL));
+CREATE INDEX schedules_definition ON holdfast.schedules USING btree (namespace, definition, id);
+CREATE INDEX schedules_due ON holdfast.schedules USING btree (namespace, due_at, id) WHERE ((NOT paused) AND (due_at IS NOT NULL));
 CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
 CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;

@@ -1,0 +1,74 @@
+import type { ScheduleRow } from "../../core/index.ts";
+import type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring, Store } from "../store.ts";
+import { enqueueRuns } from "./enqueue.ts";
+import type { Memory } from "./memory.ts";
+
+type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
+
+/** See `Store.declareSchedules`. */
+export function declareSchedules(
+  memory: Memory,
+  { namespace, definitions, rows, kept }: Args<"declareSchedules">,
+): { results: ("declared" | "stale")[]; withdrawn: string[] } {
+  const { schedules } = memory;
+  const now = memory.now();
+  const named = new Set([...kept, ...rows.map(({ id }) => id)]);
+  const withdrawn = schedules
+    .list(namespace)
+    .filter(({ id, definition }) => definitions.includes(definition) && !named.has(id))
+    .map(({ id }) => id);
+  for (const id of withdrawn) schedules.withdraw(namespace, id);
+  const results = rows.map(({ version, ...row }: ScheduleDeclaration) => {
+    const before = schedules.find(namespace, row.id);
+    if ((before?.version ?? null) !== version) return "stale";
+    const paused = before?.paused ?? false;
+    schedules.put({ ...row, namespace, paused, version: (version ?? 0) + 1, declaredAt: now });
+    return "declared";
+  });
+  return { results, withdrawn };
+}
+
+/** See `Store.dueSchedules`. */
+export function dueSchedules(
+  memory: Memory,
+  { namespace, limitRows }: Args<"dueSchedules">,
+): { due: DueSchedule[]; now: number; nextInMs: number | null } {
+  const now = memory.now();
+  const waiting = memory.schedules.list(namespace).flatMap((schedule) => {
+    return schedule.paused || schedule.dueAt === null ? [] : [{ schedule, dueAt: schedule.dueAt }];
+  });
+  waiting.sort((a, b) => a.dueAt - b.dueAt);
+  const due = waiting.filter(({ dueAt }) => dueAt <= now).slice(0, limitRows);
+  const first = waiting[0]?.dueAt;
+  return {
+    due: due.map(({ schedule }) => ({
+      schedule,
+      manifestHash: memory.definitions.find(namespace, schedule.definition)?.manifestHash ?? null,
+    })),
+    now,
+    nextInMs: first === undefined ? null : Math.max(0, first - now),
+  };
+}
+
+/** See `Store.fireSchedules`. */
+export function fireSchedules(memory: Memory, rows: readonly ScheduleFiring[]): FiringResult[] {
+  return rows.map(({ namespace, id, version, dueAt, state, runs }) => {
+    const before = memory.schedules.find(namespace, id);
+    if (before?.version !== version) return { outcome: "stale" };
+    const started = enqueueRuns(memory, runs);
+    memory.schedules.put({ ...before, dueAt, state, version: version + 1 });
+    return { outcome: "fired", runs: started };
+  });
+}
+
+/** See `Store.pauseSchedule`. */
+export function pauseSchedule(
+  { schedules }: Memory,
+  { namespace, id, paused }: Args<"pauseSchedule">,
+): { changed: boolean; schedule: ScheduleRow } | undefined {
+  const before = schedules.find(namespace, id);
+  if (before === undefined || before.paused === paused) return before && { changed: false, schedule: before };
+  const schedule = { ...before, paused, version: before.version + 1 };
+  schedules.put(schedule);
+  return { changed: true, schedule };
+}

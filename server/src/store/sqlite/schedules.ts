@@ -1,0 +1,161 @@
+import type { ScheduleRow } from "../../core/index.ts";
+import { admitFirings, admitSchedules } from "../admission.ts";
+import type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring, Store } from "../store.ts";
+import { listText } from "./connection.ts";
+import { enqueueRuns } from "./enqueue.ts";
+import type { Turn } from "./turn.ts";
+
+type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
+
+interface StoredSchedule {
+  readonly namespace: string;
+  readonly id: string;
+  readonly definition: string;
+  readonly spec: string;
+  readonly paused: number;
+  readonly dueAt: number | null;
+  readonly state: string;
+  readonly version: number;
+  readonly declaredAt: number;
+}
+
+const columns =
+  "s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at AS dueAt, s.state, s.version, s.declared_at AS declaredAt";
+
+function toSchedule({ spec, state, paused, ...row }: StoredSchedule): ScheduleRow {
+  return {
+    ...row,
+    spec: JSON.parse(spec) as ScheduleRow["spec"],
+    state: JSON.parse(state) as ScheduleRow["state"],
+    paused: paused === 1,
+  };
+}
+
+export function declareSchedules(
+  turn: Turn,
+  { namespace, definitions, rows, kept }: Args<"declareSchedules">,
+): { results: ("declared" | "stale")[]; withdrawn: string[] } {
+  admitSchedules(rows);
+  const { db } = turn;
+  const withdrawn = db
+    .list<{ id: string }>(
+      `DELETE FROM schedules WHERE namespace = ? AND definition IN (SELECT value FROM json_each(?))
+         AND id NOT IN (SELECT value FROM json_each(?)) RETURNING id`,
+      namespace,
+      listText(definitions),
+      listText([...kept, ...rows.map(({ id }) => id)]),
+    )
+    .map(({ id }) => id);
+  // What a list answers is not counted as a change.
+  db.changes += withdrawn.length;
+  return { results: rows.map((row) => declareOne(turn, namespace, row)), withdrawn: withdrawn.sort() };
+}
+
+function declareOne({ db, now }: Turn, namespace: string, row: ScheduleDeclaration): "declared" | "stale" {
+  const { id, definition, spec, dueAt, state, version } = row;
+  const said = [JSON.stringify(spec), dueAt, JSON.stringify(state), now] as const;
+  const { changes } =
+    version === null
+      ? db.run(
+          `INSERT INTO schedules (spec, due_at, state, declared_at, namespace, id, definition, paused, version)
+           VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1) ON CONFLICT (namespace, id) DO NOTHING`,
+          ...said,
+          namespace,
+          id,
+          definition,
+        )
+      : db.run(
+          `UPDATE schedules SET spec = ?, due_at = ?, state = ?, declared_at = ?, version = version + 1
+           WHERE namespace = ? AND id = ? AND version = ?`,
+          ...said,
+          namespace,
+          id,
+          version,
+        );
+  return changes > 0 ? "declared" : "stale";
+}
+
+export function listSchedules({ db }: Turn, args: Args<"listSchedules">): ScheduleRow[] {
+  const { namespace, definition, after = "", limitRows } = args;
+  const rows =
+    definition === undefined
+      ? db.list<StoredSchedule>(
+          `SELECT ${columns} FROM schedules s WHERE s.namespace = ? AND s.id > ? ORDER BY s.id LIMIT ?`,
+          namespace,
+          after,
+          limitRows,
+        )
+      : db.list<StoredSchedule>(
+          `SELECT ${columns} FROM schedules s INDEXED BY schedules_definition
+           WHERE s.namespace = ? AND s.definition = ? AND s.id > ? ORDER BY s.id LIMIT ?`,
+          namespace,
+          definition,
+          after,
+          limitRows,
+        );
+  return rows.map(toSchedule);
+}
+
+export function findSchedule({ db }: Turn, { namespace, id }: Args<"findSchedule">): ScheduleRow | undefined {
+  const row = db.find<StoredSchedule>(
+    `SELECT ${columns} FROM schedules s WHERE s.namespace = ? AND s.id = ?`,
+    namespace,
+    id,
+  );
+  return row === undefined ? undefined : toSchedule(row);
+}
+
+export function dueSchedules(
+  { db, now }: Turn,
+  { namespace, limitRows }: Args<"dueSchedules">,
+): { due: DueSchedule[]; now: number; nextInMs: number | null } {
+  const due = db.list<StoredSchedule & { manifestHash: string | null }>(
+    `SELECT ${columns}, d.manifest_hash AS manifestHash
+     FROM schedules s INDEXED BY schedules_due
+     LEFT JOIN definitions d ON d.namespace = s.namespace AND d.id = s.definition
+     WHERE s.namespace = ? AND s.paused = 0 AND s.due_at IS NOT NULL AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?`,
+    namespace,
+    now,
+    limitRows,
+  );
+  const next = db.find<{ at: number }>(
+    `SELECT due_at AS at FROM schedules INDEXED BY schedules_due
+     WHERE namespace = ? AND paused = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1`,
+    namespace,
+  );
+  return {
+    due: due.map(({ manifestHash, ...row }) => ({ schedule: toSchedule(row), manifestHash })),
+    now,
+    nextInMs: next === undefined ? null : Math.max(0, next.at - now),
+  };
+}
+
+export function fireSchedules(turn: Turn, { rows }: { rows: readonly ScheduleFiring[] }): FiringResult[] {
+  admitFirings(rows);
+  return rows.map(({ namespace, id, version, dueAt, state, runs }) => {
+    const { changes } = turn.db.run(
+      `UPDATE schedules SET due_at = ?, state = ?, version = version + 1 WHERE namespace = ? AND id = ? AND version = ?`,
+      dueAt,
+      JSON.stringify(state),
+      namespace,
+      id,
+      version,
+    );
+    return changes === 0 ? { outcome: "stale" } : { outcome: "fired", runs: enqueueRuns(turn, { rows: runs }) };
+  });
+}
+
+export function pauseSchedule(
+  turn: Turn,
+  { namespace, id, paused }: Args<"pauseSchedule">,
+): { changed: boolean; schedule: ScheduleRow } | undefined {
+  const { changes } = turn.db.run(
+    "UPDATE schedules SET paused = ?, version = version + 1 WHERE namespace = ? AND id = ? AND paused <> ?",
+    Number(paused),
+    namespace,
+    id,
+    Number(paused),
+  );
+  const schedule = findSchedule(turn, { namespace, id });
+  return schedule === undefined ? undefined : { changed: changes > 0, schedule };
+}
