@@ -14,9 +14,18 @@ const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 const leaf = "(clock|random|log|config|canonical|expressions|ticks|guard|version)";
 const leaves = [part(leaf)];
 
-const everything = ["api", "channel", "compile", "core", "engine", "operations", "placements", "store", "trackers"].map(
-  part,
-);
+const everything = [
+  "api",
+  "channel",
+  "compile",
+  "core",
+  "engine",
+  "operations",
+  "placements",
+  "store",
+  "telemetry",
+  "trackers",
+].map(part);
 
 /** Who may import what. A part may always import itself. */
 const directions = [
@@ -32,15 +41,20 @@ const directions = [
     from: part("placements/inline"),
     to: [part("placements"), part("core"), SDK, PROTOCOL, ...leaves],
   },
-  { name: "operations", from: part("operations"), to: [part("store"), part("core"), PROTOCOL, ...leaves] },
+  { name: "telemetry", from: part("telemetry"), to: [part("store"), part("core"), PROTOCOL, ...leaves] },
+  {
+    name: "operations",
+    from: part("operations"),
+    to: [...["telemetry", "store", "core"].map(part), PROTOCOL, ...leaves],
+  },
   {
     name: "engine",
     from: part("engine"),
-    to: [...["operations", "store", "placements", "core"].map(part), PROTOCOL, ...leaves],
+    to: [...["operations", "telemetry", "store", "placements", "core"].map(part), PROTOCOL, ...leaves],
   },
   { name: "compile", from: part("compile"), to: [part("core"), SDK, PROTOCOL, ...leaves] },
   { name: "channel", from: part("channel"), to: [...["operations", "compile"].map(part), PROTOCOL, ...leaves] },
-  { name: "api", from: part("api"), to: [...["operations", "compile"].map(part), PROTOCOL, ...leaves] },
+  { name: "api", from: part("api"), to: [...["operations", "compile", "telemetry"].map(part), PROTOCOL, ...leaves] },
   { name: "main", from: part("main"), to: [...everything, SDK, PROTOCOL, ...leaves] },
   { name: "embedded", from: part("embedded"), to: [part("main"), SDK, PROTOCOL, ...leaves] },
   {
@@ -68,6 +82,7 @@ const homes = [
   { package: "postgres", home: [part("store/postgres"), part("store/open")] },
   { package: "fastify", home: [part("api")] },
   { package: "pino", home: [part("log")] },
+  { package: "@opentelemetry/.*", home: [part("telemetry/otlp")] },
   { package: "commander", home: [part("cli")] },
   { package: "picocolors", home: [part("cli")] },
   { package: "oxc-transform", home: [SDK] },

@@ -73,7 +73,8 @@ export const channelMethods = {
   /** Records a step's result. When the key is recorded already, the record answers and nothing changes. */
   "step.commit": {
     group: "lifecycle",
-    params: z.strictObject({ key: keySchema, value: jsonSchema }),
+    /** `tookMs`: how long the step's function ran; said where the activation is traced. */
+    params: z.strictObject({ key: keySchema, value: jsonSchema, tookMs: z.number().nonnegative().optional() }),
     result: z.strictObject({ recorded: z.boolean(), value: jsonSchema }),
   },
 } as const satisfies Record<string, Method>;
@@ -107,6 +108,8 @@ export const activationStartSchema = withCode({
   steps: z.array(stepRecordSchema),
   /** Secret-free seed of `ctx.token`: store incarnation, run and generation, hashed. */
   tokenSeed: z.string(),
+  /** W3C `traceparent` of this activation's span, where there is a trace to go on with. */
+  traceparent: z.string().optional(),
 });
 /** Everything a body needs to start: pushed by the supervisor before any user code is loaded for it. */
 export type ActivationStart = z.infer<typeof activationStartSchema>;

@@ -7,6 +7,7 @@ import { manifestSchema } from "./manifest.ts";
 import { pauseViewSchema } from "./pauses.ts";
 import { scheduleSpecSchema } from "./schedule.ts";
 import { runKinds, runStatusSchema } from "./status.ts";
+import { traceparentPattern } from "./traceparent.ts";
 
 // Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
 
@@ -63,6 +64,8 @@ export const startRunSchema = z.strictObject({
   startAfter: time.optional(),
   /** The run ends `failed` with `expired` this long after now. */
   expiresAfterMs: z.number().int().positive().max(limits.spanMs).optional(),
+  /** The span under which the run's trace begins; wins over the header of this name. It is no part of what a key names. */
+  traceparent: z.string().regex(traceparentPattern).optional(),
 });
 export type StartRun = z.infer<typeof startRunSchema>;
 

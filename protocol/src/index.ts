@@ -15,4 +15,5 @@ export * from "./problem.ts";
 export * from "./schedule.ts";
 export * from "./schedule-views.ts";
 export * from "./status.ts";
+export * from "./traceparent.ts";
 export * from "./why.ts";

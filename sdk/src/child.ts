@@ -71,6 +71,7 @@ async function carryOut(start: ActivationStart): Promise<void> {
   const running: Current = { nonce: start.nonce, abort, uncaught: Promise.withResolvers(), thrown: undefined };
   current = running;
   const call = channel.calls(start.nonce);
+  enterTrace(start);
   const { outcome, clean } = await Promise.race([
     bodyOutcome(start, call, abort.signal),
     running.uncaught.promise.then((thrown) => ({ outcome: thrown, clean: () => false })),
@@ -83,6 +84,12 @@ async function carryOut(start: ActivationStart): Promise<void> {
   channel.returned(start.nonce, { clean: running.thrown === undefined && complete && clean(), loaded: code });
   await said.catch(unsaid);
   current = undefined;
+}
+
+/** Where libraries and the commands that a body starts look for the trace to go on with. */
+function enterTrace({ traceparent }: ActivationStart): void {
+  if (traceparent === undefined) delete process.env.TRACEPARENT;
+  else process.env.TRACEPARENT = traceparent;
 }
 
 async function bodyOutcome(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal) {

@@ -14,6 +14,7 @@ import { HttpPlane } from "./client-http.ts";
 import type { ControlPlane, RunQuery } from "./client-plane.ts";
 import type { Task, Workflow } from "./definition.ts";
 import { type CancelTarget, type IntentPlace, promiseCancel, promiseRun } from "./intents.ts";
+import { activeTraceparent } from "./tracing.ts";
 
 export { HttpPlane } from "./client-http.ts";
 export type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
@@ -32,6 +33,8 @@ export interface StartOptions {
   readonly expiresAfter?: Duration;
   /** −1,000 to 1,000; higher runs first. */
   readonly priority?: number;
+  /** W3C `traceparent` under which the run's trace begins; default the active span's of OpenTelemetry, where it is loaded. */
+  readonly traceparent?: string;
 }
 
 type StartArguments<I> =
@@ -223,7 +226,7 @@ const endedHow: Readonly<Record<string, string>> = {
 };
 
 function startRequest(definition: string, input: unknown, options: StartOptions): StartRun {
-  const { key, keyRetention, startAfter, expiresAfter, priority } = options;
+  const { key, keyRetention, startAfter, expiresAfter, priority, traceparent = activeTraceparent() } = options;
   return {
     definition,
     ...(input === undefined ? {} : { input: plainJson(input) }),
@@ -232,6 +235,7 @@ function startRequest(definition: string, input: unknown, options: StartOptions)
     ...(startAfter === undefined ? {} : { startAfter: startAfter.toISOString() }),
     ...(expiresAfter === undefined ? {} : { expiresAfterMs: millis("expiresAfter", expiresAfter) }),
     ...(priority === undefined ? {} : { priority }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 

@@ -42,6 +42,8 @@ export interface TaskContext {
   /** Aborts when the run is cancelled, its attempt times out or its node stops. What the body returns then is not heard. */
   readonly abortSignal: AbortSignal;
   readonly log: TaskLog;
+  /** W3C `traceparent` of this activation's span, for what the body calls; null where nothing is traced. */
+  readonly traceparent: string | null;
   /** Tells watchers how far the body is; only the latest report counts. Never throws and never waits. */
   progress(done: number, total?: number, text?: string): void;
   /**
@@ -67,6 +69,7 @@ export class ActivationContext implements TaskContext {
   readonly epoch: number;
   readonly abortSignal: AbortSignal;
   readonly log: LogSender;
+  readonly traceparent: string | null;
   readonly #tokenSeed: string;
   readonly #call: ChannelCall;
   readonly #progress: ProgressSender;
@@ -81,6 +84,7 @@ export class ActivationContext implements TaskContext {
     this.attempt = start.attempt;
     this.epoch = start.epoch;
     this.abortSignal = abortSignal;
+    this.traceparent = start.traceparent ?? null;
     this.#tokenSeed = start.tokenSeed;
     this.#call = call;
     this.log = new LogSender(call);
@@ -111,23 +115,25 @@ export class ActivationContext implements TaskContext {
     this.#used.add(key);
     if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
     this.#open.add(key);
+    const began = performance.now();
     try {
       const value = storedValue(await fn(), `The result of step ${JSON.stringify(key)}`);
-      return (await this.#commit(key, value)) as Stored<Awaited<R>>;
+      return (await this.#commit(key, value, performance.now() - began)) as Stored<Awaited<R>>;
     } finally {
       this.#open.delete(key);
       if (this.#open.size === 0) this.#allDone();
     }
   }
 
-  async #commit(key: string, value: Json): Promise<Json> {
+  async #commit(key: string, value: Json, tookMs: number): Promise<Json> {
     const bytes = utf8Bytes(JSON.stringify(value));
     if (bytes > limits.stepValueBytes) {
       throw new AppError("too_large", `The result of step ${JSON.stringify(key)} has ${bytes} bytes.`, {
         hint: `The limit is ${limits.stepValueBytes}: keep the value in a file or an object store and return its name.`,
       });
     }
-    const answer = await this.#call("step.commit", { key, value });
+    const timed = this.traceparent === null ? {} : { tookMs: Math.max(0, tookMs) };
+    const answer = await this.#call("step.commit", { key, value, ...timed });
     this.#recorded.set(key, answer.value);
     return answer.value;
   }

@@ -28,6 +28,7 @@ import { intentsOf } from "./store/intents.ts";
 import { mergeCalls } from "./store/merging.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
+import { openTelemetry, silentTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 
 // The composition root: the one place where parts are put together.
 
@@ -58,6 +59,7 @@ export interface Services {
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly telemetry: Telemetry;
   close(): Promise<void>;
 }
 
@@ -74,13 +76,18 @@ export interface ServicesOptions {
   readonly pollMs?: number;
   /** How long a run's key is remembered when its caller does not say. */
   readonly keysMs?: number;
+  /** Who is told what happens; default: as the OTEL_* variables say. */
+  readonly telemetry?: Telemetry;
+  /** For what goes wrong with that. */
+  readonly log?: Logger;
 }
 
 /** Opens a store and what is asked of it. Throws the store's AppErrors. */
 export async function openServices(options: ServicesOptions): Promise<Services> {
   const { address, role = "either", clock = systemClock, migrate } = options;
+  const { telemetry = openTelemetry(process.env, options.log) } = options;
   const store = await openStore(address, { role, clock, ...(migrate === undefined ? {} : { migrate }) });
-  return serve(mergeCalls(store, { clock }), { ...options, clock });
+  return serve(mergeCalls(store, { clock }), { ...options, clock, telemetry });
 }
 
 /** What is asked of a store that is open already. Closing the services closes it. */
@@ -88,6 +95,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
   const concurrency = new Concurrency({ store, namespace, clock });
   const definitions = new Definitions({ store, namespace });
+  const { telemetry = silentTelemetry() } = options;
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
   const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs });
   const reasons = new Reasons({ store, runs, namespace });
@@ -95,12 +103,15 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
   const pauses = new Pauses({ store, runs, namespace });
-  const close = () => store.close();
+  const close = async () => {
+    await store.close();
+    await telemetry.close();
+  };
   const scheduledRuns = new ScheduledRuns({ definitions, concurrency, namespace });
   const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
   const firing = new Firing({ store, scheduledRuns, namespace });
   const asked = { definitions, concurrency, runs, schedules, firing, reasons, history, intents, pauses };
-  return { ...asked, store, namespace, clock, random, close };
+  return { ...asked, store, namespace, clock, random, telemetry, close };
 }
 
 export interface NodeOptions {
@@ -196,15 +207,16 @@ interface Held {
 
 function activationsFor(services: Services, held: Held): Activations {
   const { store, clock, random, definitions, concurrency } = services;
-  const completion = new Completion({ store, clock, random });
-  const expander = new Expander({ store, definitions, completion, concurrency, clock });
+  const { tracing } = services.telemetry;
+  const completion = new Completion({ store, clock, random, observer: tracing });
+  const expander = new Expander({ store, definitions, completion, concurrency, clock, observer: tracing });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
     const session: Session = { held: activation, task, definitions, completion, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));
   const digest = (text: string) => hash("sha256", text, "hex");
-  const parts = { store, clock, definitions, expander, completion, openChannel, newNonce, hash: digest };
+  const parts = { store, clock, definitions, expander, completion, openChannel, newNonce, tracing, hash: digest };
   return new Activations({ ...held, ...parts });
 }
 

@@ -39,13 +39,21 @@ export class Project {
 
   /** Starts `holdfast …` here. */
   start(...args: readonly string[]): Running {
-    return this.startProgram(process.execPath, [command, ...args]);
+    return this.startWith({}, ...args);
   }
 
-  startProgram(program: string, args: readonly string[]): Running {
-    const own = Object.entries(process.env).filter(([name]) => !/^(?:HOLDFAST_|npm_|NO_COLOR$)/.test(name));
+  /** The same with variables of its own. */
+  startWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Running {
+    return this.startProgram(process.execPath, [command, ...args], variables);
+  }
+
+  startProgram(program: string, args: readonly string[], variables: Readonly<Record<string, string>> = {}): Running {
+    const own = Object.entries(process.env).filter(
+      ([name]) => !/^(?:HOLDFAST_|OTEL_|TRACEPARENT$|npm_|NO_COLOR$)/.test(name),
+    );
     // A test's Node is told by its environment that it is one, and would report instead of print.
-    const env = Object.fromEntries(own.filter(([name]) => name !== "NODE_TEST_CONTEXT"));
+    const inherited = Object.fromEntries(own.filter(([name]) => name !== "NODE_TEST_CONTEXT"));
+    const env = { ...inherited, ...variables };
     const child = spawn(program, args, { cwd: this.root, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#children.add(child);
     child.once("close", () => this.#children.delete(child));

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import inspect
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, Awaitable, Callable, Dict, List, Mapping, NoReturn, Optional, Set, TypeVar, Union, cast
 
@@ -68,10 +69,12 @@ class Context:
         self.epoch: int = start["epoch"]
         """Which start of the body this is, over all attempts."""
         self.abort_signal = abort_signal
+        self.traceparent: Optional[str] = start.get("traceparent")
+        """W3C ``traceparent`` of this activation's span, for what the body calls; None where nothing is traced."""
         self.log = TaskLog(call) if log is None else log
         self._token_seed: str = start["tokenSeed"]
         self._progress = ProgressSender(call)
-        self._steps = _Steps(start["steps"], call, self.log.warning)
+        self._steps = _Steps(start["steps"], call, self.log.warning, self.traceparent is not None)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
         """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
@@ -106,11 +109,12 @@ class TaskContext(Context):
         with self._steps.use(key) as use:
             if use.recorded:
                 return cast(T, use.value)
+            began = time.monotonic()
             returned = fn()
             if inspect.isawaitable(returned):
                 _close_awaitable(returned)
                 raise TypeError(f'The function of step "{key}" is async: make the body async, and await ctx.step.')
-            return cast(T, use.keep(self._steps.commit(key, returned).result()))
+            return cast(T, use.keep(self._steps.commit(key, returned, began).result()))
 
 
 class AsyncTaskContext(Context):
@@ -121,17 +125,19 @@ class AsyncTaskContext(Context):
         with self._steps.use(key) as use:
             if use.recorded:
                 return cast(T, use.value)
+            began = time.monotonic()
             returned = fn()
             if inspect.isawaitable(returned):
                 returned = await returned
-            return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned))))
+            return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned, began))))
 
 
 class _Steps:
     """What is recorded, and which keys are under way."""
 
-    def __init__(self, recorded: List[Mapping[str, Any]], call: Call, warn: Callable[[str], None]) -> None:
+    def __init__(self, recorded: List[Mapping[str, Any]], call: Call, warn: Callable[[str], None], timed: bool) -> None:
         self._call = call
+        self._timed = timed
         self._warn = warn
         self._used: Set[str] = set()
         self._recorded: Dict[str, Any] = {step["key"]: step["value"] for step in recorded}
@@ -169,7 +175,7 @@ class _Steps:
     def record(self, key: str, value: Any) -> None:
         self._recorded[key] = value
 
-    def commit(self, key: str, returned: Any) -> Any:
+    def commit(self, key: str, returned: Any, began: float) -> Any:
         """The future answer to the record of a step's result."""
         value = stored_value(returned, f'The result of step "{key}"')
         size = utf8_bytes(json_text(value))
@@ -179,7 +185,8 @@ class _Steps:
                 f'The result of step "{key}" has {size} bytes.',
                 hint=f"The limit is {limits.STEP_VALUE_BYTES}: keep the value in a file or an object store and return its name.",
             )
-        return self._call("step.commit", {"key": key, "value": value})
+        timed = {"tookMs": max(0.0, (time.monotonic() - began) * 1000)} if self._timed else {}
+        return self._call("step.commit", {"key": key, "value": value, **timed})
 
     def wait_until_done(self) -> None:
         """Waits for steps under way in other threads: what the body left unawaited belongs to it."""

@@ -21,6 +21,7 @@ _NAMES = (
     "ORK_TASK_FUNCTION",
     "ORK_INPUT_JSON",
     "EXECUTION_ID",
+    "TRACEPARENT",
 )
 
 
@@ -45,6 +46,8 @@ def enter_run(start: Mapping[str, Any], project_root: str) -> None:
         values["ORK_TASK_MODULE"] = source["module"]
     if utf8_bytes(text) <= limits.INPUT_VARIABLE_BYTES:
         values["ORK_INPUT_JSON"] = text
+    if start.get("traceparent") is not None:
+        values["TRACEPARENT"] = start["traceparent"]
     for name in _NAMES:
         os.environ.pop(name, None)
     os.environ.update({name: value for name, value in values.items() if "\x00" not in value})

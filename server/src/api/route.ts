@@ -8,6 +8,8 @@ export interface Call<Query, Body> {
   readonly body: Body;
   /** The caller's Idempotency-Key. */
   readonly requestKey: string | undefined;
+  /** The caller's `traceparent`, as it was sent. */
+  readonly traceparent: string | undefined;
   /** Fires when the caller has gone or the server stops: waits end with what there is. */
   readonly signal: AbortSignal;
 }

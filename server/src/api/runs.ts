@@ -48,7 +48,9 @@ function startRoute(runs: Runs): Route {
     idempotent: true,
     body: startRunSchema,
     answer: startedRunSchema,
-    handle: ({ body, requestKey }) => runs.start(body, requestKey),
+    handle: ({ body, requestKey, traceparent }) => {
+      return runs.start(traceparent === undefined ? body : { traceparent, ...body }, requestKey);
+    },
   });
 }
 

@@ -187,6 +187,7 @@ function addRoute(app: FastifyInstance, route: Route, stopping: AbortSignal): vo
         query: parse(route.query, request.query, "query"),
         body: parse(route.body, body, "body"),
         requestKey: route.idempotent === true ? requestKey(request) : undefined,
+        traceparent: onlyOne(request.headers.traceparent),
         signal: AbortSignal.any([gone.signal, stopping]),
       });
       return reply.type("application/json").send(JSON.stringify(answer));
@@ -204,6 +205,10 @@ function parse(schema: Route["query"], value: unknown, place: "query" | "body"):
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw schemaFailure(parsed.error, place);
+}
+
+function onlyOne(header: string | string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : undefined;
 }
 
 function requestKey(request: FastifyRequest): string | undefined {

@@ -102,6 +102,7 @@ export async function openEmbedded(
     namespace,
     keysMs: retention.keysMs,
     ...options,
+    ...(log === undefined ? {} : { log }),
   });
   let node: RunningNode | undefined;
   const plane = new LocalPlane(services, version);

@@ -10,4 +10,5 @@ export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";
 export * from "./schedules.ts";
+export * from "./trace.ts";
 export * from "./transitions.ts";

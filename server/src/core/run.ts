@@ -40,6 +40,8 @@ export interface RunRow {
   /** The place of a mapped child in its list: the order of collected outputs, never its identity. */
   readonly itemIndex: number | null;
   readonly key: string | null;
+  /** The `traceparent` of whoever asked for the root, the same in all its tree; null where nobody traced. */
+  readonly trace: string | null;
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
@@ -93,6 +95,8 @@ export interface NewRun {
   readonly item: string | null;
   readonly itemIndex: number | null;
   readonly key: string | null;
+  /** Absent: null. */
+  readonly trace?: string | null;
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
@@ -113,11 +117,12 @@ const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 
 /** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
 export function startingRun(run: NewRun, now: number): RunRow {
-  const { startAfter, expiresAfterMs, input, ...rest } = run;
+  const { startAfter, expiresAfterMs, input, trace = null, ...rest } = run;
   const wakeAt = startAfter !== null && startAfter > now ? startAfter : null;
   const mayStart = run.blockedBy === 0 && wakeAt === null;
   return {
     ...rest,
+    trace,
     input,
     status: run.blockedBy > 0 ? "pending" : "ready",
     generation: 1,

@@ -20,6 +20,7 @@ import type { Expander } from "../operations/expansion.ts";
 import { persist } from "../operations/persistence.ts";
 import type { ActivationEnd, ActivationListener, Placement, RunningActivation } from "../placements/placement.ts";
 import type { Store } from "../store/store.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 
 /** When a placement has no room although a slot was free: a killed child may take a moment to be gone. */
 const noRoomMs = 200;
@@ -78,6 +79,7 @@ export interface ActivationsOptions {
   readonly grants: readonly AccessGroup[];
   readonly newNonce: () => string;
   readonly hash: (text: string) => string;
+  readonly tracing: Tracing;
 }
 
 /** What this node is carrying out. */
@@ -178,10 +180,11 @@ export class Activations {
   }
 
   async #start(run: RunRow, spec: TaskSpec, input: Json): Promise<ActivationStart> {
-    const { store, clock, incarnation, newNonce, hash } = this.#options;
+    const { store, clock, incarnation, newNonce, hash, tracing } = this.#options;
     const { id, rootId, parentId, definition, workflow, name, item, key, generation, attempt, epoch } = run;
     const signal = this.#held.get(id)?.revoked ?? AbortSignal.abort();
     // A first activation has recorded nothing yet.
+    const traceparent = tracing.traceparentOf(run);
     const steps = epoch === 1 ? [] : await persist(clock, signal, () => store.listSteps({ runId: id, generation }));
     return {
       nonce: newNonce(),
@@ -192,6 +195,7 @@ export class Activations {
       input,
       steps,
       tokenSeed: hash(tokenIdentity(incarnation, id, generation)),
+      ...(traceparent === undefined ? {} : { traceparent }),
     };
   }
 
@@ -242,10 +246,10 @@ export class Activations {
 
   #note(held: Held, error: unknown): void {
     if (held.revoked.aborted || isAppError(error, "stale_epoch") || isAppError(error, "run_ended")) return;
-    this.#options.log.error(
-      { err: error, run: held.run.id, epoch: held.run.epoch },
-      "An activation could not be carried out.",
-    );
+    const { log, tracing } = this.#options;
+    const { id, epoch, definition } = held.run;
+    const facts = { err: error, run: id, epoch, definition, trace_id: tracing.traceIdOf(held.run) };
+    log.error(facts, "An activation could not be carried out.");
   }
 }
 

@@ -17,6 +17,7 @@ import type { Clock } from "../clock.ts";
 import { afterFailure, afterLoss, type Failure, type FinishResult, type Next, type RunRow } from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { Store } from "../store/store.ts";
+import { noObserver, type Observer } from "../telemetry/observer.ts";
 import { persist } from "./persistence.ts";
 
 /** An activation that is being carried out here, as far as its end is concerned. */
@@ -33,8 +34,11 @@ export class Completion {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #observer: Observer;
 
-  constructor({ store, clock, random }: { store: Store; clock: Clock; random: Random }) {
+  constructor(parts: { store: Store; clock: Clock; random: Random; observer?: Observer }) {
+    const { store, clock, random, observer = noObserver } = parts;
+    this.#observer = observer;
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
@@ -71,7 +75,10 @@ export class Completion {
   }
 
   /** Records a step (P12). When the key is recorded already, that record answers. */
-  async commitStep(held: HeldActivation, step: StepRecord): Promise<{ recorded: boolean; value: Json }> {
+  async commitStep(
+    held: HeldActivation,
+    { tookMs, ...step }: StepRecord & { readonly tookMs?: number | undefined },
+  ): Promise<{ recorded: boolean; value: Json }> {
     const defect = textDefect(step.key);
     if (defect !== undefined) throw new AppError("invalid_request", `The step key contains a ${defect}.`);
     checkBytes(`value of step "${step.key}"`, step.value, limits.stepValueBytes);
@@ -80,6 +87,7 @@ export class Completion {
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.commitSteps({ rows: [row] }));
     switch (result?.outcome) {
       case "recorded":
+        this.#observer.stepCommitted({ run: held.run, key: step.key, tookMs, at: this.#clock.now() });
         return { recorded: true, value: step.value };
       case "existing":
         return { recorded: false, value: result.value };
@@ -98,9 +106,14 @@ export class Completion {
 
   async #finish(held: HeldActivation, next: Next): Promise<RunStatus> {
     const { id: runId, epoch } = held.run;
-    const row = { runId, epoch, ranMs: held.ranMs, next };
+    const { ranMs } = held;
+    const row = { runId, epoch, ranMs, next };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.finishActivations({ rows: [row] }));
-    return statusOf(held, result);
+    const status = statusOf(held, result);
+    const outcome = status === "cancelled" ? status : next.outcome;
+    const error = "error" in next ? next.error : null;
+    this.#observer.activationEnded({ run: held.run, outcome, status, error, ranMs, at: this.#clock.now() });
+    return status;
   }
 }
 

@@ -16,6 +16,7 @@ import {
 import type { Clock } from "../clock.ts";
 import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
+import { noObserver, type Observer } from "../telemetry/observer.ts";
 import { evaluateBinding, identifyItems, isConstant, type Scope } from "./bindings.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
 import type { Concurrency } from "./concurrency.ts";
@@ -39,6 +40,7 @@ export interface ExpansionOptions {
   readonly completion: Completion;
   readonly concurrency: Concurrency;
   readonly clock: Clock;
+  readonly observer?: Observer;
 }
 
 export class Expander {
@@ -47,8 +49,10 @@ export class Expander {
   readonly #completion: Completion;
   readonly #concurrency: Concurrency;
   readonly #clock: Clock;
+  readonly #observer: Observer;
 
-  constructor({ store, definitions, completion, concurrency, clock }: ExpansionOptions) {
+  constructor({ store, definitions, completion, concurrency, clock, observer = noObserver }: ExpansionOptions) {
+    this.#observer = observer;
     this.#concurrency = concurrency;
     this.#store = store;
     this.#definitions = definitions;
@@ -88,7 +92,10 @@ export class Expander {
     if (children.length === 0) return this.#conclude(held, input);
     const row = { runId: run.id, epoch: run.epoch, ranMs: held.ranMs, input, children, edges };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.expandRuns({ rows: [row] }));
-    statusOf(held, result);
+    const status = statusOf(held, result);
+    const outcome = status === "waiting" ? "suspended" : "cancelled";
+    const { ranMs } = row;
+    this.#observer.activationEnded({ run, outcome, status, error: null, ranMs, at: this.#clock.now() });
   }
 
   async #mapChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
@@ -224,6 +231,7 @@ function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
     item: null,
     itemIndex: null,
     key: null,
+    trace: run.trace,
     depth: run.depth + 1,
     queue: spec.kind === "task" ? spec.queue : defaultQueue,
     priority: Math.max(run.priority, spec.priority),

@@ -13,12 +13,14 @@ import {
   isEnded,
   type Json,
   limits,
+  parseTraceparent,
   type RunPage,
   type RunStatus,
   type RunView,
   type StartedRun,
   type StartRun,
   textDefect,
+  traceparentText,
   utf8Bytes,
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
@@ -292,6 +294,7 @@ export function newRun(args: {
     item: null,
     itemIndex: null,
     key: request.key ?? null,
+    trace: traceOf(request),
     depth: 0,
     queue: spec.kind === "task" ? spec.queue : defaultQueue,
     priority: request.priority ?? spec.priority,
@@ -318,7 +321,14 @@ export function unknownRun(id: string): AppError {
   });
 }
 
-function requestUniqueness(key: string, request: StartRun): Uniqueness {
+/** What is no traceparent is ignored, as the rule of these headers wants it. */
+function traceOf({ traceparent }: StartRun): string | null {
+  const context = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  return context === undefined ? null : traceparentText(context);
+}
+
+/** A repeat may come under another span: that changes nothing of what is asked. */
+function requestUniqueness(key: string, { traceparent: _, ...request }: StartRun): Uniqueness {
   return { key, hash: canonicalHash(JSON.parse(canonicalText(request))), retentionMs: dayMs };
 }
 

@@ -18,6 +18,20 @@ export function enqueueContract(contract: Contract): void {
     assert.deepEqual(plain(await world.get(given.id)), plain(run));
   });
 
+  contract("a root keeps its caller's trace, and its children have it too", async (world) => {
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const { id } = await world.enqueue({ kind: "workflow", trace });
+    const parent = await world.activate(id);
+    assert.equal(parent.trace, trace);
+    const expansion = world.expansion(parent, [{ name: "a", trace }, { name: "b" }]);
+    await world.store.expandRuns({ rows: [expansion] });
+    const rows = await world.store.listTree({ rootId: id, limitRows: 10 });
+    assert.deepEqual(
+      rows.map((row) => row.trace),
+      [trace, trace, null],
+    );
+  });
+
   contract("event 1 says that the run was enqueued", async (world) => {
     const run = await world.enqueue();
     const [event] = await world.store.listEvents({ runId: run.id, after: 0, limitRows: 10 });

@@ -42,6 +42,7 @@ export interface StoredRun {
   readonly children_skipped: number;
   readonly wake_at: number | null;
   readonly limits: string | null;
+  readonly trace: string | null;
   readonly gate: string | null;
   readonly expires_at: number | null;
   readonly ran_ms: number;
@@ -58,8 +59,8 @@ export interface StoredRun {
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
   r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
-  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.limits, r.gate, r.expires_at,
-  r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
+  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.limits, r.trace, r.gate,
+  r.expires_at, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
 export const runColumns = `${columnsBesideValues}, r.input, r.output`;
@@ -80,6 +81,7 @@ export function toRun(row: StoredRun): RunRow {
     item: row.item,
     itemIndex: row.item_index,
     key: row.key,
+    trace: row.trace,
     depth: row.depth,
     queue: row.queue,
     priority: row.priority,
@@ -166,6 +168,7 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     ms((run) => run.createdAt),
     text((run) => limitsText(run.limits)),
     text((run) => run.gate),
+    text((run) => run.trace),
   ];
   return db.run("insertRuns", insertText, parameters);
 }
@@ -173,12 +176,13 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
 const insertText = `
   insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
     item_index, key, depth, queue, priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at,
-    limits, gate, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
+    limits, gate, trace, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
     children_succeeded, children_failed, children_skipped, ran_ms)
   select n.*, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::int[], $12::text[], $13::int[], $14::text[], $15::int[], $16::text[], $17::text[], $18::text[],
-    $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[]) n`;
+    $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[],
+    $26::text[]) n`;
 
 /**
  * Writes what a ledger can change, into rows that are locked. An input or output is written once; rows were read without

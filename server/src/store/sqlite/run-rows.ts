@@ -36,6 +36,7 @@ interface Stored {
   readonly children: string | null;
   readonly wake_at: number | null;
   readonly limits: string | null;
+  readonly trace: string | null;
   readonly gate: string | null;
   readonly expires_at: number | null;
   readonly ran_ms: number;
@@ -59,7 +60,7 @@ export interface PlacedRun {
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
   item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, wake_at, limits, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading,
+  open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
@@ -105,6 +106,7 @@ function runOf(row: Stored): RunRow {
     item: row.item,
     itemIndex: row.item_index,
     key: row.key,
+    trace: row.trace,
     depth: row.depth,
     queue: row.queue,
     priority: row.priority,
@@ -143,9 +145,9 @@ export function insertRun(db: Connection, run: RunRow): boolean {
   const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
        item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-       open_children, children, wake_at, limits, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event, created_at,
-       started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event,
+       created_at, started_at, ended_at, input, output)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
@@ -176,6 +178,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     countsText(run.children),
     run.wakeAt,
     run.limits.length === 0 ? null : JSON.stringify(run.limits),
+    run.trace,
     run.gate,
     run.expiresAt,
     run.ranMs,

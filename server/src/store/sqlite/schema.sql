@@ -152,7 +152,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-) STRICT;
+, trace TEXT) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,

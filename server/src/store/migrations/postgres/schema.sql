@@ -572,7 +572,8 @@ CREATE TABLE holdfast.runs (
     started_at bigint,
     ended_at bigint,
     step_count integer DEFAULT 0 NOT NULL,
-    step_bytes bigint DEFAULT 0 NOT NULL
+    step_bytes bigint DEFAULT 0 NOT NULL,
+    trace text
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
