@@ -28,6 +28,9 @@ import { intentsOf } from "./store/intents.ts";
 import { mergeCalls } from "./store/merging.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
+import { BacklogMetrics } from "./telemetry/backlog-metrics.ts";
+import { measureStore } from "./telemetry/measured-store.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 import { openTelemetry, silentTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 
 // The composition root: the one place where parts are put together.
@@ -60,6 +63,8 @@ export interface Services {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** What is counted of the whole store. */
+  readonly backlog: BacklogMetrics;
   close(): Promise<void>;
 }
 
@@ -87,7 +92,8 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
   const { address, role = "either", clock = systemClock, migrate } = options;
   const { telemetry = openTelemetry(process.env, options.log) } = options;
   const store = await openStore(address, { role, clock, ...(migrate === undefined ? {} : { migrate }) });
-  return serve(mergeCalls(store, { clock }), { ...options, clock, telemetry });
+  const measured = measureStore(store, telemetry.metrics);
+  return serve(mergeCalls(measured, { clock }), { ...options, clock, telemetry });
 }
 
 /** What is asked of a store that is open already. Closing the services closes it. */
@@ -110,8 +116,9 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const scheduledRuns = new ScheduledRuns({ definitions, concurrency, namespace });
   const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
   const firing = new Firing({ store, scheduledRuns, namespace });
+  const backlog = new BacklogMetrics({ store, namespace, metrics: telemetry.metrics });
   const asked = { definitions, concurrency, runs, schedules, firing, reasons, history, intents, pauses };
-  return { ...asked, store, namespace, clock, random, telemetry, close };
+  return { ...asked, store, namespace, clock, random, telemetry, backlog, close };
 }
 
 export interface NodeOptions {
@@ -177,7 +184,9 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     runsMs: options.runsMs ?? defaults.runsMs,
     logsMs: options.logsMs ?? defaults.logsMs,
     newId: () => hex(random.bytes(10)),
+    metrics: services.telemetry.metrics,
   });
+  tellOfNode(services.telemetry.metrics, { engine, activations, concurrency, placement: placements.process });
   await engine.start();
   return {
     get memberId() {
@@ -189,6 +198,28 @@ export async function startNode(services: Services, options: NodeOptions): Promi
       await Promise.all([placements.process.close(), placements.inline.close()]);
     },
   };
+}
+
+/** What can be read off a node at any moment. */
+function tellOfNode(
+  metrics: Metrics,
+  node: { engine: Engine; activations: Activations; concurrency: number; placement: Placement },
+): void {
+  const { engine, activations, concurrency, placement } = node;
+  metrics.gauge("activations_running", "Activations under way here.", () => [[activations.count]]);
+  metrics.gauge("activation_slots", "Activations that may be under way here at a time.", () => [[concurrency]]);
+  metrics.gauge("lease_at_risk", "1 while this node's lease may run out.", () => [[engine.isAtRisk ? 1 : 0]]);
+  if (!(placement instanceof ProcessPlacement)) return;
+  metrics.gauge(
+    "idle_processes",
+    "Child processes that wait for an activation: spare, or warm from an earlier one.",
+    () =>
+      Object.entries({ spare: placement.processes.spare, warm: placement.processes.warm }).map(([kind, n]) => [
+        n,
+        kind,
+      ]),
+    ["kind"],
+  );
 }
 
 function placementsFor({ placement, python }: NodeOptions, root: string, concurrency: number, log: Logger) {
@@ -207,9 +238,9 @@ interface Held {
 
 function activationsFor(services: Services, held: Held): Activations {
   const { store, clock, random, definitions, concurrency } = services;
-  const { tracing } = services.telemetry;
-  const completion = new Completion({ store, clock, random, observer: tracing });
-  const expander = new Expander({ store, definitions, completion, concurrency, clock, observer: tracing });
+  const { tracing, observer } = services.telemetry;
+  const completion = new Completion({ store, clock, random, observer });
+  const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
     const session: Session = { held: activation, task, definitions, completion, log };
     return (method, params) => answer(session, grants, method, params as never);

@@ -11,6 +11,8 @@ import type { Pauses } from "../operations/pauses.ts";
 import type { Reasons } from "../operations/reasons.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { Schedules } from "../operations/schedules.ts";
+import type { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
 import { parseBody } from "./body.ts";
@@ -19,7 +21,6 @@ import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
 import { intentRoutes } from "./intents.ts";
 import { limitRoutes } from "./limits.ts";
-import { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
 import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
@@ -28,6 +29,7 @@ import { scheduleRoutes } from "./schedules.ts";
 
 const defaultBodyBytes = 64 * 1024;
 const readyTimeoutMs = 5_000;
+const backlogTimeoutMs = 3_000;
 /** After this long, callers that do not take their answer are cut off. */
 const closeTimeoutMs = 5_000;
 
@@ -43,6 +45,8 @@ export interface ApiServices {
   readonly intents: Intents;
   readonly pauses: Pauses;
   readonly namespace: string;
+  readonly telemetry: Pick<Telemetry, "metrics">;
+  readonly backlog: BacklogMetrics;
 }
 
 export interface ApiOptions {
@@ -74,7 +78,6 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
   const access: AccessOptions = { host, token: options.token, allowedHosts: options.allowedHosts ?? [] };
   checkExposure(access);
   const stopping = new AbortController();
-  const metrics = new Metrics(version);
   const app = newApp(log);
   const routes: Route[] = [
     ...runRoutes(services),
@@ -88,7 +91,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
   ];
   guard(app, access);
   for (const route of routes) addRoute(app, route, stopping.signal);
-  addProbes(app, { services, metrics });
+  addProbes(app, services);
   let description: object | undefined;
   app.get("/v1/openapi.json", () => {
     description ??= openApi(routes, version);
@@ -98,11 +101,8 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     throw unknownRoute(routes, request);
   });
   app.addHook("onResponse", async (request, reply) => {
-    metrics.count({
-      method: request.method,
-      route: request.routeOptions.url ?? "unknown",
-      status: reply.statusCode,
-    });
+    const route = request.routeOptions.url ?? "unknown";
+    services.telemetry.metrics.httpRequests.add(1, request.method, route, String(reply.statusCode));
   });
   return {
     listen: () => listen(app, { host, port }),
@@ -220,13 +220,17 @@ function requestKey(request: FastifyRequest): string | undefined {
   throw new AppError("invalid_request", `Idempotency-Key must be one text of 1 to ${limits.keyCharacters} characters.`);
 }
 
-function addProbes(app: FastifyInstance, { services, metrics }: { services: ApiServices; metrics: Metrics }): void {
+function addProbes(app: FastifyInstance, { store, telemetry, backlog }: ApiServices): void {
   app.get("/healthz", () => ({ status: "ok" }));
   app.get("/readyz", async () => {
-    await within(services.store.describe(), readyTimeoutMs);
+    await within(store.describe(), readyTimeoutMs);
     return { status: "ok" };
   });
-  app.get("/metrics", (_request, reply) => reply.type("text/plain; version=0.0.4; charset=utf-8").send(metrics.text()));
+  app.get("/metrics", async (_request, reply) => {
+    // A store that does not answer must not keep the other numbers back.
+    await within(backlog.refresh(), backlogTimeoutMs).catch(() => undefined);
+    return reply.type("text/plain; version=0.0.4; charset=utf-8").send(telemetry.metrics.text());
+  });
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T> {

@@ -47,20 +47,26 @@ export interface LoopOptions {
   readonly bell: Bell;
   /** How long a ring waits for others, so that many become one piece of work, and what is more urgent goes first. */
   readonly gapMs?: number;
+  /** Told how long each tick took and whether it failed. */
+  readonly onTick?: (loop: string, seconds: number, failed: boolean) => void;
 }
 
 const failureDelayMs = 500;
 
 /** Runs a loop until `signal` fires. A tick that fails is said in the log and tried again: a loop does not end by a failure. */
-export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0 }: LoopOptions): Promise<void> {
+export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0, onTick }: LoopOptions): Promise<void> {
   signal.addEventListener("abort", () => bell.ring(), { once: true });
   let isAway = false;
   while (!signal.aborted) {
     let waitMs = failureDelayMs;
+    const began = clock.monotonicMs();
+    const tell = (failed: boolean) => onTick?.(loop.name, (clock.monotonicMs() - began) / 1_000, failed);
     try {
       waitMs = await loop.tick();
+      tell(false);
       isAway = false;
     } catch (error) {
+      tell(true);
       // An outage is one event, however often it is met.
       const isKnown = isAway;
       isAway = isAppError(error, "store_unavailable");

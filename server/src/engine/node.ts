@@ -4,6 +4,7 @@ import type { Firing } from "../operations/firing.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { RingTopic, Store } from "../store/store.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { Activations } from "./activations.ts";
 import { Canceller } from "./canceller.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -39,6 +40,7 @@ export interface EngineOptions {
   readonly logsMs: number;
   readonly timedLeases: boolean;
   readonly newId: () => string;
+  readonly metrics?: Metrics;
 }
 
 /** One node's loops: what happens when time passes. */
@@ -53,14 +55,17 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { activations, concurrency: slots, queues } = options;
+    const { activations, concurrency: slots, queues, metrics } = options;
     this.#membership = new Membership({
       ...options,
       serves: { slots, queues },
       wake: () => this.#bell("membership").ring(),
     });
     this.#membership.useListener({
-      atRisk: () => activations.freezeAll(),
+      atRisk: () => {
+        metrics?.leaseRisks.add(1);
+        activations.freezeAll();
+      },
       safeAgain: () => activations.thawAll(),
       gone: () => activations.revokeAll(),
     });
@@ -69,6 +74,11 @@ export class Engine {
 
   get memberId(): string | undefined {
     return this.#membership.heldId;
+  }
+
+  /** True while the lease may run out, so that what runs here is frozen. */
+  get isAtRisk(): boolean {
+    return this.#membership.heldId !== undefined && this.#membership.id === undefined;
   }
 
   /** Joins and begins to work. Rejects when the store does not answer. */
@@ -116,9 +126,13 @@ export class Engine {
   }
 
   #run(loop: Loop, gapMs = 0): void {
-    const { clock, log } = this.#options;
+    const { clock, log, metrics } = this.#options;
     const bell = this.#bell(loop.name);
-    this.#loops.push(runLoop(loop, { clock, log, bell, gapMs, signal: this.#stop.signal }));
+    const onTick = (name: string, seconds: number, failed: boolean) => {
+      metrics?.loopSeconds.observe(seconds, name);
+      if (failed) metrics?.loopFailures.add(1, name);
+    };
+    this.#loops.push(runLoop(loop, { clock, log, bell, gapMs, onTick, signal: this.#stop.signal }));
   }
 
   #bell(name: string): Bell {
@@ -131,6 +145,7 @@ export class Engine {
   }
 
   #hear(topics: readonly RingTopic[]): void {
+    for (const topic of topics) this.#options.metrics?.rings.add(1, topic);
     if (topics.includes("ready")) this.#bell("dispatcher").ring();
     if (topics.includes("cancelling")) this.#bell("canceller").ring();
     if (!topics.includes("events")) return;

@@ -96,6 +96,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     leaveMember: (args) => store.leaveMember(args),
     judgeMembers: (args) => store.judgeMembers(args),
     listMembers: (args) => store.listMembers(args),
+    measureBacklog: (args) => store.measureBacklog(args),
     listEvents: (args) => store.listEvents(args),
     sequenceEvents: (args) => store.sequenceEvents(args),
     listTopic: (args) => store.listTopic(args),

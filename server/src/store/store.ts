@@ -140,6 +140,19 @@ export interface ChildOutput {
   readonly output?: Json;
 }
 
+/** What waits in a queue for a free slot, as far as it was counted. `head`: the run that is next, and the number of its last event. */
+export interface QueueBacklog {
+  readonly queue: string;
+  readonly ready: number;
+  readonly head: { readonly runId: string; readonly lastEvent: number };
+}
+
+/** Queues with ready runs in the order of their names; `unsequenced`: events that are in no topic yet, as far as counted. */
+export interface Backlog {
+  readonly queues: readonly QueueBacklog[];
+  readonly unsequenced: number;
+}
+
 export interface Store extends ScheduleVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
@@ -292,6 +305,9 @@ export interface Store extends ScheduleVerbs {
   judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
   /** In the order of joining. On a store without timed leases those of an earlier boot of their process have ended with it. */
   listMembers(args: { namespace: string }): Promise<MemberRow[]>;
+
+  /** How much is ready and stands at no gate. Nothing is counted past `limitRows`: a number that high means at least so many. */
+  measureBacklog(args: { namespace: string; limitRows: number }): Promise<Backlog>;
 
   // History (P10)
 

@@ -41,6 +41,21 @@ export interface Observer {
   runsEnded(runs: readonly RunRow[]): void;
 }
 
+/** Tells all of them, one after the other. */
+export function toldAll(...observers: readonly Observer[]): Observer {
+  return {
+    activationEnded: (end) => {
+      for (const observer of observers) observer.activationEnded(end);
+    },
+    stepCommitted: (step) => {
+      for (const observer of observers) observer.stepCommitted(step);
+    },
+    runsEnded: (runs) => {
+      for (const observer of observers) observer.runsEnded(runs);
+    },
+  };
+}
+
 /** Hears nothing. */
 export const noObserver: Observer = {
   activationEnded: () => undefined,

@@ -1,5 +1,8 @@
 import { hostname } from "node:os";
 import { type Logger, silentLog } from "../log.ts";
+import { version } from "../version.ts";
+import { Metrics } from "./metrics.ts";
+import { type Observer, toldAll } from "./observer.ts";
 import { type Sampler, samplerOf } from "./sampling.ts";
 import type { EndedSpan, SpanSink } from "./span.ts";
 import { Tracing } from "./tracing.ts";
@@ -12,6 +15,9 @@ const heldSpans = 10_000;
 /** What is told to the outside of what happens here. */
 export interface Telemetry {
   readonly tracing: Tracing;
+  readonly metrics: Metrics;
+  /** Both of them. */
+  readonly observer: Observer;
   /** Hands over what is not sent yet. Never rejects. */
   close(): Promise<void>;
 }
@@ -23,7 +29,8 @@ export interface Telemetry {
 export function openTelemetry(env: Environment, log: Logger = silentLog): Telemetry {
   const sink = isTracingOn(env, log) ? new LateSink(env, log) : undefined;
   const tracing = new Tracing({ sink, sampler: chosenSampler(env, sink, log), node: `${hostname()}/${process.pid}` });
-  return { tracing, close: async () => sink?.close() };
+  const metrics = new Metrics(version);
+  return { tracing, metrics, observer: toldAll(tracing, metrics), close: async () => sink?.close() };
 }
 
 /** Tells nobody anything. */

@@ -22,6 +22,32 @@ export function listsContract(contract: Contract): void {
     assert.deepEqual(await world.store.listEnded({ ids: [] }), []);
   });
 
+  contract(
+    "the backlog counts by queue what is ready and stands at no gate, up to a number, and names who is next",
+    async (world) => {
+      const measure = (limitRows: number) => world.store.measureBacklog({ namespace, limitRows });
+      const nothing = await measure(10);
+      assert.deepEqual(nothing.queues, []);
+      const [first] = [await world.enqueue({ queue: "b" }), await world.enqueue({ queue: "b" })];
+      const urgent = await world.enqueue({ queue: "b", priority: 5 });
+      const { now } = await world.store.describe();
+      await world.enqueue({ queue: "later", startAfter: now + 3_600_000 });
+      await world.enqueue({ queue: "gated", limits: [{ id: "none", slots: 0, hold: "activation" }] });
+      const other = await world.enqueue({ queue: "a" });
+      const head = ({ id }: RunRow) => ({ runId: id, lastEvent: 1 });
+      assert.deepEqual(plain((await measure(10)).queues), [
+        { queue: "a", ready: 1, head: head(other) },
+        { queue: "b", ready: 3, head: head(urgent) },
+      ]);
+      assert.deepEqual(plain((await measure(2)).queues[1]), { queue: "b", ready: 2, head: head(urgent) });
+      await world.activate(urgent.id);
+      assert.deepEqual(plain((await measure(10)).queues[1]), { queue: "b", ready: 2, head: head(first) });
+      assert.ok((await measure(1)).unsequenced <= 1);
+      while ((await world.store.sequenceEvents({ limitRows: 1_000 })).more);
+      assert.equal((await measure(10)).unsequenced, 0);
+    },
+  );
+
   contract("runs are listed whole, the newest first", async (world) => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push((await world.enqueue({ input: { i } })).id);

@@ -12,6 +12,11 @@ export class Heap<Entry> {
     return this.#entries[0];
   }
 
+  /** All of them in no order. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
   /** All of them in order. */
   sorted(): Entry[] {
     return [...this.#entries].sort((a, b) => (this.#before(a, b) ? -1 : Number(this.#before(b, a))));

@@ -286,6 +286,10 @@ class MemoryStore implements Store {
     return membership.judgeMembers(this.#open(), args);
   }
 
+  async measureBacklog({ namespace, limitRows }: Args<"measureBacklog">): Answer<"measureBacklog"> {
+    return { queues: this.#open().runs.ready.measure(namespace, limitRows), unsequenced: 0 };
+  }
+
   async listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {
     return membership.listMembers(this.#open(), namespace);
   }

@@ -1,4 +1,5 @@
 import { isClaimable, type RunRow } from "../../core/index.ts";
+import type { QueueBacklog } from "../store.ts";
 import { Heap } from "./heap.ts";
 
 // Queues keep places, not rows: an entry whose run has moved on since is dropped when it comes to the top.
@@ -35,6 +36,25 @@ export class ReadyQueues {
     const heap = queues.get(queue) ?? new Heap<ReadyEntry>(standsBefore);
     queues.set(queue, heap);
     heap.push({ id, priority, place });
+  }
+
+  /** What is claimable by queue, in the order of their names; counted up to `limitRows` each. */
+  measure(namespace: string, limitRows: number): QueueBacklog[] {
+    const found: QueueBacklog[] = [];
+    for (const [queue, heap] of this.#namespaces.get(namespace) ?? []) {
+      const ids = new Set<string>();
+      let first: { readonly entry: ReadyEntry; readonly run: RunRow } | undefined;
+      for (const entry of heap.entries) {
+        const run = this.#find(entry.id);
+        if (run === undefined || !isClaimable(run)) continue;
+        ids.add(entry.id);
+        if (first === undefined || standsBefore(entry, first.entry)) first = { entry, run };
+      }
+      if (first === undefined) continue;
+      const { id: runId, lastEvent } = first.run;
+      found.push({ queue, ready: Math.min(ids.size, limitRows), head: { runId, lastEvent } });
+    }
+    return found.sort((a, b) => (a.queue < b.queue ? -1 : 1));
   }
 
   /** Takes out the first claimable run of the given queues; null: of any. */

@@ -60,6 +60,7 @@ export const readingVerbs: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "listMembers",
   "listPauses",
   "findPauses",
+  "measureBacklog",
   "listEvents",
   "sequenceEvents",
   "listTopic",

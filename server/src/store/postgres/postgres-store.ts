@@ -15,6 +15,7 @@ import {
 import type { WithIntents } from "../intents.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
 import * as activations from "./activations.ts";
+import { measureBacklog } from "./backlog.ts";
 import { claimRuns } from "./claim.ts";
 import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
@@ -322,6 +323,10 @@ class PostgresStore implements Store, WithIntents {
     const { judgement, topics } = await membership.judgeMembers(this.#pool, args);
     this.#doorbell.ring(topics);
     return judgement;
+  }
+
+  measureBacklog(args: Args<"measureBacklog">): Answer<"measureBacklog"> {
+    return measureBacklog(this.#pool, args);
   }
 
   listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {

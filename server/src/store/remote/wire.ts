@@ -55,6 +55,7 @@ const verbTable = {
   leaveMember: true,
   judgeMembers: true,
   listMembers: true,
+  measureBacklog: true,
   listUpstreams: true,
   listEvents: true,
   sequenceEvents: true,

@@ -1,4 +1,4 @@
--- Schema 3, as the migrations make it.
+-- Schema 4, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -1,6 +1,7 @@
 import { AppError } from "@holdfast/protocol";
 import { admitText } from "../admission.ts";
 import type { Store, StoreDescription, StoreVerb } from "../store.ts";
+import { measureBacklog } from "./backlog.ts";
 import { claimRuns, listCancelling, listClaimed } from "./claims.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
 import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wakeRuns } from "./endings.ts";
@@ -78,6 +79,7 @@ const verbs: Verbs = {
   leaveMember,
   judgeMembers,
   listMembers,
+  measureBacklog,
   listEvents: ({ db }, args) => selectEvents(db, args),
   // Positions are given out in the commit itself: see events.ts.
   sequenceEvents: () => ({ moved: 0, more: false }),

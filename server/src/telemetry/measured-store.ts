@@ -1,0 +1,104 @@
+import { isAppError } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
+import type { Store, StoreVerb } from "../store/store.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Told of a call's answer; the arguments are what was asked. */
+type Readers = {
+  readonly [V in StoreVerb]?: (answer: Awaited<ReturnType<Store[V]>>, args: Parameters<Store[V]>[0]) => void;
+};
+
+/**
+ * The same store, whose calls are timed and whose answers are counted. It belongs below `mergeCalls`: there a call is a batch,
+ * and is answered once.
+ */
+export function measureStore(store: Store, metrics: Metrics): Store {
+  const readers = readersFor(metrics);
+  const measured = new Map<PropertyKey, unknown>();
+  return new Proxy(store, {
+    get(target, name) {
+      const known = measured.get(name);
+      if (known !== undefined) return known;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      const call = unmeasured.has(name)
+        ? value.bind(target)
+        : timed({ metrics, verb: String(name), call: value.bind(target), read: readers[name as StoreVerb] });
+      measured.set(name, call);
+      return call;
+    },
+  });
+}
+
+/** No calls of the database, or such as last as long as somebody listens. */
+const unmeasured: ReadonlySet<PropertyKey> = new Set(["ring", "onRing", "close"]);
+
+interface Timing {
+  readonly metrics: Metrics;
+  readonly verb: string;
+  readonly call: (args: unknown) => unknown;
+  readonly read: ((answer: never, args: never) => void) | undefined;
+}
+
+function timed({ metrics, verb, call, read }: Timing): (args: unknown) => unknown {
+  return (args) => {
+    const began = performance.now();
+    const answer = call(args);
+    if (!(answer instanceof Promise)) return answer;
+    if (hasRows(args)) metrics.batchRows.observe(args.rows.length, verb);
+    return answer.then(
+      (result) => {
+        metrics.storeSeconds.observe((performance.now() - began) / 1_000, verb);
+        read?.(result as never, args as never);
+        return result;
+      },
+      (error: unknown) => {
+        metrics.storeSeconds.observe((performance.now() - began) / 1_000, verb);
+        metrics.storeErrors.add(1, verb, isAppError(error) ? error.code : "internal");
+        throw error;
+      },
+    );
+  };
+}
+
+function hasRows(args: unknown): args is { readonly rows: readonly unknown[] } {
+  return typeof args === "object" && args !== null && "rows" in args && Array.isArray(args.rows);
+}
+
+function readersFor(metrics: Metrics): Readers {
+  const claimed = (run: RunRow) => {
+    const queue = metrics.queues.of(run.queue);
+    metrics.runsClaimed.add(1, queue);
+    if (run.epoch !== 1 || run.parentId !== null || run.claimedAt === null) return;
+    metrics.startDelay.observe(Math.max(0, run.claimedAt - run.createdAt) / 1_000, queue);
+  };
+  return {
+    enqueueRuns: (results) => {
+      for (const result of results) {
+        if (result.outcome !== "created") {
+          metrics.enqueueRepeats.add(1, result.outcome);
+          continue;
+        }
+        metrics.runsEnqueued.add(1, metrics.definitions.of(result.run.definition));
+        if (result.run.claimedBy !== null) claimed(result.run);
+      }
+    },
+    claimRuns: (runs) => runs.forEach(claimed),
+    expandRuns: (results, { rows }) => {
+      for (const [index, result] of results.entries()) {
+        if (result.outcome !== "finished" || result.status !== "waiting") continue;
+        for (const child of rows[index]?.children ?? []) {
+          metrics.runsEnqueued.add(1, metrics.definitions.of(child.definition));
+        }
+      }
+    },
+    judgeMembers: ({ judged, taken }) => {
+      metrics.judgedMembers.add(judged.length);
+      metrics.takeovers.add(taken);
+    },
+    renewMember: (renewed) => metrics.renewals.add(1, renewed ? "renewed" : "refused"),
+    sequenceEvents: ({ moved }) => metrics.sequenced.add(moved),
+    wakeRuns: ({ woken }) => metrics.woken.add(woken),
+    expireRuns: ({ expired }) => metrics.expired.add(expired),
+  };
+}
