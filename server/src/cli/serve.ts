@@ -1,4 +1,4 @@
-import { openLog } from "../log.ts";
+import { type Logger, openLog } from "../log.ts";
 import { version } from "../version.ts";
 import { compilePaths, counted } from "./definitions.ts";
 import { exitCodes } from "./failures.ts";
@@ -7,6 +7,7 @@ import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
+import { openTerminalLog } from "./terminal-log.ts";
 
 const drainMs = 30_000;
 
@@ -14,6 +15,13 @@ export interface ServerFlags extends CommonFlags, ListenFlags {
   readonly allowedHost?: readonly string[];
   readonly migrate?: boolean;
   readonly apply?: boolean;
+}
+
+/** For people on a terminal a line each; for what collects logs JSON lines on stderr. */
+function openServerLog(terminal: Terminal): Logger {
+  return process.stderr.isTTY === true
+    ? openTerminalLog(terminal, "info")
+    : openLog(process.env.HOLDFAST_LOG || "info");
 }
 
 /** `holdfast server`: a node and the HTTP interface on the configured store. SIGTERM drains it. */
@@ -26,7 +34,7 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
   const hosted = await startHosting(settings, {
     announce: false,
     role: "either",
-    log: openLog(process.env.HOLDFAST_LOG ?? "info"),
+    log: openServerLog(terminal),
     migrate: flags.migrate === true || !settings.store.startsWith("postgres"),
     token,
     allowedHosts: flags.allowedHost ?? [],

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { type Logger, silentLog } from "../log.ts";
 import { version } from "../version.ts";
+import { LogObserver } from "./log-observer.ts";
 import { Metrics } from "./metrics.ts";
 import { type Observer, toldAll } from "./observer.ts";
 import { type Sampler, samplerOf } from "./sampling.ts";
@@ -16,7 +17,7 @@ const heldSpans = 10_000;
 export interface Telemetry {
   readonly tracing: Tracing;
   readonly metrics: Metrics;
-  /** Both of them. */
+  /** Both of them, and the log. */
   readonly observer: Observer;
   /** Hands over what is not sent yet. Never rejects. */
   close(): Promise<void>;
@@ -30,7 +31,8 @@ export function openTelemetry(env: Environment, log: Logger = silentLog): Teleme
   const sink = isTracingOn(env, log) ? new LateSink(env, log) : undefined;
   const tracing = new Tracing({ sink, sampler: chosenSampler(env, sink, log), node: `${hostname()}/${process.pid}` });
   const metrics = new Metrics(version);
-  return { tracing, metrics, observer: toldAll(tracing, metrics), close: async () => sink?.close() };
+  const observer = toldAll(tracing, metrics, new LogObserver(log, tracing));
+  return { tracing, metrics, observer, close: async () => sink?.close() };
 }
 
 /** Tells nobody anything. */

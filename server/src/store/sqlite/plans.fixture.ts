@@ -150,6 +150,7 @@ export function exercise(database: Database): void {
   call("listTopic", { ...list, after: 0 });
   call("listLogs", { runId, limitRows: 5 });
   call("listMembers", { namespace: "shop" });
+  call("measureBacklog", { namespace: "shop", limitRows: 10 });
   call("renewMember", { id: "m", leaseMs: 1 });
   call("judgeMembers", { by: "m", limitRows: 5 });
   // Nothing is due, then much is.
