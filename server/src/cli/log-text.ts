@@ -8,7 +8,18 @@ export function logText({ colors }: Terminal, line: LogLine, name: string | unde
   const paint = { error: colors.red, warn: colors.yellow, info: (text: string) => text, debug: colors.dim }[line.level];
   const text = line.text.split("\n").map(oneLine).join("\n    ");
   const level = line.level === "info" ? "" : `${line.level} `;
-  const isPlain = line.fields === undefined || line.stream === "progress" || JSON.stringify(line.fields) === "{}";
-  const fields = isPlain ? "" : ` ${colors.dim(JSON.stringify(line.fields))}`;
+  const said = JSON.stringify(line.fields ?? {});
+  // A JSON line without a message is its own text.
+  const isPlain = said === "{}" || line.stream === "progress" || isSame(line.text, said);
+  const fields = isPlain ? "" : ` ${colors.dim(said)}`;
   return `${colors.dim(clockText(line.at))} ${from}${paint(`${level}${text}`)}${fields}`;
+}
+
+function isSame(text: string, fields: string): boolean {
+  if (!text.startsWith("{")) return false;
+  try {
+    return JSON.stringify(JSON.parse(text)) === fields;
+  } catch {
+    return false;
+  }
 }
