@@ -80,11 +80,11 @@ test("a dev shows what bodies write that go on after another was killed, and onl
   const first = project.start("dev", "--port", "0");
   await first.says(/2 definitions/);
   const { stdout: id } = await project.run("run", "counts", "--no-wait");
-  await first.says(/count \| number 1\n/);
+  await first.says(/count \w{12} \| number 1\n/);
   first.kill("SIGKILL");
   await first.ended;
   const second = project.start("dev", "--port", "0");
-  await second.says(/count \| number 1\n/);
+  await second.says(/count \w{12} \| number 1\n/);
   say(2);
   await second.says(new RegExp(`counts ${id.trim()} succeeded`));
   second.kill("SIGTERM");
@@ -97,7 +97,7 @@ test("dev shows what bodies write, unless it is to be quiet", { timeout }, async
   const dev = project.start("dev", "--port", "0");
   await dev.says(/2 definitions/);
   assert.equal((await project.run("run", "counts")).stdout, "2\n");
-  await dev.says(/count \| number 2\n[\s\S]*counts \w{20} succeeded/);
+  await dev.says(/count \w{12} \| number 2\n[\s\S]*counts \w{20} succeeded/);
   dev.kill("SIGTERM");
   await dev.ended;
   const quiet = project.start("dev", "--port", "0", "--quiet");
@@ -199,3 +199,15 @@ function valuesOf<T>(text: string): T[] {
     .split("\n")
     .map((line) => JSON.parse(line) as T);
 }
+
+test("dev says why a run failed", { timeout }, async (t) => {
+  const failing =
+    'import { task } from "holdfast";\nexport const act = task({ id: "act" }, () => { throw new Error("no more"); });\n';
+  const project = new Project(t, { "tasks/act.ts": failing });
+  const dev = project.start("dev", "--port", "0");
+  await dev.says(/1 definition/);
+  await project.run("run", "act");
+  await dev.says(/act \w{20} failed: no more/);
+  dev.kill("SIGTERM");
+  await dev.ended;
+});

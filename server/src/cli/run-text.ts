@@ -34,6 +34,11 @@ export function errorText({ colors }: Terminal, error: RunError): string {
   ].join("\n");
 }
 
+/** As much of an id as names the run to other commands: the runs of one second share their first seven characters. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
 /** A value as people read it: text as it is, the rest as indented JSON. */
 export function valueText(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);

@@ -3,7 +3,8 @@ import type { ControlPlane } from "@holdfast/sdk/client";
 import { LogTail } from "./log-tail.ts";
 import { logText } from "./log-text.ts";
 import { Patience } from "./patience.ts";
-import type { Terminal } from "./terminal.ts";
+import { shortId } from "./run-text.ts";
+import { cut, oneLine, type Terminal } from "./terminal.ts";
 import { clockText } from "./times.ts";
 
 const waitMs = 25_000;
@@ -21,7 +22,7 @@ export async function tell(
     patience,
     signal,
     onLine: (line, { name }) => {
-      if (line.stream !== "progress") terminal.relay(logText(terminal, line, name));
+      if (line.stream !== "progress") terminal.relay(logText(terminal, line, `${name} ${shortId(line.runId)}`));
     },
   });
   const begin = await patience.ask(() => plane.listTopic({ after: "last", waitMs: 0 }), signal);
@@ -75,5 +76,14 @@ const saidOf: Readonly<Partial<Record<TopicEvent["type"], "started" | "succeeded
 const colorOf = { started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
 
 function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
-  return `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)} ${colors[colorOf[said]](said)}`;
+  const why = said === "failed" || said === "cancelled" ? reasonOf(event.data) : "";
+  const head = `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)}`;
+  return `${head} ${colors[colorOf[said]](said)}${why}`;
+}
+
+/** The end of a run carries its error, cut short. */
+function reasonOf(data: TopicEvent["data"]): string {
+  const error = typeof data === "object" && data !== null && "error" in data ? data.error : null;
+  const message = typeof error === "object" && error !== null && "message" in error ? String(error.message) : "";
+  return message === "" ? "" : `: ${cut(oneLine(message), 300)}`;
 }
