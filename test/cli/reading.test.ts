@@ -106,7 +106,7 @@ export const job = workflow({ id: "job" }, (w) => { const a = w.call(work, {}); 
   const { id } = JSON.parse(run.stdout) as { id: string };
   const { stdout, code } = await project.run("runs", "show", id);
   assert.equal(code, 0);
-  assert.match(stdout, /^NAME +STATUS +TRY +STARTED +TOOK +WHY$/m);
+  assert.match(stdout, /^NAME +ID +STATUS +TRY +STARTED +TOOK +WHY$/m);
   assert.match(
     stdout,
     new RegExp(`^├─ work +✗ failed +2 +\\d\\d:\\d\\d:\\d\\d +[\\d.]+s +${reason} \\(task_failed\\)$`, "m"),

@@ -68,14 +68,14 @@ test("a tree shows each run under its parent, with tries, times and why it stand
     view("queued", "r", { status: "ready", queue: "etl", ...idle }),
   ]);
   assert.deepEqual(shown, [
-    "NAME       STATUS     TRY  STARTED   TOOK  WHY",
-    "r          ▸ waiting       (time)    1m  waits for 3 runs below it",
-    "├─ inner   ✗ failed        (time)  2.0s  One failed.",
-    "│  └─ x    ✗ failed     3  (time)  2.0s  no really (task_failed)",
-    "├─ again   · ready      2  (time)    1m  try 2 in 30s: busy (task_failed)",
-    "├─ later   · pending                       waits for 2 runs before it",
-    "├─ lined   · ready                         stands in line for definition/load",
-    "└─ queued  · ready                         waits for a free node (queue etl)",
+    "NAME       ID      STATUS     TRY  STARTED   TOOK  WHY",
+    "r          r       ▸ waiting       (time)    1m  waits for 3 runs below it",
+    "├─ inner   inner   ✗ failed        (time)  2.0s  One failed.",
+    "│  └─ x    x       ✗ failed     3  (time)  2.0s  no really (task_failed)",
+    "├─ again   again   · ready      2  (time)    1m  try 2 in 30s: busy (task_failed)",
+    "├─ later   later   · pending                       waits for 2 runs before it",
+    "├─ lined   lined   · ready                         stands in line for definition/load",
+    "└─ queued  queued  · ready                         waits for a free node (queue etl)",
   ]);
 });
 

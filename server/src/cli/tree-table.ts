@@ -1,5 +1,6 @@
 import { isEnded, type RunError, type RunStatus, type RunView } from "@holdfast/protocol";
 import { counted } from "./definitions.ts";
+import { shortId } from "./run-text.ts";
 import { paintStatus, statusText } from "./statuses.ts";
 import { tableText } from "./table.ts";
 import { oneLine, type Terminal } from "./terminal.ts";
@@ -25,6 +26,7 @@ export function treeTable(terminal: Terminal, runs: readonly RunView[], { all, n
     terminal,
     [
       { title: "NAME", text: ({ branch, label }) => `${branch}${label}`, shrinks: true },
+      { title: "ID", text: ({ run }) => (run === undefined ? "" : shortId(run.id)) },
       {
         title: "STATUS",
         text: ({ run }) => (run === undefined ? "" : statusText(run.status)),
