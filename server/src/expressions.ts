@@ -1,4 +1,4 @@
-import type { Json } from "@holdfast/protocol";
+import { type Json, limits } from "@holdfast/protocol";
 import { Environment } from "@marcbachmann/cel-js";
 
 // Expressions in CEL over `params`, `tasks.NODE.output` and `item`. Numbers of JSON are doubles here, and arithmetic
@@ -76,6 +76,7 @@ function parse(text: string): ParsedExpression {
     if (!checked.valid) throw checked.error ?? new Error("it is not valid");
     const uses = new Uses();
     uses.walk(program.ast);
+    boundGrowth(program.ast);
     return { text, tasks: [...uses.tasks].sort(), usesItem: uses.item, program };
   } catch (error) {
     throw explained(error, text);
@@ -86,7 +87,7 @@ function parse(text: string): ParsedExpression {
 export function evaluateExpression(parsed: ParsedExpression, scope: ExpressionScope): Json {
   try {
     const value = parsed.program({ params: scope.params, tasks: scope.tasks, item: scope.item ?? null });
-    return toJson(value, 0);
+    return new JsonMaker().make(value, 0);
   } catch (error) {
     throw explained(error, parsed.text);
   }
@@ -111,10 +112,40 @@ class Uses {
   }
 }
 
+type Evaluate = (evaluator: unknown, node: unknown, context: unknown) => unknown;
+
 interface Node {
   readonly op: string;
   readonly args: unknown;
   readonly start?: number;
+  readonly meta?: { readonly evaluate?: Evaluate };
+  readonly setMeta?: (name: "evaluate", value: Evaluate) => unknown;
+}
+
+const growing = new Set(["+", "call", "rcall"]);
+
+/**
+ * No text or list on the way to a value is longer than the largest value that is kept. A few names for twice the one before
+ * would make a list that no process can hold, and V8 ends the process then.
+ */
+function boundGrowth(node: unknown): void {
+  if (Array.isArray(node)) for (const part of node) boundGrowth(part);
+  if (!isNode(node)) return;
+  const evaluate = node.meta?.evaluate;
+  if (growing.has(node.op) && evaluate !== undefined) {
+    node.setMeta?.("evaluate", (evaluator, self, context) => {
+      const value = evaluate(evaluator, self, context);
+      const length = typeof value === "string" || Array.isArray(value) ? value.length : 0;
+      if (length > limits.collectedOutputBytes) throw tooLarge();
+      return value;
+    });
+  }
+  boundGrowth(node.args);
+}
+
+function tooLarge(): ExpressionError {
+  const message = `a text or list in it is larger than ${limits.collectedOutputBytes} bytes`;
+  return new ExpressionError(message, "Keep large data in files, and work on it in a task.");
 }
 
 function isNode(value: unknown): value is Node {
@@ -163,39 +194,46 @@ function hintFor(message: string): string {
 
 const beyond = "Make it a string, a number, a boolean, null, a list or an object.";
 
-function toJson(value: unknown, depth: number): Json {
-  if (depth > 100) throw new ExpressionError("the value is nested more than 100 deep", beyond);
-  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-  if (typeof value === "bigint") return fromInteger(value);
-  if (typeof value === "number") {
-    if (Number.isFinite(value)) return value;
-    throw new ExpressionError(`the value is ${value}, which JSON cannot say`, "Guard the division.");
+/** Makes JSON of a value. The value may have a part in it many times, so that it is far larger than what it is made of. */
+class JsonMaker {
+  #leftBytes: number = limits.collectedOutputBytes;
+
+  make(value: unknown, depth: number): Json {
+    if (depth > 100) throw new ExpressionError("the value is nested more than 100 deep", beyond);
+    this.#leftBytes -= typeof value === "string" ? value.length + 1 : 1;
+    if (this.#leftBytes < 0) throw tooLarge();
+    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+    if (typeof value === "bigint") return fromInteger(value);
+    if (typeof value === "number") {
+      if (Number.isFinite(value)) return value;
+      throw new ExpressionError(`the value is ${value}, which JSON cannot say`, "Guard the division.");
+    }
+    if (Array.isArray(value)) return value.map((item) => this.make(item, depth + 1));
+    if (value instanceof Date) return value.toISOString();
+    if (value instanceof Map) return this.#fields(value.entries(), depth);
+    if (
+      typeof value === "object" &&
+      (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
+    ) {
+      return this.#fields(Object.entries(value), depth);
+    }
+    throw new ExpressionError("the value is no JSON", beyond);
   }
-  if (Array.isArray(value)) return value.map((item) => toJson(item, depth + 1));
-  if (value instanceof Date) return value.toISOString();
-  if (value instanceof Map) return fromEntries(value.entries(), depth);
-  if (
-    typeof value === "object" &&
-    (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
-  ) {
-    return fromEntries(Object.entries(value), depth);
+
+  #fields(entries: Iterable<[unknown, unknown]>, depth: number): Json {
+    const fields: Record<string, Json> = {};
+    for (const [name, item] of entries) {
+      Object.defineProperty(fields, String(name), {
+        value: this.make(item, depth + 1),
+        enumerable: true,
+        configurable: true,
+      });
+    }
+    return fields;
   }
-  throw new ExpressionError("the value is no JSON", beyond);
 }
 
 function fromInteger(value: bigint): number {
   if (Number.isSafeInteger(Number(value))) return Number(value);
   throw new ExpressionError(`the value ${value} is too large for a JSON number`, "Make it a string with string(…).");
-}
-
-function fromEntries(entries: Iterable<[unknown, unknown]>, depth: number): Json {
-  const fields: Record<string, Json> = {};
-  for (const [name, item] of entries) {
-    Object.defineProperty(fields, String(name), {
-      value: toJson(item, depth + 1),
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  return fields;
 }

@@ -5,7 +5,7 @@ import type { Handlers } from "./handlers.ts";
 /** What an activation says about itself, and its steps. */
 export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run.skip" | "step.commit"> = {
   "run.succeed": async ({ completion, held, task, definitions }, { output }) => {
-    definitions.checkOutput(task, output);
+    await definitions.checkOutput(task, output);
     await completion.succeed(held, output);
     return {};
   },

@@ -1,5 +1,6 @@
 import { AppError, type Binding, canonicalText, type Json, type Reference } from "@holdfast/protocol";
 import { evaluateExpression, parseExpression } from "../expressions.ts";
+import { doPart, inTurn } from "./bounded-work.ts";
 
 /** The values that a workflow's bindings see. Outputs of nodes that did not succeed are null. */
 export interface Scope {
@@ -8,7 +9,16 @@ export interface Scope {
   readonly item?: Json;
 }
 
-/** The value of a binding. Missing fields are null. Throws `invalid_input`, naming `place`, when an expression cannot be evaluated. */
+/**
+ * The value of a binding. Missing fields are null. Throws `invalid_input`, naming `place`, when an expression cannot be
+ * evaluated, or not in time.
+ */
+export async function bindValue(binding: Binding, scope: Scope, place: string): Promise<Json> {
+  if (!hasExpression(binding)) return evaluateBinding(binding, scope, place);
+  return inTurn(() => evaluateBinding(binding, scope, place), { what: `Binding ${place}`, code: "invalid_input" });
+}
+
+/** As `bindValue`, for the caller to bound: an expression may take for ever. */
 export function evaluateBinding(binding: Binding, scope: Scope, place: string): Json {
   if ("const" in binding) return binding.const;
   if ("ref" in binding) return lookUp(binding.ref, scope);
@@ -16,6 +26,12 @@ export function evaluateBinding(binding: Binding, scope: Scope, place: string): 
   if ("list" in binding) return binding.list.map((item, i) => evaluateBinding(item, scope, `${place}[${i}]`));
   const entries = Object.entries(binding.object);
   return Object.fromEntries(entries.map(([key, value]) => [key, evaluateBinding(value, scope, `${place}.${key}`)]));
+}
+
+function hasExpression(binding: Binding): boolean {
+  if ("cel" in binding) return true;
+  if ("list" in binding) return binding.list.some(hasExpression);
+  return "object" in binding && Object.values(binding.object).some(hasExpression);
 }
 
 /** True for a binding that has its value whatever the scope: nothing needs to be read for it. */
@@ -41,36 +57,45 @@ function lookUp(reference: Reference, scope: Scope): Json {
 
 function evaluateCel(text: string, scope: Scope, place: string): Json {
   const tasks = Object.fromEntries([...scope.outputs].map(([name, output]) => [name, { output }]));
+  const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  const hint = "Make its lists shorter or its patterns simpler, or do this work in a task.";
   try {
-    return evaluateExpression(parseExpression(text), { params: scope.params, tasks, item: scope.item ?? null });
+    return doPart(`the expression \`${shown}\``, hint, () =>
+      evaluateExpression(parseExpression(text), { params: scope.params, tasks, item: scope.item ?? null }),
+    );
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AppError("invalid_input", `The expression \`${text}\` of ${place} failed: ${reason}`, { cause });
   }
 }
 
-/** Items with their identities. Throws `invalid_input` for what is no list, an unfit key, or a key that comes twice. */
-export function identifyItems(list: Json, itemKey: Binding, scope: Scope, place: string): Map<string, Json> {
-  if (!Array.isArray(list)) {
-    throw new AppError("invalid_input", `${place} maps over ${describe(list)}, which is not a list.`);
-  }
-  const items = new Map<string, Json>();
-  for (const [i, item] of list.entries()) {
-    const key = evaluateBinding(itemKey, { ...scope, item }, `${place}'s key`);
-    const text = typeof key === "object" ? undefined : String(key);
-    if (text === undefined || text === "" || text.length > 200) {
-      throw new AppError("invalid_input", `Item ${i} of ${place} has the key ${describe(key)}.`, {
-        hint: "A key is a string, number or boolean of 1 to 200 characters that names the item.",
-      });
-    }
-    if (items.has(text)) {
-      throw new AppError("invalid_input", `Two items of ${place} have the key "${text}".`, {
+/** The list that a map is over. Throws `invalid_input` for what is none. */
+export function asItems(list: Json, place: string): readonly Json[] {
+  if (Array.isArray(list)) return list;
+  throw new AppError("invalid_input", `${place} maps over ${describe(list)}, which is not a list.`);
+}
+
+/** The identity of an item. Throws `invalid_input` when it is unfit. May take long, as `evaluateBinding`. */
+export function identifyItem(itemKey: Binding, scope: Scope & { readonly index: number }, place: string): string {
+  const key = evaluateBinding(itemKey, scope, `${place}'s key`);
+  const text = typeof key === "object" ? undefined : String(key);
+  if (text !== undefined && text !== "" && text.length <= 200) return text;
+  throw new AppError("invalid_input", `Item ${scope.index} of ${place} has the key ${describe(key)}.`, {
+    hint: "A key is a string, number or boolean of 1 to 200 characters that names the item.",
+  });
+}
+
+/** Throws `invalid_input` for a key that comes twice. */
+export function checkDistinct(keys: readonly string[], place: string): void {
+  const seen = new Set<string>();
+  for (const key of keys) {
+    if (seen.has(key)) {
+      throw new AppError("invalid_input", `Two items of ${place} have the key "${key}".`, {
         hint: "Choose a key that is different for every item.",
       });
     }
-    items.set(text, item);
+    seen.add(key);
   }
-  return items;
 }
 
 function describe(value: Json): string {

@@ -12,9 +12,10 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
+import { inTurn } from "./bounded-work.ts";
 import { declareDefinitions } from "./concurrency.ts";
 import { ManifestCheck } from "./manifest-check.ts";
-import { type Fit, type FitOptions, SchemaCompiler } from "./schema-fit.ts";
+import { type Fit, type FitOptions, type Fitted, SchemaCompiler } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
 
@@ -121,21 +122,24 @@ export class Definitions {
    * The input as a run keeps it: checked against the definition's JSON Schema where it has one. A workflow's defaults are
    * filled in, since its bindings read them here; a task's are its own process's business. Throws `invalid_input`.
    */
-  fitInput(spec: DefinitionSpec, input: Json): Json {
-    if (!isSchema(spec.input)) return input;
-    const useDefaults = spec.kind === "workflow";
-    const fitted = this.#fit(spec.input, { what: `input schema of "${spec.id}"`, useDefaults })(input);
-    if ("value" in fitted) return fitted.value;
-    throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`, {
-      hint: `holdfast manifest ${spec.id} shows what it takes.`,
-    });
+  async fitInput(spec: DefinitionSpec, input: Json): Promise<Json> {
+    const fit = this.#inputFit(spec);
+    if (fit === undefined) return input;
+    const bounded = { what: `Checking the input of "${spec.id}"`, code: "invalid_input" } as const;
+    return fittingInput(spec, fit.isLight(input) ? fit.hold(input) : await inTurn(() => fit.hold(input), bounded));
+  }
+
+  /** As `fitInput`, for the caller to bound: what it answers may take long. */
+  inputFitter(spec: DefinitionSpec): (input: Json) => Json {
+    const fit = this.#inputFit(spec);
+    return fit === undefined ? (input) => input : (input) => fittingInput(spec, fit.hold(input));
   }
 
   /**
    * Whether a task's output may be its output. A task of TypeScript has its own schema, and its process has checked that;
    * a plain function has none. Throws `invalid_output`, and `unsupported` for deferred jobs, which cannot be waited for yet.
    */
-  checkOutput(spec: TaskSpec, output: Json): void {
+  async checkOutput(spec: TaskSpec, output: Json): Promise<void> {
     if (spec.executor === "typescript" && spec.source.plain !== true) return;
     if (isDeferral(output) && !declares(spec.output, "deferred")) {
       throw new AppError("unsupported", `"${spec.id}" returned deferred jobs; waiting for them is not supported yet.`, {
@@ -143,11 +147,18 @@ export class Definitions {
       });
     }
     if (!isSchema(spec.output)) return;
-    const fitted = this.#fit(spec.output, { what: `output schema of "${spec.id}"`, useDefaults: false })(output);
+    const fit = this.#fit(spec.output, { what: `output schema of "${spec.id}"`, useDefaults: false });
+    const bounded = { what: `Checking the output of "${spec.id}"`, code: "invalid_output" } as const;
+    const fitted = fit.isLight(output) ? fit.hold(output) : await inTurn(() => fit.hold(output), bounded);
     if ("value" in fitted) return;
     throw new AppError("invalid_output", `The output of "${spec.id}" does not fit: ${fitted.problem}.`, {
       hint: `holdfast manifest ${spec.id} shows what it declares.`,
     });
+  }
+
+  #inputFit(spec: DefinitionSpec): Fit | undefined {
+    if (!isSchema(spec.input)) return undefined;
+    return this.#fit(spec.input, { what: `input schema of "${spec.id}"`, useDefaults: spec.kind === "workflow" });
   }
 
   #fit(schema: object & Json, options: FitOptions): Fit {
@@ -158,6 +169,13 @@ export class Definitions {
     }
     return fit;
   }
+}
+
+function fittingInput(spec: DefinitionSpec, fitted: Fitted): Json {
+  if ("value" in fitted) return fitted.value;
+  throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`, {
+    hint: `holdfast manifest ${spec.id} shows what it takes.`,
+  });
 }
 
 /** Deferred jobs as Ork's tasks return them: a list that is not empty, of objects that name their service and job. */

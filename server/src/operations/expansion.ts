@@ -17,7 +17,16 @@ import type { Clock } from "../clock.ts";
 import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
-import { evaluateBinding, identifyItems, isConstant, type Scope } from "./bindings.ts";
+import {
+  asItems,
+  bindValue,
+  checkDistinct,
+  evaluateBinding,
+  identifyItem,
+  isConstant,
+  type Scope,
+} from "./bindings.ts";
+import { inTurns } from "./bounded-work.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
@@ -64,13 +73,13 @@ export class Expander {
   async turn(run: RunRow): Promise<Turn> {
     if (run.input !== undefined || run.parentId === null) return { run: true, input: run.input ?? {} };
     const { node, scope } = await this.#place(run, run.parentId);
-    if (node.when !== undefined && evaluateBinding(node.when, scope, `"${node.name}"'s when`) !== true) {
+    if (node.when !== undefined && (await bindValue(node.when, scope, `"${node.name}"'s when`)) !== true) {
       return { run: false, error: { code: "condition_false", message: "Its condition did not hold." } };
     }
     if (node.kind === "map") return { run: true, input: null };
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
-    const input = evaluateBinding(node.args, scope, `"${node.name}"'s input`);
-    return { run: true, input: this.#definitions.fitInput(spec, input) };
+    const input = await bindValue(node.args, scope, `"${node.name}"'s input`);
+    return { run: true, input: await this.#definitions.fitInput(spec, input) };
   }
 
   /** The retry policy of a run: its node's, else its definition's. Workflows and maps are tried once. */
@@ -102,23 +111,28 @@ export class Expander {
     if (run.parentId === null) throw new Error(`the map ${run.id} belongs to no workflow`);
     const { node, scope } = await this.#place(run, run.parentId);
     if (node.kind !== "map") throw new Error(`"${node.name}" is not a map`);
-    const list = evaluateBinding(node.list, scope, `"${node.name}"'s list`);
-    const items = identifyItems(list, node.itemKey, scope, `"${node.name}"`);
-    if (items.size > limits.itemsPerMap) {
+    const list = asItems(await bindValue(node.list, scope, `"${node.name}"'s list`), `"${node.name}"`);
+    if (list.length > limits.itemsPerMap) {
       throw new AppError(
         "limit_exceeded",
-        `"${node.name}" maps over ${items.size} items; ${limits.itemsPerMap} are allowed.`,
+        `"${node.name}" maps over ${list.length} items; ${limits.itemsPerMap} are allowed.`,
       );
     }
     const spec = specOf(manifest, node.definition);
     const limited = await this.#concurrency.limitsOf(spec, { runId: run.id, concurrency: node.concurrency });
-    const children: NewRun[] = [];
-    for (const [item, value] of items) {
-      const bound = evaluateBinding(node.with, { ...scope, item: value }, `"${node.name}[${item}]"'s input`);
-      const input = this.#definitions.fitInput(spec, bound);
+    const bounded = { what: `Binding the items of "${node.name}"`, code: "invalid_input" } as const;
+    const identify = (item: Json, index: number) =>
+      identifyItem(node.itemKey, { ...scope, item, index }, `"${node.name}"`);
+    const keys = await inTurns(list, identify, bounded);
+    checkDistinct(keys, `"${node.name}"`);
+    const fit = this.#definitions.inputFitter(spec);
+    const childOfItem = (value: Json, itemIndex: number): NewRun => {
+      const item = keys[itemIndex] ?? "";
       const name = `${node.name}[${item}]`;
-      children.push({ ...childOf(run, spec, name), limits: limited, item, itemIndex: children.length, input });
-    }
+      const input = fit(evaluateBinding(node.with, { ...scope, item: value }, `"${name}"'s input`));
+      return { ...childOf(run, spec, name), limits: limited, item, itemIndex, input };
+    };
+    const children = await inTurns(list, childOfItem, bounded);
     return { children, edges: [] };
   }
 
@@ -160,7 +174,7 @@ export class Expander {
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
     if (spec.kind !== "workflow") throw new Error(`"${run.definition}" is not a workflow`);
     const scope = { ...(await this.#scope(run.id, nodesIn(spec.output, spec))), params: input };
-    return evaluateBinding(spec.output, scope, `"${spec.id}"'s output`);
+    return bindValue(spec.output, scope, `"${spec.id}"'s output`);
   }
 
   async #collect(run: RunRow): Promise<Json[]> {

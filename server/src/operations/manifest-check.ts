@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { canonicalText, type DefinitionSpec, type Json, type Manifest } from "@holdfast/protocol";
 import { checkExpressionUses, checkManifestGraph, type PlacedExpression, refuseManifest } from "../core/index.ts";
 import { ExpressionError, parseExpression } from "../expressions.ts";
+import { doPart, inTurns } from "./bounded-work.ts";
 import type { SchemaCompiler } from "./schema-fit.ts";
 
-/** How long a check holds the thread before it lets others have it. */
-const sliceMs = 20;
+const tooMuch = "Say less of the value, or split it.";
 const rememberedSchemas = 10_000;
 
 /** What can be wrong in a manifest is found where it is applied, not at its first run. */
@@ -20,12 +20,13 @@ export class ManifestCheck {
 
   /** Throws `invalid_definition` for the first mistake, with its place and a remedy. */
   async check(manifest: Manifest): Promise<void> {
-    let sinceMs = performance.now();
-    for (const check of this.#parts(manifest)) {
-      check();
-      if (performance.now() - sinceMs < sliceMs) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sinceMs = performance.now();
+    const bounded = { what: `Checking the manifest of "${manifest.root}"`, code: "invalid_definition" } as const;
+    try {
+      await inTurns([...this.#parts(manifest)], (check) => check(), bounded);
+    } catch (error) {
+      // It may have been cut off in the middle of a schema.
+      this.#schemas.renew();
+      throw error;
     }
   }
 
@@ -45,7 +46,7 @@ export class ManifestCheck {
     if (typeof schema === "boolean") return;
     const hash = createHash("sha256").update(canonicalText(schema)).digest("base64");
     if (this.#usable.has(hash)) return;
-    this.#schemas.compile(schema, { what, useDefaults: false });
+    doPart(`the ${what}`, tooMuch, () => this.#schemas.compile(schema, { what, useDefaults: false }));
     if (this.#usable.size >= rememberedSchemas) this.#usable.clear();
     this.#usable.add(hash);
   }

@@ -24,34 +24,34 @@ const rows = {
   required: ["rows"],
 };
 
-test("an output that does not fit its declaration is refused, and the message names the path", () => {
+test("an output that does not fit its declaration is refused, and the message names the path", async () => {
   const python = taskOf("python", rows);
-  definitions.checkOutput(python, { rows: [1, 2] });
-  assert.throws(() => definitions.checkOutput(python, { rows: [1, "2"] }), {
+  await definitions.checkOutput(python, { rows: [1, 2] });
+  await assert.rejects(definitions.checkOutput(python, { rows: [1, "2"] }), {
     code: "invalid_output",
     message: 'The output of "load" does not fit: rows.1 must be integer.',
   });
-  assert.throws(() => definitions.checkOutput(python, null), { code: "invalid_output" });
-  definitions.checkOutput(taskOf("python"), null);
+  await assert.rejects(definitions.checkOutput(python, null), { code: "invalid_output" });
+  await definitions.checkOutput(taskOf("python"), null);
   // What TypeScript bodies return is checked beside them, by the schema itself; a plain function has none.
   const typescript = taskOf("typescript", rows);
-  definitions.checkOutput(typescript, null);
+  await definitions.checkOutput(typescript, null);
   const plain = { ...typescript, source: { module: "load.ts", export: "load", plain: true } } as TaskSpec;
-  assert.throws(() => definitions.checkOutput(plain, null), { code: "invalid_output" });
+  await assert.rejects(definitions.checkOutput(plain, null), { code: "invalid_output" });
 });
 
-test("a long pattern is told as what it stands for", () => {
+test("a long pattern is told as what it stands for", async () => {
   const day = { type: "object", properties: { day: z.toJSONSchema(z.iso.date()) as Json } };
-  assert.throws(() => definitions.checkOutput(taskOf("python", day), { day: "yesterday" }), {
+  await assert.rejects(definitions.checkOutput(taskOf("python", day), { day: "yesterday" }), {
     message: 'The output of "load" does not fit: day is "yesterday", but must be a date.',
   });
 });
 
-test("deferred jobs are refused by name, and only what are deferred jobs", () => {
+test("deferred jobs are refused by name, and only what are deferred jobs", async () => {
   const job = { service_type: "bigquery", job_id: "j" };
   const python = taskOf("python");
   for (const output of [{ deferred: [job] }, { deferred: [job, job], rows: 1 }]) {
-    assert.throws(() => definitions.checkOutput(python, output), {
+    await assert.rejects(definitions.checkOutput(python, output), {
       code: "unsupported",
       message: '"load" returned deferred jobs; waiting for them is not supported yet.',
     });
@@ -63,12 +63,14 @@ test("deferred jobs are refused by name, and only what are deferred jobs", () =>
     [job],
     "deferred",
   ];
-  for (const output of others) definitions.checkOutput(python, output);
-  definitions.checkOutput(taskOf("python", { type: "object", properties: { deferred: {} } }), { deferred: [job] });
+  for (const output of others) await definitions.checkOutput(python, output);
+  await definitions.checkOutput(taskOf("python", { type: "object", properties: { deferred: {} } }), {
+    deferred: [job],
+  });
 });
 
-test("a schema that cannot be used is named", () => {
-  assert.throws(() => definitions.checkOutput(taskOf("python", { type: "no such type" }), 1), {
+test("a schema that cannot be used is named", async () => {
+  await assert.rejects(definitions.checkOutput(taskOf("python", { type: "no such type" }), 1), {
     code: "invalid_definition",
     message: /^The output schema of "load" is no JSON Schema that can be used/,
   });

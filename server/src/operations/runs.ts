@@ -141,7 +141,7 @@ export class Runs {
         const limited = await this.#concurrency.limitsOf(spec);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
-        const input = this.#definitions.fitInput(spec, given);
+        const input = await this.#definitions.fitInput(spec, given);
         return { row: { run: { ...run, input }, key, request: null, claimFor: null, onlyIfCurrent: true } };
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;

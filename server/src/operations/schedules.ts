@@ -59,7 +59,7 @@ export class Schedules {
    */
   async apply(manifests: readonly Manifest[], specs?: readonly ScheduleSpec[]): Promise<Applied> {
     if (specs === undefined) return this.#definitions.apply(manifests);
-    this.#check(manifests, specs);
+    await this.#check(manifests, specs);
     const applied = await this.#definitions.apply(manifests);
     const roots = manifests.map(({ root }) => root);
     return { ...applied, schedules: await this.#declare(roots, specs) };
@@ -142,7 +142,7 @@ export class Schedules {
     return row;
   }
 
-  #check(manifests: readonly Manifest[], specs: readonly ScheduleSpec[]): void {
+  async #check(manifests: readonly Manifest[], specs: readonly ScheduleSpec[]): Promise<void> {
     if (specs.length > limits.batchRows) {
       throw new AppError("too_large", `${specs.length} schedules at once; ${limits.batchRows} are allowed.`);
     }
@@ -160,7 +160,7 @@ export class Schedules {
       if (defect !== undefined) throw wrong(spec.id, `"${defect.part}": ${defect.message}`, defect.hint);
       const tick = tickAfter(spec, 0) ?? 0;
       try {
-        this.#definitions.fitInput(definition, bindTick(spec.params, tick, spec.tz));
+        await this.#definitions.fitInput(definition, bindTick(spec.params, tick, spec.tz));
       } catch (error) {
         if (!isAppError(error, "invalid_input")) throw error;
         const hint = "What a schedule says has to be all that the definition takes.";

@@ -1,8 +1,17 @@
 import { AppError, type Json } from "@holdfast/protocol";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { doPart } from "./bounded-work.ts";
 
 /** The value as the schema makes it (with defaults, where asked for), or what is wrong with it and where. */
-export type Fit = (value: Json) => { readonly value: Json } | { readonly problem: string };
+export type Fitted = { readonly value: Json } | { readonly problem: string };
+
+/** A schema that values can be held against. */
+export interface Fit {
+  /** May take for ever, but for what is light: see bounded-work.ts. */
+  readonly hold: (value: Json) => Fitted;
+  /** True for a value that takes no time worth a bound: it is small, and so is what its schema does with it. */
+  readonly isLight: (value: Json) => boolean;
+}
 
 export interface FitOptions {
   /** Whose schema it is, for messages: `input schema of "load"`. */
@@ -26,13 +35,20 @@ export class SchemaCompiler {
     const place = asyncPlace(schema, "");
     if (place !== undefined) throw unusable(what, `"$async"${place} makes it answer with promises.`, "Remove it.");
     const validate = this.#validator(schema, what, useDefaults);
-    return (given) => {
+    const hold = (given: Json): Fitted => {
       const value: Json = useDefaults ? structuredClone(given) : given;
       // Only true is a yes: a promise would count as one, too.
       if (validate(value) === true) return { value };
       const first = validate.errors?.[0];
       return { problem: first === undefined ? "it was refused" : sentence(first) };
     };
+    const isPlain = isPlainSchema(schema);
+    return { hold, isLight: (value) => isPlain && isSmall(value) };
+  }
+
+  /** Forgets what a compilation that was cut off may have left behind. */
+  renew(): void {
+    this.#instances.clear();
   }
 
   #validator(schema: object, what: string, useDefaults: boolean): ValidateFunction {
@@ -75,11 +91,47 @@ function newAjv(useDefaults: boolean): Ajv2020 {
     verbose: true,
     logger: false,
     // What it saves a validator of a few fields is less than it costs: compiling takes three to eight times as long.
-    code: { optimize: false },
+    code: { optimize: false, regExp: namedPattern },
   });
   // A word that old dialects had for $id; schema libraries write their own names of types there.
   ajv.removeKeyword("id");
   return ajv;
+}
+
+/** A pattern that says that it is at work. Ajv asks for the name of its maker, which generated files would import. */
+function namedPattern(source: string, flags: string): { test: (text: string) => boolean } {
+  const pattern = new RegExp(source, flags);
+  const shown = source.length > 200 ? `${source.slice(0, 200)}…` : source;
+  const hint = "What repeats within what repeats can take for ever: write it otherwise, or check the text in the task.";
+  return {
+    test: (text) => doPart(`the pattern ${shown}`, hint, () => pattern.test(text)),
+    // Ajv takes patterns that look alike for one.
+    toString: () => String(pattern),
+  } as { test: (text: string) => boolean };
+}
+namedPattern.code = "namedPattern";
+
+const plainSchemaCharacters = 20_000;
+const smallValueParts = 1_000;
+/** What looks at a part of a value more often than once, or for longer than the part is. */
+const costly = /"(?:pattern|patternProperties|uniqueItems|\$ref|\$dynamicRef)":/;
+
+function isPlainSchema(schema: object): boolean {
+  const text = JSON.stringify(schema);
+  return text.length <= plainSchemaCharacters && !costly.test(text);
+}
+
+function isSmall(value: Json): boolean {
+  let parts = 0;
+  const open: Json[] = [value];
+  for (let item = open.pop(); item !== undefined; item = open.pop()) {
+    if (++parts > smallValueParts) return false;
+    if (typeof item !== "object" || item === null) continue;
+    const inner = Object.values(item) as Json[];
+    if (inner.length > smallValueParts) return false;
+    open.push(...inner);
+  }
+  return true;
 }
 
 const longestPattern = 40;
