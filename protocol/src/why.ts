@@ -10,6 +10,7 @@ export const reasonCodes = [
   "upstreams", // runs before it in its workflow have not ended
   "children", // runs below it have not ended
   "limit", // it stands in line for a slot of a limit
+  "paused", // it, what it belongs to, its definition or its queue
   "retry_delay", // its last attempt failed, and the next is put off
   "start_after", // it was asked to start later
   "order_on_its_way", // a cancel is on its way through its tree: until it is there, nothing of it starts

@@ -147,6 +147,37 @@ test("a run that was asked to start later starts then", async () => {
   await scene.starts(run);
 });
 
+test("a pause keeps a run, whichever of its run, tree, definition and queue it is of: when all have ended, it starts", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const { parent, ids } = await scene.workflow([{ name: "a", definition: "load", queue: "etl" }]);
+  const targets = [
+    { namespace, kind: "queue", name: "etl" },
+    { namespace, kind: "run", name: ids.a ?? "" },
+    { namespace, kind: "definition", name: "load" },
+    { namespace, kind: "run", name: parent.id },
+  ] as const;
+  for (const target of targets) await scene.store.pauseRuns({ target, reason: "The bucket is full." });
+  assert.deepEqual(await scene.claim("n"), []);
+  const { reasons } = await scene.why(ids.a);
+  assert.deepEqual(
+    reasons.map(({ message, remedy }) => [message.replace(/ for .*/, ""), remedy]),
+    [
+      ['The queue "etl" has been paused', "holdfast queues resume etl"],
+      ["It has been paused", `holdfast runs resume ${ids.a}`],
+      ['The definition "load" has been paused', "holdfast definitions resume load"],
+      [`The run ${parent.id} that it belongs to has been paused`, `holdfast runs resume ${parent.id}`],
+    ],
+  );
+  assert.match(reasons[0]?.message ?? "", /for 0 s: The bucket is full\.$/);
+  for (const [place, target] of targets.entries()) {
+    assert.equal((await scene.why(ids.a)).reasons.length, targets.length - place);
+    await scene.store.resumeRuns({ target, limitRows: 10 });
+    await scene.claim("n");
+  }
+  await scene.only(ids.a, "at_work");
+});
+
 test("a run waits for those before it, and a workflow for those below it: each is explained, down to the one that keeps all", async () => {
   const scene = new Scene();
   const { parent, ids } = await scene.workflow([

@@ -1,5 +1,5 @@
-import type { Explained, Reason, RunBrief, RunStatus, Why } from "@holdfast/protocol";
-import type { RunRow } from "../core/index.ts";
+import { type Explained, isEnded, type Reason, type RunBrief, type RunStatus, type Why } from "@holdfast/protocol";
+import { isPauseGate, mayBeActive, type PauseRow, type RunRow } from "../core/index.ts";
 import type { MemberRow, Store, StoreDescription } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
 
@@ -57,7 +57,9 @@ export class Reasons {
   /** `isCut`: it waits for more runs than are answered. */
   async #of(run: RunRow, moment: Moment) {
     const { reasons, waitsFor = [], waitsForCount = 0 } = await this.#reasons(run, moment);
-    const explained: Explained = { run: brief(run), reasons };
+    const pauses = await this.#pauses(run, moment);
+    const others = pauses.length === 0 ? reasons : reasons.filter(({ code }) => code !== "about_to_start");
+    const explained: Explained = { run: brief(run), reasons: [...pauses, ...others] };
     return { explained, waitsFor, isCut: waitsForCount > waitsFor.length };
   }
 
@@ -69,7 +71,7 @@ export class Reasons {
       case "pending":
         return this.#pending(run);
       case "ready":
-        return { reasons: [await this.#ready(run, moment)] };
+        return { reasons: await this.#ready(run, moment) };
       case "waiting":
         return this.#waiting(run);
       case "running":
@@ -131,9 +133,20 @@ export class Reasons {
     return { reasons: [reason({ code: "cancelling", message: `${where} ${how}. ${why}`.trim() })] };
   }
 
-  async #ready(run: RunRow, moment: Moment): Promise<Reason> {
-    if (run.wakeAt !== null) return putOff(run, run.wakeAt, moment.now);
-    if (run.gate !== null) return this.#inLine(run, run.gate);
+  /** Every pause that stands over a run keeps it, whatever else does; what runs already is not kept by any. */
+  async #pauses(run: RunRow, { now }: Moment): Promise<Reason[]> {
+    if (isEnded(run.status) || mayBeActive(run.status)) return [];
+    return (await this.#store.findPauses({ runId: run.id })).map((pause) => paused(run, pause, now));
+  }
+
+  async #ready(run: RunRow, moment: Moment): Promise<Reason[]> {
+    if (run.wakeAt !== null) return [putOff(run, run.wakeAt, moment.now)];
+    // At a pause's gate: the pauses say it. Without any, it is let go in a moment.
+    if (run.gate !== null) return isPauseGate(run.gate) ? [] : [await this.#inLine(run, run.gate)];
+    return [await this.#claimable(run, moment)];
+  }
+
+  async #claimable(run: RunRow, moment: Moment): Promise<Reason> {
     const ordered = run.parentId === null ? [] : await this.#spreadingIn(run);
     if (ordered.length > 0) {
       const message =
@@ -215,6 +228,13 @@ function ended(run: RunRow): Reason {
   if (run.error === null) return reason({ code: "ended", message: `It has ended: ${run.status}.` });
   const remedy = run.status === "failed" ? `holdfast runs logs ${run.id} shows what it wrote.` : null;
   return reason({ code: "ended", message: `It has ended: ${run.status}. ${run.error.message}`, remedy });
+}
+
+function paused({ id }: RunRow, { kind, name, since, reason: why }: PauseRow, now: number): Reason {
+  const what = kind === "run" ? (name === id ? "It" : `The run ${name} that it belongs to`) : `The ${kind} "${name}"`;
+  const said = why === null ? "" : `: ${why}`;
+  const message = `${what} has been paused for ${lengthText(now - since)}${said}.`.replace(/([.!?])\.$/, "$1");
+  return reason({ code: "paused", message, remedy: `holdfast ${kind}s resume ${name}` });
 }
 
 function putOff(run: RunRow, wakeAt: number, now: number): Reason {
