@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -199,6 +200,22 @@ for (const [kind, place] of Object.entries(kinds)) {
         await assert.rejects(openOwned(address, { role: "owner" }), (error) => isAppError(error, "not_the_owner"));
         await first.kill();
         const store = await openOwned(address, { role: "owner" });
+        await store.describe();
+        await store.close();
+      });
+    });
+
+    test("a store whose files are removed under its owner acknowledges nothing more, and says so", async () => {
+      await withStore(place, async ({ address, lock }) => {
+        const store = await openOwned(address, { role: "owner" });
+        await store.describe();
+        renameSync(lock, `${lock}.moved`);
+        const refused = (error: unknown) =>
+          isAppError(error, "store_unavailable") && /removed or replaced/.test(error.message);
+        await assert.rejects(store.describe(), refused);
+        writeFileSync(lock, "");
+        await assert.rejects(store.describe(), refused);
+        renameSync(`${lock}.moved`, lock);
         await store.describe();
         await store.close();
       });

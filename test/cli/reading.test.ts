@@ -45,6 +45,16 @@ test("what init writes keeps out of git what is not for it, and asks for no newe
   assert.equal(readFileSync(join(own.root, ".gitignore"), "utf8"), "secrets\n");
 });
 
+test("a place where nothing can be written is told with its path and what to do, not as a mistake of Holdfast", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t, { "a-file": "" });
+  const { code, stderr } = await project.run("init", "a-file/app");
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /a-file.*: (not a directory|file already exists)\./);
+  assert.doesNotMatch(stderr, /mistake in Holdfast/);
+});
+
 test("why names what keeps a workflow, down to the run that keeps the others, and what to do", {
   timeout,
 }, async (t) => {

@@ -47,10 +47,42 @@ export function reportFailure(terminal: Terminal, thrown: unknown): number {
     });
     return usageCodes.has(code) ? exitCodes.usage : exitCodes.failed;
   }
+  if (isFileFailure(thrown)) {
+    say(terminal, { code: "invalid_request", message: fileFailureText(thrown), hint: fileHints[thrown.code] ?? "" });
+    return exitCodes.usage;
+  }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   say(terminal, { code: "internal", message, hint: "This is a mistake in Holdfast: please report it." });
   if (thrown instanceof Error && thrown.stack !== undefined) terminal.note(terminal.colors.dim(thrown.stack));
   return exitCodes.failed;
+}
+
+interface FileFailure extends Error {
+  readonly code: string;
+  readonly path: string;
+}
+
+/** What the system says of a person's files and folders, and what to do. */
+const fileHints: Readonly<Record<string, string>> = {
+  EACCES: "Check whose it is and what this user may do there, or choose another folder with -C.",
+  EPERM: "Check whose it is and what this user may do there, or choose another folder with -C.",
+  EROFS: "Choose a folder that can be written in, with -C.",
+  EEXIST: "Something of that name is there already: choose another, or move it away.",
+  ENOTDIR: "A part of the path is a file, not a folder: choose another, or move it away.",
+  EISDIR: "A file is wanted there, and it is a folder.",
+  ENOSPC: "Make room on that disk.",
+  EDQUOT: "Make room within this user's quota on that disk.",
+};
+
+function isFileFailure(thrown: unknown): thrown is FileFailure {
+  if (!(thrown instanceof Error)) return false;
+  const { code, path } = thrown as Partial<FileFailure>;
+  return typeof code === "string" && code in fileHints && typeof path === "string";
+}
+
+function fileFailureText({ code, path, message }: FileFailure): string {
+  const what = /^[A-Z]+: ([^,]+)/.exec(message)?.[1] ?? code;
+  return `${path}: ${what}.`;
 }
 
 /** Refusals of what the caller wrote, as opposed to what happened. */

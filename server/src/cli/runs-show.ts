@@ -20,7 +20,8 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
   return connected(terminal, flags, async ({ plane }) => {
     const run = await plane.getRun(id);
     const tree = run.kind === "task" ? [] : await listBelow(plane, run);
-    terminal.answer({ run, tree });
+    // A tree is read without inputs and outputs: they are not null, but not there.
+    terminal.answer({ run, tree: tree.map(({ input: _input, output: _output, ...rest }) => rest) });
     if (terminal.json) return exitCodes.done;
     const now = Date.now();
     for (const [name, value] of fieldsOf(terminal, run, now)) {

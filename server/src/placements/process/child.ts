@@ -15,6 +15,7 @@ import {
 import type { Guard } from "../../guard.ts";
 import type { ProcessEnd } from "./exit-words.ts";
 import { removeInput } from "./input-folder.ts";
+import { listProcesses } from "./process-list.ts";
 import { errorReply } from "./replies.ts";
 
 /** What a child process is started with. */
@@ -321,9 +322,16 @@ async function endGroup(group: number): Promise<void> {
   // A leader with this number again: the group was empty, and the number is another's now.
   if (existsSync(`/proc/${group}`)) return;
   const until = performance.now() + goneMs;
-  while (signalGroup(group, "SIGKILL") && performance.now() < until) {
+  while (signalGroup(group, "SIGKILL") && performance.now() < until && hasLiving(group)) {
     await new Promise((resolve) => setTimeout(resolve, gonePollMs));
   }
+}
+
+/** What has ended stays in its group until its parent takes note: in a container that may be never. */
+function hasLiving(group: number): boolean {
+  const members = listProcesses().filter((one) => one.group === group);
+  // Where there is no /proc, nobody knows.
+  return members.length === 0 || members.some(({ isZombie }) => !isZombie);
 }
 
 /** False when there is no such group (any more). */

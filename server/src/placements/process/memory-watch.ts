@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { type ListedProcess, listProcesses, readProc } from "./process-list.ts";
 
 const intervalMs = 200;
 /** Part of the time, at most, that goes into looking: on a machine of many processes it looks less often. */
@@ -52,14 +52,8 @@ export class MemoryWatch {
   }
 }
 
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly group: number;
-}
-
 /** Resident bytes of a process, of its group, and of all that descends from it; 0 when they are gone. */
-function residentBytes(pid: number, processes: readonly Process[]): number {
+function residentBytes(pid: number, processes: readonly ListedProcess[]): number {
   const own = new Set([pid]);
   for (let before = 0; before < own.size; ) {
     before = own.size;
@@ -67,38 +61,8 @@ function residentBytes(pid: number, processes: readonly Process[]): number {
   }
   let bytes = 0;
   for (const one of own) {
-    const status = read(`/proc/${one}/status`) ?? "";
+    const status = readProc(`${one}/status`) ?? "";
     bytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
   }
   return bytes;
-}
-
-function listProcesses(): Process[] {
-  const processes: Process[] = [];
-  for (const name of listProc()) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    const stat = read(`/proc/${name}/stat`);
-    // The name of the program, in parentheses, may contain anything; state, parent and group follow its last one.
-    const [, parent, group] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ", 3) ?? [];
-    processes.push({ pid, parent: Number(parent), group: Number(group) });
-  }
-  return processes;
-}
-
-function listProc(): string[] {
-  try {
-    return readdirSync("/proc");
-  } catch {
-    return [];
-  }
-}
-
-/** Undefined for what is gone meanwhile. */
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined;
-  }
 }

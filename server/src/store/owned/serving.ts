@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
 import { failureOf, type StoreFailure, type StoreRequest } from "../remote/wire.ts";
 import type { RingTopic } from "../store.ts";
-import type { Keeper, KeeperOptions } from "./keeper.ts";
+import type { Committed, Keeper, KeeperOptions } from "./keeper.ts";
+import { StandingFiles } from "./standing.ts";
 
 // What a store's thread does: calls of the disk block, and nobody else is to wait for its syncs. Messages are JSON text,
 // which is quicker to pass between threads than cloned rows. What arrives while a commit is under way is gathered and shares
@@ -37,7 +39,12 @@ export async function serve(port: MessagePort, { keeper: options, now }: ThreadD
     return;
   }
   tell({ opened: true });
-  new Serving(keeper, port, tell).start();
+  new Serving(keeper, { port, tell, standing: standingOf(options) }).start();
+}
+
+function standingOf(options: KeeperOptions): StandingFiles {
+  if (options.kind === "file") return new StandingFiles(options.folder, [join(options.folder, "store.lock")]);
+  return new StandingFiles(options.path, [options.path, `${options.path}.lock`]);
 }
 
 async function openKeeper(options: KeeperOptions, now: number, notice: (text: string) => void): Promise<Keeper> {
@@ -53,16 +60,21 @@ class Serving {
   readonly #keeper: Keeper;
   readonly #port: MessagePort;
   readonly #tell: (message: FromThread) => void;
+  readonly #standing: StandingFiles;
   #gathered: StoreRequest[] = [];
   #latest = 0;
   #monotonicMs: number | undefined;
   #scheduled = false;
   #isClosing = false;
 
-  constructor(keeper: Keeper, port: MessagePort, tell: (message: FromThread) => void) {
+  constructor(
+    keeper: Keeper,
+    { port, tell, standing }: { port: MessagePort; tell: (message: FromThread) => void; standing: StandingFiles },
+  ) {
     this.#keeper = keeper;
     this.#port = port;
     this.#tell = tell;
+    this.#standing = standing;
   }
 
   start(): void {
@@ -86,12 +98,19 @@ class Serving {
     setImmediate(() => void this.#turn());
   }
 
+  async #carryOut(requests: readonly StoreRequest[]): Promise<Committed> {
+    const carriedOut = await this.#keeper.carryOut(requests, this.#latest, this.#monotonicMs);
+    const defect = this.#standing.defect();
+    if (defect === undefined) return carriedOut;
+    const error = failureOf(defect);
+    return { answers: requests.map(({ id }) => ({ id, error })), rings: [] };
+  }
+
   async #turn(): Promise<void> {
     const requests = this.#gathered;
     this.#gathered = [];
     if (requests.length > 0) {
-      const carriedOut = this.#keeper.carryOut(requests, this.#latest, this.#monotonicMs);
-      this.#tell(carriedOut instanceof Promise ? await carriedOut : carriedOut);
+      this.#tell(await this.#carryOut(requests));
     }
     const isIdle = this.#gathered.length === 0;
     if (this.#isClosing && isIdle) {

@@ -60,9 +60,16 @@ function stateFailure(error: DriverError): unknown {
   }
 }
 
+/** By the state's class: what helps, where repeating alone does not. */
+const hints: Readonly<Record<string, string>> = {
+  "28": "Check the user and the password in its address.",
+  "3D": "Create that database (createdb), or correct its name in the address; then run `holdfast migrate`.",
+};
+
 function unavailable(cause: DriverError, what: string): AppError {
   return new AppError("store_unavailable", `The PostgreSQL server ${what} (${cause.message}).`, {
-    hint: "Check that it runs and that its address is right; the call can be repeated.",
+    hint:
+      hints[cause.code.slice(0, 2)] ?? "Check that it runs and that its address is right; the call can be repeated.",
     details: { state: cause.code },
     cause,
   });
