@@ -199,13 +199,29 @@ test("22, 23: a cancel ends the process, and every task of the run has ended wit
   for (const child of after.tree) assert.match(child.status, /cancelled|skipped/, child.name);
 });
 
-test("24: a schedule is never stored and then not kept: the file is refused, with its line", { timeout }, async (t) => {
-  const project = new Project(t, { "flow.yaml": `schedule: "0 3 * * *"\n${hold}` });
+test("24: a cron of five fields is taken, a wrong one refused with its line, and applying anew changes what is kept", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t, { "flow.yaml": `schedule: "0 3 * * 1-8"\n${hold}` });
   for (const command of ["validate", "apply", "run"]) {
     const { code, stderr } = await project.run(command, "flow.yaml");
     assert.equal(code, 2, command);
-    assert.match(stderr, /flow\.yaml:1:1: the workflow: "schedule" is not built yet/, command);
+    assert.match(stderr, /flow\.yaml:1:11: "schedule": "cron": "0 3 \* \* 1-8" is no cron/, command);
   }
+  const next = async () => {
+    const listed = await project.run("schedules", "list", "--json");
+    const { schedules } = JSON.parse(listed.stdout) as { schedules: { next: string[] }[] };
+    return schedules.map((one) => one.next[0]?.slice(11));
+  };
+  for (const hour of ["03", "04"]) {
+    project.write("flow.yaml", `schedule: "0 ${Number(hour)} * * *"\n${hold}`);
+    const { code, stderr } = await project.run("apply", "flow.yaml");
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await next(), [`${hour}:00:00.000Z`]);
+  }
+  project.write("flow.yaml", hold);
+  await project.run("apply", "flow.yaml");
+  assert.deepEqual(await next(), []);
 });
 
 test("26: a flood of log lines is kept from its first line to its last, in order", { timeout }, async (t) => {

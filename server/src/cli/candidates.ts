@@ -10,7 +10,7 @@ export interface Candidate {
 }
 
 /** What the program does not know by itself. */
-export type Lookup = "definitions" | "runs";
+export type Lookup = "definitions" | "runs" | "schedules";
 
 export interface Candidates {
   readonly known: readonly Candidate[];
@@ -27,6 +27,7 @@ const ofArguments: Readonly<Record<string, Candidates>> = {
   folder: { known: [], lookups: [], files: true },
   run: { known: [], lookups: ["runs"], files: false },
   definition: { known: [], lookups: ["definitions"], files: false },
+  schedule: { known: [], lookups: ["schedules"], files: false },
   shell: { known: plain(completedShells), lookups: [], files: false },
 };
 

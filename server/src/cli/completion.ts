@@ -1,4 +1,4 @@
-import { nameHint } from "@holdfast/protocol";
+import { limits, nameHint } from "@holdfast/protocol";
 import type { Command } from "commander";
 import { type Candidate, candidatesFor, type Lookup } from "./candidates.ts";
 import { completedShells, completionScripts } from "./completion-scripts.ts";
@@ -37,11 +37,22 @@ export async function complete(program: Command, words: readonly string[]): Prom
 async function lookUp(lookups: readonly Lookup[]): Promise<Candidate[]> {
   const late = new Promise<Candidate[]>((resolve) => setTimeout(resolve, patienceMs, []).unref());
   const found = connectToRead(openTerminal({ json: true }), {}).then(async (connection) => {
-    const lists = await Promise.all(lookups.map((lookup) => (lookup === "runs" ? listRuns : listIds)(connection)));
+    const found = await Promise.all(lookups.map((lookup) => lists[lookup](connection)));
     await connection.close();
-    return lists.flat();
+    return found.flat();
   });
   return Promise.race([found.catch(() => []), late]);
+}
+
+const lists: Readonly<Record<Lookup, (connection: Connection) => Promise<Candidate[]>>> = {
+  runs: listRuns,
+  definitions: listIds,
+  schedules: listSchedules,
+};
+
+async function listSchedules({ watched }: Connection): Promise<Candidate[]> {
+  const { schedules } = await watched.listSchedules({ limit: limits.pageRows });
+  return schedules.map(({ id, paused }) => ({ value: id, description: paused ? "paused" : "" }));
 }
 
 async function listRuns({ watched }: Connection): Promise<Candidate[]> {

@@ -10,7 +10,7 @@ export type Carry = (
 ) => Promise<void>;
 
 /** Adds a command's flags for whom it asks. */
-type Asking = (command: Command) => Command;
+export type Asking = (command: Command) => Command;
 
 /** Below `holdfast runs`. */
 export function addRunControl(runs: Command, carry: Carry, asking: Asking): void {

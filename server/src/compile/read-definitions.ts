@@ -60,7 +60,7 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
   ];
   manifests.sort((a, b) => (a.root < b.root ? -1 : 1));
   const roots = new Set(manifests.map(({ root }) => root));
-  const schedules = compiled.schedules.filter((one) => roots.has(one.definition));
+  const schedules = [...compiled.schedules, ...(workflows?.schedules ?? [])].filter((one) => roots.has(one.definition));
   return {
     kind: "definitions",
     ...(problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules }),

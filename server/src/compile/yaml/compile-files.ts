@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { AssetSpec, Manifest, Problem } from "@holdfast/protocol";
+import type { AssetSpec, Manifest, Problem, ScheduleSpec } from "@holdfast/protocol";
 import { nearestName } from "@holdfast/protocol";
 import type { InspectExpression } from "@holdfast/sdk/definitions";
 import { parseYaml, type YamlNode } from "./document.ts";
@@ -61,12 +61,20 @@ export interface CompilingFiles {
   readonly taken: ReadonlyMap<string, string>;
 }
 
+export interface CompiledFiles {
+  readonly manifests: Manifest[];
+  readonly schedules: ScheduleSpec[];
+  readonly problems: Problem[];
+  readonly refusals: Problem[];
+}
+
 /** Compiles what was read. */
 export async function compileWorkflowFiles(
   workflows: readonly WorkflowFile[],
   compiling: CompilingFiles,
-): Promise<{ readonly manifests: Manifest[]; readonly problems: Problem[]; readonly refusals: Problem[] }> {
+): Promise<CompiledFiles> {
   const manifests: Manifest[] = [];
+  const schedules: ScheduleSpec[] = [];
   const problems: Problem[] = [];
   const refusals: Problem[] = [];
   const taken = new Map(compiling.taken);
@@ -80,8 +88,9 @@ export async function compileWorkflowFiles(
       problems.push({ file: workflow.path, line, column, message, hint: "Ids are unique in a project: rename one." });
     }
     manifests.push(...compiled.manifests);
+    schedules.push(...compiled.schedules);
     problems.push(...compiled.problems);
     refusals.push(...compiled.refusals);
   }
-  return { manifests, problems, refusals };
+  return { manifests, schedules, problems, refusals };
 }

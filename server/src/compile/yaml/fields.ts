@@ -54,7 +54,7 @@ export function readFields<F extends z.ZodObject>(node: YamlNode, reading: MapRe
   for (const [key, entry] of map.entries) {
     const schema = Object.hasOwn(form.shape, key) ? form.shape[key] : undefined;
     if (schema === undefined) {
-      if (later.includes(key)) problems.add(entry.at, `${what}: "${key}" is not built yet`, notBuilt(key));
+      if (later.includes(key)) problems.add(entry.at, `${what}: "${key}" is not built yet`, notBuiltHint);
       else problems.add(entry.at, `${what}: unknown key "${key}"`, unknownHint(key, known));
       continue;
     }
@@ -103,11 +103,7 @@ function unknownHint(key: string, known: readonly string[]): string {
   return nameHint(key, known);
 }
 
-function notBuilt(key: string): string {
-  if (key === "schedule")
-    return "Remove it; until schedules are built, start the workflow from cron with holdfast run.";
-  return "Remove it: this version would not do what it asks.";
-}
+const notBuiltHint = "Remove it: this version would not do what it asks.";
 
 /** A value as it may stand in a message. */
 export function shown(node: YamlNode): string {

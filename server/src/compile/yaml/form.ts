@@ -1,4 +1,4 @@
-import { durationMs, limits, triggerRules } from "@holdfast/protocol";
+import { catchUps, durationMs, limits, overlaps, triggerRules } from "@holdfast/protocol";
 import { z } from "zod";
 
 // The form of a workflow file: every key, what it takes, and what it means. The reader checks by it, value by value, and
@@ -182,6 +182,36 @@ export const paramForm = z.strictObject({
   description: text("a text").optional(),
 });
 
+const moment = (what: string) => text(`${what}, such as "2026-12-24T18:00" or "2026-12-24T18:00:00Z"`);
+const oneOf = <const T extends readonly string[]>(allowed: T) => z.enum(allowed, must(`one of ${allowed.join(", ")}`));
+
+export const tickForm = z
+  .strictObject({
+    const: z.unknown().optional().describe("This value."),
+    ref: oneOf(["schedule.date", "schedule.time"])
+      .optional()
+      .describe("The tick's day, or its moment with offset, in the schedule's zone."),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 });
+
+export const scheduleForm = z.strictObject({
+  id: id("a name").optional().describe("Needed where there are several; the one named eu of nightly is nightly:eu."),
+  cron: text("a cron").max(limits.cronCharacters).optional().describe("5, 6 or 7 fields: 0 3 * * *."),
+  every: positiveSpan.optional().describe("Multiples of it, from start_at or else from 1970; at least a second."),
+  at: moment("a moment").optional().describe("Once."),
+  tz: text("the name of a time zone").optional().describe("Of all that it says: Europe/Berlin; default UTC."),
+  params: z.record(z.string(), tickForm).optional().describe("What each run is started with."),
+  catch_up: oneOf(catchUps)
+    .optional()
+    .describe("Ticks that were missed: latest (default) starts the newest, all each."),
+  overlap: oneOf(overlaps)
+    .optional()
+    .describe("A tick while an earlier run is under way: allow (default), skip, wait or cancel."),
+  jitter: span.optional().describe("Each tick starts up to so much later."),
+  start_at: moment("a moment").optional().describe("The first moment at which a tick may lie."),
+  end_at: moment("a moment").optional().describe("The last moment at which a tick may lie."),
+});
+
 export const workflowForm = z.strictObject({
   name: text("a text").describe("The workflow's id: letters and digits, and _ . - / inside."),
   description: text("a text, or left out").optional(),
@@ -191,13 +221,17 @@ export const workflowForm = z.strictObject({
     .describe("What the workflow is started with: a type, or {type, default}."),
   types: z.record(z.string(), typeForm).optional().describe("Names for types, used as types.NAME."),
   defaults: defaultsForm.optional().describe("What tasks have where they say nothing else."),
+  schedule: z
+    .union([z.string(), scheduleForm, z.array(scheduleForm)])
+    .optional()
+    .describe("When it starts by itself: a cron, or {cron | every | at, tz, params, …}, or a list of these with ids."),
   output: bindingForm.optional().describe("What the workflow returns; default null."),
   tasks: z.record(z.string(), taskForm).meta({ description: "The tasks by name, at least one.", minProperties: 1 }),
 });
 
 /** Keys of the language that this version does not carry out. They are refused by name. */
 export const laterKeys = {
-  workflow: ["schedule", "on_failure", "on_success", "deadlines"],
+  workflow: ["on_failure", "on_success", "deadlines"],
   task: ["concurrency_key", "secrets", "on_failure", "on_success", "deadlines"],
 } as const;
 

@@ -56,7 +56,7 @@ test("names, keys and top-level mistakes are told with what is likely meant", as
     '2 the workflow has no "tasks". / It needs at least one.',
   ]);
   assert.deepEqual(await told("- a\n"), [
-    "1 the workflow is a list. / It must be a mapping with the keys name, description, params, types, defaults, output, ….",
+    "1 the workflow is a list. / It must be a mapping with the keys name, description, params, types, defaults, schedule, ….",
   ]);
   assert.deepEqual(await told('name: " "\ndescription: ""\ntasks: [a]\n'), [
     '1 the workflow: "name" is " ". / It must be a text.',
@@ -78,7 +78,6 @@ test("names, keys and top-level mistakes are told with what is likely meant", as
 
 test("what is not built yet is refused by its name", async () => {
   const text = `name: w
-schedule: "0 3 * * *"
 on_failure: page
 on_success: tell
 deadlines: []
@@ -88,12 +87,11 @@ tasks:
   assert.deepEqual(
     (await told(text)).map((line) => line.replace(/ \/ .*/, "")),
     [
-      '2 the workflow: "schedule" is not built yet.',
-      '3 the workflow: "on_failure" is not built yet.',
-      '4 the workflow: "on_success" is not built yet.',
-      '5 the workflow: "deadlines" is not built yet.',
-      '7 task "a": "concurrency_key" is not built yet.',
-      '7 task "a": "secrets" is not built yet.',
+      '2 the workflow: "on_failure" is not built yet.',
+      '3 the workflow: "on_success" is not built yet.',
+      '4 the workflow: "deadlines" is not built yet.',
+      '6 task "a": "concurrency_key" is not built yet.',
+      '6 task "a": "secrets" is not built yet.',
     ],
   );
 });

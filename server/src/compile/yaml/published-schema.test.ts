@@ -26,7 +26,7 @@ test("the published JSON Schema takes the fixtures and refuses what the compiler
   for (const name of files) {
     assert.ok(validate(jsonIn(readFileSync(join(ork, name), "utf8"))), `${name}: ${JSON.stringify(validate.errors)}`);
   }
-  for (const wrong of ["name: x", "name: x\ntasks: { a: { executor: library } }", "name: x\ntasks: {}\nschedule: x"]) {
+  for (const wrong of ["name: x", "name: x\ntasks: { a: { executor: library } }", "name: x\ntasks: {}\ndeadlines: x"]) {
     assert.equal(validate(jsonIn(wrong)), false, wrong);
   }
 });

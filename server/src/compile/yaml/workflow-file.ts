@@ -6,6 +6,7 @@ import {
   limits,
   type Manifest,
   type Problem,
+  type ScheduleSpec,
   type WorkflowSpec,
 } from "@holdfast/protocol";
 import type { InspectExpression } from "@holdfast/sdk/definitions";
@@ -17,6 +18,7 @@ import { defaultsForm, laterKeys, workflowForm } from "./form.ts";
 import { inOrder } from "./graph.ts";
 import { compileNode } from "./node.ts";
 import { type Params, readParams } from "./params.ts";
+import { readSchedules } from "./schedule.ts";
 import { readTask, type TaskReading, type YamlTask } from "./task.ts";
 import { TypeReader } from "./type-expression.ts";
 import type { FindExport } from "./typescript-exports.ts";
@@ -38,6 +40,8 @@ export interface FileCompiling {
 export interface CompiledFile {
   /** The workflow's and one for each task that the file itself defines; none after a mistake, or with a refusal. */
   readonly manifests: readonly Manifest[];
+  /** When the workflow starts by itself. */
+  readonly schedules: readonly ScheduleSpec[];
   readonly problems: readonly Problem[];
   /** What is right, but cannot be carried out yet. */
   readonly refusals: readonly Problem[];
@@ -67,7 +71,7 @@ export async function compileWorkflowFile(
     form: workflowForm,
     what: "the workflow",
     problems,
-    elsewhere: ["params", "types", "defaults", "output", "tasks"],
+    elsewhere: ["params", "types", "defaults", "schedule", "output", "tasks"],
     later: laterKeys.workflow,
   });
   const mapOf = (key: string): MapNode | undefined => {
@@ -99,6 +103,8 @@ export async function compileWorkflowFile(
   checkId(id, top?.entries.get("name"), problems);
   const graph = await compileGraph(inOrder(tasks, problems), { id, params, reading, compiling });
   const output = readOutput(top?.entries.get("output"), graph.scope);
+  const { input } = params;
+  const schedules = readSchedules(top?.entries.get("schedule"), { definition: id, input, problems });
   const refusals = new FileProblems(path);
   for (const task of tasks) refuseUnbuilt(task, refusals);
   for (const task of tasks) {
@@ -112,7 +118,7 @@ export async function compileWorkflowFile(
   });
   const places = new Map([[id, top?.entries.get("name")?.node ?? tree], ...made]);
   const told = { problems: problems.found, refusals: refusals.found, places };
-  if (problems.found.length > 0 || refusals.found.length > 0) return { manifests: [], ...told };
+  if (problems.found.length > 0 || refusals.found.length > 0) return { manifests: [], schedules: [], ...told };
   const spec: WorkflowSpec = {
     kind: "workflow",
     id,
@@ -128,7 +134,7 @@ export async function compileWorkflowFile(
     callee.isOwn && callee.spec !== undefined ? [manifestOf(callee.spec, [usedBy(callee, compiling)])] : [],
   );
   const used = callees.map((callee) => usedBy(callee, compiling));
-  return { manifests: [manifestOf(spec, used), ...own], ...told };
+  return { manifests: [manifestOf(spec, used), ...own], schedules, ...told };
 }
 
 function checkId(id: string, entry: YamlEntry | undefined, problems: FileProblems): void {
