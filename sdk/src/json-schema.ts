@@ -1,7 +1,9 @@
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { canonicalText, type Json, type JsonObject } from "@holdfast/protocol";
+import { fieldName } from "./field-name.ts";
 import type { StandardSchema } from "./standard-schema.ts";
+import { steadyPart } from "./steady-defaults.ts";
 
 /** What a schema says of itself. `jsonSchema` is undefined when its library offers none: then the type is opaque. */
 export interface SchemaReading {
@@ -10,22 +12,29 @@ export interface SchemaReading {
   readonly defects: readonly string[];
   /** Where parsing gives another value than it was given, defaults apart. */
   readonly transforms: readonly string[];
+  /** Where a default is another value each time. It is left out of `jsonSchema`. */
+  readonly unsteady: readonly string[];
 }
 
 type Side = "input" | "output";
 
 /** The JSON Schema (2020-12) of one side of a schema. zod is asked with `io`; others through the standard's own trait. */
 export async function readJsonSchema(schema: StandardSchema, side: Side): Promise<SchemaReading> {
-  const trait = schema["~standard"];
-  if (isZod(schema)) return readZod(schema, side);
-  if (trait.jsonSchema !== undefined) {
-    try {
-      return { jsonSchema: plain(trait.jsonSchema[side]({ target: "draft-2020-12" })), defects: [], transforms: [] };
-    } catch {
-      // The library cannot say this schema in JSON Schema: opaque, and checked where the body runs.
-    }
+  if (isZod(schema)) {
+    const toJsonSchema = schema.toJSONSchema?.bind(schema) ?? (await zodFunction(schema));
+    const first = readZod(toJsonSchema, side);
+    return { ...first, ...steadyPart(first.jsonSchema, () => readZod(toJsonSchema, side).jsonSchema) };
   }
-  return { jsonSchema: undefined, defects: [], transforms: [] };
+  const opaque = { jsonSchema: undefined, defects: [], transforms: [], unsteady: [] };
+  const { jsonSchema } = schema["~standard"];
+  if (jsonSchema === undefined) return opaque;
+  try {
+    const read = () => plain(jsonSchema[side]({ target: "draft-2020-12" }));
+    return { ...opaque, ...steadyPart(read(), read) };
+  } catch {
+    // The library cannot say this schema in JSON Schema: opaque, and checked where the body runs.
+    return opaque;
+  }
 }
 
 interface ZodInternals {
@@ -60,15 +69,14 @@ function isZod(schema: StandardSchema): schema is ZodSchema {
   return schema["~standard"].vendor === "zod" && "_zod" in schema;
 }
 
-async function readZod(schema: ZodSchema, side: Side): Promise<SchemaReading> {
+function readZod(toJsonSchema: ToJsonSchema, side: Side) {
   const defects: string[] = [];
   const transforms: string[] = [];
-  const options: ZodOptions = {
+  const json = toJsonSchema({
     io: side,
     unrepresentable: "any",
     override: (place) => inspectZod(place, { side, defects, transforms }),
-  };
-  const json = schema.toJSONSchema === undefined ? (await ownZod())(schema, options) : schema.toJSONSchema(options);
+  });
   return { jsonSchema: plain(json), defects, transforms };
 }
 
@@ -129,23 +137,15 @@ function isPlainPattern({ source, flags }: RegExp): boolean {
   }
 }
 
-function fieldName(path: readonly (string | number)[]): string {
-  const steps: string[] = [];
-  for (let i = 0; i < path.length; i++) {
-    const step = path[i];
-    if (step === "properties") steps.push(`.${String(path[++i])}`);
-    else if (step === "items") steps.push("[]");
-  }
-  return steps.length === 0 ? "it" : steps.join("").replace(/^\./, "");
-}
-
-type ToJsonSchema = (schema: ZodSchema, options: ZodOptions) => object;
+type ToJsonSchema = (options: ZodOptions) => object;
 
 /** zod/mini has no method for it: the zod that the protocol uses anyway reads schemas of every copy of zod 4. */
-async function ownZod(): Promise<ToJsonSchema> {
+async function zodFunction(schema: ZodSchema): Promise<ToJsonSchema> {
   const require = createRequire(fileURLToPath(import.meta.resolve("@holdfast/protocol")));
-  const zod = (await import(pathToFileURL(require.resolve("zod")).href)) as { readonly toJSONSchema: ToJsonSchema };
-  return zod.toJSONSchema;
+  const zod = (await import(pathToFileURL(require.resolve("zod")).href)) as {
+    readonly toJSONSchema: (schema: ZodSchema, options: ZodOptions) => object;
+  };
+  return (options) => zod.toJSONSchema(schema, options);
 }
 
 /** Plain JSON without the dialect's address and the library's own marks. */

@@ -160,6 +160,13 @@ class Compiler {
         "Values cross processes as JSON: use types that JSON has.",
       );
     }
+    if (option === "params" && reading.unsteady.length > 0) {
+      this.#problems.add(
+        data.position,
+        `workflow "${data.id}": in "params" the default of ${reading.unsteady[0]} is another value each time.`,
+        "Parameters are bound without running code: let the caller pass it, or give the default to the task that uses it.",
+      );
+    }
     if (option === "params" && reading.transforms.length > 0) {
       const hint = "Parameters are bound without running code: convert them in the task that uses them.";
       this.#problems.add(
@@ -185,7 +192,7 @@ class Compiler {
         `${data.kind} "${data.id}": the schema "${option}" has no JSON Schema: ${why}.`,
         "Use types that JSON has.",
       );
-      return { jsonSchema: undefined, defects: [], transforms: [] };
+      return { jsonSchema: undefined, defects: [], transforms: [], unsteady: [] };
     }
   }
 
