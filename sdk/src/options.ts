@@ -142,7 +142,9 @@ export class OptionReader {
 /** A value as it may stand in a message. */
 export function show(value: unknown): string {
   if (typeof value === "function") return "a function";
-  if (typeof value === "bigint" || typeof value === "symbol" || value === undefined) return String(value);
+  // JSON would call NaN null.
+  const isPlain = typeof value === "bigint" || typeof value === "symbol" || typeof value === "number";
+  if (isPlain || value === undefined) return String(value);
   try {
     const text = JSON.stringify(value) ?? typeof value;
     return text.length > 80 ? `${text.slice(0, 77)}…` : text;
