@@ -1,3 +1,5 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { AppError } from "@holdfast/protocol";
 import { type OwnedStoreOptions, openOwnedStore } from "../owned/open.ts";
 import { realPlace } from "../owned/real-path.ts";
 import type { Store } from "../store.ts";
@@ -25,6 +27,42 @@ export async function openSqliteStore({
   ...options
 }: SqliteStoreOptions): Promise<Store> {
   const file = realPlace(path);
+  if (options.role !== "client") refuseOther(file);
   const maxPages = maxBytes === undefined ? undefined : Math.ceil(maxBytes / 4_096);
   return openOwnedStore({ path: file, name: file, keeper: { kind: "sqlite", path: file, migrate, maxPages } }, options);
+}
+
+const magic = "SQLite format 3\u0000";
+
+/**
+ * What is no database is refused before an owner leaves its lock beside it. Looked at only where no lock is: to close a file
+ * that this process has open as a database elsewhere would drop the locks that it holds on it.
+ */
+function refuseOther(file: string): void {
+  if (existsSync(`${file}.lock`)) return;
+  const stat = existsSync(file) ? statSync(file) : undefined;
+  if (stat === undefined || (stat.isFile() && (stat.size === 0 || beginsWithMagic(file)))) return;
+  if (stat.isDirectory()) {
+    throw new AppError("store_unavailable", `${file} is a folder.`, { hint: "Name a file in it: sqlite:FOLDER/x.db." });
+  }
+  throw new AppError("invalid_request", `${file} is no SQLite database.`, {
+    hint: "Name another file, or move this one away.",
+  });
+}
+
+/** Also true of a file that may not be read: the owner says so. */
+function beginsWithMagic(file: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "r");
+  } catch {
+    return true;
+  }
+  try {
+    const bytes = Buffer.alloc(magic.length);
+    readSync(descriptor, bytes, 0, bytes.length, 0);
+    return bytes.toString("latin1") === magic;
+  } finally {
+    closeSync(descriptor);
+  }
 }
