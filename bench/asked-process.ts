@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { endWithUs } from "./leftovers.ts";
 import type { Row, SystemName } from "./plan.ts";
 import type { Question, Sizes, Subject, SubjectOptions } from "./subjects/subject.ts";
 
@@ -21,6 +22,7 @@ export class AskedProcess {
       execArgv: ["--conditions=@holdfast/source", "--no-warnings", ...execArgv],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
+    endWithUs(child);
     const asked = new AskedProcess(child);
     const options: SubjectOptions = { store, concurrency, isTuned, inProcesses };
     try {

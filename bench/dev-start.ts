@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { endWithUs, makeFolder, removeFolder } from "./leftovers.ts";
 import type { Metric } from "./plan.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -13,7 +13,7 @@ const settleMs = 1_500;
 
 /** Starts `holdfast dev` on a new project: until it answers, and what it then occupies in memory. */
 export async function startDev(): Promise<Metric[]> {
-  const project = mkdtempSync(join(tmpdir(), "hf-bench-dev-"));
+  const project = makeFolder("hf-bench-dev-");
   try {
     writeFileSync(join(project, "package.json"), '{"type":"module"}');
     mkdirSync(join(project, "node_modules"));
@@ -30,7 +30,7 @@ export async function startDev(): Promise<Metric[]> {
     await startOnce(project);
     return await startOnce(project);
   } finally {
-    rmSync(project, { recursive: true, force: true });
+    removeFolder(project);
   }
 }
 
@@ -40,6 +40,7 @@ async function startOnce(project: string): Promise<Metric[]> {
     cwd: project,
     stdio: "ignore",
   });
+  endWithUs(child);
   const exited = once(child, "exit");
   try {
     const url = await untilAnnounced(project, () => child.exitCode !== null);

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startPostgres } from "../test/postgres.ts";
+import { hearInterruption } from "./leftovers.ts";
 import { allMeasures, type Measure, type Row, shortSizes, usualSizes } from "./plan.ts";
 import { markdown, thisMachine } from "./report.ts";
 import { measureRounds } from "./rounds.ts";
@@ -50,6 +51,7 @@ function installPeers(): void {
   if (status !== 0) throw new Error("npm ci failed in bench/; `--only holdfast` measures without the peers");
 }
 
+hearInterruption();
 installPeers();
 mkdirSync(folder, { recursive: true });
 const server = measures.some(({ rows }) => rows.some(({ store }) => store === "postgres"))

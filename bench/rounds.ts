@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createDatabase, dropDatabase } from "../test/postgres.ts";
 import { AskedProcess } from "./asked-process.ts";
 import { startDev } from "./dev-start.ts";
 import { BesideHistory } from "./history/beside.ts";
+import { makeFolder, removeFolder } from "./leftovers.ts";
 import type { Measure, Metric, Row, StoreKind } from "./plan.ts";
 import { quantile } from "./quantile.ts";
 import type { Sizes } from "./subjects/subject.ts";
@@ -106,8 +106,8 @@ function saidOf({ name, unit, value, alone }: Metric): string {
 async function newStore(kind: StoreKind): Promise<{ address: string; remove: () => Promise<void> }> {
   if (kind === "memory") return { address: "memory:", remove: async () => undefined };
   if (kind === "sqlite" || kind === "file") {
-    const folder = mkdtempSync(join(tmpdir(), "hf-bench-"));
-    const remove = async () => rmSync(folder, { recursive: true, force: true });
+    const folder = makeFolder("hf-bench-");
+    const remove = async () => removeFolder(folder);
     if (kind === "file") return { address: `file:${join(folder, "kept")}`, remove };
     return { address: `sqlite:${join(folder, `${randomUUID().slice(0, 8)}.db`)}`, remove };
   }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { openServices, type Services } from "../../server/src/main.ts";
 import { createDatabase, dropDatabase } from "../../test/postgres.ts";
+import { makeFolder, removeFolder } from "../leftovers.ts";
 import type { Metric, StoreKind } from "../plan.ts";
 import { fillStore } from "./filled-store.ts";
 import { joinSide, leaveSide, type Side } from "./operations.ts";
@@ -87,9 +87,9 @@ export class BesideHistory {
 }
 
 function newFile(): Place {
-  const folder = mkdtempSync(join(tmpdir(), "hf-bench-"));
+  const folder = makeFolder("hf-bench-");
   const path = join(folder, `${randomUUID().slice(0, 8)}.db`);
-  const remove = async () => rmSync(folder, { recursive: true, force: true });
+  const remove = async () => removeFolder(folder);
   return { address: `sqlite:${path}`, size: async () => statSync(path).size, remove };
 }
 
