@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, realpathSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "@holdfast/protocol";
 
@@ -12,7 +12,7 @@ const mostLinks = 40;
 export function realPlace(path: string): string {
   let place = resolve(path);
   for (let links = 0; links < mostLinks; links++) {
-    const found = lstatSync(place, { throwIfNoEntry: false });
+    const found = lookAt(place);
     if (found === undefined) return join(realFolder(dirname(place)), basename(place));
     if (!found.isSymbolicLink()) {
       if (found.isFile() && found.nlink > 1) throw twoNames(place);
@@ -26,8 +26,18 @@ export function realPlace(path: string): string {
 /** Of a folder, as far as it is there. */
 function realFolder(folder: string): string {
   if (dirname(folder) === folder) return folder;
-  if (lstatSync(folder, { throwIfNoEntry: false }) !== undefined) return realpathSync(folder);
+  if (lookAt(folder) !== undefined) return realpathSync(folder);
   return join(realFolder(dirname(folder)), basename(folder));
+}
+
+/** Undefined where nothing is, also below what is no folder: whoever opens it says so. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
+    throw error;
+  }
 }
 
 function twoNames(path: string): AppError {
