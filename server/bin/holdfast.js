@@ -23,8 +23,11 @@ function findBundled(from) {
 }
 
 function startUnder(path) {
-  const environment = Object.assign({}, process.env, { HOLDFAST_NODE_TRIED: "1" });
-  const child = spawn(path, process.execArgv.concat(process.argv.slice(1)), { stdio: "inherit", env: environment });
+  // The child hears the end of this pipe when this process is gone, however it ends: see start.js.
+  const environment = Object.assign({}, process.env, { HOLDFAST_NODE_TRIED: "1", HOLDFAST_LAUNCHER_FD: "3" });
+  const stdio = ["inherit", "inherit", "inherit", "pipe"];
+  const child = spawn(path, process.execArgv.concat(process.argv.slice(1)), { stdio: stdio, env: environment });
+  child.stdio[3].on("error", () => undefined);
   // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
   ["SIGINT", "SIGTERM", "SIGHUP"].forEach((name) => {
     process.on(name, () => {

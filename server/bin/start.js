@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { enableCompileCache, registerHooks } from "node:module";
+import { Socket } from "node:net";
 
 // A clone runs from its sources, by the condition under which its packages name them; what is published has only dist.
 const source = new URL("../src/cli/main.ts", import.meta.url);
@@ -8,6 +9,8 @@ const condition = "@holdfast/source";
 
 enableCompileCache();
 delete process.env.HOLDFAST_NODE_TRIED;
+followLauncher(process.env.HOLDFAST_LAUNCHER_FD);
+delete process.env.HOLDFAST_LAUNCHER_FD;
 const fromSource = existsSync(source);
 const isSet = process.execArgv.some((argument) => argument.includes(condition));
 if (fromSource && !isSet) {
@@ -18,3 +21,12 @@ if (fromSource && !isSet) {
 }
 const { main } = await import((fromSource ? source : built).href);
 process.exitCode = await main(process.argv.slice(2));
+
+/** Under an old Node another process has started this one: when it is killed, this one ends as if it had been told to. */
+function followLauncher(descriptor) {
+  if (descriptor === undefined) return;
+  const launcher = new Socket({ fd: Number(descriptor), readable: true, writable: false });
+  const end = () => process.kill(process.pid, "SIGTERM");
+  launcher.on("error", () => undefined).once("close", end);
+  launcher.resume().unref();
+}
