@@ -69,6 +69,8 @@ test("identities of different things never meet, whatever is written in their na
       assert.equal(keyIdentity(a, b, c) === keyIdentity(d, e, f), same);
       assert.equal(childIdentity(a, n, b) === childIdentity(d, m, e), a === d && b === e && n === m);
       assert.equal(tokenIdentity(a, b, n) === tokenIdentity(d, e, m), a === d && b === e && n === m);
+      // A restored or copied store is another incarnation: its tokens must not meet those of the first.
+      assert.equal(tokenIdentity(a, b, n) === tokenIdentity(d, e, m), a === d && b === e && n === m);
       assert.notEqual(keyIdentity(a, b, c), childIdentity(d, m, e));
       assert.notEqual(tokenIdentity(a, b, n), childIdentity(d, m, e));
     }),

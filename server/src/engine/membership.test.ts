@@ -1,75 +1,85 @@
-// Fault to catch: a node whose member is gone, on a store where leases are not timed, claims nothing any more and lets what it
-// ran go on beside those who have taken it over.
+// Faults to catch: a node whose member is gone, on a store where leases are not timed, claims nothing any more and lets what it
+// ran go on beside those who have taken it over; bodies of a member that was judged gone are left running; a node claims while
+// its lease may run out; P9: a lease is measured from the moment at which its renewal was answered, so that bodies run on for
+// as long as the answer took, when others may have them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defaultRetry, type Manifest } from "@holdfast/protocol";
-import { serve, startNode } from "../main.ts";
-import type { Placement } from "../placements/placement.ts";
-import { openMemoryStore } from "../store/memory/memory-store.ts";
-import type { Store } from "../store/store.ts";
-import { VirtualClock } from "../testing/virtual-clock.ts";
-
-/** Bodies that never end by themselves. */
-class Endless implements Placement {
-  readonly name = "process";
-  readonly free = 8;
-  readonly started: string[] = [];
-  readonly killed: string[] = [];
-
-  start: Placement["start"] = ({ start: { run } }) => {
-    this.started.push(run.id);
-    const end = Promise.withResolvers<{ how: "aborted"; reason: string; ranMs: number }>();
-    const kill = () => {
-      this.killed.push(run.id);
-      end.resolve({ how: "aborted", reason: "killed", ranMs: 1 });
-    };
-    return { ended: end.promise, ranMs: 1, abort: kill, freeze() {}, thaw() {}, kill };
-  };
-  freezeAll() {}
-  thawAll() {}
-  forgetCode() {}
-  async close() {}
-}
-
-const task = {
-  ...{ kind: "task", id: "load", executor: "typescript", source: { module: "load.ts", export: "load" } },
-  ...{
-    queue: "default",
-    priority: 0,
-    retry: defaultRetry,
-    placement: "process",
-    isolation: "pool",
-    reads: [],
-    writes: [],
-  },
-} as const;
-const manifest = { format: 1, root: "load", definitions: { load: task }, assets: {} } as unknown as Manifest;
+import { AppError } from "@holdfast/protocol";
+import { defaults } from "../main.ts";
+import { NodeWorld } from "./endless.fixture.ts";
 
 test("a node that was judged gone where leases are not timed ends what it runs, joins anew and goes on", async () => {
-  const clock = new VirtualClock();
-  const memory = openMemoryStore({ clock });
-  const store = new Proxy(memory, {
-    get: (target, name: keyof Store) => {
-      if (name === "describe") return async () => ({ ...(await target.describe()), timedLeases: false });
-      const value = target[name];
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  const services = serve(store, { clock, namespace: "shop" });
-  await services.definitions.apply([manifest]);
-  const placement = new Endless();
-  const node = await startNode(services, { root: "/", placement });
+  const world = await NodeWorld.open((memory) => ({
+    describe: async () => ({ ...(await memory.describe()), timedLeases: false }),
+  }));
+  const { clock, placement, memory } = world;
+  const node = await world.startNode();
   const first = node.memberId ?? "";
-  const { run } = await services.runs.start({ definition: "load" });
+  const runId = await world.startRun("load");
   await clock.advanceMs(1_000);
-  assert.deepEqual(placement.started, [run.id]);
+  assert.deepEqual(placement.started, [runId]);
   await memory.leaveMember({ id: first });
   await clock.advanceMs(20_000);
-  assert.deepEqual(placement.killed, [run.id]);
+  assert.deepEqual(placement.killed, [runId]);
   assert.notEqual(node.memberId, first);
-  assert.deepEqual(placement.started, [run.id, run.id]);
-  assert.equal((await services.runs.row(run.id)).claimedBy, node.memberId);
-  const stopped = node.stop({ graceMs: 0 });
-  await clock.advanceMs(60_000);
-  await stopped;
+  assert.deepEqual(placement.started, [runId, runId]);
+  assert.equal((await world.services.runs.row(runId)).claimedBy, node.memberId);
+  await world.stop(node);
+});
+
+test("what a member ran is killed once it hears that it is gone, though others hold it all", async () => {
+  const world = await NodeWorld.open();
+  const { clock, placement } = world;
+  const node = await world.startNode();
+  const first = node.memberId ?? "";
+  const runId = await world.startRun("load");
+  await clock.advanceMs(defaults.pollMs);
+  await world.takeAway(first);
+  while (node.memberId === first) await clock.advanceMs(100);
+  assert.deepEqual([placement.started, placement.killed], [[runId], [runId]]);
+  await world.stop(node);
+});
+
+test("what runs is frozen before its lease is over, however late the last renewal was answered", async () => {
+  let renewedAtMs: number | undefined;
+  const world = await NodeWorld.open((memory, clock) => ({
+    renewMember: async (args) => {
+      if (renewedAtMs !== undefined) throw new AppError("store_unavailable", "away");
+      renewedAtMs = clock.monotonicMs();
+      const renewed = await memory.renewMember(args);
+      // Almost as long as a renewal is waited for.
+      await clock.sleep(defaults.leaseMs / 3 - 1);
+      return renewed;
+    },
+  }));
+  const { clock, placement } = world;
+  const node = await world.startNode();
+  await world.startRun("load");
+  while (renewedAtMs === undefined) await clock.advanceMs(100);
+  await clock.advanceMs(renewedAtMs + defaults.leaseMs - 1 - clock.monotonicMs());
+  assert.equal(node.memberId !== undefined && placement.isFrozen, true);
+  await world.stop(node);
+});
+
+test("nothing is claimed while the lease is at risk, and again once it is safe", async () => {
+  let isAway = false;
+  const world = await NodeWorld.open((memory) => ({
+    renewMember: async (args) => {
+      if (isAway) throw new AppError("store_unavailable", "away");
+      return memory.renewMember(args);
+    },
+  }));
+  const { clock, placement } = world;
+  const node = await world.startNode();
+  isAway = true;
+  while (!placement.isFrozen) await clock.advanceMs(100);
+  const runId = await world.startRun("load");
+  await clock.advanceMs(2 * defaults.pollMs);
+  assert.equal((await world.services.runs.row(runId)).claimedBy, null);
+  assert.deepEqual(placement.started, []);
+  isAway = false;
+  await clock.advanceMs(defaults.leaseMs);
+  assert.equal(placement.isFrozen, false);
+  assert.deepEqual(placement.started, [runId]);
+  await world.stop(node);
 });
