@@ -3,18 +3,18 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** The oldest major version that Holdfast supports; it is looked for first, since it is what the tests must pass on. */
-const oldestMajor = 15;
-const newestMajor = 18;
+/** The major version that is looked for first, since the schema's dump is its own; test/postgres-majors runs the others. */
+const preferredMajor = 15;
+/** What Holdfast supports. */
+const supportedMajors = [15, 16, 17, 18, 14];
 
 /** The folder that holds `postgres` and `initdb` of a supported version; undefined if there is none. */
 export function findPostgres(): string | undefined {
-  const majors = Array.from({ length: newestMajor - oldestMajor + 1 }, (_, index) => oldestMajor + index);
   const folders = [
     process.env.HOLDFAST_TEST_POSTGRES_BIN ?? "",
-    ...majors.map((major) => `/usr/lib/postgresql/${major}/bin`),
-    ...majors.map((major) => `/usr/pgsql-${major}/bin`),
-    ...majors.map((major) => `/opt/homebrew/opt/postgresql@${major}/bin`),
+    ...supportedMajors.map((major) => `/usr/lib/postgresql/${major}/bin`),
+    ...supportedMajors.map((major) => `/usr/pgsql-${major}/bin`),
+    ...supportedMajors.map((major) => `/opt/homebrew/opt/postgresql@${major}/bin`),
     ...(process.env.PATH ?? "").split(delimiter),
   ];
   return folders.find((folder) => folder !== "" && isSupported(folder));
@@ -24,7 +24,7 @@ function isSupported(folder: string): boolean {
   if (!existsSync(join(folder, "initdb")) || !existsSync(join(folder, "postgres"))) return false;
   const said = spawnSync(join(folder, "postgres"), ["--version"], { encoding: "utf8" }).stdout ?? "";
   const major = Number(/(\d+)(\.\d+)?/.exec(said)?.[1] ?? 0);
-  return major >= oldestMajor;
+  return major >= Math.min(...supportedMajors);
 }
 
 /**
@@ -36,22 +36,44 @@ export function requirePostgres(): string {
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0 || !isDebian()) {
     throw new Error(
-      `The tests need the server programs of PostgreSQL ${oldestMajor} or newer (initdb and postgres). ` +
+      `The tests need the server programs of PostgreSQL ${preferredMajor} or newer (initdb and postgres). ` +
         "Debian and Ubuntu: apt-get install postgresql. macOS: brew install postgresql@15. " +
         "Elsewhere: name their folder in HOLDFAST_TEST_POSTGRES_BIN.",
     );
   }
   console.log("Installing PostgreSQL (apt-get)…");
-  // RUNLEVEL=1 keeps the package from starting a server of its own.
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  const apt = (...args: string[]) => execFileSync("apt-get", ["-q", ...args], { env, stdio: "inherit" });
   apt("update");
-  const wanted = `postgresql-${oldestMajor}`;
+  const wanted = `postgresql-${preferredMajor}`;
   const known = spawnSync("apt-cache", ["show", wanted], { encoding: "utf8" }).status === 0;
   apt("install", "-y", "--no-install-recommends", known ? wanted : "postgresql");
   const installed = findPostgres();
   if (installed === undefined) throw new Error("apt-get installed no PostgreSQL that the tests can use.");
   return installed;
+}
+
+/** The program `pgbouncer`, installed as {@link requirePostgres} does. */
+export function requirePgBouncer(): string {
+  const places = ["/usr/sbin", "/usr/bin", ...(process.env.PATH ?? "").split(delimiter)];
+  const find = () => places.map((folder) => join(folder, "pgbouncer")).find((path) => existsSync(path));
+  const found = find();
+  if (found !== undefined) return found;
+  if (process.getuid?.() !== 0 || !isDebian()) {
+    throw new Error(
+      "This test needs PgBouncer. Debian and Ubuntu: apt-get install pgbouncer. macOS: brew install pgbouncer.",
+    );
+  }
+  console.log("Installing PgBouncer (apt-get)…");
+  apt("update");
+  apt("install", "-y", "--no-install-recommends", "pgbouncer");
+  const installed = find();
+  if (installed === undefined) throw new Error("apt-get installed no PgBouncer.");
+  return installed;
+}
+
+function apt(...args: string[]): void {
+  // RUNLEVEL=1 keeps packages from starting servers of their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  execFileSync("apt-get", ["-q", ...args], { env, stdio: "inherit" });
 }
 
 function isDebian(): boolean {

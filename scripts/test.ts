@@ -84,7 +84,7 @@ async function runTests({ title, files, concurrency, limitMs, postgresUrl }: Sta
   console.log(pc.bold(`\n${title}`));
   // A developer's own settings must not steer the tests, except how much they try and with which seeds.
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^HOLDFAST_(?!(SEED|SEEDS|HISTORIES|STRIKES|HOLD_MS)$)/.test(name),
+    ([name]) => !/^HOLDFAST_(?!(SEED|SEEDS|HISTORIES|STRIKES|HOLD_MS|MAJORS)$)/.test(name),
   );
   const env = {
     ...Object.fromEntries(own),

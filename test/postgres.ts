@@ -53,8 +53,9 @@ fi
 rm -rf "$1"
 `;
 
-export async function startPostgres(): Promise<TestPostgres> {
-  const server = new Server(requirePostgres());
+/** `bin`: the folder of the server's programs; default as `requirePostgres` finds them. */
+export async function startPostgres(bin = requirePostgres()): Promise<TestPostgres> {
+  const server = new Server(bin);
   await server.initialize();
   return server;
 }
@@ -227,7 +228,8 @@ function unreference(child: ChildProcess): void {
     if (stream && "unref" in stream && typeof stream.unref === "function") stream.unref();
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

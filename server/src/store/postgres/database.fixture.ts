@@ -33,7 +33,7 @@ export class TestDatabase {
   }
 
   async open(options: Omit<PostgresStoreOptions, "url"> = {}): Promise<Store> {
-    const store = await openPostgresStore({ url: this.url, maxSessions: 4, ...options });
+    const store = await openPostgresStore({ url: throughPooler(this.url), maxSessions: 4, ...options });
     this.#stores.add(store);
     return store;
   }
@@ -110,4 +110,13 @@ export class TestDatabase {
     await this.sql.end({ timeout: 5 });
     await dropDatabase(this.url);
   }
+}
+
+/** The same database through the pooler that a test of poolers has started, else as it is. */
+function throughPooler(url: string): string {
+  const pooler = process.env.HOLDFAST_TEST_POOLER;
+  if (pooler === undefined || pooler === "") return url;
+  const address = new URL(pooler);
+  address.pathname = new URL(url).pathname;
+  return address.href;
 }

@@ -15,6 +15,8 @@ export interface DoorbellOptions {
   readonly applicationName: string;
   /** Rings of this process are known to it already. */
   readonly instance: string;
+  /** A pooler in transaction mode lies between: others can be told, and nothing is heard. */
+  readonly isPooled: boolean;
   /** For tests: nobody ever hears a ring, not even in this process. */
   readonly swallow: boolean;
 }
@@ -40,7 +42,7 @@ export class Doorbell {
 
   onRing(listener: (topics: readonly RingTopic[]) => void): () => void {
     if (this.#options.swallow) return () => {};
-    this.#listen();
+    if (!this.#options.isPooled) this.#listen();
     return this.#bell.listen(listener);
   }
 
@@ -88,13 +90,16 @@ export class Doorbell {
   }
 
   #connection(): postgres.Sql {
-    const { url, applicationName } = this.#options;
+    const { url, applicationName, isPooled } = this.#options;
     this.#sql ??= postgres(url, {
       max: 1,
       fetch_types: false,
       prepare: false,
-      // A ring may be lost, so no disk is waited for: it is heard a flush earlier.
-      connection: { application_name: `${applicationName} doorbell`, synchronous_commit: "off" },
+      connection: {
+        application_name: `${applicationName} doorbell`,
+        // A ring may be lost, so no disk is waited for: it is heard a flush earlier. Poolers know no such parameter.
+        ...(isPooled ? {} : { synchronous_commit: "off" }),
+      },
       onnotice: () => {},
     });
     return this.#sql;

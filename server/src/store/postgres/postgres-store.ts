@@ -15,6 +15,7 @@ import {
 import type { WithIntents } from "../intents.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
 import * as activations from "./activations.ts";
+import { readAddress } from "./address.ts";
 import { measureBacklog } from "./backlog.ts";
 import { claimRuns } from "./claim.ts";
 import * as definitions from "./definitions.ts";
@@ -39,7 +40,7 @@ import { commitSteps, listSteps } from "./steps.ts";
 import { listEvents, listTopic, sequenceEvents } from "./topics.ts";
 
 export interface PostgresStoreOptions {
-  /** `postgres://…` */
+  /** `postgres://…`, behind a pooler with the parameters of address.ts. */
   readonly url: string;
   /** Create the schema or bring it up to date first; otherwise an older schema is `invalid_request`. */
   readonly migrate?: boolean;
@@ -59,11 +60,13 @@ export interface PostgresStoreOptions {
   readonly afterStatement?: (name: string) => void;
 }
 
-/** Opens a store for many nodes on PostgreSQL 15 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
+/** Opens a store for many nodes on PostgreSQL 14 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { url, applicationName = "holdfast", prepare = true, answerMs = 30_000 } = options;
-  if (options.migrate === true) await migratePostgres(url);
-  const session = await Session.open({ url, applicationName, prepare });
+  const { applicationName = "holdfast", answerMs = 30_000 } = options;
+  const { url, directUrl, isPooled } = readAddress(options.url);
+  const prepare = options.prepare !== false && !isPooled;
+  if (options.migrate === true) await migratePostgres(options.url);
+  const session = await Session.open({ url, applicationName, prepare, isPooled });
   let incarnation: string;
   try {
     incarnation = (await openSchema(session)).incarnation;
@@ -71,10 +74,13 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await session.close();
   }
   const { beforeStatement, afterStatement } = options;
-  const poolOptions = { url, applicationName, prepare, answerMs, beforeStatement, afterStatement };
+  const shared = { applicationName, prepare, answerMs, beforeStatement, afterStatement };
+  const pool = { ...shared, url, isPooled, maxSessions: options.maxSessions ?? 8 };
+  // Beside the pooler, where work may have to wait for a connection.
+  const own = { url: directUrl ?? url, isPooled: directUrl === undefined };
   const swallow = options.swallowRings === true;
-  const doorbell = new Doorbell({ url, applicationName, instance: randomUUID(), swallow });
-  return new PostgresStore({ pool: { ...poolOptions, maxSessions: options.maxSessions ?? 8 }, incarnation, doorbell });
+  const doorbell = new Doorbell({ ...own, applicationName, instance: randomUUID(), swallow });
+  return new PostgresStore({ pool, leases: { ...pool, ...own, maxSessions: 1 }, incarnation, doorbell });
 }
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
@@ -90,11 +96,11 @@ class PostgresStore implements Store, WithIntents {
   readonly #roots = new KnownRoots();
   readonly #incarnation: string;
 
-  constructor(parts: { pool: PoolOptions; incarnation: string; doorbell: Doorbell }) {
+  constructor(parts: { pool: PoolOptions; leases: PoolOptions; incarnation: string; doorbell: Doorbell }) {
     this.#pool = new SessionPool({ ...parts.pool, onTouched: (limitIds) => this.#gates.request(limitIds) });
     this.#gates = new GateReview({ db: this.#pool, onAdmitted: () => this.#doorbell.ring(["ready"]) });
     const applicationName = `${parts.pool.applicationName} leases`;
-    this.#leases = new SessionPool({ ...parts.pool, maxSessions: 1, applicationName });
+    this.#leases = new SessionPool({ ...parts.leases, applicationName });
     this.#doorbell = parts.doorbell;
     this.#incarnation = parts.incarnation;
     const ring = (topics: readonly RingTopic[]) => this.#doorbell.ring(topics);

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { AppError } from "@holdfast/protocol";
+import { readAddress } from "./address.ts";
 import { isMissingRelation } from "./failures.ts";
 import { makePartitions } from "./partitions.ts";
 import { type Runner, Session, type Transaction } from "./session.ts";
@@ -34,7 +35,10 @@ export function newestSchema(): number {
  * from the future, `store_unavailable` when the server cannot be reached.
  */
 export async function migratePostgres(url: string): Promise<{ version: number }> {
-  const session = await Session.open({ url, applicationName: "holdfast migrate", prepare: false });
+  const address = readAddress(url);
+  const server = address.directUrl ?? address.url;
+  const isPooled = address.directUrl === undefined;
+  const session = await Session.open({ url: server, applicationName: "holdfast migrate", prepare: false, isPooled });
   try {
     await session.transaction(migrate);
     return { version: newestSchema() };

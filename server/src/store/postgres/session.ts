@@ -13,6 +13,8 @@ export interface SessionOptions {
   readonly applicationName: string;
   /** False for poolers that know no prepared statements. */
   readonly prepare: boolean;
+  /** A pooler gives each transaction another connection: what is set for one would hold for anybody's. */
+  readonly isPooled?: boolean;
   /** For tests: awaited before a statement of this name is sent. */
   readonly beforeStatement?: ((name: string) => Promise<void>) | undefined;
   /** For tests, beside `beforeStatement`: told when a statement has been answered or has failed. */
@@ -75,7 +77,7 @@ export class Session implements Runner {
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#sql.unsafe(plannerSettings);
+      await session.#sql.unsafe(options.isPooled === true ? "select 1" : plannerSettings);
       session.#reserved = await session.#sql.reserve();
       return session;
     } catch (error) {
