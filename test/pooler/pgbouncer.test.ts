@@ -63,10 +63,12 @@ async function hears(listener: Store, ringer: Store, topic: RingTopic): Promise<
   const stop = listener.onRing((topics) => heard.resolve(topics.includes(topic)));
   // Before it listens it may be deaf; a ring may be lost anyway.
   const again = setInterval(() => ringer.ring([topic]), 50);
+  const bound = setTimeout(() => heard.reject(new Error("not heard within 60 s")), 60_000);
   try {
     return await heard.promise;
   } finally {
     clearInterval(again);
+    clearTimeout(bound);
     stop();
   }
 }
