@@ -37,6 +37,12 @@ export interface StartOptions {
   readonly traceparent?: string;
 }
 
+/** As for `start`; an intent carries no trace context. */
+export type IntentOptions = Omit<StartOptions, "traceparent">;
+
+type IntentArguments<I> =
+  Record<never, never> extends I ? [input?: I, options?: IntentOptions] : [input: I, options?: IntentOptions];
+
 type StartArguments<I> =
   Record<never, never> extends I ? [input?: I, options?: StartOptions] : [input: I, options?: StartOptions];
 
@@ -86,14 +92,14 @@ export class Client {
   enqueueIn<I, O>(
     transaction: object,
     definition: Task<I, O> | Workflow<I, O>,
-    ...rest: StartArguments<I>
+    ...rest: IntentArguments<I>
   ): Promise<RunHandle<O>>;
-  enqueueIn(transaction: object, definition: string, input?: Json, options?: StartOptions): Promise<RunHandle>;
+  enqueueIn(transaction: object, definition: string, input?: Json, options?: IntentOptions): Promise<RunHandle>;
   async enqueueIn(
     transaction: object,
     definition: string | { readonly id: string },
     input?: unknown,
-    options: StartOptions = {},
+    options: IntentOptions = {},
   ): Promise<RunHandle> {
     const id = typeof definition === "string" ? definition : definition.id;
     const runId = await promiseRun(transaction, startRequest(id, input, options), this.#place);

@@ -4,7 +4,15 @@ export { type AssetOptions, asset } from "./asset.ts";
 export type { Bound, Resolved } from "./bound.ts";
 export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
 export { cel, type Expression } from "./cel.ts";
-export { type CancelTarget, Client, Holdfast, type RunHandle, type RunQuery, type StartOptions } from "./client.ts";
+export {
+  type CancelTarget,
+  Client,
+  Holdfast,
+  type IntentOptions,
+  type RunHandle,
+  type RunQuery,
+  type StartOptions,
+} from "./client.ts";
 export type { TaskContext } from "./context.ts";
 export type { Asset, RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
 export type { Placeholder, Ref } from "./reference.ts";
