@@ -40,6 +40,9 @@ export async function readJsonSchema(schema: StandardSchema, side: Side): Promis
 interface ZodInternals {
   readonly def: {
     readonly type: string;
+    readonly shape?: Readonly<Record<string, { readonly _zod: ZodInternals }>>;
+    readonly innerType?: { readonly _zod: ZodInternals };
+    readonly options?: readonly { readonly _zod: ZodInternals }[];
     readonly coerce?: boolean;
     readonly catchall?: { readonly _zod: ZodInternals };
     /** Of a pipe: what comes first. */
@@ -112,7 +115,11 @@ function inspectZod(place: ZodPlace, { side, defects, transforms }: Findings): v
  */
 function openWhatZodChanges({ zodSchema, jsonSchema }: ZodPlace): void {
   const { def } = zodSchema._zod;
-  const preprocessed = def.type === "pipe" && def.in?._zod.def.type === "transform";
+  const preprocessed = isPreprocessed(def);
+  if (def.shape !== undefined && Array.isArray(jsonSchema.required)) {
+    const { shape } = def;
+    jsonSchema.required = jsonSchema.required.filter((name: string) => !mayBeMissing(shape[name]?._zod));
+  }
   if (def.coerce === true || def.type === "catch" || preprocessed) {
     for (const name of Object.keys(jsonSchema))
       if (name !== "default" && name !== "description") delete jsonSchema[name];
@@ -120,11 +127,36 @@ function openWhatZodChanges({ zodSchema, jsonSchema }: ZodPlace): void {
   }
   const checks = [def, ...(def.checks ?? []).map((check) => check._zod.def)];
   const overwritten = checks.some((check) => "check" in check && check.check === "overwrite");
-  if (overwritten) for (const name of ["minLength", "maxLength", "format"]) delete jsonSchema[name];
+  if (overwritten) {
+    for (const name of checkedAfterwards) delete jsonSchema[name];
+    if (jsonSchema.type === "integer") jsonSchema.type = "number";
+  }
+  // What is a multiple of a fraction is a matter of rounding, which libraries and validators do differently.
+  if (!Number.isSafeInteger(jsonSchema.multipleOf)) delete jsonSchema.multipleOf;
   if (!overwritten && checks.every(({ pattern }) => pattern === undefined || isPlainPattern(pattern))) return;
   delete jsonSchema.pattern;
   delete jsonSchema.allOf;
 }
+
+function isPreprocessed(def: ZodInternals["def"]): boolean {
+  return def.type === "pipe" && def.in?._zod.def.type === "transform";
+}
+
+/** Whether a field may be left out although zod writes that it is required: something makes a value of nothing. */
+function mayBeMissing(zod: ZodInternals | undefined): boolean {
+  if (zod === undefined) return false;
+  const { def } = zod;
+  if (def.type === "catch" || isPreprocessed(def)) return true;
+  if (def.type === "union") return def.options?.some((option) => mayBeMissing(option._zod)) === true;
+  if (def.type === "pipe") return mayBeMissing(def.in?._zod);
+  return mayBeMissing(def.innerType?._zod);
+}
+
+/** What a check before them may have changed. */
+const checkedAfterwards = [
+  ...["minLength", "maxLength", "format", "minItems", "maxItems", "uniqueItems", "minimum", "maximum"],
+  ...["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minProperties", "maxProperties"],
+];
 
 /** JSON Schema's patterns have no flags and are read as Unicode ones. */
 function isPlainPattern({ source, flags }: RegExp): boolean {

@@ -1,5 +1,5 @@
 import { AppError, type Json } from "@holdfast/protocol";
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { Ajv2020, type ErrorObject, type FuncKeywordDefinition, type ValidateFunction } from "ajv/dist/2020.js";
 import { doPart } from "./bounded-work.ts";
 
 /** The value as the schema makes it (with defaults, where asked for), or what is wrong with it and where. */
@@ -34,12 +34,18 @@ export class SchemaCompiler {
     }
     const place = asyncPlace(schema, "");
     if (place !== undefined) throw unusable(what, `"$async"${place} makes it answer with promises.`, "Remove it.");
-    const validate = this.#validator(schema, what, useDefaults);
+    const validate = this.#validator(schema, what, false);
+    const fill =
+      useDefaults && JSON.stringify(schema).includes('"default":') ? this.#validator(schema, what, true) : undefined;
     const hold = (given: Json): Fitted => {
-      const value: Json = useDefaults ? structuredClone(given) : given;
       // Only true is a yes: a promise would count as one, too.
-      if (validate(value) === true) return { value };
+      const isFit = validate(given) === true;
       const first = validate.errors?.[0];
+      if (fill !== undefined) {
+        const value: Json = structuredClone(given);
+        // A library's default need not fit its own schema; and what is required may have one.
+        if (fill(value) === true || isFit) return { value };
+      } else if (isFit) return { value: given };
       return { problem: first === undefined ? "it was refused" : sentence(first) };
     };
     const isPlain = isPlainSchema(schema);
@@ -88,26 +94,56 @@ function newAjv(useDefaults: boolean): Ajv2020 {
     // Formats are the schema library's business: it checks them where the body runs.
     validateFormats: false,
     useDefaults,
+    // All defaults are filled in, also behind one that does not fit.
+    allErrors: useDefaults,
     verbose: true,
     logger: false,
+    // 0.07 divided by 0.01 is 7.000000000000001.
+    multipleOfPrecision: 6,
     // What it saves a validator of a few fields is less than it costs: compiling takes three to eight times as long.
     code: { optimize: false, regExp: namedPattern },
   });
   // A word that old dialects had for $id; schema libraries write their own names of types there.
   ajv.removeKeyword("id");
+  ajv.removeKeyword("minLength");
+  ajv.addKeyword(leastLength);
   return ajv;
 }
+
+/**
+ * Some libraries count characters, some UTF-16 units, of which a text has as many or more. What either of them takes may pass:
+ * the least length counts units, the greatest (Ajv's own) characters.
+ */
+const leastLength: FuncKeywordDefinition = {
+  keyword: "minLength",
+  type: "string",
+  schemaType: "number",
+  validate: (least: number, text: string) => text.length >= least,
+  errors: false,
+  error: { message: ({ schema }) => `must NOT have fewer than ${String(schema)} characters` },
+};
 
 /** A pattern that says that it is at work. Ajv asks for the name of its maker, which generated files would import. */
 function namedPattern(source: string, flags: string): { test: (text: string) => boolean } {
   const pattern = new RegExp(source, flags);
+  const ofUnits = withoutUnicode(source);
+  // What a library reads as units may be said of characters here: either may pass.
+  const test = (text: string) => pattern.test(text) || (/[\ud800-\udfff]/.test(text) && ofUnits?.test(text) === true);
   const shown = source.length > 200 ? `${source.slice(0, 200)}…` : source;
   const hint = "What repeats within what repeats can take for ever: write it otherwise, or check the text in the task.";
   return {
-    test: (text) => doPart(`the pattern ${shown}`, hint, () => pattern.test(text)),
+    test: (text) => doPart(`the pattern ${shown}`, hint, () => test(text)),
     // Ajv takes patterns that look alike for one.
     toString: () => String(pattern),
   } as { test: (text: string) => boolean };
+}
+
+function withoutUnicode(source: string): RegExp | undefined {
+  try {
+    return new RegExp(source);
+  } catch {
+    return undefined;
+  }
 }
 namedPattern.code = "namedPattern";
 
