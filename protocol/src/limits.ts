@@ -18,6 +18,8 @@ export const limits = {
   environmentValueCharacters: 32 * 1024,
   nodesPerWorkflow: 5_000,
   itemsPerMap: 100_000,
+  /** The inputs of a map's items together, as JSON: they are put in place in one step. */
+  itemInputsPerMapCharacters: 64 * 1024 * 1024,
   treeDepth: 20,
   manifestBytes: 8 * 1024 * 1024,
   cronCharacters: 200,

@@ -126,10 +126,14 @@ export class Expander {
     const keys = await inTurns(list, identify, bounded);
     checkDistinct(keys, `"${node.name}"`);
     const fit = this.#definitions.inputFitter(spec);
+    let characters = 0;
     const childOfItem = (value: Json, itemIndex: number): NewRun => {
       const item = keys[itemIndex] ?? "";
       const name = `${node.name}[${item}]`;
       const input = fit(evaluateBinding(node.with, { ...scope, item: value }, `"${name}"'s input`));
+      characters += JSON.stringify(input).length;
+      if (characters > limits.itemInputsPerMapCharacters)
+        throw tooMuchMapped(node.name, { items: keys.length, upTo: item });
       return { ...childOf(run, spec, name), limits: limited, item, itemIndex, input };
     };
     const children = await inTurns(list, childOfItem, bounded);
@@ -201,6 +205,15 @@ export class Expander {
     for (const [name, output] of succeeded) outputs.set(name, output);
     return { params: found?.input ?? {}, outputs };
   }
+}
+
+function tooMuchMapped(name: string, { items, upTo }: { items: number; upTo: string }): AppError {
+  const allowed = limits.itemInputsPerMapCharacters;
+  return new AppError(
+    "limit_exceeded",
+    `The inputs of the ${items} items of "${name}" are longer than ${allowed} characters together, at "${upTo}" already.`,
+    { hint: "Hand items the names of their data, not the data: keep it in a file or an object store." },
+  );
 }
 
 function nodeOf(run: RunRow, manifest: Manifest): WorkflowNode {

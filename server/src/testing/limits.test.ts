@@ -123,3 +123,19 @@ test("items with one key, or with a key that is none, fail the map in words", as
     assert.match(map?.error?.message ?? "", words);
   }
 });
+
+test("a map whose items' inputs are too much together fails in words that say what to do", async () => {
+  const names = Array.from({ length: 80 }, (_, place) => String(place));
+  const list = task({ id: "list" }, () => names);
+  const part = task({ id: "part" }, (input: { name: string; data: string }) => input.name);
+  const wide = workflow({ id: "wide-map" }, (w) => {
+    const found = w.call(list);
+    const data = w.call(filler);
+    return w.map(found.output, part, { key: (name) => name, with: (name) => ({ name, data: data.output }) }).outputs;
+  });
+  const filler = task({ id: "filler" }, () => ofBytes(900_000));
+  await using holdfast = await openTest([wide, list, part, filler]);
+  const { status, error } = await (await holdfast.start(wide, {})).ended();
+  assert.equal(status, "failed");
+  assert.match(error?.message ?? "", /inputs of the 80 items of "part" are longer than 67108864 characters/);
+});

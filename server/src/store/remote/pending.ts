@@ -62,10 +62,25 @@ export class PendingCalls {
     try {
       this.#send(requests);
     } catch (error) {
-      for (const { id } of requests) {
-        this.#waiting.get(id)?.reject(error);
-        this.#waiting.delete(id);
-      }
+      // One that cannot be sent, since it is too large, is not the others' loss.
+      if (requests.length > 1) for (const request of requests) this.#sendAlone(request);
+      else this.#refuse(requests, error);
     }
+  }
+
+  #sendAlone(request: StoreRequest): void {
+    try {
+      this.#send([request]);
+    } catch (error) {
+      this.#refuse([request], error);
+    }
+  }
+
+  #refuse(requests: readonly StoreRequest[], error: unknown): void {
+    for (const { id } of requests) {
+      this.#waiting.get(id)?.reject(error);
+      this.#waiting.delete(id);
+    }
+    if (this.#waiting.size === 0) this.#tellIdle();
   }
 }
