@@ -11,6 +11,7 @@ import { next, World } from "../contract/world.contract.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { openPostgresStore } from "./postgres-store.ts";
 import { migratePostgres, newestSchema } from "./schema.ts";
+import { Session } from "./session.ts";
 
 const dumpFile = new URL("../migrations/postgres/schema.sql", import.meta.url);
 
@@ -70,6 +71,37 @@ test("a store of a newer version is refused, and stays as it is", async () => {
     await sql.end();
     await dropDatabase(url);
   }
+});
+
+test("a database of another encoding is refused, with how to make one that fits", async () => {
+  const url = new URL(await createDatabase());
+  const name = url.pathname.slice(1);
+  const admin = postgres(Object.assign(new URL(url), { pathname: "/postgres" }).href, { max: 1 });
+  await admin.unsafe(`drop database ${name}`);
+  await admin.unsafe(`create database ${name} encoding 'LATIN1' locale 'C' template template0`);
+  await admin.end();
+  await assert.rejects(migratePostgres(url.href), (error) => {
+    return isAppError(error, "invalid_request") && /encoding LATIN1/.test(error.message);
+  });
+  await dropDatabase(url.href);
+});
+
+test("transactions are as they have to be, whatever the database says of those that do not say", async () => {
+  const url = await createDatabase();
+  const sql = postgres(url, { max: 1 });
+  await sql.unsafe(
+    `alter database ${new URL(url).pathname.slice(1)} set default_transaction_isolation = 'repeatable read'`,
+  );
+  await sql.end();
+  await migratePostgres(url);
+  const session = await Session.open({ url, applicationName: "test", prepare: false });
+  const [row] = await session.run<{ level: string }>(
+    "level",
+    "select current_setting('transaction_isolation') as level",
+  );
+  assert.equal(row?.level, "read committed");
+  await session.close();
+  await dropDatabase(url);
 });
 
 test("a server that is not there is store_unavailable", async () => {

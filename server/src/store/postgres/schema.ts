@@ -50,6 +50,7 @@ export async function migratePostgres(url: string): Promise<{ version: number }>
 /** All or nothing, so that a failed migration leaves the schema as it was. */
 async function migrate(transaction: Transaction): Promise<void> {
   await transaction.run("lockMigrations", "select pg_advisory_xact_lock($1::int, $2::int)", [...migrationLock]);
+  await requireUnicode(transaction);
   await transaction.run("createSchema", "create schema if not exists holdfast");
   await transaction.run(
     "createMigrations",
@@ -93,6 +94,18 @@ export async function openSchema(session: Session): Promise<{ incarnation: strin
   const [meta] = await identifyStore(session);
   if (meta === undefined) throw new Error("holdfast.meta is empty");
   return meta;
+}
+
+/** Texts of all languages are kept. */
+async function requireUnicode(db: Runner): Promise<void> {
+  const [row] = await db.run<{ encoding: string }>(
+    "serverEncoding",
+    "select current_setting('server_encoding') as encoding",
+  );
+  if (row?.encoding === "UTF8") return;
+  throw new AppError("invalid_request", `The PostgreSQL database has the encoding ${row?.encoding}; UTF8 is needed.`, {
+    hint: "Create another one: createdb --encoding=UTF8 --template=template0 NAME.",
+  });
 }
 
 async function schemaVersion(db: Runner): Promise<number> {

@@ -38,7 +38,7 @@ export interface Runner {
 export const plannerSettings = `
   set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
   set enable_bitmapscan = off; set max_parallel_workers_per_gather = 0; set plan_cache_mode = force_generic_plan;
-  set timezone = 'UTC'; set search_path = pg_catalog`;
+  set default_transaction_isolation = 'read committed'; set timezone = 'UTC'; set search_path = pg_catalog`;
 
 /** int8 is asked for only where it stays below 2^53. */
 const int8 = { to: 20, from: [20], serialize: String, parse: Number };
