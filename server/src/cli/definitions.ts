@@ -4,6 +4,7 @@ import type { Applied, Manifest } from "@holdfast/protocol";
 import { type Compiled, type CompiledManifest, compileProject } from "../compile/compile.ts";
 import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
+import { checkPythonTasks } from "../main/python-check.ts";
 import { connect } from "./connection.ts";
 import { exitCodes, InvalidProject, problemText, UsageError } from "./failures.ts";
 import { type CommonFlags, openProject } from "./project.ts";
@@ -57,9 +58,17 @@ function relativeTo(root: string, folder: string): string {
 export async function validate(terminal: Terminal, paths: readonly string[], flags: CommonFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
   const { manifests, files, refusals } = await compilePaths(terminal, settings, paths, { validateOnly: true });
-  terminal.answer({ definitions: manifests.map(summary), files, problems: [], refusals });
+  const python = await checkPythonTasks(
+    manifests.map(({ manifest }) => manifest),
+    settings,
+  );
+  if (python.problems.length > 0) throw new InvalidProject(python.problems);
+  terminal.answer({ definitions: manifests.map(summary), files, problems: [], refusals, pythons: python.pythons });
   if (manifests.length > 0) terminal.print(definitionTable(terminal, manifests));
   if (refusals.length > 0) terminal.note(`\n${problemText(terminal, refusals, "not yet")}`);
+  for (const { state, said, hint } of python.pythons) {
+    if (state === "warn") terminal.note(`\n${terminal.colors.yellow("warn")} ${said}\n  ${hint ?? ""}`);
+  }
   const but = refusals.length > 0 ? ", but not everything can run yet" : "";
   terminal.note(`\n${counted(manifests.length, "definition")} in ${counted(files.length, "file")}: no mistakes${but}.`);
   return exitCodes.done;

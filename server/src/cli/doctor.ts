@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Settings } from "../config.ts";
+import { lookForPython } from "../main/python-check.ts";
 import { version } from "../version.ts";
 import { asTyped } from "./command-name.ts";
 import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./connection.ts";
@@ -20,6 +21,7 @@ export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<nu
     findings.push({ what: "project", state: "ok", said: settings.root });
     findings.push({ what: "config", state: "ok", said: settings.configFile ?? "none: defaults" });
     findings.push(...folderFindings(settings.root));
+    findings.push({ what: "python", ...(await lookForPython(settings)) });
     const dev = await findDev(settings.root);
     findings.push({ what: "dev", state: "ok", said: dev === undefined ? "not running" : dev.url });
     const missing = missingStore(settings);
