@@ -103,7 +103,8 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const definitions = new Definitions({ store, namespace });
   const { telemetry = silentTelemetry() } = options;
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
-  const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs });
+  const { observer } = telemetry;
+  const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs, observer });
   const reasons = new Reasons({ store, runs, namespace });
   const history = new History({ store, runs, namespace, clock, pollMs });
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });

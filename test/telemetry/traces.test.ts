@@ -196,3 +196,21 @@ test("a node without an endpoint hands a caller's context on as it came, and mak
   assert.deepEqual((await carryOut(url, "plain", { traceparent: "garbage" })).output, [null, null]);
   await stop(server);
 });
+
+test("a run that is cancelled before it has begun has a span that says so", async (t) => {
+  const receiver = await receive(t);
+  const { url, server } = await openProject(t, otlp(receiver));
+  const post = async (path: string, body: object): Promise<{ readonly run: Ran }> => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    return (await answer.json()) as { readonly run: Ran };
+  };
+  const startAfter = new Date(Date.now() + 3_600_000).toISOString();
+  const { run } = await post("/v1/runs", { definition: "plain", startAfter });
+  await post(`/v1/runs/${run.id}/cancel`, {});
+  await post(`/v1/runs/${run.id}/cancel`, {});
+  await stop(server);
+  const span = find(receiver.spans, "run plain");
+  assert.equal(span.attributes["holdfast.run.status"], "cancelled");
+  assert.equal(receiver.spans.length, 1, "a repeated cancel ends nothing");
+});

@@ -28,6 +28,7 @@ import type { Clock } from "../clock.ts";
 import { isRunId, keyIdentity, type Limit, type NewRun, type RunRow, rootId } from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
+import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { pauseView, runView } from "./run-views.ts";
@@ -67,6 +68,8 @@ export interface RunsOptions {
   readonly random: Random;
   /** How long a key is remembered when the caller does not say. */
   readonly keyRetentionMs: number;
+  /** Who is told of runs that end with the order to. */
+  readonly observer?: Observer;
 }
 
 /** A row that can be enqueued, or why none can. */
@@ -81,10 +84,13 @@ export class Runs {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #keyRetentionMs: number;
+  readonly #observer: Observer;
   #slots: LocalSlots | undefined;
   #redeem: (runId: string) => Promise<string | undefined> = async () => undefined;
 
-  constructor({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs }: RunsOptions) {
+  constructor(options: RunsOptions) {
+    const { store, definitions, concurrency, namespace, clock, random, keyRetentionMs, observer } = options;
+    this.#observer = observer ?? noObserver;
     this.#concurrency = concurrency;
     this.#keyRetentionMs = keyRetentionMs;
     this.#store = store;
@@ -217,7 +223,10 @@ export class Runs {
       limitRows: limits.pageRows,
     });
     if (ordered === undefined) throw unknownRun(id);
-    return { run: await this.get(runId), requested: ordered.requested };
+    const run = await this.row(runId);
+    // One that no activation was at work on has ended with the order: nobody else tells of it.
+    if (ordered.requested > 0 && isEnded(run.status) && ordered.status === run.status) this.#observer.runsEnded([run]);
+    return { run: runView(run), requested: ordered.requested };
   }
 
   /** The whole id. Throws `not_found` and `ambiguous_id`. */
