@@ -69,12 +69,21 @@ test("identities of different things never meet, whatever is written in their na
       assert.equal(keyIdentity(a, b, c) === keyIdentity(d, e, f), same);
       assert.equal(childIdentity(a, n, b) === childIdentity(d, m, e), a === d && b === e && n === m);
       assert.equal(tokenIdentity(a, b, n) === tokenIdentity(d, e, m), a === d && b === e && n === m);
-      // A restored or copied store is another incarnation: its tokens must not meet those of the first.
-      assert.equal(tokenIdentity(a, b, n) === tokenIdentity(d, e, m), a === d && b === e && n === m);
       assert.notEqual(keyIdentity(a, b, c), childIdentity(d, m, e));
       assert.notEqual(tokenIdentity(a, b, n), childIdentity(d, m, e));
     }),
   );
+});
+
+test("a token is of one incarnation, run and generation: a restored store or a clear makes another", () => {
+  const tokens = [
+    tokenIdentity("store", "run", 1),
+    tokenIdentity("restored", "run", 1),
+    tokenIdentity("store", "other", 1),
+    tokenIdentity("store", "run", 2),
+  ];
+  assert.equal(new Set(tokens).size, 4);
+  assert.equal(tokenIdentity("store", "run", 1), tokens[0]);
 });
 
 test("what is no whole id is told apart", () => {

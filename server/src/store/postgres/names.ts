@@ -132,6 +132,12 @@ export async function judgeNames(transaction: Transaction, rows: readonly Enqueu
     }
     return undefined;
   });
+  // What stood in a name's way may have been pruned before it was looked at: then the name is free, and nobody has taken it.
+  if (granted.some((name) => !ours.has(placeOf(name)))) {
+    const placed = names.filter((name) => ours.has(placeOf(name)));
+    await dropNames(transaction, placed);
+    return judgeNames(transaction, rows);
+  }
   await correct(transaction, taken, names, granted);
   return verdicts;
 }

@@ -229,6 +229,59 @@ test("a claim waits for the judge who is ending its member, and then gets nothin
   await refused;
 });
 
+/** Which comes first: that a call is answered, or that a lock is waited for. */
+function waitsOrEnds(call: Promise<unknown>): Promise<"waits" | "ends"> {
+  return Promise.race([call.then(() => "ends" as const), database.lockIsWaitedFor().then(() => "waits" as const)]);
+}
+
+test("a run that is enqueued for a member that is just leaving waits for that, and is nobody's", async () => {
+  const world = worldOf(mine);
+  const memberId = await world.member();
+  await world.running({}, memberId);
+  const pause = pauses.at("lockRunsWithLinks");
+  const leaving = mine.leaveMember({ id: memberId });
+  await pause.reached;
+  // What the member holds has been looked for: what it got now would stay with it.
+  const row = world.row({}, { claimFor: memberId });
+  const enqueueing = other.enqueueRuns({ rows: [row] });
+  const seen = await waitsOrEnds(enqueueing);
+  pause.resume();
+  assert.equal(seen, "waits");
+  assert.deepEqual(await leaving, { takenBack: 1 });
+  await enqueueing;
+  const { status, claimedBy, epoch } = await world.get(row.run.id);
+  assert.deepEqual({ status, claimedBy, epoch }, { status: "ready", claimedBy: null, epoch: 0 });
+});
+
+test("who judges is not ended before its judgement", async () => {
+  const by = await worldOf(mine).member();
+  const pause = pauses.at("endLapsed");
+  const judging = mine.judgeMembers({ by, limitRows: 10 });
+  await pause.reached;
+  const leaving = other.leaveMember({ id: by });
+  const seen = await waitsOrEnds(leaving);
+  pause.resume();
+  assert.equal(seen, "waits");
+  assert.deepEqual(await judging, { judged: [], taken: 0, more: false });
+  await leaving;
+});
+
+test("a takeover leaves alone what its member has given back and another has claimed meanwhile", async () => {
+  const world = worldOf(mine);
+  const [memberId, successor] = [await world.member(), await world.member()];
+  const run = await world.running({}, memberId);
+  const pause = pauses.at("lockRunsWithLinks");
+  const leaving = mine.leaveMember({ id: memberId });
+  await pause.reached;
+  await worldOf(other).finish(run, { to: "ready", outcome: "released", error: null, delayMs: 0 });
+  const claimed = await worldOf(other).activate(run.id, successor);
+  pause.resume();
+  assert.deepEqual(await leaving, { takenBack: 0 });
+  const { status, claimedBy, epoch } = await world.get(run.id);
+  assert.deepEqual({ status, claimedBy, epoch }, { status: "running", claimedBy: successor, epoch: claimed.epoch });
+  assert.equal((await world.finish(claimed, next.success())).outcome, "finished");
+});
+
 test("two enqueues with one key at the same time make one run", async () => {
   const world = worldOf(mine);
   const rows = Array.from({ length: 10 }, () =>

@@ -1,0 +1,45 @@
+// Fault to catch: a key whose retention is over, and which is pruned between two statements of an enqueue, is taken for granted
+// and never written: two runs come of the next two enqueues with it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { next, World } from "../contract/world.contract.ts";
+import { TestDatabase } from "./database.fixture.ts";
+
+let database: TestDatabase;
+
+before(async () => {
+  database = await TestDatabase.create();
+});
+after(() => database.drop());
+
+test("a key that is pruned while it is asked for is its next run's", async () => {
+  const key = { key: "order", hash: "h", retentionMs: 1_000 };
+  const other = new World({ store: await database.open(), close: async () => {} });
+  const first = await other.enqueue({ key: "order" }, { key, claimFor: await other.member() });
+  await other.finish(first, next.success());
+  await database.advance(60_000);
+  const taken = Promise.withResolvers<void>();
+  let isPruned = false;
+  const store = await database.open({
+    // A statement is sent before the one ahead of it was answered.
+    beforeStatement: async (name) => {
+      if (name !== "findNames" || isPruned) return;
+      isPruned = true;
+      await taken.promise;
+      await other.store.prune({ runsMs: 0, logsMs: 0, limitRows: 100 });
+      const names = await database.sql`select name from holdfast.names`;
+      assert.equal(names.length, 0);
+    },
+    afterStatement: (name) => {
+      if (name === "takeNames") taken.resolve();
+    },
+  });
+  const enqueue = async () => {
+    const [result] = await store.enqueueRuns({ rows: [other.row({ key: "order" }, { key })] });
+    return result;
+  };
+  const second = await enqueue();
+  assert.ok(second?.outcome === "created");
+  assert.notEqual(second.run.id, first.id);
+  assert.deepEqual(await enqueue(), { outcome: "existing", runId: second.run.id });
+});
