@@ -1,7 +1,7 @@
 import type { TriggerRule } from "@holdfast/protocol";
 import type { Bound, Readable, Resolved } from "./bound.ts";
 import type { Expression } from "./cel.ts";
-import type { RetryOptions, Task, Workflow } from "./definition.ts";
+import type { PassedTo, RetryOptions, ReturnedBy, Task, Workflow } from "./definition.ts";
 import type { Placeholder, Ref } from "./reference.ts";
 
 // The builder's surface, as types only; build-graph.ts is what runs.
@@ -72,7 +72,7 @@ export interface Builder<P> {
   /** The workflow's parameters. */
   readonly params: Ref<P>;
   /** Adds a node that calls a task or a workflow. */
-  call<I, O>(definition: Task<I, O> | Workflow<I, O>, ...args: ArgsOf<NoInfer<I>>): CallHandle<O>;
+  call<D extends Task | Workflow>(definition: D, ...args: ArgsOf<PassedTo<D>>): CallHandle<ReturnedBy<D>>;
   /** Adds a node that calls a task once for each item of a list. */
   map<L extends Placeholder<readonly unknown[]> | Expression<readonly unknown[]> | readonly unknown[], I, O>(
     list: L,

@@ -12,7 +12,7 @@ import {
 } from "@holdfast/protocol";
 import { HttpPlane } from "./client-http.ts";
 import type { ControlPlane, RunQuery } from "./client-plane.ts";
-import type { Task, Workflow } from "./definition.ts";
+import type { PassedTo, ReturnedBy, Task, Workflow } from "./definition.ts";
 import { type CancelTarget, type IntentPlace, promiseCancel, promiseRun } from "./intents.ts";
 import { activeTraceparent } from "./tracing.ts";
 
@@ -40,11 +40,11 @@ export interface StartOptions {
 /** As for `start`; an intent carries no trace context. */
 export type IntentOptions = Omit<StartOptions, "traceparent">;
 
-type IntentArguments<I> =
-  Record<never, never> extends I ? [input?: I, options?: IntentOptions] : [input: I, options?: IntentOptions];
-
-type StartArguments<I> =
-  Record<never, never> extends I ? [input?: I, options?: StartOptions] : [input: I, options?: StartOptions];
+type InputThen<I, Options> = undefined extends I
+  ? [input?: I, options?: Options]
+  : Record<never, never> extends I
+    ? [input?: I, options?: Options]
+    : [input: I, options?: Options];
 
 /** A run that was started, here or elsewhere. */
 export interface RunHandle<O = Json> {
@@ -71,7 +71,10 @@ export class Client {
   }
 
   /** Starts a run of a definition that has been applied. Repeats itself safely when the connection fails. */
-  start<I, O>(definition: Task<I, O> | Workflow<I, O>, ...rest: StartArguments<I>): Promise<RunHandle<O>>;
+  start<D extends Task | Workflow>(
+    definition: D,
+    ...rest: InputThen<PassedTo<D>, StartOptions>
+  ): Promise<RunHandle<ReturnedBy<D>>>;
   start(definition: string, input?: Json, options?: StartOptions): Promise<RunHandle>;
   async start(
     definition: string | { readonly id: string },
@@ -89,11 +92,11 @@ export class Client {
    * one when it has committed, and none if it has not. `transaction`: of pg, postgres, Kysely, Drizzle, Prisma or Knex. Nothing
    * else is asked, so it needs no server. Wait for the handle's result after the commit only.
    */
-  enqueueIn<I, O>(
+  enqueueIn<D extends Task | Workflow>(
     transaction: object,
-    definition: Task<I, O> | Workflow<I, O>,
-    ...rest: IntentArguments<I>
-  ): Promise<RunHandle<O>>;
+    definition: D,
+    ...rest: InputThen<PassedTo<D>, IntentOptions>
+  ): Promise<RunHandle<ReturnedBy<D>>>;
   enqueueIn(transaction: object, definition: string, input?: Json, options?: IntentOptions): Promise<RunHandle>;
   async enqueueIn(
     transaction: object,

@@ -70,6 +70,12 @@ export interface Workflow<in P = never, out O = unknown> {
   readonly [phantom]: { readonly input: (input: P) => void; readonly output: O };
 }
 
+/** What callers of a definition pass. */
+export type PassedTo<D> = D extends { readonly [phantom]: { readonly input: (input: infer I) => void } } ? I : never;
+
+/** What is stored of what a definition returns. */
+export type ReturnedBy<D> = D extends { readonly [phantom]: { readonly output: infer O } } ? O : never;
+
 /** A named thing that tasks read or write. */
 export interface Asset {
   readonly kind: "asset";

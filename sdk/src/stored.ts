@@ -25,19 +25,21 @@ type Unkeepable =
 export type Stored<T> =
   IsAny<T> extends true
     ? T
-    : unknown extends T
+    : [Json] extends [T]
       ? Json
-      : T extends string | number | boolean | null
+      : [T] extends [Json]
         ? T
-        : T extends void
-          ? null
-          : T extends Unkeepable
-            ? NotStorable<"JSON cannot keep this value: return plain objects, lists, strings, numbers, booleans or null">
-            : T extends { toJSON(): infer J }
-              ? Stored<J>
-              : T extends readonly unknown[]
-                ? { readonly [K in keyof T]: Stored<T[K]> }
-                : { readonly [K in keyof T as K extends symbol ? never : K]: StoredField<T[K]> };
+        : T extends string | number | boolean | null
+          ? T
+          : T extends void
+            ? null
+            : T extends Unkeepable
+              ? NotStorable<"JSON cannot keep this value: return plain objects, lists, strings, numbers, booleans or null">
+              : T extends { toJSON(): infer J }
+                ? Stored<J>
+                : T extends readonly unknown[]
+                  ? { readonly [K in keyof T]: Stored<T[K]> }
+                  : { readonly [K in keyof T as K extends symbol ? never : K]: StoredField<T[K]> };
 
 type StoredField<T> = undefined extends T
   ? IsAny<T> extends true
@@ -51,12 +53,14 @@ type StoredField<T> = undefined extends T
 export type Storable<T> =
   IsAny<T> extends true
     ? T
-    : T extends Unkeepable
-      ? NotStorable<"JSON cannot keep this value: return plain objects, lists, strings, numbers, booleans or null">
-      : T extends string | number | boolean | null | undefined
-        ? T
-        : T extends { toJSON(): unknown }
+    : [T] extends [Json]
+      ? T
+      : T extends Unkeepable
+        ? NotStorable<"JSON cannot keep this value: return plain objects, lists, strings, numbers, booleans or null">
+        : T extends string | number | boolean | null | undefined
           ? T
-          : T extends object
-            ? { [K in keyof T]: Storable<T[K]> }
-            : T;
+          : T extends { toJSON(): unknown }
+            ? T
+            : T extends object
+              ? { [K in keyof T]: Storable<T[K]> }
+              : T;

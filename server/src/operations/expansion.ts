@@ -236,6 +236,8 @@ function workflowChildren(run: RunRow, manifest: Manifest): { children: NewRun[]
     const definition = specOf(manifest, node.definition);
     const kind = node.kind === "map" ? ("map" as const) : definition.kind;
     const child = { ...childOf(run, definition, node.name), kind, rule: node.rule, blockedBy: node.upstream.length };
+    // A map is not its task: the time that an item may take begins with the item.
+    if (kind === "map") return { ...child, queue: defaultQueue, expiresAfterMs: null };
     return kind === "task" ? child : { ...child, queue: defaultQueue };
   });
   return { children, edges };

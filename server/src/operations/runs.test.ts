@@ -49,6 +49,17 @@ test("a key with another input is a conflict that names the run", async () => {
   });
 });
 
+test("a key whose run is past its retention says so, and begins nothing", async () => {
+  const { runs, clock, store } = await open(10 * hourMs);
+  const { run } = await runs.start({ definition: "load", key: "order-17" });
+  await runs.cancel(run.id);
+  await clock.advanceMs(2 * hourMs);
+  await store.prune({ runsMs: hourMs, logsMs: hourMs, limitRows: 10 });
+  await assert.rejects(runs.start({ definition: "load", key: "order-17" }), (error) => {
+    return isAppError(error, "run_ended") && /past its retention/.test(error.message);
+  });
+});
+
 test("a key is remembered as long as the configuration says, and longer while its run is kept", async () => {
   const { runs, clock, store } = await open(hourMs);
   const { run } = await runs.start({ definition: "load", key: "order-17" });

@@ -260,8 +260,19 @@ export class Runs {
     else if (claimFor !== null) slots?.release(row.run.id, result.outcome === "existing");
     if (result.outcome === "outdated") return undefined;
     if (result.outcome === "created") return { run: runView(result.run), existing: false };
-    if (result.outcome === "existing") return { run: await this.get(result.runId), existing: true };
+    if (result.outcome === "existing") return { run: await this.#began(row, result.runId), existing: true };
     throw conflict(result.outcome, row, result.runId);
+  }
+
+  /** The run that a key or request began before. */
+  async #began({ key }: EnqueueRow, runId: string): Promise<RunView> {
+    const run = await this.#store.findRun({ id: runId });
+    if (run !== undefined) return runView(run);
+    const what = key === null ? "This request" : `The key "${key.key}"`;
+    throw new AppError("run_ended", `${what} began the run ${runId}, which has ended and is past its retention.`, {
+      hint: "A key outlives its run, so that nothing is done twice. Use another key to do it again.",
+      details: { runId },
+    });
   }
 
   #runKey({ keyRetentionMs, definition }: StartRun, key: string, input: Json): Uniqueness {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
-import { FatalError, task, workflow } from "@holdfast/sdk";
+import { FatalError, RetryAfter, task, workflow } from "@holdfast/sdk";
 import { z } from "zod";
 import { openTest } from "./index.ts";
 
@@ -197,4 +197,20 @@ test("an id may be a name that every object has, and a retry may follow at once"
   assert.equal(await holdfast.run(flaky, {}), 3);
   const proto = task({ id: "__proto__" }, async () => 1);
   await assert.rejects(openTest([proto]), (error) => isAppError(error, "invalid_definition"));
+});
+
+test("the time that an item may take begins with the item, not with the workflow", async () => {
+  const late = task({ id: "late", retry: { attempts: 2 } }, (_input: unknown, ctx) => {
+    if (ctx.attempt === 1) throw new RetryAfter("2h", "not yet");
+    return ["a", "b"];
+  });
+  const part = task({ id: "part", input: z.string(), expiresAfter: "1h" }, (name) => name);
+  const flow = workflow({ id: "flow" }, (w) => {
+    const list = w.call(late);
+    return w.map(list.output, part, { key: (name) => name }).outputs;
+  });
+  await using holdfast = await openTest([flow, late, part]);
+  const run = await holdfast.start(flow, {});
+  await holdfast.clock.advance("2h");
+  assert.deepEqual(await run.result(), ["a", "b"]);
 });
