@@ -113,6 +113,12 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
     },
     { id: "chains", title: "Chains of ten, 50 at a time", ask: "chains", rows: [fifty, onSqlite(fifty)] },
     { id: "fan", title: "Fan-out and join of 1,000", ask: "fan", rows: [wide, inline, onSqlite(wide)] },
+    {
+      id: "ticks",
+      title: "1,000 schedules due in one second, tick to start",
+      ask: "ticks",
+      rows: [fifty, onSqlite(fifty)],
+    },
     ...histories.map(
       (endedRuns): Measure => ({
         id: "history",
@@ -135,6 +141,7 @@ export const usualSizes: Sizes = {
   chainRuns: 1_000,
   fanRuns: 5,
   processRuns: 5_000,
+  schedules: 1_000,
   endedRuns: 0,
   historyRepeats: 60,
 };

@@ -11,6 +11,7 @@ const tinySizes = {
   latencyRuns: 3,
   chainRuns: 2,
   processRuns: 4,
+  schedules: 10,
 };
 
 /** One of Holdfast's own rows each, on SQLite where it is measured there; nothing here needs the peers' packages. */

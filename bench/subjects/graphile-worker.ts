@@ -37,6 +37,7 @@ class GraphileSubject implements Subject {
   #runner: { stop(): Promise<void> } | undefined;
   readonly chains = notAsked("chains");
   readonly fan = notAsked("fan-out");
+  readonly ticks = notAsked("schedules");
   readonly history = notAsked("history");
 
   async open(options: SubjectOptions): Promise<void> {

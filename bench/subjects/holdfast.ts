@@ -11,6 +11,8 @@ import { instant, rateOf, type Sizes, Stopwatch, type Subject, type SubjectOptio
 const root = join(import.meta.dirname, "..", "definitions");
 /** Callers that fill the store before a drain: their calls merge. */
 const fillers = 2_000;
+/** Time to apply schedules before their tick comes. */
+const ticksAfterMs = 4_000;
 
 /** Holdfast as a program uses it: services on a store, and a node in the same process. */
 class HoldfastSubject implements Subject {
@@ -89,6 +91,27 @@ class HoldfastSubject implements Subject {
       if (run >= 0) lengthsMs.push(performance.now() - startedMs);
     }
     return lengthsMs;
+  }
+
+  async ticks({ schedules: count }: Sizes): Promise<number[]> {
+    const { store, schedules, definitions } = this.#asked();
+    const { manifestHash } = await definitions.get("noop");
+    const at = Math.ceil(((await store.describe()).now + ticksAfterMs) / 1_000) * 1_000;
+    const rules = { tz: "Europe/Berlin", catchUp: "latest", overlap: "allow", jitterMs: 0 } as const;
+    const specs = Array.from({ length: count }, (_, index) => ({
+      id: `noop:s${index}`,
+      definition: "noop",
+      when: { at: new Date(at).toISOString() },
+      params: { object: { day: { tick: "date" as const } } },
+      ...rules,
+    }));
+    await schedules.apply([await definitions.manifest(manifestHash)], specs);
+    const all = bodiesRun(count);
+    await this.#work();
+    await all;
+    await this.#untilIdle(5);
+    const { runs } = await this.#asked().runs.list({ definition: "noop", rootsOnly: true, limit: count });
+    return runs.map(({ startedAt }) => Date.parse(startedAt ?? "") - at);
   }
 
   async close(): Promise<void> {

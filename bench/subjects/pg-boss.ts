@@ -36,6 +36,7 @@ class BossSubject implements Subject {
   #boss: Boss | undefined;
   readonly chains = notAsked("chains");
   readonly fan = notAsked("fan-out");
+  readonly ticks = notAsked("schedules");
   readonly history = notAsked("history");
 
   async open(options: SubjectOptions): Promise<void> {

@@ -20,6 +20,8 @@ export interface Sizes {
   readonly chainRuns: number;
   readonly fanRuns: number;
   readonly processRuns: number;
+  /** Schedules that are due in one second. */
+  readonly schedules: number;
   /** How many ended runs a store holds beside which its verbs are measured, and how often each is. */
   readonly endedRuns: number;
   readonly historyRepeats: number;
@@ -44,6 +46,8 @@ export interface Subject {
   chains(sizes: Sizes): Promise<number[]>;
   /** A workflow of 1,000 tasks, from its start to its result: milliseconds. */
   fan(sizes: Sizes): Promise<number[]>;
+  /** Many schedules that are due in one second: milliseconds from their tick to the start of each body. */
+  ticks(sizes: Sizes): Promise<number[]>;
   close(): Promise<void>;
 }
 

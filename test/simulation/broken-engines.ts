@@ -94,6 +94,29 @@ function withLeakyTopic(store: Store): Store {
   };
 }
 
+/** A schedule moves on in a commit of its own: the crash before the one that puts its runs in place, every seventh time (P3). */
+function withLateRuns(store: Store): Store {
+  let firings = 0;
+  return {
+    ...bound(store),
+    fireSchedules: ({ rows }) => {
+      firings += 1;
+      return store.fireSchedules({ rows: firings % 7 === 0 ? rows.map((row) => ({ ...row, runs: [] })) : rows });
+    },
+  };
+}
+
+/** A firing does not compare the version that was seen: whoever comes second fires too (P1). */
+function withoutVersions(store: Store): Store {
+  return {
+    ...bound(store),
+    fireSchedules: async ({ rows }) => {
+      const seen = rows.map(async (row) => ({ ...row, version: (await store.findSchedule(row))?.version ?? 0 }));
+      return store.fireSchedules({ rows: await Promise.all(seen) });
+    },
+  };
+}
+
 function bound(store: Store): Store {
   return new Proxy(store, {
     ownKeys: () => methods(store),
@@ -121,5 +144,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a cancel that is only promised": { store: withoutCancel },
   "an order that forgets what it has not reached": { decisions: { newLedger: (now) => new ForgetfulLedger(now) } },
   "an order that is not handed on": { store: withoutSpreading },
+  "a schedule that moves on without its runs": { store: withLateRuns },
+  "a firing that compares no version": { store: withoutVersions },
   "a topic that loses events": { reader: withLeakyTopic },
 };

@@ -9,6 +9,7 @@ import { Bodies, newWitness, type Witness } from "./bodies.ts";
 import { Chance } from "./chance.ts";
 import { link, type Outage, type Weather } from "./link.ts";
 import { type CallPoint, Machine } from "./machine.ts";
+import { randomSchedules, ticksVerdict } from "./ticks.ts";
 import { Watch } from "./watched-store.ts";
 import { randomManifests, randomScript } from "./workload.ts";
 
@@ -68,6 +69,7 @@ export class Fleet {
   #counts = { kills: 0, stops: 0, outages: 0 };
   #peace = false;
   #asked = false;
+  #ticked = false;
 
   constructor(seed: number, breakage: Breakage = {}) {
     this.#seed = seed;
@@ -94,20 +96,22 @@ export class Fleet {
   }
 
   async run(): Promise<Report> {
-    const { definitions, concurrency } = serve(this.#watch.store, { namespace, clock: this.#clock });
-    await definitions.apply(this.#manifests);
+    const { schedules, concurrency } = serve(this.#watch.store, { namespace, clock: this.#clock });
+    const from = this.#clock.now() + 1;
+    await schedules.apply(this.#manifests, randomSchedules(this.#chance, { from, until: from + chaosMs - 5_000 }));
     if (this.#chance.happens(0.3)) {
       await concurrency.declareQueues({ default: { concurrency: this.#chance.between(1, 4) } });
     }
     for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
-    const work = [this.#people(), this.#chaos(), this.#reader()];
+    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker()];
     let failed: unknown;
     Promise.all(work).catch((error: unknown) => {
       failed = error;
     });
     await this.#until(() => this.#clock.monotonicMs() >= chaosMs + 2_000, chaosMs + 3_000);
     await this.#makePeace();
-    const done = () => this.#asked && [...this.#watch.rows.values()].every((run) => isEnded(run.status));
+    const done = () =>
+      this.#asked && this.#ticked && [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
     await this.#until(() => false, 3_000);
     if (failed !== undefined) throw failed;
@@ -300,6 +304,15 @@ export class Fleet {
     }
   }
 
+  /** Notes when no tick comes any more. */
+  async #ticker(): Promise<void> {
+    while (!this.#ticked) {
+      await this.#clock.sleep(500);
+      const schedules = await this.#watch.store.listSchedules({ namespace, limitRows: 10 });
+      this.#ticked = schedules.every(({ dueAt }) => dueAt === null);
+    }
+  }
+
   #mayBeJudged(memberId: string): boolean {
     // In bad weather several renewals in a row may be lost: then even a live member can lose its lease.
     if (this.#weather.lost > 0 || this.#weather.unanswered > 0) return true;
@@ -327,7 +340,9 @@ export class Fleet {
       );
       if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
     }
-    return this.#topicVerdict(rows);
+    const schedules = await this.#watch.store.listSchedules({ namespace, limitRows: 10 });
+    const ticks = schedules.map((schedule) => ticksVerdict(schedule, rows)).find((breach) => breach !== undefined);
+    return ticks ?? this.#topicVerdict(rows);
   }
 
   async #topicVerdict(rows: readonly { id: string; name: string; lastEvent: number }[]): Promise<string | undefined> {

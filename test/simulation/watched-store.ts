@@ -14,6 +14,7 @@ const changing: ReadonlySet<string> = new Set([
   "spreadOrders",
   "wakeRuns",
   "expireRuns",
+  "fireSchedules",
   "leaveMember",
   "judgeMembers",
 ]);
