@@ -127,6 +127,8 @@ const timeNames = new Set(
   ["createdAt", "startedAt", "endedAt", "claimedAt", "wakeAt", "expiresAt", "at", "joinedAt", "leaseUntil"].concat(
     "nextInMs",
     "since",
+    "now",
+    "declaredAt",
   ),
 );
 

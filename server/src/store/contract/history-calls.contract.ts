@@ -13,6 +13,7 @@ import {
 import type { EnqueueRow, Store, StoreVerb, Uniqueness } from "../store.ts";
 import type { Chance } from "./chance.contract.ts";
 import { controlCall } from "./history-control.contract.ts";
+import { scheduleCall } from "./history-schedules.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
 
 // Random calls of a store's verbs. What is likely to mean something (a live epoch, a known key) is drawn often, what is
@@ -61,7 +62,7 @@ const evenShares: CallShares = {
 /** Draws the next call, looking at the model to know what would mean something. */
 export class CallSource {
   readonly #chance: Chance;
-  readonly #model: Pick<Store, "listRuns" | "findRun">;
+  readonly #model: Pick<Store, "listRuns" | "findRun" | "findSchedule">;
   readonly #times: HistoryTimes;
   readonly #members: string[] = [];
   readonly #expansions: Expansion[] = [];
@@ -72,7 +73,7 @@ export class CallSource {
   #lastMember: string | undefined;
   #lastLive: string | undefined;
 
-  constructor(chance: Chance, model: Pick<Store, "listRuns" | "findRun">, times: HistoryTimes) {
+  constructor(chance: Chance, model: Pick<Store, "listRuns" | "findRun" | "findSchedule">, times: HistoryTimes) {
     this.#chance = chance;
     this.#model = model;
     this.#times = times;
@@ -86,6 +87,9 @@ export class CallSource {
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.likely(shares.join / 100)) return this.#join();
     if (this.#times.limits && this.#chance.likely(0.08)) return controlCall(this.#chance, this.#id());
+    if (this.#times.limits && this.#chance.likely(0.08)) {
+      return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
+    }
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
       [shares.claim, () => this.#claim()],
@@ -111,7 +115,7 @@ export class CallSource {
     const id = known ? this.#member() : `member-${this.#members.length}`;
     if (!known) this.#members.push(id);
     const leaseMs = this.#chance.pick(this.#times.leasesMs);
-    return { verb: "joinMember", args: { id, kind: "node", name: `Name of ${id}`, namespace, leaseMs } };
+    return { verb: "joinMember", args: { id, kind: "node", name: `Name of ${id}`, namespace, serves: null, leaseMs } };
   }
 
   #enqueue(now: number): StoreCall {

@@ -13,7 +13,7 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
     >`select upstream || ' ' || downstream as edge from holdfast.edges where not flipped order by 1`,
     sql<OfRun[]>`
       select '' as run, jsonb_build_object('id', id, 'kind', kind, 'name', name, 'namespace', namespace,
-        'joinedAt', joined_at, 'leaseUntil', lease_until, 'endedAt', ended_at) as value from holdfast.members order by id`,
+        'serves', serves::jsonb, 'joinedAt', joined_at, 'leaseUntil', lease_until, 'endedAt', ended_at) as value from holdfast.members order by id`,
     sql<OfRun[]>`
       select run_id as run, jsonb_build_object('runId', run_id, 'rootId', root_id, 'definition', definition, 'name', name,
         'number', number, 'type', type, 'at', at, 'data', data::jsonb) as value

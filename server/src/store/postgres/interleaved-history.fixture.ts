@@ -56,6 +56,7 @@ export class InterleavedHistory {
     const model = {
       listRuns: (args: Parameters<Store["listRuns"]>[0]) => this.#model.store.listRuns(args),
       findRun: (args: Parameters<Store["findRun"]>[0]) => this.#model.store.findRun(args),
+      findSchedule: (args: Parameters<Store["findSchedule"]>[0]) => this.#model.store.findSchedule(args),
     };
     this.#source = new CallSource(parts.chance, model, times);
   }
