@@ -1,12 +1,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requirePgBouncer } from "../../scripts/test-postgres.ts";
 import { freePort } from "../postgres.ts";
 
 const startMs = 30_000;
+
+/** Ends it when stdin closes, that is, when the process that started it is gone, even by SIGKILL. */
+const guardScript = `
+exec 3<&0
+"$1" "$2" 3<&- &
+read -r _ <&3
+kill -KILL $!
+rm -rf "$3"
+`;
 
 /** A PgBouncer in transaction mode before a test's server. It knows every database of it. */
 export class PgBouncer {
@@ -48,7 +57,8 @@ log_disconnections = 0
     // It refuses to run as root, as PostgreSQL does.
     const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid);
-    const child = spawn(program, [join(folder, "pgbouncer.ini")], { ...owner, stdio: ["ignore", "ignore", "pipe"] });
+    const args = ["-c", guardScript, "guard", program, join(folder, "pgbouncer.ini"), folder];
+    const child = spawn("sh", args, { ...owner, stdio: ["pipe", "ignore", "pipe"] });
     let log = "";
     await new Promise<void>((resolve, reject) => {
       const failed = (why: string) => reject(new Error(`PgBouncer ${why}:\n${log}`));
@@ -67,8 +77,8 @@ log_disconnections = 0
 
   async stop(): Promise<void> {
     const exited = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
+    this.#process.stdin?.end();
     await exited;
-    if (statSync(this.#folder, { throwIfNoEntry: false }) !== undefined) rmSync(this.#folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
