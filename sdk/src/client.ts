@@ -37,14 +37,11 @@ export interface StartOptions {
   readonly traceparent?: string;
 }
 
-/** As for `start`; an intent carries no trace context. */
-export type IntentOptions = Omit<StartOptions, "traceparent">;
-
-type InputThen<I, Options> = undefined extends I
-  ? [input?: I, options?: Options]
+type StartArguments<I> = undefined extends I
+  ? [input?: I, options?: StartOptions]
   : Record<never, never> extends I
-    ? [input?: I, options?: Options]
-    : [input: I, options?: Options];
+    ? [input?: I, options?: StartOptions]
+    : [input: I, options?: StartOptions];
 
 /** A run that was started, here or elsewhere. */
 export interface RunHandle<O = Json> {
@@ -73,7 +70,7 @@ export class Client {
   /** Starts a run of a definition that has been applied. Repeats itself safely when the connection fails. */
   start<D extends Task | Workflow>(
     definition: D,
-    ...rest: InputThen<PassedTo<D>, StartOptions>
+    ...rest: StartArguments<PassedTo<D>>
   ): Promise<RunHandle<ReturnedBy<D>>>;
   start(definition: string, input?: Json, options?: StartOptions): Promise<RunHandle>;
   async start(
@@ -95,14 +92,14 @@ export class Client {
   enqueueIn<D extends Task | Workflow>(
     transaction: object,
     definition: D,
-    ...rest: InputThen<PassedTo<D>, IntentOptions>
+    ...rest: StartArguments<PassedTo<D>>
   ): Promise<RunHandle<ReturnedBy<D>>>;
-  enqueueIn(transaction: object, definition: string, input?: Json, options?: IntentOptions): Promise<RunHandle>;
+  enqueueIn(transaction: object, definition: string, input?: Json, options?: StartOptions): Promise<RunHandle>;
   async enqueueIn(
     transaction: object,
     definition: string | { readonly id: string },
     input?: unknown,
-    options: IntentOptions = {},
+    options: StartOptions = {},
   ): Promise<RunHandle> {
     const id = typeof definition === "string" ? definition : definition.id;
     const runId = await promiseRun(transaction, startRequest(id, input, options), this.#place);

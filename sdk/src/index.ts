@@ -8,7 +8,6 @@ export {
   type CancelTarget,
   Client,
   Holdfast,
-  type IntentOptions,
   type RunHandle,
   type RunQuery,
   type StartOptions,

@@ -14,14 +14,14 @@ export type CancelTarget = string | { readonly id: string } | { readonly definit
 
 const enqueueText = `select holdfast.enqueue($1::text, $2::text::jsonb, key => $3::text, namespace => $4::text,
   priority => $5::text::integer, start_after => $6::text::timestamptz, expires_after => $7::text::interval,
-  key_retention => $8::text::interval) as id`;
+  key_retention => $8::text::interval, traceparent => $9::text) as id`;
 
 const cancelText = `select holdfast.cancel(run => $1::text, definition => $2::text, key => $3::text, reason => $4::text,
   namespace => $5::text) as id`;
 
 /** Promises a run. Answers its id. */
 export async function promiseRun(transaction: object, request: StartRun, place: IntentPlace): Promise<string> {
-  const { definition, input = {}, key, priority, startAfter, expiresAfterMs, keyRetentionMs } = request;
+  const { definition, input = {}, key, priority, startAfter, expiresAfterMs, keyRetentionMs, traceparent } = request;
   refuseDefects({ definition, key: key ?? null, input });
   const id = await ask(transaction, place, enqueueText, [
     definition,
@@ -32,6 +32,7 @@ export async function promiseRun(transaction: object, request: StartRun, place: 
     startAfter ?? null,
     spanText(expiresAfterMs),
     spanText(keyRetentionMs),
+    traceparent ?? null,
   ]);
   if (id === null) throw new Error("holdfast.enqueue answered no id");
   return id;

@@ -53,6 +53,7 @@ async function intents(): Promise<number> {
   return (await sql`select from holdfast.intents`).length;
 }
 
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 let lastOrder = 0;
 
 for (const library of libraries) {
@@ -67,12 +68,19 @@ for (const library of libraries) {
       const order = ++lastOrder;
       const handle = await open.transaction(async (transaction, write) => {
         await write(order);
-        return remote.enqueueIn(transaction, ship, { order: awkward }, { key: `${awkward} ${order}`, priority: 7 });
+        return remote.enqueueIn(
+          transaction,
+          ship,
+          { order: awkward },
+          { key: `${awkward} ${order}`, priority: 7, traceparent },
+        );
       });
       assert.equal(await orders(order), 1);
       const run = await holdfast.run(handle.id).status();
       assert.deepEqual([run.id, run.input, run.priority], [handle.id, { order: awkward }, 7]);
       assert.equal(run.key, `${awkward} ${order}`);
+      const [row] = await sql`select trace from holdfast.runs where id = ${handle.id}`;
+      assert.equal(row?.trace, traceparent);
       assert.equal(await intents(), 0);
       const again = await open.transaction((transaction) =>
         holdfast.enqueueIn(transaction, ship, { order: awkward }, { key: `${awkward} ${order}` }),

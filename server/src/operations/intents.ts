@@ -234,6 +234,7 @@ function requestOf(row: IntentRow): StartRun {
     ...(row.priority === null ? {} : { priority: row.priority }),
     ...(row.startAfter === null ? {} : { startAfter: new Date(row.startAfter).toISOString() }),
     ...(row.expiresAfterMs === null ? {} : { expiresAfterMs: row.expiresAfterMs }),
+    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
   };
 }
 

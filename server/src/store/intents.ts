@@ -21,6 +21,7 @@ export interface IntentRow {
   readonly expiresAfterMs: number | null;
   readonly keyRetentionMs: number | null;
   readonly reason: string | null;
+  readonly traceparent: string | null;
   readonly madeAt: number;
   readonly rejection: IntentRejection | null;
 }

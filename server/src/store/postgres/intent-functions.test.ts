@@ -47,6 +47,8 @@ const refusals: readonly (readonly [call: string, message: RegExp, hint: RegExp]
   ["enqueue('ship', expires_after => '-1 hour')", /expires_after is -01:00:00/, /interval/],
   ["enqueue('ship', expires_after => '11 years')", /expires_after is 11 years/, /interval/],
   ["enqueue('ship', key_retention => '1 hour')", /key_retention without a key/, /key =>/],
+  ["enqueue('ship', traceparent => '00-' || repeat('0', 32) || '-00f067aa0ba902b7-01')", /which is none/, /W3C/],
+  ["enqueue('ship', traceparent => '00-17')", /the traceparent is '00-17'/, /W3C/],
   ["cancel()", /not said which run/, /definition =>/],
   ["cancel('00000000000000000000', key => 'k', definition => 'ship')", /not said which run/, /Give its id/],
   ["cancel(key => 'k')", /not said which run/, /definition =>/],

@@ -82,12 +82,14 @@ test("a committed intent becomes one run with the promised id, and one that is r
   assert.equal(await runCount(), 1);
 });
 
-test("start_after, expires_after and key_retention are what an ordinary start takes", async () => {
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+test("start_after, expires_after, key_retention and traceparent are what an ordinary start takes", async () => {
   await database.holdClock(1_800_000_000_000);
   const moment = new Date(1_800_003_600_000);
   const id = await promise(
     database.sql,
-    `'ship', key => 'k', start_after => '${moment.toISOString()}', expires_after => '2 hours', key_retention => '1 day'`,
+    `'ship', key => 'k', traceparent => '${traceparent}', start_after => '${moment.toISOString()}', expires_after => '2 hours', key_retention => '1 day'`,
   );
   await redeemAll(here);
   const run = await here.runs.get(id);
@@ -95,6 +97,7 @@ test("start_after, expires_after and key_retention are what an ordinary start ta
   assert.equal(Date.parse(run.expiresAt ?? "") - Date.parse(run.createdAt), 7_200_000);
   const [name] = await database.sql`select retained_until from holdfast.names`;
   assert.equal(name?.retained_until, 1_800_086_400_000);
+  assert.equal((await here.store.findRun({ id }))?.trace, traceparent);
 });
 
 test("an intent that commits after later ones have become runs is not lost", async () => {

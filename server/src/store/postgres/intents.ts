@@ -21,6 +21,7 @@ interface StoredIntent {
   readonly expires_after: number | null;
   readonly key_retention: number | null;
   readonly reason: string | null;
+  readonly traceparent: string | null;
   readonly made_at: number;
   readonly error: string | null;
   readonly judged_by: string | null;
@@ -28,7 +29,7 @@ interface StoredIntent {
 }
 
 const columns = `i.id, i.kind, i.namespace, i.run_id, i.definition, i.key, i.input, i.priority, i.start_after, i.expires_after,
-  i.key_retention, i.reason, i.made_at, i.error, i.judged_by, i.rejected_at`;
+  i.key_retention, i.reason, i.traceparent, i.made_at, i.error, i.judged_by, i.rejected_at`;
 
 /** See `IntentStore.listIntents`. */
 export async function listIntents(
@@ -169,6 +170,7 @@ function toIntent(row: StoredIntent): IntentRow {
     expiresAfterMs: row.expires_after,
     keyRetentionMs: row.key_retention,
     reason: row.reason,
+    traceparent: row.traceparent,
     madeAt: row.made_at,
     rejection:
       row.error === null

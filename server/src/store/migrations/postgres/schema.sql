@@ -55,10 +55,10 @@ begin
     end loop;
   end loop;
 end $$;
-CREATE FUNCTION holdfast.enqueue(definition text, input jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, namespace text DEFAULT 'default'::text, priority integer DEFAULT NULL::integer, start_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_after interval DEFAULT NULL::interval, key_retention interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION holdfast.enqueue(definition text, input jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, namespace text DEFAULT 'default'::text, priority integer DEFAULT NULL::integer, start_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_after interval DEFAULT NULL::interval, key_retention interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   now_ms bigint := holdfast.clock_ms();
   given text := enqueue.input::text;
@@ -99,6 +99,11 @@ begin
     raise exception 'holdfast.enqueue: start_after is %, which will not come.', enqueue.start_after
       using errcode = '22023', hint = 'Give a moment before the year 9999.';
   end if;
+  if enqueue.traceparent !~ '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$'
+    or char_length(enqueue.traceparent) > 456 then
+    raise exception 'holdfast.enqueue: the traceparent is %, which is none.', quote_literal(left(enqueue.traceparent, 80))
+      using errcode = '22023', hint = 'Give it as W3C Trace Context says, 00-…-…-01, or leave it out.';
+  end if;
   if enqueue.key is not null then
     promised := coalesce(
       holdfast.run_of_key(enqueue.namespace, enqueue.definition, enqueue.key),
@@ -109,12 +114,12 @@ begin
     promised := holdfast.root_id(now_ms, sha256(convert_to(gen_random_uuid()::text, 'UTF8')));
   end if;
   insert into holdfast.intents (kind, namespace, run_id, definition, key, input, priority, start_after, expires_after,
-      key_retention, bytes, made_at)
+      key_retention, traceparent, bytes, made_at)
     values ('enqueue', enqueue.namespace, promised, enqueue.definition, enqueue.key, given, enqueue.priority,
       ceil(extract(epoch from enqueue.start_after) * 1000), holdfast.span_ms('expires_after', enqueue.expires_after),
-      holdfast.span_ms('key_retention', enqueue.key_retention), octet_length(given), now_ms);
+      holdfast.span_ms('key_retention', enqueue.key_retention), enqueue.traceparent, octet_length(given), now_ms);
   return promised;
-end $$;
+end $_$;
 CREATE FUNCTION holdfast.fill_gap(the_limit text, gap integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -159,7 +164,7 @@ CREATE FUNCTION holdfast.grant_intents(role_name text) RETURNS void
 begin
   execute format('grant usage on schema holdfast to %I', role_name);
   execute format('grant execute on function
-    holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval),
+    holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval, text),
     holdfast.cancel(text, text, text, text, text) to %I', role_name);
 end $$;
 CREATE FUNCTION holdfast.hand_out(limit_ids text[], OUT admitted integer, OUT more boolean) RETURNS record
@@ -400,6 +405,7 @@ CREATE TABLE holdfast.intents (
     error text,
     judged_by text COLLATE pg_catalog."C",
     rejected_at bigint,
+    traceparent text,
     CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['enqueue'::text, 'cancel'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000');
