@@ -92,7 +92,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
   const { address, role = "either", clock = systemClock, migrate } = options;
   const { telemetry = openTelemetry(process.env, options.log) } = options;
   const store = await openStore(address, { role, clock, ...(migrate === undefined ? {} : { migrate }) });
-  const measured = measureStore(store, telemetry.metrics);
+  const measured = measureStore(store, telemetry);
   return serve(mergeCalls(measured, { clock }), { ...options, clock, telemetry });
 }
 

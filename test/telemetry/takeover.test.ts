@@ -1,5 +1,5 @@
 // A run that outlives its node, on PostgreSQL. Faults to catch: the run goes on in another trace, or under another span, at the
-// node that takes it over; the takeover is not counted; a run that is cancelled where it stood has no span.
+// node that takes it over; the activation that was killed is told by nobody; the takeover is not counted; a run that is cancelled where it stood has no span.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -56,12 +56,17 @@ test("a run that another node takes over stays one trace", async (t) => {
   const named = (name: string) => spans.filter((span) => span.name === name);
   assert.deepEqual(new Set(spans.map(({ traceId }) => traceId)), new Set([callerTrace]));
   const [whole] = named("run long");
-  const [last] = named("activation long");
+  const byOutcome = (outcome: string) => {
+    return named("activation long").find((span) => span.attributes["holdfast.outcome"] === outcome);
+  };
+  const [lost, last] = [byOutcome("lost"), byOutcome("succeeded")];
   const [step] = named("step begun");
   assert.equal(named("step begun").length, 1, "its record answered the second activation");
   assert.equal(whole?.parentSpanId, "b7ad6b7169203331");
   assert.equal(last?.parentSpanId, whole?.spanId);
   assert.equal(last?.attributes["holdfast.epoch"], epoch);
   assert.equal(output, `00-${callerTrace}-${last?.spanId}-01`);
-  assert.notEqual(step?.parentSpanId, last?.spanId, "the step belongs to the activation that was killed");
+  assert.equal(step?.parentSpanId, lost?.spanId, "the step belongs to the activation that was killed");
+  assert.equal(lost?.attributes["holdfast.epoch"], 1);
+  assert.equal(named("activation long").length, 2);
 });

@@ -1,3 +1,4 @@
+export * from "./aftermath.ts";
 export * from "./causes.ts";
 export * from "./ids.ts";
 export * from "./ledger.ts";

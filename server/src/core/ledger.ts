@@ -52,6 +52,8 @@ export class Ledger {
   readonly #flipped: Edge[] = [];
   readonly #events: LedgerEvent[] = [];
   #ended: string[] = [];
+  readonly #endings: string[] = [];
+  readonly #losses: RunRow[] = [];
   #readied = 0;
   #reached = 0;
 
@@ -83,6 +85,16 @@ export class Ledger {
   /** How many runs became claimable so far; those at a gate are not. */
   get readied(): number {
     return this.#readied;
+  }
+
+  /** The runs that ended so far. */
+  endings(): RunRow[] {
+    return this.#endings.flatMap((id) => this.#rows.get(id) ?? []);
+  }
+
+  /** Activations taken over so far, as they were. */
+  get losses(): readonly RunRow[] {
+    return this.#losses;
   }
 
   /** How many live runs were ordered to end so far. */
@@ -130,6 +142,7 @@ export class Ledger {
     const next = afterTakeover(run, error);
     const taken = { ...this.#heeding(run), epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
     // Nobody knows how long the body ran before its node died: the attempt's running time stays as it was.
+    this.#losses.push(run);
     this.#follow(taken, next, run.ranMs, run);
     return true;
   }
@@ -317,6 +330,7 @@ export class Ledger {
     const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
     this.#write({ ...run, ...cleared, status, output, error }, type, data);
     this.#ended.push(run.id);
+    this.#endings.push(run.id);
     return status;
   }
 

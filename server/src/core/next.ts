@@ -1,5 +1,5 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import type { NewRun } from "./run.ts";
+import type { NewRun, RunRow } from "./run.ts";
 
 /**
  * What follows an activation. `attempt` rises only where the outcome is `failed` or `timed_out`. `released`: given back
@@ -71,10 +71,16 @@ export interface Expansion {
 /**
  * The answer to a finish or an expansion. `repeated`: this activation had been ended before (by this very call, or by a
  * cancel); `status` is where the run stands. `readied`: how many runs the row itself made ready, its own run or its children;
- * what an end releases among dependents and parents belongs to the whole call and is told by the doorbell.
+ * what an end releases among dependents and parents belongs to the whole call and is told by the doorbell. `ended`: runs that
+ * the whole call ended besides its own, with one of its results, without inputs and outputs.
  */
 export type FinishResult =
-  | { readonly outcome: "finished"; readonly status: RunStatus; readonly readied: number }
+  | {
+      readonly outcome: "finished";
+      readonly status: RunStatus;
+      readonly readied: number;
+      readonly ended?: readonly RunRow[];
+    }
   | { readonly outcome: "repeated"; readonly status: RunStatus }
   | { readonly outcome: "stale_epoch" }
   | { readonly outcome: "not_found" };

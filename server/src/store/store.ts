@@ -8,7 +8,16 @@ import type {
   StepRecord,
   TopicEvent,
 } from "@holdfast/protocol";
-import type { Ending, Expansion, Finish, FinishResult, PauseRow, PauseTarget, RunRow } from "../core/index.ts";
+import type {
+  Aftermath,
+  Ending,
+  Expansion,
+  Finish,
+  FinishResult,
+  PauseRow,
+  PauseTarget,
+  RunRow,
+} from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
 
@@ -151,6 +160,13 @@ export interface QueueBacklog {
 export interface Backlog {
   readonly queues: readonly QueueBacklog[];
   readonly unsequenced: number;
+}
+
+/** `lost`: what was taken over; `ended`: the runs that this ended, their parents and dependents included. */
+export interface Judgement extends Aftermath {
+  readonly judged: string[];
+  readonly taken: number;
+  readonly more: boolean;
 }
 
 export interface Store extends ScheduleVerbs {
@@ -302,7 +318,7 @@ export interface Store extends ScheduleVerbs {
    * runs of ended members (core's `memberGone`): at most `limitRows` a call, `more` when some are left. The judge must be a
    * member, else `member_gone`, and never judges itself.
    */
-  judgeMembers(args: { by: string; limitRows: number }): Promise<{ judged: string[]; taken: number; more: boolean }>;
+  judgeMembers(args: { by: string; limitRows: number }): Promise<Judgement>;
   /** In the order of joining. On a store without timed leases those of an earlier boot of their process have ended with it. */
   listMembers(args: { namespace: string }): Promise<MemberRow[]>;
 

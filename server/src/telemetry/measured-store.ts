@@ -1,7 +1,9 @@
 import { isAppError } from "@holdfast/protocol";
-import type { RunRow } from "../core/index.ts";
+import { memberGone, type RunRow } from "../core/index.ts";
 import type { Store, StoreVerb } from "../store/store.ts";
 import type { Metrics } from "./metrics.ts";
+import type { EndedActivation, Observer } from "./observer.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 /** Told of a call's answer; the arguments are what was asked. */
 type Readers = {
@@ -12,8 +14,8 @@ type Readers = {
  * The same store, whose calls are timed and whose answers are counted. It belongs below `mergeCalls`: there a call is a batch,
  * and is answered once.
  */
-export function measureStore(store: Store, metrics: Metrics): Store {
-  const readers = readersFor(metrics);
+export function measureStore(store: Store, { metrics, observer }: Pick<Telemetry, "metrics" | "observer">): Store {
+  const readers = readersFor(metrics, observer);
   const measured = new Map<PropertyKey, unknown>();
   return new Proxy(store, {
     get(target, name) {
@@ -61,11 +63,17 @@ function timed({ metrics, verb, call, read }: Timing): (args: unknown) => unknow
   };
 }
 
+/** Nobody knows how long it ran; where the run stands since then, another answer tells. */
+function takenOver(run: RunRow): EndedActivation {
+  const error = memberGone(run.claimedBy ?? "");
+  return { run, outcome: "lost", status: "ready", error, ranMs: 0, at: Date.now() };
+}
+
 function hasRows(args: unknown): args is { readonly rows: readonly unknown[] } {
   return typeof args === "object" && args !== null && "rows" in args && Array.isArray(args.rows);
 }
 
-function readersFor(metrics: Metrics): Readers {
+function readersFor(metrics: Metrics, observer: Observer): Readers {
   const claimed = (run: RunRow) => {
     const queue = metrics.queues.of(run.queue);
     metrics.runsClaimed.add(1, queue);
@@ -92,7 +100,14 @@ function readersFor(metrics: Metrics): Readers {
         }
       }
     },
-    judgeMembers: ({ judged, taken }) => {
+    finishActivations: (results) => {
+      for (const result of results) {
+        if (result.outcome === "finished" && result.ended !== undefined) observer.runsEnded(result.ended);
+      }
+    },
+    judgeMembers: ({ judged, taken, ended = [], lost = [] }) => {
+      for (const run of lost) observer.activationEnded(takenOver(run));
+      observer.runsEnded(ended);
       metrics.judgedMembers.add(judged.length);
       metrics.takeovers.add(taken);
     },

@@ -3,6 +3,29 @@ import { type Contract, cancelled, hourMs, next, plain } from "./world.contract.
 
 /** What stores promise about ordered ends (P6). */
 export function cancelContract(contract: Contract): void {
+  contract(
+    "the end that lets a cancelled parent end tells of it, as an upstream's failure does of what is skipped",
+    async (world) => {
+      const { parent, ids } = await world.workflow([{ name: "a" }]);
+      const child = await world.activate(ids.a ?? "");
+      await world.cancel(parent.id);
+      const told = await world.finish(child, next.release());
+      assert.equal(told.outcome, "finished");
+      const ended = told.outcome === "finished" ? (told.ended ?? []) : [];
+      assert.deepEqual(
+        ended.map(({ id, status }) => [id, status]),
+        [[parent.id, "cancelled"]],
+      );
+      const graph = await world.workflow([{ name: "up" }, { name: "down", after: ["up"] }]);
+      const failed = await world.finish(await world.activate(graph.ids.up ?? ""), next.failure());
+      const skipped = failed.outcome === "finished" ? (failed.ended ?? []) : [];
+      assert.deepEqual(
+        skipped.map(({ id, status, input }) => [id, status, input]),
+        [[graph.ids.down, "skipped", undefined]],
+      );
+    },
+  );
+
   contract("an order for an unknown run is answered by nothing", async (world) => {
     assert.equal(await world.cancel(world.root().id), undefined);
   });

@@ -184,7 +184,10 @@ function timedContract(contract: Contract): void {
     const [by, id] = [await world.member(), await world.member()];
     const run = await world.running({}, id);
     await world.outlive(by);
-    assert.deepEqual(await world.store.judgeMembers({ by, limitRows: 10 }), { judged: [id], taken: 1, more: false });
+    const { lost, ...judgement } = await world.store.judgeMembers({ by, limitRows: 10 });
+    assert.deepEqual(judgement, { judged: [id], taken: 1, more: false });
+    // As it was: who tells of the activation has to name it.
+    assert.deepEqual(plain(lost), plain([{ ...run, input: undefined }]));
     await assertTakenOver(world, run.id, id);
     assert.equal(await world.store.renewMember({ id, leaseMs: hourMs }), false);
     await refused(world.claim(id), "member_gone");

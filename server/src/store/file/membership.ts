@@ -1,7 +1,7 @@
 import { memberGoneError } from "../memory/activations.ts";
 import { endMember, listMembers as inMemory, takeOverFromEnded } from "../memory/membership.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { Joining, MemberRow } from "../store.ts";
+import type { Joining, Judgement, MemberRow } from "../store.ts";
 
 // Membership without time (P2), as in the other store with one owner: a member of the owner's own process ends with it, and the
 // first join of the next boot says so. A member behind the socket may outlive the owner: it has `graceMs` from the next boot to
@@ -60,10 +60,7 @@ export function renewMember(
   return true;
 }
 
-export function judgeMembers(
-  household: Household,
-  { by, limitRows }: { by: string; limitRows: number },
-): { judged: string[]; taken: number; more: boolean } {
+export function judgeMembers(household: Household, { by, limitRows }: { by: string; limitRows: number }): Judgement {
   const { memory, bootAt } = household;
   if (!memory.isMember(by)) throw memberGoneError(by);
   const now = memory.now();

@@ -8,6 +8,7 @@ import {
   mayBeActive,
   type PauseRow,
   type RunRow,
+  withAftermath,
 } from "../../core/index.ts";
 import type { LogResult, StepResult, StepRow } from "../store.ts";
 import type { Memory } from "./memory.ts";
@@ -66,7 +67,7 @@ export function finishActivations(memory: Memory, rows: readonly Finish[]): Fini
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.finish(row));
   memory.commit(ledger);
-  return results;
+  return withAftermath(results, rows, ledger);
 }
 
 export function expandRuns(memory: Memory, rows: readonly Expansion[]): FinishResult[] {

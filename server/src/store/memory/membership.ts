@@ -1,5 +1,5 @@
-import { memberGone, renewedPresence } from "../../core/index.ts";
-import type { Joining, MemberRow } from "../store.ts";
+import { aftermathOf, type Ledger, memberGone, renewedPresence } from "../../core/index.ts";
+import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { memberGoneError } from "./activations.ts";
 import type { Memory } from "./memory.ts";
 
@@ -31,29 +31,30 @@ export function leaveMember(memory: Memory, id: string): { takenBack: number } {
   const member = memory.members.get(id);
   if (member === undefined) return { takenBack: 0 };
   endMember(memory, member, now);
-  return { takenBack: takeOver(memory, id, now, Number.POSITIVE_INFINITY) };
+  return { takenBack: takeOver(memory, id, now, Number.POSITIVE_INFINITY).taken };
 }
 
-export function judgeMembers(
-  memory: Memory,
-  { by, limitRows }: { by: string; limitRows: number },
-): { judged: string[]; taken: number; more: boolean } {
+export function judgeMembers(memory: Memory, { by, limitRows }: { by: string; limitRows: number }): Judgement {
   if (!memory.isMember(by)) throw memberGoneError(by);
   const now = memory.now();
   const lapsed = lapsedMembers(memory, by, now);
   const judged = lapsed.slice(0, limitRows);
   for (const member of judged) endMember(memory, member, now);
-  const { taken, more } = takeOverFromEnded(memory, now, limitRows);
-  return { judged: judged.map(({ id }) => id), taken, more: more || lapsed.length > judged.length };
+  const { more, ...over } = takeOverFromEnded(memory, now, limitRows);
+  return { judged: judged.map(({ id }) => id), ...over, more: more || lapsed.length > judged.length };
 }
 
 /** Takes over runs that ended members hold; `more` when some are left. */
-export function takeOverFromEnded(memory: Memory, now: number, limitRows: number): { taken: number; more: boolean } {
+export function takeOverFromEnded(memory: Memory, now: number, limitRows: number): Omit<Judgement, "judged"> {
   let taken = 0;
+  const ledgers: Ledger[] = [];
   for (const holder of [...memory.runs.holders]) {
-    if (!memory.isMember(holder)) taken += takeOver(memory, holder, now, limitRows - taken);
+    if (memory.isMember(holder)) continue;
+    const over = takeOver(memory, holder, now, limitRows - taken);
+    taken += over.taken;
+    ledgers.push(over.ledger);
   }
-  return { taken, more: [...memory.runs.holders].some((holder) => !memory.isMember(holder)) };
+  return { ...aftermathOf(ledgers), taken, more: [...memory.runs.holders].some((holder) => !memory.isMember(holder)) };
 }
 
 /** In the order of joining. */
@@ -76,11 +77,16 @@ export function endMember(memory: Memory, member: MemberRow, now: number): void 
   memory.presences.delete(member.id);
 }
 
-function takeOver(memory: Memory, memberId: string, now: number, limitRows: number): number {
+function takeOver(
+  memory: Memory,
+  memberId: string,
+  now: number,
+  limitRows: number,
+): { readonly taken: number; readonly ledger: Ledger } {
   const held = memory.runs.claimedBy(memberId).slice(0, limitRows);
   const ledger = memory.decisions.newLedger(now);
   ledger.load(memory.runs.withParents(held.map(({ id }) => id)));
   for (const run of held) ledger.takeOver(run.id, memberGone(memberId));
   memory.commit(ledger);
-  return held.length;
+  return { taken: held.length, ledger };
 }

@@ -1,4 +1,4 @@
-import type { Expansion, Finish, FinishResult } from "../../core/index.ts";
+import { type Expansion, type Finish, type FinishResult, withAftermath } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { finishKnownRoots } from "./finishing.ts";
 import type { KnownRoots } from "./known-roots.ts";
@@ -24,9 +24,10 @@ export async function finishActivations(pool: SessionPool, rows: readonly Finish
 async function settleFinishes(pool: SessionPool, rows: readonly Finish[]): Promise<Ended> {
   if (rows.length === 0) return { results: [], topics: [] };
   const { value, topics } = await pool.transaction((transaction) =>
-    settle(transaction, idsOf(rows), (ledger) => rows.map((row) => ledger.finish(row))),
+    settle(transaction, idsOf(rows), (ledger) => ({ ledger, results: rows.map((row) => ledger.finish(row)) })),
   );
-  return { results: value, topics };
+  // The ends have been carried on since they were decided.
+  return { results: withAftermath(value.results, rows, value.ledger), topics };
 }
 
 /** See `Store.expandRuns`. */

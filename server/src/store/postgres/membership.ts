@@ -1,5 +1,5 @@
-import { gapShare, memberGone } from "../../core/index.ts";
-import type { Joining, MemberRow, RingTopic, Serving } from "../store.ts";
+import { aftermathOf, gapShare, memberGone } from "../../core/index.ts";
+import type { Joining, Judgement, MemberRow, RingTopic, Serving } from "../store.ts";
 import { memberGoneError } from "./claim.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -132,12 +132,6 @@ export async function leaveMember(
   });
 }
 
-export interface Judgement {
-  readonly judged: string[];
-  readonly taken: number;
-  readonly more: boolean;
-}
-
 /** See `Store.judgeMembers`. */
 export async function judgeMembers(
   pool: SessionPool,
@@ -148,9 +142,10 @@ export async function judgeMembers(
     if (judges.length === 0) throw memberGoneError(by);
     const judged = await endLapsed(transaction, by, limitRows);
     const orphans = await listOrphans(transaction, limitRows + 1);
-    const { taken, topics } = await takeOver(transaction, orphans.slice(0, limitRows));
+    const { taken, ledger, topics } = await takeOver(transaction, orphans.slice(0, limitRows));
     const more = orphans.length > limitRows || judged.length === limitRows;
-    return { judgement: { judged: judged.map(({ id }) => id), taken, more }, topics };
+    const judgement = { ...aftermathOf([ledger]), judged: judged.map(({ id }) => id), taken, more };
+    return { judgement, topics };
   });
 }
 
@@ -163,9 +158,9 @@ async function takeOver(transaction: Transaction, orphans: readonly Orphan[]) {
       if (ledger.row(id)?.claimedBy !== claimed_by) continue;
       if (ledger.takeOver(id, memberGone(claimed_by))) taken += 1;
     }
-    return taken;
+    return { taken, ledger };
   });
-  return { taken: value, topics };
+  return { ...value, topics };
 }
 
 /** Members of a namespace in the order of joining. */

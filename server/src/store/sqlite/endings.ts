@@ -10,6 +10,7 @@ import {
   isEnded,
   type LedgerChanges,
   type RunRow,
+  withAftermath,
 } from "../../core/index.ts";
 import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
 import { anySpreading } from "./claims.ts";
@@ -42,7 +43,7 @@ function follow<Row extends { readonly runId: string }>(
   const results = rows.map((row) => decide(stored, row));
   stored.settle();
   ringChanges(turn, stored.write(), stored);
-  return results;
+  return withAftermath(results, rows, stored.ledger);
 }
 
 export function orderEnd(

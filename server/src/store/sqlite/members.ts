@@ -1,6 +1,6 @@
 import { AppError } from "@holdfast/protocol";
-import { memberGone } from "../../core/index.ts";
-import type { Joining, MemberRow } from "../store.ts";
+import { aftermathOf, type Ledger, memberGone } from "../../core/index.ts";
+import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { ringChanges } from "./endings.ts";
@@ -65,23 +65,23 @@ export function renewMember(
 
 export function leaveMember(turn: Turn, { id }: { id: string }): { takenBack: number } {
   turn.db.run("UPDATE members SET ended_at = ? WHERE id = ? AND ended_at IS NULL", turn.now, id);
-  return { takenBack: takeOver(turn, claimsOf(turn.db, id, -1), id) };
+  return { takenBack: takeOver(turn, claimsOf(turn.db, id, -1), id).taken };
 }
 
-export function judgeMembers(
-  turn: Turn,
-  { by, limitRows }: { by: string; limitRows: number },
-): { judged: string[]; taken: number; more: boolean } {
+export function judgeMembers(turn: Turn, { by, limitRows }: { by: string; limitRows: number }): Judgement {
   if (!isMember(turn.db, by)) throw gone(by);
   const judged = endSilent(turn, by);
   let taken = 0;
   let more = false;
+  const ledgers: Ledger[] = [];
   for (const id of endedHolders(turn.db)) {
     const claims = claimsOf(turn.db, id, limitRows - taken + 1);
     if (claims.length > limitRows - taken) more = true;
-    taken += takeOver(turn, claims.slice(0, limitRows - taken), id);
+    const over = takeOver(turn, claims.slice(0, limitRows - taken), id);
+    taken += over.taken;
+    if (over.ledger !== undefined) ledgers.push(over.ledger);
   }
-  return { judged, taken, more };
+  return { ...aftermathOf(ledgers), judged, taken, more };
 }
 
 export function listMembers({ db, boot, bootAt }: Turn, { namespace }: { namespace: string }): MemberRow[] {
@@ -97,14 +97,18 @@ function toMember({ serves, ...row }: StoredMember): MemberRow {
   return { ...row, serves: serves === null ? null : JSON.parse(serves) };
 }
 
-function takeOver(turn: Turn, runIds: readonly string[], memberId: string): number {
-  if (runIds.length === 0) return 0;
+function takeOver(
+  turn: Turn,
+  runIds: readonly string[],
+  memberId: string,
+): { readonly taken: number; readonly ledger?: Ledger } {
+  if (runIds.length === 0) return { taken: 0 };
   const stored = new StoredLedger(turn.db, turn.now);
   stored.load(runIds);
   const taken = runIds.filter((runId) => stored.ledger.takeOver(runId, memberGone(memberId))).length;
   stored.settle();
   ringChanges(turn, stored.write(), stored);
-  return taken;
+  return { taken, ledger: stored.ledger };
 }
 
 /** Ends remote members of earlier boots that have not been heard of in this one. */
