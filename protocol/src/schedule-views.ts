@@ -44,19 +44,19 @@ export const scheduleViewSchema = z.object({
 });
 export type ScheduleView = z.infer<typeof scheduleViewSchema>;
 
-const shownTicks = z.coerce.number().int().min(0).max(limits.pageRows);
+const shownTicks = (most: number) => z.coerce.number().int().min(0).max(most);
 
 export const listSchedulesQuerySchema = z.strictObject({
   definition: z.string().max(limits.idCharacters).optional(),
   cursor: z.string().max(500).optional(),
   limit: z.coerce.number().int().min(1).max(limits.pageRows).default(100),
   /** How many of each schedule's next ticks. */
-  next: shownTicks.default(1),
+  next: shownTicks(10).default(1),
 });
 export const schedulePageSchema = z.object({ schedules: z.array(scheduleViewSchema), cursor: z.string().nullable() });
 export type SchedulePage = z.infer<typeof schedulePageSchema>;
 
-export const getScheduleQuerySchema = z.strictObject({ next: shownTicks.default(5) });
+export const getScheduleQuerySchema = z.strictObject({ next: shownTicks(limits.pageRows).default(5) });
 
 /** `changed`: false when it was so already. */
 export const pausedScheduleSchema = z.object({ schedule: scheduleViewSchema, changed: z.boolean() });

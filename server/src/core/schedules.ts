@@ -1,4 +1,4 @@
-import { type CatchUp, limits, type Overlap, type ScheduleSpec } from "@holdfast/protocol";
+import { type CatchUp, limits, type Overlap, type ScheduleSpec, storableText } from "@holdfast/protocol";
 
 // Which ticks of a schedule start a run, and what is said of those that do not. A tick is judged once: the store compares the
 // schedule's version in the step that starts its runs and moves it on.
@@ -108,9 +108,20 @@ function chosenTicks(ticks: readonly number[], overlap: Overlap, open: number): 
   }
 }
 
+/** Of a note's reason: what is kept of a schedule stays small, whatever an error says. */
+const whyCharacters = 500;
+
 /** What is said of one tick that starts no run. */
 export function note(what: TickNote["what"], tick: number, why: string): TickNote {
-  return { what, from: tick, to: tick, count: 1, why };
+  return { what, from: tick, to: tick, count: 1, why: storableText(why.slice(0, whyCharacters)) };
+}
+
+/** Runs that a schedule remembers as perhaps under way: people may start many by hand. */
+const rememberedRuns = 100;
+
+/** The runs to remember, the newest last; none where nothing asks for them. */
+export function rememberedOpen({ overlap }: Pick<ScheduleSpec, "overlap">, runIds: readonly string[]): string[] {
+  return overlap === "allow" ? [] : runIds.slice(-rememberedRuns);
 }
 
 /** Notes with others after them; those that say the same of ticks that follow each other become one. */

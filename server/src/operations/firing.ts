@@ -3,12 +3,13 @@ import {
   countNotes,
   note,
   planTicks,
+  rememberedOpen,
   type ScheduleRow,
   type TickNote,
   type TickPlan,
   withNotes,
 } from "../core/index.ts";
-import type { DueSchedule, EnqueueRow, ScheduleFiring, Store } from "../store/store.ts";
+import type { DueSchedule, EnqueueRow, FiringResult, ScheduleFiring, Store } from "../store/store.ts";
 import { type DueTicks, dueAt, dueTicks } from "./due-ticks.ts";
 import type { ScheduledRuns } from "./scheduled-runs.ts";
 
@@ -38,7 +39,11 @@ export interface Fired {
   readonly nextInMs: number | null;
 }
 
+/** What the store says of rows that it can never take. */
+const refusals: ReadonlySet<ErrorCode> = new Set(["invalid_request", "too_large"]);
+
 interface Prepared {
+  readonly schedule: ScheduleRow;
   readonly firing: ScheduleFiring;
   readonly notes: readonly TickNote[];
 }
@@ -67,16 +72,33 @@ export class Firing {
     const told: Fired["notes"][number][] = [];
     let [moved, started] = [0, 0];
     for (const rows of batches(prepared)) {
-      const results = await this.#store.fireSchedules({ rows: rows.map(({ firing }) => firing) });
-      for (const [index, result] of results.entries()) {
+      for (const [{ firing, notes }, result] of await this.#fire(rows)) {
         if (result.outcome === "stale") continue;
         moved += 1;
         started += result.runs.filter(({ outcome }) => outcome === "created").length;
-        const { firing, notes = [] } = rows[index] ?? {};
-        told.push(...notes.map((each) => ({ schedule: firing?.id ?? "", note: each })));
+        told.push(...notes.map((each) => ({ schedule: firing.id, note: each })));
       }
     }
     return { ...found, moved, started, notes: told.filter((each) => each.note.what !== "skipped") };
+  }
+
+  /** What the store refuses of one schedule harms no other: that one moves on without its runs, and says so. */
+  async #fire(rows: readonly Prepared[]): Promise<(readonly [Prepared, FiringResult])[]> {
+    try {
+      const results = await this.#store.fireSchedules({ rows: rows.map(({ firing }) => firing) });
+      return results.flatMap((result, index) => {
+        const row = rows[index];
+        return row === undefined ? [] : [[row, result] as const];
+      });
+    } catch (error) {
+      const [only] = rows;
+      if (!isAppError(error) || !refusals.has(error.code) || only === undefined) throw error;
+      if (rows.length === 1 && only.firing.runs.length === 0) throw error;
+      if (rows.length === 1) return this.#fire([without(only, error)]);
+      const alone: (readonly [Prepared, FiringResult])[] = [];
+      for (const row of rows) alone.push(...(await this.#fire([row])));
+      return alone;
+    }
   }
 
   /** Of the runs that schedules remember, those that have not ended. */
@@ -160,14 +182,21 @@ function prepared(args: {
       nextTick: next,
       lastTick: last?.tick ?? state.lastTick,
       lastRunId: last?.row.run.id ?? state.lastRunId,
-      openRuns: spec.overlap === "allow" ? [] : [...open, ...ids],
+      openRuns: rememberedOpen(spec, [...open, ...ids]),
       started: state.started + runs.length,
       leftOut: state.leftOut + countNotes(notes),
       notes: withNotes(state.notes, notes),
     },
     runs: runs.map(({ row }) => row),
   };
-  return { firing, notes };
+  return { schedule, firing, notes };
+}
+
+/** The same without its runs, which the store does not take. */
+function without({ schedule, firing, notes }: Prepared, { message }: Error): Prepared {
+  const failed = note("failed", firing.state.lastTick ?? 0, message);
+  const { nextTick: next } = firing.state;
+  return prepared({ schedule, next, runs: [], notes: [...notes, failed], open: schedule.state.openRuns });
 }
 
 function* batches(rows: readonly Prepared[]): Generator<Prepared[]> {

@@ -68,7 +68,10 @@ export class ScheduledRuns {
     const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOf(definitionSpec))];
     const request = { definition, ...(key === null ? {} : { key }) };
     const run = newRun({ id, namespace: this.#namespace, request, spec: definitionSpec, manifestHash, limits });
-    return { ...run, input: await this.#definitions.fitInput(definitionSpec, input) };
+    const fitted = await this.#definitions.fitInput(definitionSpec, input);
+    // Defaults may have come in.
+    checkInputSize(fitted, definition);
+    return { ...run, input: fitted };
   }
 
   /** Runs that take turns stand at a gate of the schedule's own. */

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isAppError, type Manifest, type RunView, type ScheduleSpec } from "@holdfast/protocol";
+import { AppError, isAppError, type Manifest, type RunView, type ScheduleSpec } from "@holdfast/protocol";
+import { note } from "../core/index.ts";
 import { serve } from "../main.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
+import type { ScheduleFiring } from "../store/store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { Firing } from "./firing.ts";
+import { ScheduledRuns } from "./scheduled-runs.ts";
 
 // Faults to catch: a tick that starts two runs or none, ticks lost when a schedule is applied anew, a one-off that comes again,
 // a schedule that stops because one tick could not be started, a policy that is not heeded.
@@ -296,6 +300,44 @@ test("started by a person, a run begins now with what the schedule says, also wh
   assert.equal(await holdfast.fire(), 0, "the tick that was missed meanwhile is skipped, for that run is under way");
   const other = holdfast.schedules.start("load", "request-1").then(({ run: { id } }) => id);
   assert.equal(await other, run.id);
+});
+
+test("what the store refuses of one schedule keeps no other from firing, and that one goes on without the run", async () => {
+  const holdfast = await open([spec({ id: "load:a" }), spec({ id: "load:b" }), spec({ id: "load:c" })]);
+  const { store, namespace } = holdfast;
+  const scheduledRuns = new ScheduledRuns({ ...holdfast });
+  let refusals = 0;
+  const refusing = new Proxy(store, {
+    get: (target, name) => {
+      const verb: unknown = Reflect.get(target, name);
+      if (name !== "fireSchedules" || typeof verb !== "function")
+        return verb instanceof Function ? verb.bind(target) : verb;
+      return (args: { rows: readonly ScheduleFiring[] }) => {
+        if (!args.rows.some(({ id, runs }) => id === "load:b" && runs.length > 0)) return target.fireSchedules(args);
+        refusals += 1;
+        return Promise.reject(new AppError("too_large", "Row 1: its input is over 7."));
+      };
+    },
+  });
+  const firing = new Firing({ store: refusing, scheduledRuns, namespace });
+  await holdfast.clock.advanceMs(minuteMs);
+  const { moved, started, notes } = await firing.fireDue(10);
+  assert.deepEqual([moved, started, refusals], [3, 2, 2]);
+  assert.deepEqual(
+    notes.map(({ schedule, note }) => [schedule, note.what, note.why]),
+    [["load:b", "failed", "Row 1: its input is over 7."]],
+  );
+  assert.equal((await firing.fireDue(10)).looked, 0);
+});
+
+test("what a schedule keeps stays small, however much errors say and however many runs people start", async () => {
+  const holdfast = await open([spec({ overlap: "skip" })]);
+  for (let i = 0; i < 120; i++) await holdfast.schedules.start("load");
+  const row = await holdfast.store.findSchedule({ namespace: "default", id: "load" });
+  assert.deepEqual([row?.state.started, row?.state.openRuns.length], [120, 100]);
+  assert.equal(row?.state.openRuns.at(-1), row?.state.lastRunId);
+  const { why } = note("failed", 0, `${"x".repeat(499)}\u{1F6A2} and much more`);
+  assert.equal(why, `${"x".repeat(499)}\ufffd`);
 });
 
 test("what is wrong with a schedule is told, and nothing is applied", async () => {

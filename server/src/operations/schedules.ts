@@ -13,7 +13,7 @@ import {
   scheduleSpecSchema,
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
-import { newScheduleState, type ScheduleRow } from "../core/index.ts";
+import { newScheduleState, rememberedOpen, type ScheduleRow } from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { EnqueueResult, ScheduleDeclaration, Store, Uniqueness } from "../store/store.ts";
 import { tickAfter, timingDefect } from "../ticks.ts";
@@ -127,7 +127,7 @@ export class Schedules {
       const schedule = await this.#store.findSchedule({ namespace: this.#namespace, id });
       if (schedule === undefined) return;
       const { namespace, version, dueAt: due, state, spec } = schedule;
-      const openRuns = spec.overlap === "allow" ? [] : [...state.openRuns, runId];
+      const openRuns = rememberedOpen(spec, [...state.openRuns, runId]);
       const remembered = { ...state, lastRunId: runId, openRuns, started: state.started + 1 };
       const [result] = await this.#store.fireSchedules({
         rows: [{ namespace, id, version, dueAt: due, state: remembered, runs: [] }],
