@@ -164,7 +164,10 @@ export class Reasons {
     const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
     const slots = counted(limit?.slots ?? 0, "slot");
     const message = `It stands in line at ${name}: ${slots}, all held; ${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
-    const remedy = `Let a holder end, cancel it, or give ${name} more slots; a higher priority stands further in front.`;
+    // Runs of a schedule that take turns; nobody sets how many.
+    const remedy = name.startsWith("schedule/")
+      ? 'Let the run before it end, or cancel it; with overlap: "allow" the schedule does not wait for it.'
+      : `Let a holder end, cancel it, or give ${name} more slots; a higher priority stands further in front.`;
     return reason({ code: "limit", message, remedy, runs: holders });
   }
 

@@ -194,6 +194,8 @@ test("with wait one tick waits for the run before it, and more are left out", as
   for (const started of [1, 1, 0]) assert.equal(await holdfast.pass(minuteMs), started);
   const [, waiting] = await holdfast.listed();
   assert.deepEqual([waiting?.status, waiting?.limit], ["ready", "schedule/load"]);
+  const { reasons } = await holdfast.reasons.explain(waiting?.id ?? "");
+  assert.match(reasons[0]?.remedy ?? "", /^Let the run before it end, or cancel it; with overlap/);
   assert.equal(await finishAll(holdfast), 1);
   assert.equal(await finishAll(holdfast), 1, "now the one that waited");
   assert.equal(await finishAll(holdfast), 0);
