@@ -3,69 +3,20 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { type ErrorCode, isAppError, type Json } from "@holdfast/protocol";
-import { childId, type Finish, type NewRun, type RunRow, rootId } from "../../core/index.ts";
+import { isAppError } from "@holdfast/protocol";
+import type { RunRow } from "../../core/index.ts";
 import { inFolder } from "../owned/folder.fixture.ts";
-import type { StoreAnswer } from "../remote/wire.ts";
-import type { EnqueueRow, Judgement, MemberRow, StoreDescription, StoreVerb } from "../store.ts";
+import type { Judgement, MemberRow, StoreDescription } from "../store.ts";
 import { Connection } from "./connection.ts";
-import { Database } from "./database.ts";
+import { call, claiming, enqueueing, fanIn, joinNode, open, refused, start, success } from "./database.fixture.ts";
+import type { Database } from "./database.ts";
 import { openSqliteStore } from "./open.ts";
-
-const start = 1_800_000_000_000;
-let lastId = 0;
-
-function open(path: string, options: { maxPages?: number; now?: number; migrate?: boolean } = {}): Database {
-  const { now = start, migrate = true, maxPages } = options;
-  return new Database({ path, migrate, maxPages }, now);
-}
-
-function ask(database: Database, verb: StoreVerb, args?: unknown, now = start): StoreAnswer {
-  const [answer] = database.carryOut([{ id: 1, verb, args }], now).answers;
-  assert.ok(answer);
-  return answer;
-}
-
-/** The result of a verb that is to succeed. */
-function call<T>(database: Database, verb: StoreVerb, args?: unknown, now = start): T {
-  const { result, error } = ask(database, verb, args, now);
-  assert.equal(error, undefined);
-  return result as T;
-}
-
-function newRun(input: Json, fields: Partial<NewRun> = {}): NewRun {
-  lastId += 1;
-  const id = rootId(start, new TextEncoder().encode(`${String(lastId).padStart(8, "0")}.`));
-  const links = { rootId: id, parentId: null, workflow: null, blockedBy: 0, depth: 0, item: null, itemIndex: null };
-  const code = { kind: "task", definition: "ship", manifestHash: "5f2a", name: "ship", rule: "all_success" } as const;
-  const line = { queue: "default", priority: 0, limits: [], startAfter: null, expiresAfterMs: null, key: null };
-  return { id, namespace: "shop", input, ...links, ...code, ...line, ...fields };
-}
-
-function enqueueing(input: Json = 1): { rows: EnqueueRow[] } {
-  return { rows: [{ run: newRun(input), key: null, request: null, claimFor: null }] };
-}
-
-function join_(database: Database, id: string, now = start): void {
-  call(database, "joinMember", { id, kind: "node", name: id, namespace: "shop", serves: null, leaseMs: 15_000 }, now);
-}
-
-function success({ id, epoch }: RunRow): Finish {
-  const next = { to: "ended", status: "succeeded", outcome: "succeeded", output: "done" } as const;
-  return { runId: id, epoch, ranMs: 1, next };
-}
-
-const claiming = { memberId: "m", namespace: "shop", queues: null, limitRows: 10 };
-
-function refused(code: ErrorCode, work: () => unknown): void {
-  assert.throws(work, (error) => isAppError(error, code));
-}
 
 test("what does not fit on a full disk is refused alone, and everything else goes on", () =>
   inFolder((folder) => {
     const path = join(folder, "store.db");
     const full = open(path, { maxPages: 200 });
-    join_(full, "m");
+    joinNode(full, "m");
     const kept = call<{ run: RunRow }[]>(full, "enqueueRuns", enqueueing());
     const big = "x".repeat(1_000_000);
     const { answers } = full.carryOut(
@@ -169,6 +120,12 @@ test("a copied store is a new incarnation, a renamed or reopened one is the same
     // A backup put back in its place.
     copyFileSync(join(folder, "renamed.db"), path);
     assert.notEqual(incarnation(open(path)), first);
+    const second = incarnation(open(path));
+    copyFileSync(path, join(folder, "backup.db"));
+    // Set aside and not removed, so that the file system does not give its number to the backup.
+    renameSync(path, join(folder, "aside.db"));
+    copyFileSync(join(folder, "backup.db"), path);
+    assert.notEqual(incarnation(open(path)), second);
   }));
 
 test("the clock of the next boot is never earlier than what was written before", () =>
@@ -187,7 +144,7 @@ test("the first join of a new boot ends the members of the owner before, and the
   inFolder((folder) => {
     const path = join(folder, "store.db");
     const before = open(path);
-    join_(before, "m");
+    joinNode(before, "m");
     call(before, "enqueueRuns", enqueueing());
     const [claimed] = call<RunRow[]>(before, "claimRuns", claiming);
     assert.ok(claimed);
@@ -196,7 +153,7 @@ test("the first join of a new boot ends the members of the owner before, and the
     // Also before anybody has joined: who asks then is told that nobody is there.
     const [gone] = call<MemberRow[]>(after, "listMembers", { namespace: "shop" });
     assert.notEqual(gone?.endedAt, null);
-    join_(after, "n");
+    joinNode(after, "n");
     // Pruning before the judge has come by forgets nobody who holds something.
     call(after, "prune", { runsMs: 0, logsMs: 0, limitRows: 10 }, start + 10);
     const { lost, ...judgement } = call<Judgement>(after, "judgeMembers", { by: "n", limitRows: 10 });
@@ -217,7 +174,7 @@ test("a member behind the socket outlives the owner if it renews in time, and is
     }
     before.close();
     const after = open(path);
-    join_(after, "n");
+    joinNode(after, "n");
     after.carryOut([{ id: 1, verb: "renewMember", args: { id: "quick", leaseMs: 15_000 }, remote: true }], start);
     const judge = { by: "n", limitRows: 10 };
     assert.deepEqual(call(after, "judgeMembers", judge), { judged: [], taken: 0, more: false });
@@ -231,7 +188,7 @@ test("a clock that was set back by a year holds up nothing for a year", () =>
   inFolder((folder) => {
     const path = join(folder, "store.db");
     const ahead = open(path, { now: start + 365 * 86_400_000 });
-    join_(ahead, "n", start + 365 * 86_400_000);
+    joinNode(ahead, "n", start + 365 * 86_400_000);
     ahead.close();
     const after = open(path);
     const at = (monotonicMs: number) => {
@@ -254,7 +211,7 @@ test("an order that was on its way down a tree goes on in the next life of the s
   inFolder((folder) => {
     const path = join(folder, "store.db");
     const database = open(path);
-    join_(database, "m");
+    joinNode(database, "m");
     const { parent, a } = fanIn(database);
     const ending = { status: "cancelled", error: { code: "cancelled", message: "No." } };
     const order = { runId: parent.id, ending, data: {}, limitRows: 1 };
@@ -266,7 +223,7 @@ test("an order that was on its way down a tree goes on in the next life of the s
     const [row] = enqueueing().rows;
     const { id } = row?.run ?? { id: "" };
     call(next, "enqueueRuns", { rows: [row] });
-    join_(next, "m2");
+    joinNode(next, "m2");
     const claimed = call<RunRow[]>(next, "claimRuns", { ...claiming, memberId: "m2" });
     assert.deepEqual(
       claimed.map((run) => run.id),
@@ -280,29 +237,11 @@ test("an order that was on its way down a tree goes on in the next life of the s
     next.close();
   }));
 
-/** A workflow whose children `a` and `b` come before `c`; `a` is claimed. */
-function fanIn(database: Database): { parent: RunRow; a: RunRow } {
-  call(database, "enqueueRuns", enqueueing());
-  const [parent] = call<RunRow[]>(database, "claimRuns", claiming);
-  assert.ok(parent);
-  const child = (name: string, blockedBy: number) => {
-    const id = childId(parent.id, new TextEncoder().encode(`${name}${parent.id.slice(-8)}`));
-    return newRun(name, { id, rootId: parent.id, parentId: parent.id, name, blockedBy, depth: 1 });
-  };
-  const [a, b, c] = [child("a", 0), child("b", 1), child("c", 1)];
-  const edges = [b, c].map(({ id }) => ({ upstream: a.id, downstream: id }));
-  const expansion = { runId: parent.id, epoch: parent.epoch, ranMs: 1, input: 1, children: [a, b, c], edges };
-  call(database, "expandRuns", { rows: [expansion] });
-  const [claimed] = call<RunRow[]>(database, "claimRuns", claiming);
-  assert.ok(claimed);
-  return { parent, a: claimed };
-}
-
 test("a crash between any two statements of an end leaves all of it or nothing", (t) =>
   inFolder((folder) => {
     const path = join(folder, "store.db");
     const database = open(path);
-    join_(database, "m");
+    joinNode(database, "m");
     const { parent, a } = fanIn(database);
     // What lies on the disk before each statement is what a process killed there leaves behind.
     let statements = 0;
