@@ -62,4 +62,10 @@ test("schedules are applied, listed, shown, paused, resumed and started by hand"
   await project.run("run", "tasks/greet.ts", "--input", '{"day":"x"}');
   assert.match((await project.run("schedules", "list")).stdout, /greet:us/, "run leaves schedules as they are");
   assert.match((await project.run("apply", "tasks/greet.ts")).stderr, /no longer scheduled: greet:us/);
+  project.write(
+    "tasks/greet.ts",
+    'import { task } from "holdfast";\nexport const other = task({ id: "other" }, () => 1);\n',
+  );
+  const { stderr } = await project.run("apply");
+  assert.match(stderr, /still scheduled, though no file here defines it: greet:eu; holdfast schedules pause greet:eu/);
 });

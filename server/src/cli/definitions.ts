@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Applied, Manifest } from "@holdfast/protocol";
+import { type Applied, limits, type Manifest } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
 import { type Compiled, type CompiledManifest, compileProject } from "../compile/compile.ts";
 import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
@@ -90,6 +91,7 @@ export async function apply(terminal: Terminal, paths: readonly string[], flags:
     const where = connection.kind === "embedded" ? connection.address : `the server at ${connection.address}`;
     terminal.note(`\nApplied ${counted(manifests.length, "definition")} to ${where}; ${changed.length} changed.`);
     for (const line of scheduleChanges(made)) terminal.note(line);
+    if (paths.length === 0) for (const line of await leftScheduled(connection.plane, manifests)) terminal.note(line);
     return exitCodes.done;
   } finally {
     await connection.close();
@@ -102,6 +104,18 @@ export function scheduleChanges({ declared, withdrawn }: Applied["schedules"]): 
     ...(declared.length === 0 ? [] : [`scheduled: ${declared.join(", ")}`]),
     ...(withdrawn.length === 0 ? [] : [`no longer scheduled: ${withdrawn.join(", ")}`]),
   ];
+}
+
+/** Of a whole project: what goes on starting by itself though no file defines it any more, a line each. */
+export async function leftScheduled(plane: ControlPlane, manifests: readonly CompiledManifest[]): Promise<string[]> {
+  const defined = new Set(manifests.map(({ id }) => id));
+  const { schedules } = await plane.listSchedules({ limit: limits.pageRows });
+  const left = schedules.filter(
+    ({ definition, paused, next }) => !defined.has(definition) && !paused && next.length > 0,
+  );
+  return left.map(
+    ({ id }) => `still scheduled, though no file here defines it: ${id}; holdfast schedules pause ${id} ends that`,
+  );
 }
 
 /** `holdfast manifest [FILE|ID]`: the canonical manifest, as it is hashed; with --schema what YAML workflows look like. */
