@@ -26,6 +26,8 @@ const allowed = [
   "SCAN runs USING INDEX runs_spreading",
   // Members, when all are to be listed: a row for each process that joined within the retention.
   /^SCAN members/,
+  // What people have paused and not resumed.
+  /^SCAN pauses/,
   // Limits that came with live runs: those of nobody are gone after this.
   /^SCAN l USING (COVERING )?INDEX limits_undeclared/,
 ];
