@@ -1,5 +1,6 @@
-// Fault to catch: a key whose retention is over, and which is pruned between two statements of an enqueue, is taken for granted
-// and never written: two runs come of the next two enqueues with it.
+// Faults to catch: a key whose retention is over, and which is pruned between two statements of an enqueue, is taken for granted
+// and never written: two runs come of the next two enqueues with it. And: a key by which an enqueue was answered is gone before
+// that enqueue has been committed.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { next, World } from "../contract/world.contract.ts";
@@ -42,4 +43,25 @@ test("a key that is pruned while it is asked for is its next run's", async () =>
   assert.ok(second?.outcome === "created");
   assert.notEqual(second.run.id, first.id);
   assert.deepEqual(await enqueue(), { outcome: "existing", runId: second.run.id });
+});
+
+test("a key that answers an enqueue stands until that is committed, though its retention is over", async () => {
+  const key = { key: "bill", hash: "h", retentionMs: 1_000 };
+  const other = new World({ store: await database.open(), close: async () => {} });
+  const first = await other.enqueue({ key: "bill" }, { key, claimFor: await other.member() });
+  await other.finish(first, next.success());
+  await database.advance(60_000);
+  const standing: string[] = [];
+  const store = await database.open({
+    // Asked for the row that is new, once the names have been judged.
+    beforeStatement: async (name) => {
+      if (name !== "insertRoots") return;
+      await other.store.prune({ runsMs: 0, logsMs: 0, limitRows: 100 });
+      for (const row of await database.sql`select name from holdfast.names order by name`) standing.push(row.name);
+    },
+  });
+  const rows = [other.row({ key: "bill" }, { key }), other.row({ key: "new" }, { key: { ...key, key: "new" } })];
+  const [again, fresh] = await store.enqueueRuns({ rows });
+  assert.deepEqual([again, fresh?.outcome], [{ outcome: "existing", runId: first.id }, "created"]);
+  assert.ok(standing.includes("bill"));
 });
