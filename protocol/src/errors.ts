@@ -16,6 +16,9 @@ export const errorCodes = {
   request_conflict: 409,
   ambiguous_id: 409,
   run_ended: 409,
+  run_live: 409,
+  run_superseded: 409,
+  upstream_unmet: 409,
   intent_rejected: 409,
   stale_epoch: 409,
   member_gone: 409,
@@ -43,6 +46,8 @@ export const runErrorCodes = [
   "upstream_skipped",
   "condition_false",
   "skipped_by_task",
+  "skipped_by_person",
+  "marked_failed",
   "result_invalid",
   "definition_missing",
 ] as const;

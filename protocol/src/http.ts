@@ -31,6 +31,8 @@ export const runViewSchema = z.object({
   attempt: z.number().int(),
   epoch: z.number().int(),
   generation: z.number().int(),
+  /** The generation of its parent that made it: with an earlier one than its parent has now, it has been superseded. */
+  parentGeneration: z.number().int(),
   manifestHash: z.string(),
   input: jsonSchema.nullable(),
   output: jsonSchema.nullable(),
@@ -88,12 +90,20 @@ export type RunPage = z.infer<typeof runPageSchema>;
 /** Pages by `after`, the id of the last run that was answered. */
 export const listTreeQuerySchema = z.strictObject({ after: z.string().max(100).optional(), limit });
 
-export const cancelRunSchema = z.strictObject({ reason: z.string().max(1_000).optional() });
+export const cancelRunSchema = z.strictObject({
+  reason: z.string().max(1_000).optional(),
+  /** Ends what is running at once; its processes are ended when their nodes find that they hold them no more. */
+  force: z.boolean().optional(),
+});
 /**
  * `requested`: how many live runs were reached at once; 0 when it had ended or was being cancelled. What lies below them in a
  * tree of more than `limits.pageRows` is reached soon after, and nothing of the tree starts until then.
  */
-export const cancelledRunSchema = z.object({ run: runViewSchema, requested: z.number().int() });
+export const cancelledRunSchema = z.object({
+  run: runViewSchema,
+  requested: z.number().int(),
+  forced: z.number().int(),
+});
 export type CancelledRun = z.infer<typeof cancelledRunSchema>;
 
 export const listEventsQuerySchema = z.strictObject({

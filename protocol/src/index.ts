@@ -1,6 +1,7 @@
 export * from "./canonical.ts";
 export * from "./channel.ts";
 export * from "./code-file.ts";
+export * from "./control.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./framing.ts";

@@ -2,7 +2,11 @@ import {
   AppError,
   type Applied,
   appliedSchema,
+  type Bulk,
+  type BulkPage,
+  bulkPageSchema,
   type CancelledRun,
+  type ClearRun,
   cancelledRunSchema,
   type DefinitionView,
   type DroppedIntents,
@@ -22,6 +26,9 @@ import {
   limits,
   logPageSchema,
   type Manifest,
+  type Marked,
+  type MarkRun,
+  markedSchema,
   type Paused,
   type PausedSchedule,
   type PausePage,
@@ -29,9 +36,12 @@ import {
   pausedScheduleSchema,
   pausedSchema,
   pausePageSchema,
+  type Restarted,
   type RetriedIntents,
+  type RetryRun,
   type RunPage,
   type RunView,
+  restartedSchema,
   retriedIntentsSchema,
   runPageSchema,
   runViewSchema,
@@ -110,8 +120,7 @@ export class HttpPlane implements ControlPlane {
     return this.#ask({ method: "GET", path: `${runPath(id)}/tree`, query, answer: runPageSchema });
   }
 
-  cancelRun(id: string, reason?: string): Promise<CancelledRun> {
-    const body = reason === undefined ? {} : { reason };
+  cancelRun(id: string, body: { reason?: string; force?: boolean } = {}): Promise<CancelledRun> {
     return this.#ask({ method: "POST", path: `${runPath(id)}/cancel`, body, answer: cancelledRunSchema });
   }
 
@@ -185,6 +194,22 @@ export class HttpPlane implements ControlPlane {
   async listLimits(): Promise<LimitView[]> {
     const page = await this.#ask({ method: "GET", path: "/v1/limits", answer: limitPageSchema });
     return page.limits;
+  }
+
+  retryRun(id: string, body: RetryRun): Promise<Restarted> {
+    return this.#ask({ method: "POST", path: `${runPath(id)}/retry`, body, answer: restartedSchema });
+  }
+
+  clearRun(id: string, body: ClearRun): Promise<Restarted> {
+    return this.#ask({ method: "POST", path: `${runPath(id)}/clear`, body, answer: restartedSchema });
+  }
+
+  markRun(id: string, body: MarkRun): Promise<Marked> {
+    return this.#ask({ method: "POST", path: `${runPath(id)}/mark`, body, answer: markedSchema });
+  }
+
+  controlRuns(body: Bulk): Promise<BulkPage> {
+    return this.#ask({ method: "POST", path: "/v1/runs/bulk", body, answer: bulkPageSchema });
   }
 
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {

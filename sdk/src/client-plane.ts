@@ -1,6 +1,9 @@
 import type {
   Applied,
+  Bulk,
+  BulkPage,
   CancelledRun,
+  ClearRun,
   DefinitionView,
   DroppedIntents,
   EventPage,
@@ -9,11 +12,15 @@ import type {
   LimitView,
   LogPage,
   Manifest,
+  Marked,
+  MarkRun,
   Paused,
   PausedSchedule,
   PausePage,
   PauseView,
+  Restarted,
   RetriedIntents,
+  RetryRun,
   RunPage,
   RunStatus,
   RunView,
@@ -66,7 +73,7 @@ export interface ControlPlane {
   listRuns(query: RunQuery): Promise<RunPage>;
   /** In the order of creation, from after the run `after`, at most 1,000. */
   listTree(id: string, after?: string): Promise<RunPage>;
-  cancelRun(id: string, reason?: string): Promise<CancelledRun>;
+  cancelRun(id: string, request?: { reason?: string; force?: boolean }): Promise<CancelledRun>;
   /** What keeps it, and what keeps those that it waits for. */
   explainRun(id: string): Promise<Why>;
   /** The run once it has ended, or as it stands after `waitMs` (at most 30 s). */
@@ -91,6 +98,14 @@ export interface ControlPlane {
   retryIntents(ids?: readonly number[]): Promise<RetriedIntents>;
   /** Forgets rejected intents. */
   dropIntents(ids: readonly number[]): Promise<DroppedIntents>;
+  /** Tries again what did not succeed. With `attempt`, a repeat does nothing more. */
+  retryRun(id: string, request: RetryRun): Promise<Restarted>;
+  /** Starts a run again with everything that depends on it. */
+  clearRun(id: string, request: ClearRun): Promise<Restarted>;
+  /** Says how a run ends, or ended. */
+  markRun(id: string, request: MarkRun): Promise<Marked>;
+  /** One action for a page of the runs that a filter names. */
+  controlRuns(request: Bulk): Promise<BulkPage>;
   /** Nothing of it starts until it is resumed. `name`: a run's id, a definition's, or a queue's name. */
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused>;
   resume(kind: PauseView["kind"], name: string): Promise<Paused>;

@@ -187,7 +187,7 @@ class Handle<O> implements RunHandle<O> {
   }
 
   async cancel(reason?: string): Promise<void> {
-    await this.#plane.cancelRun(this.id, reason);
+    await this.#plane.cancelRun(this.id, reason === undefined ? {} : { reason });
   }
 
   async *events(

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
+import { BulkActions } from "./operations/bulk.ts";
 import { Completion } from "./operations/completion.ts";
 import { Concurrency } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
@@ -15,8 +16,10 @@ import { Expander } from "./operations/expansion.ts";
 import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
+import { Marks } from "./operations/marks.ts";
 import { Pauses } from "./operations/pauses.ts";
 import { Reasons } from "./operations/reasons.ts";
+import { Restarts } from "./operations/restarts.ts";
 import { Runs } from "./operations/runs.ts";
 import { ScheduledRuns } from "./operations/scheduled-runs.ts";
 import { Schedules } from "./operations/schedules.ts";
@@ -59,6 +62,9 @@ export interface Services {
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
+  readonly restarts: Restarts;
+  readonly marks: Marks;
+  readonly bulk: BulkActions;
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -110,6 +116,9 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
   const pauses = new Pauses({ store, runs, namespace });
+  const restarts = new Restarts({ store, runs });
+  const marks = new Marks({ store, runs });
+  const bulk = new BulkActions({ runs, pauses, restarts });
   const close = async () => {
     await store.close();
     await telemetry.close();
@@ -118,7 +127,20 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
   const firing = new Firing({ store, scheduledRuns, namespace });
   const backlog = new BacklogMetrics({ store, namespace, metrics: telemetry.metrics });
-  const asked = { definitions, concurrency, runs, schedules, firing, reasons, history, intents, pauses };
+  const asked = {
+    definitions,
+    concurrency,
+    runs,
+    schedules,
+    firing,
+    reasons,
+    history,
+    intents,
+    pauses,
+    restarts,
+    marks,
+    bulk,
+  };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };
 }
 

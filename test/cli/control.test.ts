@@ -67,3 +67,131 @@ test("a paused run says what else holds it, and one that has ended cannot be pau
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /There is no run/);
 });
+
+const flaky = {
+  "tasks/work.ts": `import { existsSync } from "node:fs";
+import { task, workflow } from "holdfast";
+export const first = task({ id: "first" }, async (_input, ctx) => ctx.step("once", () => Math.random()));
+export const work = task({ id: "work" }, () => { if (!existsSync("ready")) throw new Error("not yet"); return 1; });
+export const last = task({ id: "last" }, () => 2);
+export const job = workflow({ id: "job" }, (w) => {
+  const a = w.call(first, {});
+  const b = w.call(work, {}, { after: [a] });
+  return w.call(last, {}, { after: [b] }).output;
+});
+`,
+};
+
+interface Shown {
+  readonly run: { readonly id: string; readonly status: string; readonly generation: number };
+  readonly tree: {
+    readonly id: string;
+    readonly name: string;
+    readonly status: string;
+    readonly attempt: number;
+    readonly output: unknown;
+  }[];
+}
+
+test("a failed workflow is tried again where it failed, then cleared, and says what it did", { timeout }, async (t) => {
+  const project = new Project(t, flaky);
+  const failed = await project.run("run", "tasks/work.ts", "--id", "job", "--json");
+  assert.equal(failed.code, 1, failed.stderr);
+  const listed = JSON.parse((await project.run("runs", "list", "--json")).stdout) as { runs: { id: string }[] };
+  const run = { id: listed.runs[0]?.id ?? "" };
+  const show = async () => JSON.parse((await project.run("runs", "show", run.id, "--json")).stdout) as Shown;
+  const before = await show();
+  project.write("ready", "");
+  const retried = await project.run("runs", "retry", run.id);
+  assert.equal(retried.code, 0, retried.stderr);
+  assert.match(
+    retried.stderr,
+    /Run \w+ starts again\.\n1 run that depends on it wait again\.\n1 run above is open again\.\n/,
+  );
+  const again = await project.run("runs", "retry", run.id);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /has not ended/);
+  await project.run("run", "tasks/work.ts", "--id", "job", "--resume");
+  const after = await show();
+  assert.deepEqual(
+    after.tree.map(({ name, status, attempt }) => [name, status, attempt]),
+    [
+      ["first", "succeeded", 1],
+      ["work", "succeeded", 2],
+      ["last", "succeeded", 1],
+    ],
+  );
+  assert.deepEqual(
+    after.tree.map(({ id }) => id),
+    before.tree.map(({ id }) => id),
+  );
+  const refused = await project.run("runs", "retry", run.id);
+  assert.match(refused.stderr, /has succeeded: there is nothing to try again/);
+  const cleared = await project.run("runs", "clear", run.id);
+  assert.match(cleared.stderr, /Run \w+ starts again \(try 2, generation 2\)\./);
+  await project.run("run", "tasks/work.ts", "--id", "job", "--resume");
+  const anew = await show();
+  assert.deepEqual([anew.run.status, anew.run.generation, anew.tree.length], ["succeeded", 2, 3]);
+  assert.notEqual(anew.tree[0]?.id, before.tree[0]?.id);
+});
+
+test("a person marks and skips runs, and what depends on them follows", { timeout }, async (t) => {
+  const project = new Project(t, flaky);
+  await project.run("run", "tasks/work.ts", "--id", "job", "--json");
+  const listed = JSON.parse((await project.run("runs", "list", "--json")).stdout) as { runs: { id: string }[] };
+  const root = listed.runs[0]?.id ?? "";
+  const show = async () => JSON.parse((await project.run("runs", "show", root, "--json")).stdout) as Shown;
+  const work = (await show()).tree.find(({ name }) => name === "work")?.id ?? "";
+  const marked = await project.run("runs", "mark", work, "succeeded", "--output", "7", "--reason", "done by hand");
+  assert.equal(marked.code, 0, marked.stderr);
+  assert.match(
+    marked.stderr,
+    /is succeeded\.\n1 run that depends on it is judged anew\.\n1 run above is open again\.\n/,
+  );
+  assert.match(
+    (await project.run("runs", "mark", work, "succeeded", "--output", "7")).stderr,
+    /was succeeded already\./,
+  );
+  const last = (await show()).tree.find(({ name }) => name === "last")?.id ?? "";
+  assert.match((await project.run("runs", "skip", last)).stderr, /is skipped\./);
+  await project.run("run", "tasks/work.ts", "--id", "job", "--resume");
+  assert.deepEqual(
+    [(await show()).run.status, ...(await show()).tree.map(({ name, status }) => `${name} ${status}`)],
+    ["succeeded", "first succeeded", "work succeeded", "last skipped"],
+  );
+  const events = await project.run("runs", "events", work, "--json");
+  const said = (JSON.parse(events.stdout) as { events: { type: string; data: unknown }[] }).events;
+  const marking = said.find(({ type }) => type === "run.marked");
+  assert.deepEqual(marking?.data, { reason: "done by hand", status: "succeeded" });
+  const wrong = await project.run("runs", "mark", work, "done");
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /cannot be marked as "done"/);
+});
+
+test("an action for many runs is shown before it is done, done with --yes, and says what became of each", {
+  timeout,
+}, async (t) => {
+  const project = new Project(t, files);
+  for (let i = 0; i < 3; i++) await project.run("run", "tasks/work.ts", "--id", "work", "--no-wait");
+  const nothing = await project.run("runs", "cancel");
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.stderr, /Name a run, or say which runs/);
+  const seen = await project.run("runs", "pause", "--definition", "work", "--preview");
+  assert.match(seen.stderr, /Pause: 3 runs would be meant\./);
+  const unasked = await project.run("runs", "pause", "--definition", "work");
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.stderr, /Say --yes to do it, or --preview to see them\./);
+  assert.match((await project.run("runs", "pause", "--definition", "work", "--yes")).stderr, /^3 runs: paused\.$/m);
+  assert.match(
+    (await project.run("runs", "pause", "--definition", "work", "--yes")).stderr,
+    /0 runs: paused; 3 were so already\./,
+  );
+  const cancelled = await project.run("runs", "cancel", "--status", "ready", "--since", "1h", "--yes", "--json");
+  const { runs } = JSON.parse(cancelled.stdout) as { runs: { outcome: string }[] };
+  assert.deepEqual(
+    runs.map(({ outcome }) => outcome),
+    ["changed", "changed", "changed"],
+  );
+  assert.match((await project.run("runs", "retry", "--status", "cancelled", "--yes")).stderr, /3 runs: tried again\./);
+  assert.match((await project.run("runs", "cancel", "--status", "failed", "--preview")).stderr, /No run is meant\./);
+});

@@ -11,6 +11,7 @@ import { Ambush } from "./ambush.ts";
 import type { Script } from "./bodies.ts";
 import type { CampaignOptions, Root, Strike, Victim } from "./campaign-options.ts";
 import { childrenOf } from "./effects.ts";
+import { holdUp } from "./hand.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
 import { processesWithin, processOf, signal, until } from "./processes.ts";
@@ -137,7 +138,7 @@ export class Campaign {
     this.#track(async () => {
       const id = await until("the run is acknowledged", () => (this.#closed ? "" : root.id), peaceLimitMs);
       await delay(afterMs);
-      if (!this.#closed) await this.#insist({ cancel: id });
+      if (!this.#closed) await this.#insist({ cancel: id, force: this.chance.happens(0.2) });
     });
   }
 
@@ -151,6 +152,7 @@ export class Campaign {
     const startAfter = new Date(Date.now() + this.chance.between(50, 300)).toISOString();
     this.start("unit", expectTask(calm), { input: { ...calm, steps: 1, workMs: 10 }, startAfter });
     if (this.chance.happens(0.4)) this.startAndCancel();
+    if (this.chance.happens(0.3)) this.#track(() => holdUp(this, (asked) => this.#insist(asked)));
   }
 
   /** Strikes; the strike is counted where it fell. False when nobody came to the point. */

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdirSync, openSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { StartRun } from "@holdfast/protocol";
 import type { Question, Told } from "./node.ts";
 import { processesWithin, processOf, until } from "./processes.ts";
 
@@ -23,6 +22,9 @@ export interface NodeStart {
 
 type Ready = Extract<Told, { ready: unknown }>["ready"];
 type Answer = Exclude<Told, { ready: unknown }>;
+
+/** A question without its number. */
+type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, "id"> : never) : never;
 
 /** A node in a process of its own. */
 export class NodeProcess {
@@ -71,12 +73,12 @@ export class NodeProcess {
   }
 
   /** Undefined when it ended before it answered. */
-  ask(question: { start: StartRun } | { cancel: string }): Promise<Answer | undefined> {
+  ask(question: Asked): Promise<Answer | undefined> {
     if (this.hasExited) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const id = this.#asked.size + 1;
       this.#asked.set(id, resolve);
-      this.#process.send({ id, ...question } satisfies Question, (error) => {
+      this.#process.send({ id, ...question } as Question, (error) => {
         if (error !== null) resolve(undefined);
       });
     });

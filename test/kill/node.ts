@@ -21,7 +21,18 @@ const { pass } = await import("./points.ts");
 import type { StartRun } from "@holdfast/protocol";
 
 /** What a node is asked, and what it answers. */
-export type Question = { readonly id: number } & ({ readonly start: StartRun } | { readonly cancel: string });
+export type Question = { readonly id: number } & (
+  | { readonly start: StartRun }
+  | { readonly cancel: string; readonly force?: boolean }
+  | { readonly pause: Pausable }
+  | { readonly resume: Pausable }
+);
+
+/** A run, a definition or a queue. */
+export interface Pausable {
+  readonly kind: "run" | "definition" | "queue";
+  readonly name: string;
+}
 export type Told =
   | { readonly ready: { readonly memberId: string | undefined; readonly guard: number | undefined } }
   | { readonly id: number; readonly runId: string; readonly requested?: number }
@@ -60,13 +71,25 @@ function openHere() {
 
 const tell = (told: Told) => process.send?.(told);
 
+/** A run that has ended meanwhile is no fault. */
+async function pauseOrResume(verb: "pause" | "resume", { kind, name }: Pausable): Promise<{ name: string }> {
+  try {
+    return await services.pauses[verb](kind, name);
+  } catch (error) {
+    if (isAppError(error, "run_ended")) return { name };
+    throw error;
+  }
+}
+
 async function answer(question: Question): Promise<Told> {
   const { id } = question;
   try {
     if ("cancel" in question) {
-      const { run, requested } = await services.runs.cancel(question.cancel);
+      const { run, requested } = await services.runs.cancel(question.cancel, { force: question.force });
       return { id, runId: run.id, requested };
     }
+    if ("pause" in question) return { id, runId: (await pauseOrResume("pause", question.pause)).name };
+    if ("resume" in question) return { id, runId: (await pauseOrResume("resume", question.resume)).name };
     return { id, runId: (await services.runs.start(question.start)).run.id };
   } catch (error) {
     return { id, failed: String(error), code: isAppError(error) ? error.code : undefined };

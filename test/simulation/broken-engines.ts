@@ -28,6 +28,13 @@ class ForgetfulLedger extends Ledger {
   }
 }
 
+/** What depended on an outcome is not set back when that is taken back (R2). */
+class LooseLedger extends Ledger {
+  override linkFlipped(ids: Iterable<string>, links: Links): void {
+    super.linkFlipped(ids, { ...links, edges: [] });
+  }
+}
+
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
 function withoutSpreading(store: Store): Store {
   return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
@@ -146,5 +153,6 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "an order that is not handed on": { store: withoutSpreading },
   "a schedule that moves on without its runs": { store: withLateRuns },
   "a firing that compares no version": { store: withoutVersions },
+  "a restart that forgets what depends on it": { decisions: { newLedger: (now) => new LooseLedger(now) } },
   "a topic that loses events": { reader: withLeakyTopic },
 };

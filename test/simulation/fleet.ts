@@ -7,10 +7,13 @@ import type { Store } from "../../server/src/store/store.ts";
 import { untilQuiet, VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 import { Bodies, newWitness, type Witness } from "./bodies.ts";
 import { Chance } from "./chance.ts";
+import { Hand } from "./hand.ts";
 import { link, type Outage, type Weather } from "./link.ts";
 import { type CallPoint, Machine } from "./machine.ts";
+import { withSmallPages } from "./small-pages.ts";
 import { randomSchedules, ticksVerdict } from "./ticks.ts";
 import { Watch } from "./watched-store.ts";
+import { calm, randomWeather } from "./weather.ts";
 import { randomManifests, randomScript } from "./workload.ts";
 
 // One simulated fleet: nodes, their processes and their ways to the store on one virtual clock, with everything going wrong
@@ -62,6 +65,7 @@ export class Fleet {
   readonly #breakage: Breakage;
   readonly #nodes: SimulatedNode[] = [];
   readonly #cancelled = new Set<string>();
+  readonly #hand: Hand;
   readonly #topic: { runId: string; number: number }[] = [];
   readonly #client: Services;
   readonly #manifests: readonly Manifest[];
@@ -93,6 +97,14 @@ export class Fleet {
     this.#read = breakage.reader?.(this.#watch.store) ?? this.#watch.store;
     this.#client = this.#services(new Machine(this.#clock, 0));
     this.#manifests = manifests;
+    this.#hand = new Hand({
+      chance: new Chance(seed + 2_000_000),
+      clock: this.#clock,
+      client: this.#client,
+      rows: () => this.#watch.rows,
+      insist: (ask) => this.#insist(ask),
+      restarted: (id) => this.#forget(id),
+    });
   }
 
   async run(): Promise<Report> {
@@ -103,7 +115,7 @@ export class Fleet {
       await concurrency.declareQueues({ default: { concurrency: this.#chance.between(1, 4) } });
     }
     for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
-    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker()];
+    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker(), this.#control()];
     let failed: unknown;
     Promise.all(work).catch((error: unknown) => {
       failed = error;
@@ -111,7 +123,10 @@ export class Fleet {
     await this.#until(() => this.#clock.monotonicMs() >= chaosMs + 2_000, chaosMs + 3_000);
     await this.#makePeace();
     const done = () =>
-      this.#asked && this.#ticked && [...this.#watch.rows.values()].every((run) => isEnded(run.status));
+      this.#asked &&
+      this.#ticked &&
+      this.#hand.isIdle &&
+      [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
     await this.#until(() => false, 3_000);
     if (failed !== undefined) throw failed;
@@ -211,6 +226,22 @@ export class Fleet {
     this.#asked = true;
   }
 
+  /** Somebody pauses, resumes and starts again, until peace is made; then nothing stays paused. */
+  async #control(): Promise<void> {
+    if (this.#chance.happens(0.5)) return;
+    while (this.#clock.monotonicMs() < chaosMs) {
+      await this.#clock.sleep(this.#chance.between(200, 6_000));
+      await this.#hand.act();
+    }
+    await this.#hand.letGo();
+  }
+
+  /** What was promised of an end holds for the attempt that came to it: the run, what depends on it and what is above start again. */
+  #forget(id: string): void {
+    this.#cancelled.delete(id);
+    this.#witness.acknowledged.delete(id);
+  }
+
   async #startRun(i: number): Promise<string> {
     const flow = this.#chance.happens(0.5);
     const definition = flow ? `flow-${this.#chance.between(0, 2)}` : "unit";
@@ -227,7 +258,7 @@ export class Fleet {
 
   async #cancelLater(id: string): Promise<void> {
     await this.#clock.sleep(this.#chance.between(0, 6_000));
-    const { requested, run } = await this.#insist(() => this.#client.runs.cancel(id, "changed my mind"));
+    const { requested, run } = await this.#insist(() => this.#client.runs.cancel(id, { reason: "changed my mind" }));
     if (requested > 0 && run.status !== "failed") this.#cancelled.add(id);
   }
 
@@ -336,7 +367,10 @@ export class Fleet {
       if (this.#cancelled.has(run.id) && run.status !== "cancelled")
         return `P6 ${run.name} is ${run.status} after an acknowledged cancel`;
       const failed = rows.some(
-        (child) => child.parentId === run.id && (child.status === "failed" || child.error?.code === "upstream_failed"),
+        (child) =>
+          child.parentId === run.id &&
+          child.parentGeneration === run.generation &&
+          (child.status === "failed" || child.error?.code === "upstream_failed"),
       );
       if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
     }
@@ -361,25 +395,4 @@ export class Fleet {
     }
     return undefined;
   }
-}
-
-const calm: Weather = { lost: 0, unanswered: 0, doubled: 0, longestDelayMs: 5, deaf: 0 };
-
-/** Trees here are small: an order goes down them in pages all the same. */
-function withSmallPages(store: Store, chance: Chance): Store {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const verb: unknown = Reflect.get(target, name, target);
-      if (typeof verb !== "function") return verb;
-      if (name !== "orderEnd" && name !== "spreadOrders") return verb.bind(target);
-      return (args: object) => verb.call(target, { ...args, limitRows: chance.between(1, 3) }) as unknown;
-    },
-  });
-}
-
-function randomWeather(chance: Chance): Weather {
-  const deaf = chance.happens(0.2) ? 1 : chance.fraction() * 0.3;
-  if (chance.happens(0.4)) return { ...calm, longestDelayMs: chance.between(1, 50), deaf };
-  const bad = chance.fraction() * 0.15;
-  return { lost: bad, unanswered: bad, doubled: bad, longestDelayMs: chance.between(1, 200), deaf };
 }

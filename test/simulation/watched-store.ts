@@ -15,9 +15,17 @@ const changing: ReadonlySet<string> = new Set([
   "wakeRuns",
   "expireRuns",
   "fireSchedules",
+  "restartRuns",
+  "markRuns",
+  "forceEnds",
+  "pauseRuns",
+  "resumeRuns",
   "leaveMember",
   "judgeMembers",
 ]);
+
+/** By which a person takes an end back. */
+const decided: ReadonlySet<string> = new Set(["restartRuns", "markRuns"]);
 
 const ofActivations: ReadonlySet<string> = new Set(["finishActivations", "commitSteps", "expandRuns"]);
 
@@ -81,11 +89,21 @@ export class Watch {
         return async (args: unknown) => {
           const answer: unknown = await verb.call(target, args);
           if (name === "judgeMembers") this.#checkJudged(answer as { judged: string[] });
+          if (name === "claimRuns") await this.#safely(name, () => this.#unpaused(answer as RunRow[]));
           await this.#look(name);
           return answer;
         };
       },
     });
+  }
+
+  async #safely(verb: string, look: () => Promise<void>): Promise<void> {
+    try {
+      await look();
+    } catch (error) {
+      if (!(error instanceof Breach)) throw error;
+      this.#report(`after ${verb}: ${error.message}`);
+    }
   }
 
   #checkJudged({ judged }: { judged: string[] }): void {
@@ -98,34 +116,34 @@ export class Watch {
     const { store, namespace } = this.#options;
     const { runs } = await store.listRuns({ namespace, rootsOnly: false, limitRows: 1_000 });
     const rows = new Map(runs.map((run) => [run.id, run]));
-    const children = Map.groupBy(runs, (run) => run.parentId);
+    const isPresent = (run: RunRow) => rows.get(run.parentId ?? "")?.generation === run.parentGeneration;
+    const children = Map.groupBy(runs.filter(isPresent), (run) => run.parentId);
     const changed = runs.filter((run) => this.#before.get(run.id) !== run);
-    try {
+    await this.#safely(verb, async () => {
       for (const run of changed) {
-        this.#compare(this.#before.get(run.id), run);
+        this.#compare(this.#before.get(run.id), run, verb);
         this.#heed(this.#before.get(run.id), run);
         await this.#history(this.#before.get(run.id), run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
       this.#limited(runs);
-    } catch (error) {
-      if (!(error instanceof Breach)) throw error;
-      this.#report(`after ${verb}: ${error.message}`);
-    }
+    });
     this.#before = rows;
   }
 
-  #compare(before: RunRow | undefined, run: RunRow): void {
+  #compare(before: RunRow | undefined, run: RunRow, verb: string): void {
     if (before === undefined) return;
     check(run.epoch >= before.epoch, `P2 the epoch of ${run.name} fell`);
     check(run.attempt >= before.attempt, `the attempt of ${run.name} fell`);
     check(run.lastEvent >= before.lastEvent, `P10 the last event of ${run.name} fell`);
-    if (isEnded(before.status))
+    if (isEnded(before.status) && !decided.has(verb))
       check(run.status === before.status, `${run.name} left its end ${before.status} for ${run.status}`);
+    check(run.generation >= before.generation, `the generation of ${run.name} fell`);
     if (before.status === "cancelling" && isEnded(run.status)) {
       check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
     }
-    if (before.ending !== null) check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
+    if (before.ending !== null && !(isEnded(before.status) && decided.has(verb)))
+      check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
   }
 
   /** Whatever part of a tree an order has reached, nothing below its run begins, and no child is put below a run that heeds it. */
@@ -138,6 +156,14 @@ export class Watch {
     if (run.claimedBy === null || run.epoch === before.epoch) return;
     for (let above = this.#parentOf(run); above !== undefined; above = this.#parentOf(above)) {
       check(above.status !== "cancelling", `P6 ${run.name} was started below ${above.name}, which is cancelling`);
+    }
+  }
+
+  /** U1 (core/pauses.ts): nothing is started over which a pause stands that was acknowledged. */
+  async #unpaused(runs: readonly RunRow[]): Promise<void> {
+    for (const run of runs) {
+      const pauses = await this.#options.store.findPauses({ runId: run.id });
+      check(pauses.length === 0, `U1 ${run.name} was started under a pause of ${pauses[0]?.kind} ${pauses[0]?.name}`);
     }
   }
 

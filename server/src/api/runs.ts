@@ -120,7 +120,7 @@ function cancelRoute(runs: Runs): Route {
     body: cancelRunSchema,
     bodyOptional: true,
     answer: cancelledRunSchema,
-    handle: ({ params, body: { reason } }) => runs.cancel(idOf(params), reason),
+    handle: ({ params, body }) => runs.cancel(idOf(params), body),
   });
 }
 

@@ -3,12 +3,15 @@ import type { AddressInfo, Socket } from "node:net";
 import { AppError, limits, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
+import type { BulkActions } from "../operations/bulk.ts";
 import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
 import type { Intents } from "../operations/intents.ts";
+import type { Marks } from "../operations/marks.ts";
 import type { Pauses } from "../operations/pauses.ts";
 import type { Reasons } from "../operations/reasons.ts";
+import type { Restarts } from "../operations/restarts.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { Schedules } from "../operations/schedules.ts";
 import type { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
@@ -16,6 +19,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
 import { parseBody } from "./body.ts";
+import { controlRoutes } from "./control.ts";
 import { definitionRoutes } from "./definitions.ts";
 import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
@@ -44,6 +48,9 @@ export interface ApiServices {
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
+  readonly restarts: Restarts;
+  readonly marks: Marks;
+  readonly bulk: BulkActions;
   readonly namespace: string;
   readonly telemetry: Pick<Telemetry, "metrics">;
   readonly backlog: BacklogMetrics;
@@ -87,6 +94,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...intentRoutes(services),
     ...pauseRoutes(services),
     ...scheduleRoutes(services),
+    ...controlRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

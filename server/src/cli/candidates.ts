@@ -28,6 +28,7 @@ const ofArguments: Readonly<Record<string, Candidates>> = {
   run: { known: [], lookups: ["runs"], files: false },
   definition: { known: [], lookups: ["definitions"], files: false },
   schedule: { known: [], lookups: ["schedules"], files: false },
+  status: { known: plain(["succeeded", "failed", "skipped"]), lookups: [], files: false },
   shell: { known: plain(completedShells), lookups: [], files: false },
 };
 

@@ -12,13 +12,62 @@ export type Carry = (
 /** Adds a command's flags for whom it asks. */
 export type Asking = (command: Command) => Command;
 
-/** Below `holdfast runs`. */
+/** Below `holdfast runs`. Where a run may be left out, a filter says which runs are meant. */
 export function addRunControl(runs: Command, carry: Carry, asking: Asking): void {
-  asking(runs.command("cancel <run>"))
-    .description("end a run and everything below it")
+  many(asking(runs.command("cancel [run]")))
+    .description("end a run and everything below it, or the runs of a filter")
+    .option("--force", "do not wait for what is running: its node ends it when it can")
     .option("--reason <text>", "why, for those who look at it later")
-    .action((id, flags) => carry(async (t) => (await import("./runs.ts")).cancel(t, id, flags), flags));
+    .action((id, flags) =>
+      carry(async (t) => {
+        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "cancel", flags);
+        return (await import("./runs.ts")).cancel(t, id, flags);
+      }, flags),
+    );
+  many(asking(runs.command("retry [run]")))
+    .description("try again what did not succeed, keeping what is recorded")
+    .option("--from-failed", "everything below it that failed, also where the rest goes on")
+    .option("--reason <text>", "why, for those who look at it later")
+    .action((id, flags) =>
+      carry(async (t) => {
+        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "retry", flags);
+        return (await import("./restarts.ts")).retry(t, id, flags);
+      }, flags),
+    );
+  many(asking(runs.command("clear [run]")))
+    .description("start a run again, with everything that depends on it")
+    .option("--fresh", "from the beginning: no recorded step answers (default)")
+    .option("--resume", "keep recorded steps and what has succeeded below it")
+    .option("--reason <text>", "why, for those who look at it later")
+    .action((id, flags) =>
+      carry(async (t) => {
+        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "clear", flags);
+        return (await import("./restarts.ts")).clear(t, id, flags);
+      }, flags),
+    );
+  asking(runs.command("mark <run> <status>"))
+    .description("say that a run has succeeded or failed; what depends on it follows")
+    .option("--output <json>", "what it is to have returned")
+    .option("--reason <text>", "why, for those who look at it later")
+    .action((id, status, flags) => carry(async (t) => (await import("./marks.ts")).mark(t, id, status, flags), flags));
+  asking(runs.command("skip <run>"))
+    .description("end a run as skipped; what depends on it follows")
+    .option("--reason <text>", "why, for those who look at it later")
+    .action((id, flags) => carry(async (t) => (await import("./marks.ts")).mark(t, id, "skipped", flags), flags));
   addPauses(runs, "run", carry, asking);
+}
+
+function many(command: Command): Command {
+  return command
+    .option("--status <status>", "without a run: those of this status (repeatable)", (value, before: string[] = []) => [
+      ...before,
+      value,
+    ])
+    .option("--definition <id>", "without a run: those of this definition")
+    .option("--since <moment>", "without a run: those created since then, or so long ago (2h)")
+    .option("--all", "without a run: also runs inside of workflows")
+    .option("--preview", "list them and do nothing")
+    .option("--yes", "do it without asking");
 }
 
 /** `holdfast queues …` and `holdfast definitions …`. */
@@ -46,11 +95,23 @@ const paused = {
 } as const;
 
 function addPauses(parent: Command, kind: keyof typeof paused, carry: Carry, asking: Asking): void {
-  asking(parent.command(`pause <${kind}>`))
+  const name = kind === "run" ? "[run]" : `<${kind}>`;
+  const add = (text: string) => (kind === "run" ? many(asking(parent.command(text))) : asking(parent.command(text)));
+  add(`pause ${name}`)
     .description(`start nothing of ${paused[kind]} until it is resumed`)
     .option("--reason <text>", "why, for those who look at it later")
-    .action((name, flags) => carry(async (t) => (await import("./pauses.ts")).pause(t, { kind, name }, flags), flags));
-  asking(parent.command(`resume <${kind}>`))
+    .action((given, flags) =>
+      carry(async (t) => {
+        if (given === undefined) return (await import("./bulk.ts")).bulk(t, "pause", flags);
+        return (await import("./pauses.ts")).pause(t, { kind, name: given }, flags);
+      }, flags),
+    );
+  add(`resume ${name}`)
     .description(`let ${paused[kind]} go on`)
-    .action((name, flags) => carry(async (t) => (await import("./pauses.ts")).resume(t, { kind, name }, flags), flags));
+    .action((given, flags) =>
+      carry(async (t) => {
+        if (given === undefined) return (await import("./bulk.ts")).bulk(t, "resume", flags);
+        return (await import("./pauses.ts")).resume(t, { kind, name: given }, flags);
+      }, flags),
+    );
 }

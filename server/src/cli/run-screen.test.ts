@@ -30,6 +30,7 @@ function view(id: string, over: Partial<RunView> = {}): RunView {
     attempt: 1,
     epoch: 1,
     generation: 1,
+    parentGeneration: 1,
     manifestHash: "0",
     input: null,
     output: null,

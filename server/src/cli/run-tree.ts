@@ -28,15 +28,22 @@ const statusAfter: Readonly<Partial<Record<RunEvent["type"], RunStatus>>> = {
   "run.lost": "ready",
   "run.given_back": "ready",
   "run.cancel_requested": "cancelling",
+  "run.restarted": "ready",
+  "run.reset": "pending",
+  "run.reopened": "waiting",
   "run.succeeded": "succeeded",
   "run.failed": "failed",
   "run.cancelled": "cancelled",
   "run.skipped": "skipped",
 };
 
+/** What also befalls a run that has ended. */
+const startsAgain: ReadonlySet<RunEvent["type"]> = new Set(["run.restarted", "run.reset", "run.reopened"]);
+
 /** A tree of runs, first as the control plane lists it, then changed by its events. */
 export class RunTree {
   readonly #nodes = new Map<string, TreeNode>();
+  readonly #generations = new Map<string, number>();
   readonly root: TreeNode;
 
   constructor(root: RunView) {
@@ -47,7 +54,8 @@ export class RunTree {
   load(runs: readonly RunView[]): void {
     for (const run of runs) {
       const node = this.#nodes.get(run.id);
-      if (node === undefined && this.#nodes.has(run.parentId ?? "")) this.#add(run);
+      const isPresent = this.#generations.get(run.parentId ?? "") === run.parentGeneration;
+      if (node === undefined && isPresent) this.#add(run);
       else if (node !== undefined) Object.assign(node, stateOf(run));
     }
   }
@@ -56,8 +64,10 @@ export class RunTree {
   apply(event: RunEvent): TreeNode | undefined {
     const node = this.#nodes.get(event.runId) ?? this.#fromEvent(event);
     const status = statusAfter[event.type];
-    if (node === undefined || status === undefined || isEnded(node.status)) return undefined;
-    const { attempt, error, delayMs } = readData(event.data);
+    if (node === undefined || status === undefined) return undefined;
+    const { attempt, generation, error, delayMs } = readData(event.data);
+    if (startsAgain.has(event.type)) return this.#restart(node, { status, attempt, generation });
+    if (isEnded(node.status)) return undefined;
     // What an event says may be in the list already, from which all of this began.
     node.status = event.type === "run.enqueued" && node.status !== "ready" ? node.status : status;
     node.attempt = attempt ?? node.attempt;
@@ -67,6 +77,19 @@ export class RunTree {
     if (event.type === "run.started") node.startedAt ??= event.at;
     if (isEnded(status)) node.endedAt = event.at;
     return node;
+  }
+
+  /** What is below it in an earlier generation is shown no more. */
+  #restart(
+    node: TreeNode,
+    next: { status: RunStatus; attempt: number | undefined; generation: number | undefined },
+  ): TreeNode {
+    const { status, attempt = node.attempt, generation } = next;
+    if (generation !== undefined && generation > (this.#generations.get(node.id) ?? 1)) {
+      node.children.length = 0;
+      this.#generations.set(node.id, generation);
+    }
+    return Object.assign(node, { status, attempt, endedAt: undefined, message: undefined, retryAt: undefined });
   }
 
   /** What a run's body last said of how far it is. */
@@ -94,6 +117,7 @@ export class RunTree {
       ...stateOf(run),
     };
     this.#nodes.set(run.id, node);
+    this.#generations.set(run.id, run.generation);
     if (run.parentId !== null) this.#nodes.get(run.parentId)?.children.push(node);
     return node;
   }
@@ -116,6 +140,7 @@ export class RunTree {
       progress: undefined,
     };
     this.#nodes.set(node.id, node);
+    this.#generations.set(node.id, 1);
     parent.children.push(node);
     return node;
   }
@@ -134,6 +159,7 @@ function stateOf(run: RunView): Omit<TreeNode, "id" | "name" | "kind" | "childre
 
 interface EventData {
   readonly attempt?: number;
+  readonly generation?: number;
   readonly delayMs?: number;
   readonly error?: string;
   readonly kind?: RunKind;
@@ -143,13 +169,14 @@ interface EventData {
 /** What is shown of an event's data. */
 function readData(data: Json): EventData {
   if (typeof data !== "object" || data === null || Array.isArray(data)) return {};
-  const { attempt, delayMs, error, kind, parentId } = data as { readonly [key: string]: Json };
+  const { attempt, generation, delayMs, error, kind, parentId } = data as { readonly [key: string]: Json };
   const message =
     typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
       ? error.message
       : undefined;
   return {
     ...(typeof attempt === "number" ? { attempt } : {}),
+    ...(typeof generation === "number" ? { generation } : {}),
     ...(typeof delayMs === "number" ? { delayMs } : {}),
     ...(message === undefined ? {} : { error: message }),
     ...(kind === "task" || kind === "workflow" || kind === "map" ? { kind } : {}),

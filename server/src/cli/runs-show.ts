@@ -72,13 +72,14 @@ function timeText(time: string | null, now: number): string | null {
 /** Everything below a run, in the order of creation. */
 async function listBelow(plane: ControlPlane, root: RunView): Promise<RunView[]> {
   const below: RunView[] = [];
-  const inside = new Set([root.id]);
+  const inside = new Map([[root.id, root.generation]]);
   let after: string | undefined;
   do {
     const { runs, cursor } = await plane.listTree(root.id, after);
     for (const run of runs) {
-      if (run.parentId === null || !inside.has(run.parentId)) continue;
-      inside.add(run.id);
+      // What an earlier generation made is history.
+      if (run.parentId === null || inside.get(run.parentId) !== run.parentGeneration) continue;
+      inside.set(run.id, run.generation);
       below.push(run);
     }
     after = cursor ?? undefined;

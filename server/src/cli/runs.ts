@@ -65,12 +65,15 @@ function runTable(terminal: Terminal, runs: readonly RunView[]): string {
 export function cancel(
   terminal: Terminal,
   id: string,
-  flags: CommonFlags & { readonly reason?: string },
+  { reason, force = false, ...flags }: CommonFlags & { readonly reason?: string; readonly force?: boolean },
 ): Promise<number> {
   return connected(terminal, flags, async ({ plane, kind }) => {
-    const { run, requested } = await plane.cancelRun(id, flags.reason);
-    terminal.answer({ run, requested });
-    if (requested === 0) {
+    const { run, requested, forced } = await plane.cancelRun(id, {
+      force,
+      ...(reason === undefined ? {} : { reason }),
+    });
+    terminal.answer({ run, requested, forced });
+    if (requested + forced === 0) {
       const state = run.status === "cancelling" ? "is being cancelled already" : `had ended: ${run.status}`;
       terminal.note(`Run ${run.id} ${state}.`);
     } else if (isEnded(run.status)) terminal.note(`Run ${run.id} is cancelled.`);
@@ -79,11 +82,17 @@ export function cancel(
       const soFar = requested > limits.pageRows ? " so far" : "";
       terminal.note(`Run ${run.id} is being cancelled (${counted(requested, "run")}${soFar}).${later}`);
     }
+    if (forced > 0) {
+      terminal.note(
+        `${counted(forced, "run")} ended without waiting; what they still do is ended by their node, and counts no more.`,
+      );
+    }
     return exitCodes.done;
   });
 }
 
-function readStatus(text: string): RunStatus {
+/** A status as it is typed. Throws UsageError. */
+export function readStatus(text: string): RunStatus {
   const status = runStatuses.find((known) => known === text);
   if (status !== undefined) return status;
   throw new UsageError(`"${text}" is not a status.`, `A status is one of ${runStatuses.join(", ")}.`);

@@ -57,11 +57,20 @@ async function openRunning({ plane, patience, tail, signal }: Opening): Promise<
   }
 }
 
+/** Said of a run, not by its body. */
+const silent: ReadonlySet<TopicEvent["type"]> = new Set([
+  "run.paused",
+  "run.resumed",
+  "run.restarted",
+  "run.reset",
+  "run.reopened",
+]);
+
 /** A body writes from its start to its end, which is when something else is said of its run. */
 async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEvent): Promise<void> {
   const epoch = typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
   const run = { id: runId, name, fromEpoch: epoch };
-  if (type === "run.paused" || type === "run.resumed") return;
+  if (silent.has(type)) return;
   if (type === "run.started") tail.open(run);
   else if (tail.isOpen(run)) await tail.settle(run);
 }

@@ -26,7 +26,16 @@ const terminal: Terminal = {
 function view(id: string, parentId: string | null, over: Partial<RunView> = {}): RunView {
   return {
     ...{ id, parentId, rootId: "r", kind: "task", definition: id, name: id, item: null, key: null, queue: "default" },
-    ...{ priority: 0, status: "succeeded", attempt: 1, epoch: 1, generation: 1, manifestHash: "", input: null },
+    ...{
+      priority: 0,
+      status: "succeeded",
+      attempt: 1,
+      epoch: 1,
+      parentGeneration: 1,
+      generation: 1,
+      manifestHash: "",
+      input: null,
+    },
     ...{
       output: null,
       error: null,

@@ -4,8 +4,9 @@ import type { Ending, RunRow } from "./run.ts";
 // Why the control plane itself ends or takes back a run, in words that are the same on every store.
 
 /** How a run ends whose time is over (`expiresAt`). */
-export function expiryEnding(run: Pick<RunRow, "createdAt" | "expiresAt">): Ending {
-  const afterMs = (run.expiresAt ?? run.createdAt) - run.createdAt;
+export function expiryEnding(run: Pick<RunRow, "createdAt" | "expiresAt" | "expiresFrom">): Ending {
+  const from = run.expiresFrom ?? run.createdAt;
+  const afterMs = (run.expiresAt ?? from) - from;
   return { status: "failed", error: { code: "expired", message: `It did not end within ${afterMs} ms.` } };
 }
 

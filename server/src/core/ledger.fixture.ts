@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { claimed, Ledger, type LedgerChanges, type LedgerEvent } from "./ledger.ts";
+import { changesOf, type LedgerChanges, type LedgerEvent } from "./changes.ts";
+import { claimed } from "./claims.ts";
+import { Ledger } from "./ledger.ts";
 import { belowOf, type Edge, type Expansion, type Finish, type FinishResult } from "./next.ts";
 import { type Ending, isClaimable, type NewRun, type RunRow, startingRun } from "./run.ts";
 import { isEnded, transition } from "./transitions.ts";
@@ -29,7 +31,7 @@ export class LedgerBook {
     assert.ok(this.isClaimable(before), `run ${id} is claimable`);
     const { row, data } = claimed(before, memberId, this.now);
     const event: LedgerEvent = { run: row, number: row.lastEvent, type: "run.started", at: this.now, data };
-    this.#write({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
+    this.#write(changesOf({ updated: [row], events: [event] }));
     return row;
   }
 
@@ -80,9 +82,9 @@ export class LedgerBook {
       const open = children.filter(({ status }) => !isEnded(status)).length;
       assert.equal(row.openChildren, open, `${row.id} counts its open children`);
       assert.equal(total(row.children), children.length - open, `${row.id} counts its ended children`);
+      const unflipped = this.edges.filter(({ downstream }) => downstream === row.id).length;
+      assert.equal(row.blockedBy, unflipped, `${row.id} counts its edges`);
       if (!isEnded(row.status)) {
-        const unflipped = this.edges.filter(({ downstream }) => downstream === row.id).length;
-        assert.equal(row.blockedBy, unflipped, `${row.id} counts its edges`);
         if (row.status === "waiting") assert.ok(open > 0, `${row.id} waits for somebody`);
         if (row.status === "pending") assert.ok(unflipped > 0, `${row.id} is blocked by somebody`);
       } else assert.equal(open, 0, `${row.id} ended after all of its children`);
@@ -123,7 +125,8 @@ export class LedgerBook {
     for (const row of inserted) assert.ok(!this.rows.has(row.id), `run ${row.id} is inserted once`);
     for (const row of updated) {
       const before = this.row(row.id);
-      assert.ok(!isEnded(before.status), `run ${row.id} had ended and is left alone`);
+      const { status, lastEvent } = before;
+      if (isEnded(status)) assert.deepEqual([row.status, row.lastEvent], [status, lastEvent], `${row.id} stays ended`);
       assert.ok(row.epoch >= before.epoch && row.attempt >= before.attempt, `run ${row.id} does not go back`);
       if (before.status === "cancelling" && isEnded(row.status)) assert.equal(row.status, before.ending?.status);
     }

@@ -1,7 +1,19 @@
 import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
+import { brief, inputOf, refuseActivation } from "./answers.ts";
 import { inheritedEnding } from "./causes.ts";
-import { type GateChange, gateChange } from "./limits.ts";
+import { type LedgerChanges, type LedgerEvent, type Links, rowChanges } from "./changes.ts";
+import { enqueuedData } from "./claims.ts";
+import { answerMark, type MarkOrder, type MarkResult } from "./marks.ts";
 import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
+import {
+  planRestart,
+  planRevision,
+  type RestartChange,
+  type RestartOrder,
+  type RestartPlan,
+  type RestartResult,
+  type RestartView,
+} from "./restart.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { type Ending, firstGate, isClaimable, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
@@ -16,40 +28,16 @@ import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.t
 //     down a tree in pages: the run that was ordered is `cancelling` at once, and `spreading` until all below it are reached.
 // P10 Each event takes the next number of its run.
 
-/** An event to be stored with the changes. */
-export interface LedgerEvent {
-  readonly run: RunRow;
-  readonly number: number;
-  readonly type: EventType;
-  readonly at: number;
-  readonly data: Json;
-}
-
-/** What hangs on runs that ended: unflipped edges that begin in them, and the rows of their parents and dependents. */
-export interface Links {
-  readonly edges: readonly Edge[];
-  readonly rows: readonly RunRow[];
-}
-
-/** What a ledger asks the store to write, all of it or nothing. */
-export interface LedgerChanges {
-  readonly inserted: readonly RunRow[];
-  readonly updated: readonly RunRow[];
-  readonly newEdges: readonly Edge[];
-  readonly flippedEdges: readonly Edge[];
-  readonly events: readonly LedgerEvent[];
-  /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
-  readonly gates: readonly GateChange[];
-}
-
 export class Ledger {
   readonly #now: number;
   readonly #rows = new Map<string, RunRow>();
   readonly #before = new Map<string, RunRow>();
-  readonly #inserted = new Set<string>();
   readonly #edgesFrom = new Map<string, Edge[]>();
   readonly #newEdges: Edge[] = [];
   readonly #flipped: Edge[] = [];
+  readonly #flippedFrom = new Map<string, Edge[]>();
+  readonly #unflipped: Edge[] = [];
+  readonly #restarted = new Map<string, RestartChange>();
   readonly #events: LedgerEvent[] = [];
   #ended: string[] = [];
   readonly #endings: string[] = [];
@@ -130,7 +118,7 @@ export class Ledger {
       takeovers: 0,
     };
     this.#write(waiting, "run.waiting", { children: openChildren });
-    for (const child of expansion.children) this.#insert(startingRun(child, this.#now));
+    for (const child of expansion.children) this.#insert(startingRun(child, this.#now, run.generation));
     this.#newEdges.push(...expansion.edges);
     return { outcome: "finished", status: "waiting", readied: this.#readied - before };
   }
@@ -186,6 +174,55 @@ export class Ledger {
     return further;
   }
 
+  /** Takes in all edges that begin in runs that have ended, for those of `ids`, with the rows of `links`. */
+  linkFlipped(ids: Iterable<string>, links: Links): void {
+    const fresh = new Set([...ids].filter((id) => !this.#flippedFrom.has(id)));
+    for (const id of fresh) this.#flippedFrom.set(id, []);
+    for (const edge of links.edges) if (fresh.has(edge.upstream)) this.#flippedFrom.get(edge.upstream)?.push(edge);
+    this.load(links.rows);
+  }
+
+  /** Lets a run start again, with all that follows (core/restart.ts). `wanting`: ids to give to `linkFlipped`; then ask again. */
+  restart(order: RestartOrder): RestartResult | Extract<RestartPlan, { outcome: "wanting" }> {
+    const run = this.#rows.get(order.runId);
+    if (run === undefined) return { outcome: "not_found" };
+    if (order.ifAttempt !== null && run.attempt !== order.ifAttempt)
+      return { outcome: "unchanged", status: run.status };
+    const plan = planRestart(this.#view(), order);
+    if (plan.outcome !== "planned") return plan;
+    this.#adopt(plan);
+    const { status = run.status, attempt = 0, generation = 0 } = this.#rows.get(run.id) ?? {};
+    return { outcome: "restarted", status, attempt, generation, reset: plan.reset, reopened: plan.reopened };
+  }
+
+  /**
+   * Ends a run as a person decided, whatever its activation still says; the end that it had counts no more. `wanting`: as for
+   * `restart`.
+   */
+  mark({ runId, verdict, data }: MarkOrder): MarkResult | Extract<RestartPlan, { outcome: "wanting" }> {
+    const run = this.#rows.get(runId);
+    const answer = answerMark(run, verdict);
+    if (run === undefined || answer !== undefined) return answer ?? { outcome: "not_found" };
+    const plan = isEnded(run.status) ? planRevision(this.#view(), runId) : undefined;
+    if (plan !== undefined && plan.outcome !== "planned") return plan;
+    if (plan !== undefined) this.#adopt(plan);
+    const epoch = run.epoch + (run.claimedBy === null ? 0 : 1);
+    this.#write({ ...run, epoch }, "run.marked", { ...data, status: verdict.status });
+    const marked = this.#rows.get(runId) ?? run;
+    this.#end(marked, verdict.status, verdict);
+    if (plan !== undefined) this.#restarted.set(runId, { run: this.#rows.get(runId) ?? run, forgetsInput: false });
+    return { outcome: "marked", status: verdict.status, reset: plan?.reset ?? [], reopened: plan?.reopened ?? [] };
+  }
+
+  /** Ends a run as it was ordered to, though its activation has not ended: what that still says counts no more (P6). */
+  force(id: string): boolean {
+    const run = this.#rows.get(id);
+    if (run?.status !== "cancelling" || run.claimedBy === null) return false;
+    this.#write({ ...run, epoch: run.epoch + 1 }, "run.forced", { epoch: run.epoch, member: run.claimedBy });
+    this.#endAsOrdered(this.#rows.get(id) ?? run);
+    return true;
+  }
+
   /** Carries ends on to parents and dependents. Answers the ids whose links it lacks: give them to `link`, then call again. */
   propagate(): string[] {
     const wanting: string[] = [];
@@ -203,18 +240,30 @@ export class Ledger {
   }
 
   changes(): LedgerChanges {
-    const updated: RunRow[] = [];
-    const inserted: RunRow[] = [];
-    const gates: GateChange[] = [];
-    for (const [id, row] of this.#rows) {
-      const before = this.#before.get(id);
-      if (row === before) continue;
-      if (this.#inserted.has(id)) inserted.push(row);
-      else updated.push(row);
-      const change = gateChange(before, row);
-      if (change !== undefined) gates.push(change);
+    const rows = rowChanges(this.#rows, this.#before);
+    const edges = { newEdges: this.#newEdges, unflippedEdges: this.#unflipped, flippedEdges: this.#flipped };
+    return { ...rows, ...edges, restarted: [...this.#restarted.values()], events: this.#events };
+  }
+
+  #view(): RestartView {
+    return { now: this.#now, row: (id) => this.#rows.get(id), flippedFrom: (id) => this.#flippedFrom.get(id) };
+  }
+
+  #adopt(plan: Extract<RestartPlan, { outcome: "planned" }>): void {
+    for (const change of plan.changes) {
+      const { run, type, data = null } = change;
+      const before = this.#rows.get(run.id);
+      const isNew = before !== undefined && before.generation !== run.generation;
+      if (isNew || (before !== undefined && isEnded(before.status))) this.#restarted.set(run.id, change);
+      if (type === undefined) this.#rows.set(run.id, run);
+      else this.#write(run, type, data);
+      if (isClaimable(run)) this.#readied += 1;
     }
-    return { inserted, updated, newEdges: this.#newEdges, flippedEdges: this.#flipped, events: this.#events, gates };
+    for (const edge of plan.unflipped) {
+      this.#unflipped.push(edge);
+      this.#flippedFrom.delete(edge.upstream);
+      this.#edgesFrom.set(edge.upstream, [...(this.#edgesFrom.get(edge.upstream) ?? []), edge]);
+    }
   }
 
   #handOn(id: string, edges: readonly Edge[]): void {
@@ -223,16 +272,17 @@ export class Ledger {
     const outcome = outcomeOf(run);
     for (const edge of edges) this.#flip(edge, outcome);
     this.#edgesFrom.set(id, []);
-    if (run.parentId !== null) this.#countChild(run.parentId, outcome);
+    if (run.parentId !== null) this.#countChild(run.parentId, run.parentGeneration, outcome);
   }
 
   #flip(edge: Edge, outcome: keyof OutcomeCounts): void {
     this.#flipped.push(edge);
     const run = this.#rows.get(edge.downstream);
-    if (run === undefined || isEnded(run.status)) return;
+    if (run === undefined) return;
     const upstream = { ...run.upstream, [outcome]: run.upstream[outcome] + 1 };
     const counted = { ...run, upstream, blockedBy: run.blockedBy - 1 };
     this.#rows.set(run.id, counted);
+    // One that has ended may start again: it counts on.
     if (counted.blockedBy > 0 || counted.status !== "pending") return;
     const ending = this.#orderFromAbove(counted);
     if (ending !== undefined) {
@@ -244,9 +294,9 @@ export class Ledger {
     else this.#end(counted, this.#arrive(counted, "refuse"), { error: verdict });
   }
 
-  #countChild(parentId: string, outcome: keyof OutcomeCounts): void {
+  #countChild(parentId: string, generation: number, outcome: keyof OutcomeCounts): void {
     const parent = this.#rows.get(parentId);
-    if (parent === undefined || isEnded(parent.status)) return;
+    if (parent === undefined || parent.generation !== generation) return;
     const children = { ...parent.children, [outcome]: parent.children[outcome] + 1 };
     const counted = { ...parent, children, openChildren: parent.openChildren - 1 };
     this.#rows.set(parentId, counted);
@@ -336,7 +386,6 @@ export class Ledger {
 
   #insert(run: RunRow): void {
     this.#rows.set(run.id, run);
-    this.#inserted.add(run.id);
     this.#events.push({ run, number: 1, type: "run.enqueued", at: this.#now, data: enqueuedData(run) });
     if (isClaimable(run)) this.#readied += 1;
   }
@@ -346,38 +395,4 @@ export class Ledger {
     this.#rows.set(run.id, written);
     this.#events.push({ run: written, number: written.lastEvent, type, at: this.#now, data });
   }
-}
-
-/** The data of `run.enqueued`. */
-export function enqueuedData(run: RunRow): Json {
-  return { kind: run.kind, parentId: run.parentId, queue: run.queue };
-}
-
-/** The row of a run once a member has claimed it, and the data of its `run.started`. */
-export function claimed(run: RunRow, memberId: string, now: number): { readonly row: RunRow; readonly data: Json } {
-  const epoch = run.epoch + 1;
-  const lastEvent = run.lastEvent + 1;
-  const startedAt = run.startedAt ?? now;
-  const row: RunRow = { ...run, status: "running", epoch, claimedBy: memberId, claimedAt: now, startedAt, lastEvent };
-  return { row, data: { attempt: run.attempt, epoch, member: memberId } };
-}
-
-function refuseActivation(run: RunRow | undefined, epoch: number): FinishResult | undefined {
-  if (run === undefined) return { outcome: "not_found" };
-  if (run.epoch !== epoch) return { outcome: "stale_epoch" };
-  if (!mayBeActive(run.status) || run.claimedBy === null) return { outcome: "repeated", status: run.status };
-  return undefined;
-}
-
-function inputOf(next: Next): RunInput {
-  if (next.to === "ended") {
-    const inputs = { succeeded: "succeed", failed: "fail", skipped: "skip" } as const;
-    return inputs[next.status];
-  }
-  if (next.outcome === "lost") return "lose";
-  return next.outcome === "released" ? "give_back" : "retry";
-}
-
-function brief(error: RunError | null): Json {
-  return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000).toWellFormed() };
 }

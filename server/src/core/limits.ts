@@ -1,5 +1,5 @@
 import { isEnded, limits } from "@holdfast/protocol";
-import type { Limit, RunRow } from "./run.ts";
+import { type Limit, limitsAside, type RunRow } from "./run.ts";
 
 // How many may be under way at a time. A limit has slots; a slot is held by a run, by name, so that giving it back twice, or
 // by somebody who lost it, changes nothing. A run that needs slots stands at a gate, out of the ready index, until it holds
@@ -28,6 +28,8 @@ export function gateChange(before: RunRow | undefined, run: RunRow): GateChange 
 function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] {
   if (before === undefined) return [];
   if (isEnded(run.status)) return isEnded(before.status) ? [] : run.limits;
+  // It was let in and goes back before it began: it will stand in line again.
+  if (before.status === "ready" && (run.status === "pending" || run.status === "waiting")) return limitsAside(before);
   const isOver = before.claimedBy !== null && run.claimedBy === null;
   return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
 }

@@ -1,4 +1,4 @@
-import { firstGate, type Limit, type RunRow } from "./run.ts";
+import { firstGate, type RunRow } from "./run.ts";
 
 // What is paused. A pause is one row, whatever it holds: nothing goes down a tree, and who comes later finds it. Claims look
 // at it: a ready run over which a pause stands is not started but put at the pause's gate, out of the ready index, once. What
@@ -53,11 +53,6 @@ export function pausesOver(chain: readonly Held[]): string[] {
     pauseId({ namespace, kind: "definition", name: definition }),
   ]);
   return [pauseId({ namespace, kind: "queue", name: run.queue }), ...above];
-}
-
-/** The limits whose slots a claimable run gives back when it is put aside: those for which it will stand in line again. */
-export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): readonly Limit[] {
-  return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");
 }
 
 /** The run once it may pass a pause's gate. */

@@ -47,6 +47,8 @@ export interface RunRow {
   readonly priority: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
+  /** The generation of its parent that made it: an earlier one than its parent's now has been superseded. 1 for a root. */
+  readonly parentGeneration: number;
   readonly generation: number;
   readonly attempt: number;
   /** Rises at each claim and each takeover; fences everything an activation writes (P2). */
@@ -67,6 +69,8 @@ export interface RunRow {
   /** The limit for whose slot it stands in line, ready otherwise; null: none. */
   readonly gate: string | null;
   readonly expiresAt: number | null;
+  /** Since when its time to expiry counts, where it has started again; null: since it was created. */
+  readonly expiresFrom: number | null;
   /** Running time of this attempt, over the activations that have ended. */
   readonly ranMs: number;
   readonly claimedBy: string | null;
@@ -116,7 +120,7 @@ export interface NewRun {
 const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 
 /** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
-export function startingRun(run: NewRun, now: number): RunRow {
+export function startingRun(run: NewRun, now: number, parentGeneration = 1): RunRow {
   const { startAfter, expiresAfterMs, input, trace = null, ...rest } = run;
   const wakeAt = startAfter !== null && startAfter > now ? startAfter : null;
   const mayStart = run.blockedBy === 0 && wakeAt === null;
@@ -125,6 +129,7 @@ export function startingRun(run: NewRun, now: number): RunRow {
     trace,
     input,
     status: run.blockedBy > 0 ? "pending" : "ready",
+    parentGeneration,
     generation: 1,
     attempt: 1,
     epoch: 0,
@@ -138,6 +143,7 @@ export function startingRun(run: NewRun, now: number): RunRow {
     wakeAt,
     gate: mayStart ? firstGate({ limits: run.limits, startedAt: null }) : null,
     expiresAt: expiresAfterMs === null ? null : now + expiresAfterMs,
+    expiresFrom: null,
     ranMs: 0,
     claimedBy: null,
     claimedAt: null,
@@ -154,6 +160,11 @@ export function startingRun(run: NewRun, now: number): RunRow {
 export function firstGate({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): string | null {
   const gate = startedAt === null ? limits[0] : limits.find(({ hold }) => hold === "activation");
   return gate?.id ?? null;
+}
+
+/** The limits whose slots a claimable run gives back when it is put aside or set back: those for which it will stand in line again. */
+export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): readonly Limit[] {
+  return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");
 }
 
 /** True when a dispatcher may claim the run now. */

@@ -19,7 +19,8 @@ export const runInputs = [
   "cancel",
   "settle", // cancelling, and the last obligation is met
   "clear", // an ended run starts again
-  "reopen", // a descendant was cleared
+  "hold_back", // what it depends on starts again
+  "reopen", // what is below it starts again
 ] as const;
 export type RunInput = (typeof runInputs)[number];
 
@@ -41,6 +42,7 @@ const ended = {
   cancel: "stale",
   settle: "stale",
   clear: "ready",
+  hold_back: "pending",
   reopen: "waiting",
 } as const satisfies Record<RunInput, Transition>;
 
@@ -48,12 +50,14 @@ const unclaimed = {
   ...ended,
   cancel: "ordered",
   clear: "stale",
+  hold_back: "stale",
   reopen: "stale",
 } as const satisfies Record<RunInput, Transition>;
 
 export const transitions = {
-  pending: { ...unclaimed, release: "ready", refuse: "skipped" },
-  ready: { ...unclaimed, claim: "running" },
+  pending: { ...unclaimed, release: "ready", refuse: "skipped", hold_back: "pending" },
+  // A workflow or map that has been woken to say its output waits again.
+  ready: { ...unclaimed, claim: "running", hold_back: "pending", reopen: "waiting" },
   running: {
     ...unclaimed,
     succeed: "succeeded",
@@ -64,8 +68,9 @@ export const transitions = {
     lose: "ready",
     give_back: "ready",
     cancel: "cancelling",
+    reopen: "waiting",
   },
-  waiting: { ...unclaimed, wake: "ready", cancel: "cancelling" },
+  waiting: { ...unclaimed, wake: "ready", cancel: "cancelling", reopen: "waiting" },
   cancelling: {
     ...unclaimed,
     succeed: "ordered",

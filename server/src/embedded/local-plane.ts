@@ -1,6 +1,9 @@
 import {
   type Applied,
+  type Bulk,
+  type BulkPage,
   type CancelledRun,
+  type ClearRun,
   type DefinitionView,
   type DroppedIntents,
   type EventPage,
@@ -9,11 +12,15 @@ import {
   type LogPage,
   limits,
   type Manifest,
+  type Marked,
+  type MarkRun,
   type Paused,
   type PausedSchedule,
   type PausePage,
   type PauseView,
+  type Restarted,
   type RetriedIntents,
+  type RetryRun,
   type RunPage,
   type RunView,
   type SchedulePage,
@@ -59,8 +66,8 @@ export class LocalPlane implements ControlPlane {
     return { runs, cursor: runs.length < limit ? null : (runs.at(-1)?.id ?? null) };
   }
 
-  cancelRun(id: string, reason?: string): Promise<CancelledRun> {
-    return this.#services.runs.cancel(id, reason);
+  cancelRun(id: string, request: { reason?: string; force?: boolean } = {}): Promise<CancelledRun> {
+    return this.#services.runs.cancel(id, request);
   }
 
   explainRun(id: string): Promise<Why> {
@@ -125,6 +132,22 @@ export class LocalPlane implements ControlPlane {
 
   dropIntents(ids: readonly number[]): Promise<DroppedIntents> {
     return this.#services.intents.drop(ids);
+  }
+
+  retryRun(id: string, request: RetryRun): Promise<Restarted> {
+    return this.#services.restarts.retry(id, request);
+  }
+
+  clearRun(id: string, { mode = "fresh", ...rest }: ClearRun): Promise<Restarted> {
+    return this.#services.restarts.clear(id, { fresh: mode === "fresh", ...rest });
+  }
+
+  markRun(id: string, request: MarkRun): Promise<Marked> {
+    return this.#services.marks.mark(id, request);
+  }
+
+  controlRuns(request: Bulk): Promise<BulkPage> {
+    return this.#services.bulk.act(request);
   }
 
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {

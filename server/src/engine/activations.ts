@@ -99,6 +99,11 @@ export class Activations {
     return this.#held.get(runId)?.run.epoch === epoch;
   }
 
+  /** Every activation that is being carried out here. */
+  list(): { runId: string; epoch: number }[] {
+    return [...this.#held.values()].map(({ run }) => ({ runId: run.id, epoch: run.epoch }));
+  }
+
   /** Carries a claimed run out. Resolves when nothing of it is left here; never rejects. */
   async carryOut(run: RunRow): Promise<void> {
     const held = new Held(run, this.#options.store, this.#options.clock);

@@ -16,6 +16,13 @@ const worthwhileClaimRows = 64;
 /** In polls: how often what the store holds for this member is compared with what it carries out, doubt or no doubt. */
 const reconcilePolls = 10;
 
+interface Activation {
+  readonly runId: string;
+  readonly epoch: number;
+}
+
+const nameOf = ({ runId, epoch }: Activation) => `${runId}@${epoch}`;
+
 export interface DispatcherOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -42,6 +49,8 @@ export class Dispatcher implements Loop, LocalSlots {
   /** The store may hold activations for us that we do not know of, since the answer to a claim was lost. */
   #unsure = false;
   #reconciledMs: number;
+  /** What the last look found to be carried out here and not held by the store. */
+  #disowned: ReadonlySet<string> = new Set();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -115,15 +124,31 @@ export class Dispatcher implements Loop, LocalSlots {
     void activations.carryOut(run).then(over, over);
   }
 
-  /** Gives back what the store holds for this member and nobody here knows of. */
+  /**
+   * Gives back what the store holds for this member and nobody here knows of; and ends what is carried out here though the store
+   * does not hold it for this member any more: somebody ended or marked its run (P6).
+   */
   async #reconcile(memberId: string): Promise<void> {
     const { store, activations, clock } = this.#options;
+    const held = activations.list();
     const claimed = await store.listClaimed({ memberId, limitRows: reconcileRows });
     const unknown = claimed.filter(({ runId, epoch }) => !activations.has(runId, epoch) && !this.#reserved.has(runId));
     const next = { to: "ready", outcome: "released", error: null, delayMs: 0 } as const;
     const rows = unknown.map(({ runId, epoch }) => ({ runId, epoch, ranMs: 0, next }));
     if (rows.length > 0) await store.finishActivations({ rows });
+    if (claimed.length < reconcileRows) this.#endDisowned(held, claimed);
     this.#unsure = claimed.length === reconcileRows && rows.length > 0;
     this.#reconciledMs = clock.monotonicMs();
+  }
+
+  /** One that has only just said its end is seen so once, and is gone by the next look. */
+  #endDisowned(held: readonly Activation[], claimed: readonly Activation[]): void {
+    const known = new Set(claimed.map(nameOf));
+    const disowned = held.filter((activation) => !known.has(nameOf(activation)));
+    for (const activation of disowned) {
+      if (!this.#disowned.has(nameOf(activation))) continue;
+      this.#options.activations.abort(activation.runId, activation.epoch, "Its run was ended by somebody.");
+    }
+    this.#disowned = new Set(disowned.map(nameOf));
   }
 }

@@ -18,6 +18,7 @@ export function runView(run: RunRow): RunView {
     attempt: run.attempt,
     epoch: run.epoch,
     generation: run.generation,
+    parentGeneration: run.parentGeneration,
     manifestHash: run.manifestHash,
     input: run.input ?? null,
     output: run.output ?? null,

@@ -212,7 +212,10 @@ export class Runs {
   }
 
   /** Orders a run and everything below it to end (P6). Answers at once; the processes end when they have been told. */
-  async cancel(id: string, reason?: string): Promise<CancelledRun> {
+  async cancel(
+    id: string,
+    { reason, force = false }: { reason?: string | undefined; force?: boolean | undefined } = {},
+  ): Promise<CancelledRun> {
     // A whole id is not looked up by `resolve`, and may be another namespace's.
     const { id: runId } = await this.row(id);
     const message = reason === undefined || reason === "" ? "It was cancelled." : `It was cancelled: ${reason}`;
@@ -223,10 +226,22 @@ export class Runs {
       limitRows: limits.pageRows,
     });
     if (ordered === undefined) throw unknownRun(id);
+    const forced = force ? await this.#force(runId) : 0;
     const run = await this.row(runId);
     // One that no activation was at work on has ended with the order: nobody else tells of it.
     if (ordered.requested > 0 && isEnded(run.status) && ordered.status === run.status) this.#observer.runsEnded([run]);
-    return { run: runView(run), requested: ordered.requested };
+    return { run: runView(run), requested: ordered.requested, forced };
+  }
+
+  /** Once the order has reached everything below, ends what is still at work. Answers how many runs. */
+  async #force(runId: string): Promise<number> {
+    const limitRows = limits.pageRows;
+    while ((await this.#store.spreadOrders({ limitRows })).more);
+    for (let forced = 0; ; ) {
+      const { ended, more } = await this.#store.forceEnds({ runId, limitRows });
+      forced += ended.length;
+      if (!more) return forced;
+    }
   }
 
   /** The whole id. Throws `not_found` and `ambiguous_id`. */

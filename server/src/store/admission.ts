@@ -1,5 +1,13 @@
 import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
-import { type Expansion, type Finish, isPauseGate, type Limit, type NewRun } from "../core/index.ts";
+import {
+  type Expansion,
+  type Finish,
+  isPauseGate,
+  type Limit,
+  type MarkOrder,
+  type NewRun,
+  type RestartOrder,
+} from "../core/index.ts";
 import type { EnqueueRow, ManifestRow, ScheduleDeclaration, ScheduleFiring, StepRow, Uniqueness } from "./store.ts";
 
 // What every store refuses before it touches anything, in the same words: text that not every store can keep (NUL, lone
@@ -65,6 +73,21 @@ export function admitExpansions(rows: readonly Expansion[]): void {
     const miscounted = children.find((child) => child.blockedBy !== blockedBy.get(child.id));
     if (miscounted !== undefined) refuse(index, `counts the upstreams of ${miscounted.id} wrongly`);
   }
+}
+
+/** Ends that people decide. */
+export function admitMarks(rows: readonly MarkOrder[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { verdict }] of rows.entries()) {
+    if (verdict.status === "succeeded") admitBytes(verdict.output, limits.outputBytes, index, "output");
+  }
+}
+
+/** Runs that are to start again. */
+export function admitRestarts(rows: readonly RestartOrder[]): void {
+  admitCount(rows.length);
+  admitText(rows);
 }
 
 /** Steps. */

@@ -12,9 +12,11 @@ import { graphContract } from "./contract/graph.contract.ts";
 import { limitsContract } from "./contract/limits.contract.ts";
 import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
+import { marksContract } from "./contract/marks.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
+import { restartsContract } from "./contract/restarts.contract.ts";
 import { schedulesContract } from "./contract/schedules.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
@@ -36,6 +38,8 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   limits: limitsContract,
   pauses: pausesContract,
   schedules: schedulesContract,
+  restarts: restartsContract,
+  marks: marksContract,
   members: membersContract,
   steps: stepsContract,
   logs: logsContract,

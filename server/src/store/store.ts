@@ -14,8 +14,12 @@ import type {
   Expansion,
   Finish,
   FinishResult,
+  MarkOrder,
+  MarkResult,
   PauseRow,
   PauseTarget,
+  RestartOrder,
+  RestartResult,
   RunRow,
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
@@ -125,6 +129,7 @@ export interface RunFilter {
   readonly namespace: string;
   readonly statuses?: readonly RunStatus[];
   readonly definition?: string;
+  /** Children of its present generation alone. */
   readonly parentId?: string;
   readonly rootsOnly: boolean;
   /** Newest first: rows that come after this place. */
@@ -132,7 +137,7 @@ export interface RunFilter {
   readonly limitRows: number;
 }
 
-/** What the bindings of a child see: its parent's input, and the outputs of the named children of that parent. */
+/** What the bindings of a child see: its parent's input, and the outputs of the named children of its present generation. */
 export interface ScopeQuery {
   readonly parentId: string;
   readonly names: readonly string[];
@@ -263,11 +268,11 @@ export interface Store extends ScheduleVerbs {
   /** Of these runs, at most `limits.batchRows`, those that have ended or are not there; in no order. */
   listEnded(args: { ids: readonly string[] }): Promise<string[]>;
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
-  /** A whole tree in the order of creation, without inputs and outputs; pages by `after` (an id of the tree). */
+  /** A whole tree in the order of creation, what has been superseded included, without inputs and outputs; pages by `after` (an id of the tree). */
   listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;
   /** For each query the parent's input and the named children that exist, in the order of `names`. */
   findScopes(args: { rows: readonly ScopeQuery[] }): Promise<ScopeResult[]>;
-  /** A map's children in the order of its list. */
+  /** A map's children of its present generation in the order of its list. */
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
   /** Runs that have not ended and whose end this one waits for, by an edge, in the order of insertion; without inputs and outputs. */
   listUpstreams(args: { runId: string; limitRows: number }): Promise<RunRow[]>;
@@ -285,6 +290,22 @@ export interface Store extends ScheduleVerbs {
   listLimits(args: { prefix: string }): Promise<LimitSize[]>;
   /** Who holds its slots and who stands at its gate, first in line first: ids of runs, at most `limitRows` of each. */
   findLimit(args: { id: string; limitRows: number }): Promise<LimitView | undefined>;
+
+  // Control
+
+  /**
+   * Lets runs that have ended start again (core/restart.ts), each with all that follows from it, in the order of the rows; at most
+   * `limits.batchRows` runs are changed for one of them. A refused row changes nothing. Ends the pauses of runs that had ended.
+   */
+  restartRuns(args: { rows: readonly RestartOrder[] }): Promise<RestartResult[]>;
+
+  /** Ends runs as a person decided, live or ended (core/marks.ts), each with all that follows from it, in the order of the rows. */
+  markRuns(args: { rows: readonly MarkOrder[] }): Promise<MarkResult[]>;
+  /**
+   * Ends as ordered those of a run and of all below it that are `cancelling` and whose activation has not ended; what that still says is
+   * stale, and its member ends it when it finds that it holds it no more. `more`: others are left.
+   */
+  forceEnds(args: { runId: string; limitRows: number }): Promise<{ ended: string[]; more: boolean }>;
 
   // Pauses (core/pauses.ts)
 

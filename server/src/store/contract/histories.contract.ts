@@ -124,12 +124,18 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
 }
 
 const timeNames = new Set(
-  ["createdAt", "startedAt", "endedAt", "claimedAt", "wakeAt", "expiresAt", "at", "joinedAt", "leaseUntil"].concat(
-    "nextInMs",
-    "since",
-    "now",
-    "declaredAt",
-  ),
+  [
+    "createdAt",
+    "startedAt",
+    "endedAt",
+    "claimedAt",
+    "wakeAt",
+    "expiresAt",
+    "expiresFrom",
+    "at",
+    "joinedAt",
+    "leaseUntil",
+  ].concat("nextInMs", "since", "now", "declaredAt"),
 );
 
 /** The value with each time replaced by whether there is one: clocks of two stores do not agree to the millisecond. */
@@ -155,12 +161,12 @@ async function sequenceAll(stores: readonly Store[]): Promise<void> {
 /** Everything that a store holds; the runs to look at are the model's. */
 async function contents(store: Store, model: Store): Promise<Record<string, unknown>> {
   const all = { namespace, rootsOnly: false, limitRows: 5_000 };
-  const ids = (await model.listRuns(all)).runs.map(({ id }) => id);
+  const runs = (await model.listRuns(all)).runs;
   const histories: unknown[] = [];
-  for (const id of ids) {
+  for (const { id, generation } of runs) {
     const { lines } = await store.listLogs({ runId: id, limitRows: 1_000 });
     const events = await store.listEvents({ runId: id, after: 0, limitRows: 1_000 });
-    histories.push({ id, events, lines, steps: await store.listSteps({ runId: id, generation: 1 }) });
+    histories.push({ id, events, lines, steps: await store.listSteps({ runId: id, generation }) });
   }
   const topic = await store.listTopic({ namespace, after: 0, limitRows: 100_000 });
   const members = [...(await store.listMembers({ namespace }))].sort((a, b) => (a.id < b.id ? -1 : 1));

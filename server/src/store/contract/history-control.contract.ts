@@ -1,4 +1,4 @@
-import type { PauseTarget } from "../../core/index.ts";
+import type { PauseTarget, Verdict } from "../../core/index.ts";
 import type { StoreVerb } from "../store.ts";
 import type { Chance } from "./chance.contract.ts";
 import { namespace } from "./world.contract.ts";
@@ -18,7 +18,25 @@ export function controlCall(chance: Chance, id: string): ControlCall {
   ]);
   const limitRows = chance.likely(0.5) ? 1 + chance.below(3) : 1_000;
   const resume: ControlCall = { verb: "resumeRuns", args: { target, limitRows } };
+  const rows = chance.some(2, () => ({
+    runId: id,
+    fresh: chance.likely(0.5),
+    ifAttempt: chance.likely(0.2) ? 1 : null,
+    data: { by: "chance" },
+  }));
+  const error = { code: "marked_failed", message: "It was marked." };
+  const verdict = chance.pick<Verdict>([
+    { status: "succeeded", output: chance.pick([null, "by hand"]) },
+    { status: "failed", error },
+    { status: "skipped", error },
+  ]);
   return chance.pick<ControlCall>([
+    { verb: "restartRuns", args: { rows } },
+    { verb: "restartRuns", args: { rows } },
+    { verb: "restartRuns", args: { rows } },
+    { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
+    { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
+    { verb: "forceEnds", args: { runId: id, limitRows } },
     { verb: "pauseRuns", args: { target, reason: chance.likely(0.5) ? "chance" : null } },
     resume,
     resume,

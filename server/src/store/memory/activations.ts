@@ -1,5 +1,6 @@
 import { AppError, type LogLine } from "@holdfast/protocol";
 import {
+  changesOf,
   claimed,
   claimRounds,
   type Expansion,
@@ -58,7 +59,7 @@ function takeReady(
 function claimOne(memory: Memory, run: RunRow, memberId: string, now: number): RunRow {
   const { row, data } = claimed(run, memberId, now);
   const event = { run: row, number: row.lastEvent, type: "run.started", at: now, data } as const;
-  memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
+  memory.apply(changesOf({ updated: [row], events: [event] }));
   return row;
 }
 

@@ -46,6 +46,7 @@ export type Change =
     }
   | { readonly is: "edges"; readonly edges: readonly Edge[] }
   | { readonly is: "flipped"; readonly edges: readonly Edge[] }
+  | { readonly is: "unflipped"; readonly edges: readonly Edge[] }
   | { readonly is: "removed"; readonly rootIds: readonly string[] }
   | { readonly is: "event"; readonly runId: string; readonly event: NotedEvent }
   | { readonly is: "topicsForgotten"; readonly before: number }

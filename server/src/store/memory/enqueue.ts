@@ -1,4 +1,12 @@
-import { claimed, enqueuedData, gateChange, isClaimable, type LedgerEvent, startingRun } from "../../core/index.ts";
+import {
+  changesOf,
+  claimed,
+  enqueuedData,
+  gateChange,
+  isClaimable,
+  type LedgerEvent,
+  startingRun,
+} from "../../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "../store.ts";
 import type { Memory } from "./memory.ts";
 import { keyName, requestName } from "./names.ts";
@@ -49,7 +57,7 @@ function create(memory: Memory, { run, key, request, claimFor }: EnqueueRow, now
     row = claim.row;
     events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data: claim.data });
   }
-  memory.apply({ inserted: [row], updated: [], newEdges: [], flippedEdges: [], events, gates: [] });
+  memory.apply(changesOf({ inserted: [row], events }));
   if (key !== null) memory.names.keep(keyName(run.namespace, run.definition, key.key), key, run.id, now);
   if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, run.id, now);
   return { outcome: "created", run: row };

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
-import { type Expansion, type Finish, handOut } from "../../core/index.ts";
+import { type Expansion, type Finish, handOut, type MarkOrder, type RestartOrder } from "../../core/index.ts";
 import {
   admitEnqueue,
   admitExpansions,
@@ -8,6 +8,8 @@ import {
   admitFirings,
   admitLimits,
   admitManifests,
+  admitMarks,
+  admitRestarts,
   admitSchedules,
   admitSteps,
   admitText,
@@ -32,6 +34,7 @@ import { type Decisions, Memory } from "./memory.ts";
 import { findPauses, pauseRuns, resumeRuns } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
+import { forceEnds, markRuns, restartRuns } from "./restarting.ts";
 import * as schedules from "./schedules.ts";
 
 export interface MemoryStoreOptions {
@@ -215,6 +218,22 @@ class MemoryStore implements Store {
 
   async findLimit({ id, limitRows }: Args<"findLimit">): Answer<"findLimit"> {
     return this.#open().slots.find(id, limitRows);
+  }
+
+  async restartRuns({ rows }: { rows: readonly RestartOrder[] }): Answer<"restartRuns"> {
+    const memory = this.#open();
+    admitRestarts(rows);
+    return restartRuns(memory, kept(rows));
+  }
+
+  async markRuns({ rows }: { rows: readonly MarkOrder[] }): Answer<"markRuns"> {
+    const memory = this.#open();
+    admitMarks(rows);
+    return markRuns(memory, kept(rows));
+  }
+
+  async forceEnds(args: Args<"forceEnds">): Answer<"forceEnds"> {
+    return forceEnds(this.#open(), args);
   }
 
   async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {

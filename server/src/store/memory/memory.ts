@@ -90,13 +90,14 @@ export class Memory {
     this.apply(ledger.changes());
   }
 
-  apply({ inserted, updated, newEdges, flippedEdges, events, gates }: LedgerChanges): void {
+  apply({ inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates }: LedgerChanges): void {
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
       this.putRun(frozen(row));
     }
     this.runs.addEdges(newEdges);
+    this.runs.unflipEdges(unflippedEdges);
     this.runs.flipEdges(flippedEdges);
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
     if (this.passGates(gates) > 0) topics.add("ready");
@@ -106,8 +107,12 @@ export class Memory {
 
   /** Writes a row that is new, or that a ledger changed. */
   putRun(row: RunRow): void {
+    const before = this.runs.find(row.id);
     this.runs.put(row);
-    if (row.parentId === null && row.endedAt !== null) this.endedRoots.push({ id: row.id, at: row.endedAt });
+    if (row.parentId !== null || (before?.endedAt ?? null) === row.endedAt) return;
+    if (before !== undefined && before.endedAt !== null)
+      this.endedRoots = this.endedRoots.filter(({ id }) => id !== row.id);
+    if (row.endedAt !== null) this.endedRoots.push({ id: row.id, at: row.endedAt });
   }
 
   /** Deletes trees with everything that belongs to their runs, and answers the ids of these. */

@@ -19,6 +19,7 @@ export function listRuns(memory: Memory, filter: RunFilter): { runs: RunRow[]; c
   for (let at = startBefore(memory, ids, before) - 1; at >= 0; at--) {
     const run = memory.runs.find(ids[at] ?? "");
     if (run === undefined || !matches(run, filter)) continue;
+    if (filter.parentId !== undefined && !memory.runs.isPresent(run)) continue;
     if (runs.length === filter.limitRows) {
       const last = runs.at(-1);
       return { runs, cursor: last === undefined ? null : String(memory.runs.place(last.id)) };

@@ -30,6 +30,7 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   changed: restoreChanged,
   edges: ({ runs }, { edges }) => runs.addEdges(edges),
   flipped: ({ runs }, { edges }) => runs.flipEdges(edges),
+  unflipped: ({ runs }, { edges }) => runs.unflipEdges(edges),
   removed: (memory, { rootIds }) => void memory.forgetTrees(rootIds),
   event: (memory, { runId, event }) => recordEvents(memory, runId, [event]),
   events: (memory, { runId, events }) => {

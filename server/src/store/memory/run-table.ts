@@ -36,6 +36,7 @@ export class RunTable {
   readonly #children = new Map<string, Map<string, string>>();
   readonly #claims = new Map<string, Set<string>>();
   readonly #edges = new Map<string, Edge[]>();
+  readonly #flipped = new Map<string, Edge[]>();
   #lastPlace = 0;
 
   constructor(note?: Note) {
@@ -78,6 +79,7 @@ export class RunTable {
     if (before?.claimedBy !== row.claimedBy) this.#moveClaim(row.id, before?.claimedBy ?? null, row.claimedBy);
     if (this.#orders.note(before, row, place) === "released") this.ready.release(row.rootId);
     if (isEnded(row.status)) this.#namespaces.get(row.namespace)?.live.delete(row.id);
+    else if (before !== undefined && isEnded(before.status)) this.#revive(row, place);
   }
 
   /** Gives out no place up to this one any more. */
@@ -97,7 +99,30 @@ export class RunTable {
   /** The edges that begin in a run flip together, when it ends. */
   flipEdges(edges: readonly Edge[]): void {
     if (edges.length > 0) this.#note?.({ is: "flipped", edges });
-    for (const edge of edges) this.#edges.delete(edge.upstream);
+    for (const { upstream } of edges) {
+      const flipped = this.#edges.get(upstream);
+      if (flipped === undefined) continue;
+      this.#flipped.set(upstream, flipped);
+      this.#edges.delete(upstream);
+    }
+  }
+
+  /** Likewise when it starts again. */
+  unflipEdges(edges: readonly Edge[]): void {
+    if (edges.length > 0) this.#note?.({ is: "unflipped", edges });
+    for (const { upstream } of edges) {
+      const open = this.#flipped.get(upstream);
+      if (open === undefined) continue;
+      this.#edges.set(upstream, open);
+      this.#flipped.delete(upstream);
+    }
+  }
+
+  /** What hangs on runs that have ended and may start again: all that depends on them, and their parents. */
+  flippedLinks(ids: readonly string[]): Links {
+    const edges = ids.flatMap((id) => this.#flipped.get(id) ?? []);
+    const wanted = [...ids, ...ids.map((id) => this.find(id)?.parentId), ...edges.map((edge) => edge.downstream)];
+    return { edges, rows: this.#known(wanted) };
   }
 
   /** Live runs whose end this one waits for, in the order of insertion. */
@@ -159,11 +184,17 @@ export class RunTable {
 
   /** Children by name. */
   child(parentId: string, name: string): RunRow | undefined {
-    return this.find(this.#children.get(parentId)?.get(name) ?? "");
+    const child = this.find(this.#children.get(parentId)?.get(name) ?? "");
+    return child !== undefined && this.isPresent(child) ? child : undefined;
   }
 
   children(parentId: string): RunRow[] {
-    return this.#known(this.#children.get(parentId)?.values() ?? []);
+    return this.#known(this.#children.get(parentId)?.values() ?? []).filter((run) => this.isPresent(run));
+  }
+
+  /** False for a child of an earlier generation of its parent. */
+  isPresent({ parentId, parentGeneration }: RunRow): boolean {
+    return parentId === null || (this.find(parentId)?.generation ?? parentGeneration) === parentGeneration;
   }
 
   tree(rootId: string): readonly string[] {
@@ -190,6 +221,7 @@ export class RunTable {
       this.#places.delete(id);
       this.#children.delete(id);
       this.#edges.delete(id);
+      this.#flipped.delete(id);
     }
     for (const rootId of rootIds) this.#trees.delete(rootId);
     for (const runs of this.#namespaces.values()) {
@@ -202,8 +234,11 @@ export class RunTable {
   /** Everything that is here now. */
   content(): Change[] {
     const runs = [...this.#rows.values()].map((run): Change => ({ is: "run", run, place: this.place(run.id) }));
-    const edges = [...this.#edges.values()].map((list): Change => ({ is: "edges", edges: [...list] }));
-    return [...runs, ...edges];
+    const edges = [...this.#edges.values(), ...this.#flipped.values()].map(
+      (list): Change => ({ is: "edges", edges: [...list] }),
+    );
+    const flipped = [...this.#flipped.values()].map((list): Change => ({ is: "flipped", edges: [...list] }));
+    return [...runs, ...edges, ...flipped];
   }
 
   #insert(row: RunRow, place: number): void {
@@ -221,6 +256,11 @@ export class RunTable {
       const siblings = this.#children.get(row.parentId) ?? new Map<string, string>();
       this.#children.set(row.parentId, siblings.set(row.name, row.id));
     }
+    if (row.expiresAt !== null) this.expiries.push({ id: row.id, at: row.expiresAt, place });
+  }
+
+  #revive(row: RunRow, place: number): void {
+    this.#namespaces.get(row.namespace)?.live.add(row.id);
     if (row.expiresAt !== null) this.expiries.push({ id: row.id, at: row.expiresAt, place });
   }
 

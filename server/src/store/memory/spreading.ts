@@ -10,8 +10,9 @@ interface Entry {
 /** Orders that are on their way down their trees, and the children that they have still to reach. */
 export class SpreadingOrders {
   readonly #find: (id: string) => RunRow | undefined;
-  /** Live children that no order has reached, by parent, in the order of insertion. */
-  readonly #unreached = new Map<string, Set<string>>();
+  /** Live children that no order has reached and their places, by parent, in the order of insertion but for `#unsorted`. */
+  readonly #unreached = new Map<string, Map<string, number>>();
+  readonly #unsorted = new Set<string>();
   /** How many runs of a tree are spreading. */
   readonly #trees = new Map<string, number>();
   readonly #heap = new Heap<Entry>((a, b) => a.rootId < b.rootId || (a.rootId === b.rootId && a.place < b.place));
@@ -30,7 +31,7 @@ export class SpreadingOrders {
 
   /** Takes note of a written row. `released`: nothing spreads in its tree any more. */
   note(before: RunRow | undefined, row: RunRow, place: number): "released" | undefined {
-    if (row.parentId !== null) this.#noteChild(before, row, row.parentId);
+    if (row.parentId !== null) this.#noteChild(before, row, row.parentId, place);
     if (row.spreading === (before?.spreading ?? false)) return undefined;
     const count = (this.#trees.get(row.rootId) ?? 0) + (row.spreading ? 1 : -1);
     if (count > 0) this.#trees.set(row.rootId, count);
@@ -42,7 +43,8 @@ export class SpreadingOrders {
   unreachedBelow(parentIds: readonly string[], limitRows: number): string[] {
     const found: string[] = [];
     for (const parentId of parentIds) {
-      for (const id of this.#unreached.get(parentId) ?? []) {
+      if (this.#unsorted.delete(parentId)) this.#sort(parentId);
+      for (const id of this.#unreached.get(parentId)?.keys() ?? []) {
         if (found.length === limitRows) return found;
         found.push(id);
       }
@@ -66,11 +68,18 @@ export class SpreadingOrders {
     if (run?.spreading === true) this.#heap.push({ id, rootId: run.rootId, place });
   }
 
-  #noteChild(before: RunRow | undefined, row: RunRow, parentId: string): void {
+  #noteChild(before: RunRow | undefined, row: RunRow, parentId: string, place: number): void {
     const isUnreached = row.ending === null && !isEnded(row.status);
-    if (before !== undefined && isUnreached) return;
-    const siblings = this.#unreached.get(parentId) ?? new Set<string>();
-    if (isUnreached) this.#unreached.set(parentId, siblings.add(row.id));
+    const siblings = this.#unreached.get(parentId) ?? new Map<string, number>();
+    if (isUnreached && siblings.has(row.id)) return;
+    // One that starts again belongs among those that came before and after it.
+    if (isUnreached && before !== undefined) this.#unsorted.add(parentId);
+    if (isUnreached) this.#unreached.set(parentId, siblings.set(row.id, place));
     else if (siblings.delete(row.id) && siblings.size === 0) this.#unreached.delete(parentId);
+  }
+
+  #sort(parentId: string): void {
+    const siblings = [...(this.#unreached.get(parentId) ?? [])];
+    if (siblings.length > 0) this.#unreached.set(parentId, new Map(siblings.sort(([, a], [, b]) => a - b)));
   }
 }

@@ -31,7 +31,9 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
   const statuses = [...new Set(filter.statuses ?? runStatuses)];
   if (filter.definition !== undefined) conditions.push(`r.definition = ${given(filter.definition)}`);
   if (filter.parentId !== undefined) {
-    conditions.push(`r.parent_id = ${given(filter.parentId)}`);
+    const parent = given(filter.parentId);
+    conditions.push(`r.parent_id = ${parent}`);
+    conditions.push(`r.parent_generation = (select p.generation from holdfast.runs p where p.id = ${parent})`);
     if (filter.rootsOnly) conditions.push("r.parent_id is null");
     if (filter.statuses !== undefined) conditions.push(`r.status = any(${given(textArray(statuses))}::text[])`);
     return pageText(conditions);

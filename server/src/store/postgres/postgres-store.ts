@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { LogLine, Manifest } from "@holdfast/protocol";
-import type { Expansion, Finish } from "../../core/index.ts";
+import type { Expansion, Finish, MarkOrder, RestartOrder } from "../../core/index.ts";
 import {
   admitEnqueue,
   admitExpansions,
@@ -8,6 +8,8 @@ import {
   admitFirings,
   admitLimits,
   admitManifests,
+  admitMarks,
+  admitRestarts,
   admitSchedules,
   admitSteps,
   admitText,
@@ -32,6 +34,7 @@ import * as membership from "./membership.ts";
 import * as pauses from "./pauses.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
+import { forceEnds, markRuns, restartRuns } from "./restarts.ts";
 import * as schedules from "./schedules.ts";
 import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
 import { Session } from "./session.ts";
@@ -257,6 +260,26 @@ class PostgresStore implements Store, WithIntents {
 
   findLimit(args: Args<"findLimit">): Answer<"findLimit"> {
     return findLimit(this.#pool, args);
+  }
+
+  async restartRuns({ rows }: { rows: readonly RestartOrder[] }): Answer<"restartRuns"> {
+    admitRestarts(rows);
+    const { results, topics } = await restartRuns(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  async markRuns({ rows }: { rows: readonly MarkOrder[] }): Answer<"markRuns"> {
+    admitMarks(rows);
+    const { results, topics } = await markRuns(this.#pool, rows);
+    this.#doorbell.ring(topics);
+    return results;
+  }
+
+  async forceEnds(args: Args<"forceEnds">): Answer<"forceEnds"> {
+    const { topics, ...answer } = await forceEnds(this.#pool, args);
+    this.#doorbell.ring(topics);
+    return answer;
   }
 
   async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {

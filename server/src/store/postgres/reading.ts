@@ -109,7 +109,8 @@ const scopesText = `
   union all
   select c.place, r.name, r.status, case when r.status = 'succeeded' then r.output end, c.nth
   from (select * from unnest($2::text[], $3::text[], $4::bigint[]) with ordinality n(parent_id, name, place, nth)) c
-  join holdfast.runs r on r.parent_id = c.parent_id and r.name = c.name
+  join holdfast.runs p on p.id = c.parent_id
+  join holdfast.runs r on r.parent_id = p.id and r.name = c.name and r.parent_generation = p.generation
   order by place, nth`;
 
 /** See `Store.listChildOutputs`. */
@@ -127,7 +128,9 @@ export async function listChildOutputs(
 
 const childOutputsText = `
   select r.name, r.status, case when r.status = 'succeeded' then r.output end as value from holdfast.runs r
-  where r.parent_id = $1 and r.item_index is not null and r.item_index > $2 order by r.item_index limit $3`;
+  where r.parent_id = $1 and r.item_index is not null and r.item_index > $2
+    and r.parent_generation = (select p.generation from holdfast.runs p where p.id = $1)
+  order by r.item_index limit $3`;
 
 function toOutput(name: string, status: RunStatus, output: ReturnType<typeof jsonOf>): ChildOutput {
   return status === "succeeded" && output !== undefined ? { name, status, output } : { name, status };

@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, Limit, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, RestartChange, RunRow } from "../../core/index.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import type { Runner } from "./session.ts";
 
@@ -24,6 +24,7 @@ export interface StoredRun {
   readonly priority: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
+  readonly parent_generation: number;
   readonly generation: number;
   readonly attempt: number;
   readonly epoch: number;
@@ -45,6 +46,7 @@ export interface StoredRun {
   readonly trace: string | null;
   readonly gate: string | null;
   readonly expires_at: number | null;
+  readonly expires_from: number | null;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
@@ -57,10 +59,10 @@ export interface StoredRun {
 }
 
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
-  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.generation, r.attempt, r.epoch,
+  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
   r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.limits, r.trace, r.gate,
-  r.expires_at, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
+  r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
 export const runColumns = `${columnsBesideValues}, r.input, r.output`;
@@ -87,6 +89,7 @@ export function toRun(row: StoredRun): RunRow {
     priority: row.priority,
     rule: row.rule,
     status: row.status,
+    parentGeneration: row.parent_generation,
     generation: row.generation,
     attempt: row.attempt,
     epoch: row.epoch,
@@ -103,6 +106,7 @@ export function toRun(row: StoredRun): RunRow {
     limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
     gate: row.gate,
     expiresAt: row.expires_at,
+    expiresFrom: row.expires_from,
     ranMs: row.ran_ms,
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
@@ -169,6 +173,7 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     text((run) => limitsText(run.limits)),
     text((run) => run.gate),
     text((run) => run.trace),
+    number((run) => run.parentGeneration),
   ];
   return db.run("insertRuns", insertText, parameters);
 }
@@ -176,13 +181,13 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
 const insertText = `
   insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
     item_index, key, depth, queue, priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at,
-    limits, gate, trace, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
+    limits, gate, trace, parent_generation, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
     children_succeeded, children_failed, children_skipped, ran_ms)
   select n.*, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::int[], $12::text[], $13::int[], $14::text[], $15::int[], $16::text[], $17::text[], $18::text[],
     $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[],
-    $26::text[]) n`;
+    $26::text[], $27::int[]) n`;
 
 /**
  * Writes what a ledger can change, into rows that are locked. An input or output is written once; rows were read without
@@ -239,4 +244,26 @@ const updateText = `
     n(id, status, attempt, epoch, losses, takeovers, input, output, error, blocked_by, upstream_succeeded, upstream_failed,
       upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at, ran_ms, claimed_by,
       claimed_at, ending, last_event, ended_at, spreading, gate)
+  where r.id = n.id`;
+
+/** Writes what only a restart changes, before what is written of any change. Steps of a new generation are counted from none. */
+export function writeRestarts(db: Runner, changes: readonly RestartChange[]): Promise<unknown> {
+  const ms = (of: (run: RunRow) => number | null) => msArray(changes.map(({ run }) => of(run)));
+  return db.run("writeRestarts", restartText, [
+    textArray(changes.map(({ run }) => run.id)),
+    numberArray(changes.map(({ run }) => run.generation)),
+    ms((run) => run.startedAt),
+    ms((run) => run.expiresAt),
+    ms((run) => run.expiresFrom),
+    numberArray(changes.map(({ forgetsInput }) => (forgetsInput ? 1 : 0))),
+  ]);
+}
+
+const restartText = `
+  update holdfast.runs r set generation = n.generation, started_at = n.started_at, expires_at = n.expires_at,
+    expires_from = n.expires_from, output = null, input = case when n.forgets_input = 1 then null else r.input end,
+    step_count = case when r.generation = n.generation then r.step_count else 0 end,
+    step_bytes = case when r.generation = n.generation then r.step_bytes else 0 end
+  from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[])
+    n(id, generation, started_at, expires_at, expires_from, forgets_input)
   where r.id = n.id`;

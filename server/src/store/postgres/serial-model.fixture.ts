@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { claimed, isClaimable, mayJudge, type RunRow } from "../../core/index.ts";
+import { changesOf, claimed, isClaimable, mayJudge, type RunRow } from "../../core/index.ts";
 import { answer, promised } from "../contract/histories.contract.ts";
 import type { StoreCall } from "../contract/history-calls.contract.ts";
 import { namespace, plain } from "../contract/world.contract.ts";
@@ -82,7 +82,7 @@ export class SerialModel {
     const rows = due.map((run) => {
       const { row, data } = claimed(run, memberId, this.#now);
       const event = { run: row, number: row.lastEvent, type: "run.started", at: this.#now, data } as const;
-      this.#memory.apply({ inserted: [], updated: [row], newEdges: [], flippedEdges: [], events: [event], gates: [] });
+      this.#memory.apply(changesOf({ updated: [row], events: [event] }));
       return row;
     });
     return { answered: plain([rows]) };

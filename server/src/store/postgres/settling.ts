@@ -4,7 +4,7 @@ import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
 import { insertEvents } from "./outbox.ts";
-import { insertRuns, type StoredRun, slimRunColumns, toRun, updateRuns } from "./run-rows.ts";
+import { insertRuns, type StoredRun, slimRunColumns, toRun, updateRuns, writeRestarts } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 
 // Lock, decide, write back: the one way in which ends, cancels and takeovers change runs.
@@ -71,6 +71,16 @@ const flipEdgesText = `
   update holdfast.edges e set flipped = true from unnest($1::text[], $2::text[]) n(upstream, downstream)
   where e.upstream = n.upstream and e.downstream = n.downstream`;
 
+/** Takes back that edges were flipped. */
+export function unflipEdges(db: Runner, edges: readonly Edge[]): Promise<unknown> {
+  const parameters = [textArray(edges.map((edge) => edge.upstream)), textArray(edges.map((edge) => edge.downstream))];
+  return db.run("unflipEdges", unflipEdgesText, parameters);
+}
+
+const unflipEdgesText = `
+  update holdfast.edges e set flipped = false from unnest($1::text[], $2::text[]) n(upstream, downstream)
+  where e.upstream = n.upstream and e.downstream = n.downstream`;
+
 export interface Settled<T> {
   readonly value: T;
   readonly topics: readonly RingTopic[];
@@ -124,11 +134,13 @@ async function link(transaction: Transaction, ledger: Ledger, ids: readonly stri
 
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
-  const { inserted, updated, newEdges, flippedEdges, events, gates } = changes;
+  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, events, gates } = changes;
   const writes: Promise<unknown>[] = [];
+  if (restarted.length > 0) writes.push(writeRestarts(transaction, restarted));
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
   if (inserted.length > 0) writes.push(insertRuns(transaction, inserted));
   if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
+  if (unflippedEdges.length > 0) writes.push(unflipEdges(transaction, unflippedEdges));
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
   if (events.length > 0) writes.push(insertEvents(transaction, events));
   if (gates.length > 0) writes.push(passGates(transaction, gates));

@@ -79,8 +79,8 @@ export function expireRuns(
   { limitRows }: { limitRows: number },
 ): { expired: number; nextInMs: number | null } {
   const { db, now } = turn;
-  const due = db.list<{ id: string; createdAt: number; expiresAt: number }>(
-    `SELECT id, created_at AS createdAt, expires_at AS expiresAt FROM runs INDEXED BY runs_expiring
+  const due = db.list<{ id: string; createdAt: number; expiresAt: number; expiresFrom: number | null }>(
+    `SELECT id, created_at AS createdAt, expires_at AS expiresAt, expires_from AS expiresFrom FROM runs INDEXED BY runs_expiring
      WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL AND expires_at <= ?
      ORDER BY expires_at, seq LIMIT ?`,
     now,

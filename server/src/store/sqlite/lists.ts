@@ -20,6 +20,9 @@ export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; curso
   return { runs: rows.map((row) => row.run), cursor: more ? String(last) : null };
 }
 
+/** A child of its parent's present generation; the parent's id is a parameter. */
+const ofPresent = "parent_generation = (SELECT p.generation FROM runs p WHERE p.id = ?)";
+
 interface Narrowing {
   readonly index: string;
   readonly where: string;
@@ -31,7 +34,13 @@ function narrowings({ db }: Turn, { namespace, parentId, definition, statuses, r
   if (parentId !== undefined) {
     const among = statuses === undefined ? "1" : "status IN (SELECT value FROM json_each(?))";
     const values = statuses === undefined ? [] : [listText(statuses)];
-    return [{ index: "runs_children", where: `parent_id = ? AND ${among}`, values: [parentId, ...values] }];
+    return [
+      {
+        index: "runs_children",
+        where: `parent_id = ? AND ${ofPresent} AND ${among}`,
+        values: [parentId, parentId, ...values],
+      },
+    ];
   }
   return [...new Set(statuses ?? runStatuses)].flatMap((status) => {
     if (status === "ready") return narrowingsOfReady(db, namespace);
@@ -156,9 +165,10 @@ export function findScopes({ db }: Turn, { rows }: { rows: readonly ScopeQuery[]
     const outputs = names.flatMap((name) => {
       const child = db.find<StoredOutput>(
         `SELECT name, status, output FROM runs INDEXED BY runs_children
-         WHERE parent_id = ? AND name = ? ORDER BY seq DESC LIMIT 1`,
+         WHERE parent_id = ? AND name = ? AND ${ofPresent} ORDER BY seq DESC LIMIT 1`,
         parentId,
         name,
+        parentId,
       );
       return child === undefined ? [] : [outputOf(child)];
     });
@@ -173,9 +183,10 @@ export function listChildOutputs(
 ): ChildOutput[] {
   const rows = db.list<StoredOutput>(
     `SELECT name, status, output FROM runs INDEXED BY runs_items
-     WHERE parent_id = ? AND item_index IS NOT NULL AND item_index > ? ORDER BY item_index LIMIT ?`,
+     WHERE parent_id = ? AND item_index IS NOT NULL AND item_index > ? AND ${ofPresent} ORDER BY item_index LIMIT ?`,
     parentId,
     afterIndex,
+    parentId,
     limitRows,
   );
   return rows.map(outputOf);

@@ -136,6 +136,12 @@ export function letGoSome({ db, ring }: Turn, limitRows: number): { more: boolea
   return { more: db.find("SELECT 1 FROM pauses INDEXED BY pauses_over WHERE over = 1 LIMIT 1") !== undefined };
 }
 
+/** Forgets the pauses of these runs. */
+export function forgetPausesOf(db: Connection, runIds: readonly string[]): void {
+  if (runIds.length === 0) return;
+  db.run("DELETE FROM pauses WHERE kind = 'run' AND name IN (SELECT value FROM json_each(?))", listText(runIds));
+}
+
 /** Forgets the pauses of runs that are over. */
 export function forgetPauses(db: Connection): void {
   db.run(

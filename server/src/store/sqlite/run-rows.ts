@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, Limit, OutcomeCounts, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, OutcomeCounts, RestartChange, RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 
 // The row of a run: reading it, inserting it, and writing back what can change.
@@ -24,6 +24,7 @@ interface Stored {
   readonly priority: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
+  readonly parent_generation: number;
   readonly generation: number;
   readonly attempt: number;
   readonly epoch: number;
@@ -39,6 +40,7 @@ interface Stored {
   readonly trace: string | null;
   readonly gate: string | null;
   readonly expires_at: number | null;
+  readonly expires_from: number | null;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
@@ -59,8 +61,8 @@ export interface PlacedRun {
 }
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
-  item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, spreading,
+  item_index, key, depth, queue, priority, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
+  open_children, children, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
@@ -112,6 +114,7 @@ function runOf(row: Stored): RunRow {
     priority: row.priority,
     rule: row.rule,
     status: row.status,
+    parentGeneration: row.parent_generation,
     generation: row.generation,
     attempt: row.attempt,
     epoch: row.epoch,
@@ -128,6 +131,7 @@ function runOf(row: Stored): RunRow {
     limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
     gate: row.gate,
     expiresAt: row.expires_at,
+    expiresFrom: row.expires_from,
     ranMs: row.ran_ms,
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
@@ -144,10 +148,10 @@ function runOf(row: Stored): RunRow {
 export function insertRun(db: Connection, run: RunRow): boolean {
   const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
-       item_index, key, depth, queue, priority, rule, status, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
+       item_index, key, depth, queue, priority, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
        open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event,
        created_at, started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
@@ -166,6 +170,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     run.priority,
     run.rule,
     run.status,
+    run.parentGeneration,
     run.generation,
     run.attempt,
     run.epoch,
@@ -226,6 +231,22 @@ export function updateRun(db: Connection, run: RunRow): void {
     run.endedAt,
     jsonText(run.input),
     jsonText(run.output),
+    run.id,
+  );
+}
+
+/** Writes what only a restart changes, before what is written of any change. Steps of the new generation are counted from none. */
+export function restartRun(db: Connection, { run, forgetsInput }: RestartChange): void {
+  db.run(
+    `UPDATE runs SET step_count = CASE WHEN generation = ? THEN step_count ELSE 0 END,
+       step_bytes = CASE WHEN generation = ? THEN step_bytes ELSE 0 END,
+       expires_at = ?, expires_from = ?, output = NULL, input = CASE WHEN ? THEN NULL ELSE input END
+     WHERE id = ?`,
+    run.generation,
+    run.generation,
+    run.expiresAt,
+    run.expiresFrom,
+    forgetsInput ? 1 : 0,
     run.id,
   );
 }

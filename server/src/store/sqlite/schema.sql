@@ -1,4 +1,4 @@
--- Schema 4, as the migrations make it.
+-- Schema 5, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -152,7 +152,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-, trace TEXT) STRICT;
+, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,

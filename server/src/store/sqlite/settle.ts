@@ -2,7 +2,7 @@ import { type Edge, Ledger, type LedgerChanges, type Links, type RunRow } from "
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
-import { insertRun, loadRuns, updateRun } from "./run-rows.ts";
+import { insertRun, loadRuns, restartRun, updateRun } from "./run-rows.ts";
 
 // P3  What core's ledger decides is written in the transaction that loaded the rows: the runs, their edges, their events.
 
@@ -42,9 +42,11 @@ export class StoredLedger {
       // Ids of children are hashes of their place: one that is taken is a bug, or half of a 65-bit collision.
       if (!insertRun(this.#db, run)) throw new Error(`the run ${run.id} is there already`);
     }
+    for (const restart of changes.restarted) restartRun(this.#db, restart);
     for (const run of changes.updated) updateRun(this.#db, run);
     for (const edge of changes.newEdges) insertEdge(this.#db, edge);
-    for (const edge of changes.flippedEdges) flipEdge(this.#db, edge);
+    for (const edge of changes.unflippedEdges) flipEdge(this.#db, edge, false);
+    for (const edge of changes.flippedEdges) flipEdge(this.#db, edge, true);
     appendEvents(this.#db, changes.events);
     this.#admitted = passGates(this.#db, changes.gates);
     return changes;
@@ -81,6 +83,7 @@ function insertEdge(db: Connection, { upstream, downstream }: Edge): void {
   db.run("INSERT INTO edges (upstream, downstream) VALUES (?, ?)", upstream, downstream);
 }
 
-function flipEdge(db: Connection, { upstream, downstream }: Edge): void {
-  db.run("UPDATE edges SET flipped = 1 WHERE upstream = ? AND downstream = ?", upstream, downstream);
+function flipEdge(db: Connection, { upstream, downstream }: Edge, isFlipped: boolean): void {
+  const flipped = isFlipped ? 1 : 0;
+  db.run("UPDATE edges SET flipped = ? WHERE upstream = ? AND downstream = ?", flipped, upstream, downstream);
 }

@@ -13,6 +13,7 @@ import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
 import { findPauses, listPauses, pauseRuns, resumeRuns } from "./pauses.ts";
 import { prune } from "./prune.ts";
+import { forceEnds, markRuns, restartRuns } from "./restarts.ts";
 import { findRun } from "./run-rows.ts";
 import {
   declareSchedules,
@@ -61,6 +62,9 @@ const verbs: Verbs = {
   declareLimits,
   listLimits,
   findLimit,
+  restartRuns,
+  markRuns,
+  forceEnds,
   pauseRuns,
   resumeRuns,
   listPauses,

@@ -579,7 +579,9 @@ CREATE TABLE holdfast.runs (
     ended_at bigint,
     step_count integer DEFAULT 0 NOT NULL,
     step_bytes bigint DEFAULT 0 NOT NULL,
-    trace text
+    trace text,
+    parent_generation integer DEFAULT 1 NOT NULL,
+    expires_from bigint
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (

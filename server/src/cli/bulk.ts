@@ -1,0 +1,135 @@
+import { createInterface } from "node:readline/promises";
+import type { Bulk, BulkPage } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
+import { connected } from "./connection.ts";
+import { counted } from "./definitions.ts";
+import { exitCodes, UsageError } from "./failures.ts";
+import type { CommonFlags } from "./project.ts";
+import { readStatus } from "./runs.ts";
+import { paintStatus } from "./statuses.ts";
+import { tableText } from "./table.ts";
+import { oneLine, type Terminal } from "./terminal.ts";
+
+/** Which runs an action is for, when none is named. */
+export interface BulkFlags extends CommonFlags {
+  readonly status?: readonly string[];
+  readonly definition?: string;
+  readonly since?: string;
+  readonly all?: boolean;
+  readonly preview?: boolean;
+  readonly yes?: boolean;
+  readonly reason?: string;
+  readonly force?: boolean;
+  readonly resume?: boolean;
+}
+
+type Acted = BulkPage["runs"];
+
+const shownRuns = 20;
+
+/** `holdfast runs ACTION` with a filter in the place of a run. */
+export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlags): Promise<number> {
+  const request = requestOf(action, flags);
+  return connected(terminal, flags, async ({ plane }) => {
+    const matched = await allPages(plane, { ...request, preview: true });
+    if (flags.preview === true || matched.length === 0) return preview(terminal, action, matched);
+    if (flags.yes !== true && !(await agrees(terminal, action, matched))) return exitCodes.failed;
+    const done = await allPages(plane, request);
+    terminal.answer({ action, runs: done });
+    const of = (outcome: Acted[number]["outcome"]) => done.filter((run) => run.outcome === outcome);
+    const counts = [`${counted(of("changed").length, "run")}: ${words[action].done}`];
+    if (of("unchanged").length > 0) counts.push(`${of("unchanged").length} were so already`);
+    if (of("refused").length > 0) counts.push(`${of("refused").length} refused`);
+    terminal.note(`${counts.join("; ")}.`);
+    for (const { id, message } of of("refused").slice(0, shownRuns)) terminal.note(`${id}: ${message ?? ""}`);
+    return of("refused").length > 0 ? exitCodes.failed : exitCodes.done;
+  });
+}
+
+const words: Readonly<Record<Bulk["action"], { readonly ask: string; readonly done: string }>> = {
+  cancel: { ask: "Cancel", done: "cancelled" },
+  pause: { ask: "Pause", done: "paused" },
+  resume: { ask: "Resume", done: "resumed" },
+  retry: { ask: "Retry", done: "tried again" },
+  clear: { ask: "Clear", done: "started again" },
+};
+
+function requestOf(action: Bulk["action"], flags: BulkFlags): Bulk {
+  const { definition, since, all, reason, force, resume } = flags;
+  const statuses = flags.status?.map(readStatus);
+  if (definition === undefined && statuses === undefined && since === undefined) {
+    throw new UsageError(
+      "Name a run, or say which runs: --definition, --status, --since.",
+      "holdfast runs list shows the runs there are.",
+    );
+  }
+  return {
+    action,
+    ...(definition === undefined ? {} : { definition }),
+    ...(statuses === undefined ? {} : { statuses }),
+    ...(since === undefined ? {} : { since: readMoment(since) }),
+    ...(all === true ? { scope: "all" as const } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(force === true ? { force } : {}),
+    ...(resume === true && action === "clear" ? { mode: "resume" as const } : {}),
+  };
+}
+
+/** A moment, or how long ago: `2h`. */
+function readMoment(text: string): string {
+  const ago = /^(\d+)(s|m|h|d)$/.exec(text);
+  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago?.[2] ?? ""];
+  const ms = unitMs === undefined ? Date.parse(text) : Date.now() - Number(ago?.[1]) * unitMs;
+  if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+  throw new UsageError(`"${text}" is no moment.`, "Write it as 2h (so long ago) or 2026-01-31T12:00:00Z.");
+}
+
+async function allPages(plane: ControlPlane, request: Bulk): Promise<Acted> {
+  const runs: Acted = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page: BulkPage = await plane.controlRuns({ ...request, ...(cursor === undefined ? {} : { cursor }) });
+    runs.push(...page.runs);
+    cursor = page.cursor;
+  }
+  return runs;
+}
+
+function preview(terminal: Terminal, action: Bulk["action"], runs: Acted): number {
+  terminal.answer({ action, runs });
+  if (runs.length === 0) terminal.note("No run is meant.");
+  else list(terminal, action, runs);
+  return exitCodes.done;
+}
+
+function list(terminal: Terminal, action: Bulk["action"], runs: Acted): void {
+  const columns = [
+    { title: "ID", text: ({ id }: Acted[number]) => id },
+    { title: "NAME", text: ({ name }: Acted[number]) => oneLine(name), shrinks: true },
+    {
+      title: "STATUS",
+      text: ({ status }: Acted[number]) => status,
+      paint: (text: string, { status }: Acted[number]) => paintStatus(terminal, status, text),
+    },
+  ];
+  terminal.print(tableText(terminal, columns, runs.slice(0, shownRuns)));
+  if (runs.length > shownRuns) terminal.note(`… and ${runs.length - shownRuns} more.`);
+  terminal.note(`${words[action].ask}: ${counted(runs.length, "run")} would be meant.`);
+}
+
+/** Asks on a terminal; elsewhere nobody can answer, and --yes has to be said. */
+async function agrees(terminal: Terminal, action: Bulk["action"], runs: Acted): Promise<boolean> {
+  if (!terminal.live || terminal.json || !process.stdin.isTTY) {
+    throw new UsageError(
+      `${counted(runs.length, "run")} would be meant.`,
+      "Say --yes to do it, or --preview to see them.",
+    );
+  }
+  list(terminal, action, runs);
+  const reading = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await reading.question(`${words[action].ask} ${counted(runs.length, "run")}? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    reading.close();
+  }
+}

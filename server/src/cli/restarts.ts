@@ -1,0 +1,56 @@
+import type { Restarted } from "@holdfast/protocol";
+import { connected } from "./connection.ts";
+import { counted } from "./definitions.ts";
+import { exitCodes, UsageError } from "./failures.ts";
+import type { CommonFlags } from "./project.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface RestartFlags extends CommonFlags {
+  readonly reason?: string;
+}
+
+/** `holdfast runs retry RUN`. */
+export function retry(
+  terminal: Terminal,
+  id: string,
+  { fromFailed, reason, ...flags }: RestartFlags & { readonly fromFailed?: boolean },
+): Promise<number> {
+  return connected(terminal, flags, async ({ plane }) => {
+    const { attempt } = await plane.getRun(id);
+    const failed = fromFailed === true ? { fromFailed } : { attempt };
+    return tell(terminal, await plane.retryRun(id, { ...failed, ...(reason === undefined ? {} : { reason }) }));
+  });
+}
+
+/** `holdfast runs clear RUN`. */
+export function clear(
+  terminal: Terminal,
+  id: string,
+  { fresh, resume, reason, ...flags }: RestartFlags & { readonly fresh?: boolean; readonly resume?: boolean },
+): Promise<number> {
+  if (fresh === true && resume === true) {
+    throw new UsageError("--fresh and --resume exclude each other.", "Without either it is --fresh.");
+  }
+  return connected(terminal, flags, async ({ plane }) => {
+    const { attempt } = await plane.getRun(id);
+    const mode = resume === true ? "resume" : "fresh";
+    return tell(terminal, await plane.clearRun(id, { mode, attempt, ...(reason === undefined ? {} : { reason }) }));
+  });
+}
+
+function tell(terminal: Terminal, done: Restarted): number {
+  terminal.answer(done);
+  const { run, ids, restarted, reset, reopened, unchanged, refused } = done;
+  if (restarted === 1) terminal.note(`Run ${ids[0] ?? run.id} starts again${ids[0] === run.id ? tryText(run) : ""}.`);
+  else if (restarted > 1) terminal.note(`${counted(restarted, "run")} in ${run.id} start again.`);
+  if (reset > 0) terminal.note(`${counted(reset, "run")} that ${reset === 1 ? "depends" : "depend"} on it wait again.`);
+  if (reopened > 0) terminal.note(`${counted(reopened, "run")} above ${reopened === 1 ? "is" : "are"} open again.`);
+  if (restarted === 0 && unchanged > 0)
+    terminal.note(`Run ${run.id} has been started again already: it is ${run.status}.`);
+  for (const { message } of refused) terminal.note(`Not started again: ${message}`);
+  return refused.length > 0 ? exitCodes.failed : exitCodes.done;
+}
+
+function tryText({ attempt, generation }: Restarted["run"]): string {
+  return ` (try ${attempt}${generation > 1 ? `, generation ${generation}` : ""})`;
+}

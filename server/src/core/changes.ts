@@ -1,0 +1,60 @@
+import type { EventType, Json } from "@holdfast/protocol";
+import { type GateChange, gateChange } from "./limits.ts";
+import type { Edge } from "./next.ts";
+import type { RestartChange } from "./restart.ts";
+import type { RunRow } from "./run.ts";
+
+/** An event to be stored with the changes. */
+export interface LedgerEvent {
+  readonly run: RunRow;
+  readonly number: number;
+  readonly type: EventType;
+  readonly at: number;
+  readonly data: Json;
+}
+
+/** What hangs on runs that ended: unflipped edges that begin in them, and the rows of their parents and dependents. */
+export interface Links {
+  readonly edges: readonly Edge[];
+  readonly rows: readonly RunRow[];
+}
+
+/** What a ledger asks the store to write, all of it or nothing. */
+export interface LedgerChanges {
+  readonly inserted: readonly RunRow[];
+  readonly updated: readonly RunRow[];
+  readonly newEdges: readonly Edge[];
+  /** To be written before `flippedEdges`: one may be flipped anew. */
+  readonly unflippedEdges: readonly Edge[];
+  readonly flippedEdges: readonly Edge[];
+  /** Of the updated runs those that start again, also with what an update leaves alone: write them first. */
+  readonly restarted: readonly RestartChange[];
+  readonly events: readonly LedgerEvent[];
+  /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
+  readonly gates: readonly GateChange[];
+}
+
+/** Changes that are no more than these. */
+export function changesOf(some: Partial<LedgerChanges>): LedgerChanges {
+  const edges = { newEdges: [], unflippedEdges: [], flippedEdges: [] };
+  return { inserted: [], updated: [], ...edges, restarted: [], events: [], gates: [], ...some };
+}
+
+/** What became of the rows: those that were not there before, those that are others now, and what that means for slots. */
+export function rowChanges(
+  rows: ReadonlyMap<string, RunRow>,
+  before: ReadonlyMap<string, RunRow>,
+): Pick<LedgerChanges, "inserted" | "updated" | "gates"> {
+  const updated: RunRow[] = [];
+  const inserted: RunRow[] = [];
+  const gates: GateChange[] = [];
+  for (const [id, row] of rows) {
+    const old = before.get(id);
+    if (row === old) continue;
+    if (old === undefined) inserted.push(row);
+    else updated.push(row);
+    const change = gateChange(old, row);
+    if (change !== undefined) gates.push(change);
+  }
+  return { inserted, updated, gates };
+}

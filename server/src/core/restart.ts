@@ -1,0 +1,326 @@
+import { type EventType, type Json, limits, type RunError, type RunStatus } from "@holdfast/protocol";
+import type { Edge } from "./next.ts";
+import { judgeRule, outcomeOf } from "./rules.ts";
+import { firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
+import { isEnded, type RunInput, transition } from "./transitions.ts";
+
+// How runs that have ended start again: the one rule of retry, clear and mark, worked out on rows that the ledger knows, without
+// changing any until all of it is allowed.
+//
+// R1  The outcome of a run that starts again counts no more: its edges are unflipped, its parent counts it as open.
+// R2  What depends on it is set back to `pending`: what was skipped as it was; what has ever been at work afresh, in a new
+//     generation, since its arguments are bound anew. What depends on that likewise. A dependent that is at work or waits is not
+//     taken back: it has to end first.
+// R3  What is above it is reopened: `waiting` for its children, attempt, generation and bound input as they were. Its own outcome counts no
+//     more either, so R1 and R2 hold for it.
+// R4  Afresh, a workflow or map forgets its children: they stay as history of the generation in which they were made, and it makes
+//     new ones. Else it keeps them.
+// R5  Epochs only rise: whatever an earlier activation still says changes nothing (P2).
+
+/** `fresh`: in a new generation, so that no recorded step answers. */
+export interface RestartOrder {
+  readonly runId: string;
+  readonly fresh: boolean;
+  /** Only if this is its attempt; null: whichever. */
+  readonly ifAttempt: number | null;
+  /** Who asks for what: data of its event. */
+  readonly data: { readonly [name: string]: Json };
+}
+
+/**
+ * `unchanged`: its attempt is not the one that was asked for; somebody was faster, or this very call came before. `reset`,
+ * `reopened`: ids of dependents that were set back, and of runs above that wait again.
+ */
+export type RestartResult =
+  | {
+      readonly outcome: "restarted";
+      readonly status: RunStatus;
+      readonly attempt: number;
+      readonly generation: number;
+      readonly reset: readonly string[];
+      readonly reopened: readonly string[];
+    }
+  | { readonly outcome: "unchanged"; readonly status: RunStatus }
+  | { readonly outcome: "refused"; readonly refusal: RestartRefusal }
+  | { readonly outcome: "not_found" };
+
+/** Why a run cannot start again; `runId` and `name` are of the run that is in the way. */
+export interface RestartRefusal {
+  readonly reason:
+    | "live"
+    | "dependent_live"
+    | "cancelling"
+    | "upstream_unmet"
+    | "superseded"
+    | "too_many"
+    | "children_live";
+  readonly runId: string;
+  readonly name: string;
+  readonly status: RunStatus;
+}
+
+/** What a plan looks at. `undefined`: not loaded yet. */
+export interface RestartView {
+  readonly now: number;
+  row(id: string): RunRow | undefined;
+  /** All edges that begin in a run that has ended. */
+  flippedFrom(id: string): readonly Edge[] | undefined;
+}
+
+/** A row that a plan changes, with its event, if it has one. */
+export interface RestartChange {
+  readonly run: RunRow;
+  readonly type?: EventType;
+  readonly data?: Json;
+  /** Its input was bound and will be bound anew. */
+  readonly forgetsInput: boolean;
+}
+
+export type RestartPlan =
+  | { readonly outcome: "wanting"; readonly ids: readonly string[] }
+  | { readonly outcome: "refused"; readonly refusal: RestartRefusal }
+  | {
+      readonly outcome: "planned";
+      readonly changes: readonly RestartChange[];
+      readonly unflipped: readonly Edge[];
+      /** Dependents that were set back, and runs above that were reopened. */
+      readonly reset: readonly string[];
+      readonly reopened: readonly string[];
+    };
+
+/** What follows if a run starts again; its row has to be loaded. */
+export function planRestart(view: RestartView, order: RestartOrder): RestartPlan {
+  const plan = new Plan(view, order.runId);
+  return plan.finish(() => plan.begin(order));
+}
+
+/** What follows if the outcome of a run that has ended is taken back, and another is said for it at once. */
+export function planRevision(view: RestartView, runId: string): RestartPlan {
+  const plan = new Plan(view, runId);
+  return plan.finish(() => plan.takeBack());
+}
+
+class Refused extends Error {
+  readonly refusal: RestartRefusal;
+
+  constructor(reason: RestartRefusal["reason"], { id, name, status }: RunRow) {
+    super(reason);
+    this.refusal = { reason, runId: id, name, status };
+  }
+}
+
+class Plan {
+  readonly #view: RestartView;
+  readonly #runId: string;
+  readonly #changes = new Map<string, RestartChange>();
+  readonly #wanting = new Set<string>();
+  readonly #leaving: RunRow[] = [];
+  readonly #unflipped: Edge[] = [];
+  readonly #reset: string[] = [];
+  readonly #reopened: string[] = [];
+
+  constructor(view: RestartView, runId: string) {
+    this.#view = view;
+    this.#runId = runId;
+  }
+
+  finish(decide: () => void): RestartPlan {
+    try {
+      decide();
+      for (let run = this.#leaving.shift(); run !== undefined; run = this.#leaving.shift()) this.#takeOut(run);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { outcome: "refused", refusal: error.refusal };
+    }
+    if (this.#wanting.size > 0) return { outcome: "wanting", ids: [...this.#wanting] };
+    const changes = [...this.#changes.values()];
+    const run = this.#view.row(this.#runId);
+    if (changes.length > limits.batchRows && run !== undefined) {
+      return { outcome: "refused", refusal: { reason: "too_many", runId: run.id, name: run.name, status: run.status } };
+    }
+    return { outcome: "planned", changes, unflipped: this.#unflipped, reset: this.#reset, reopened: this.#reopened };
+  }
+
+  begin({ runId, fresh, data }: RestartOrder): void {
+    const run = this.#known(runId);
+    const cleared = this.#arrive(run, "clear", "live");
+    const status = run.blockedBy > 0 ? this.#arrive(run, "hold_back", "live") : cleared;
+    if (status === "ready" && isRefused(run)) throw new Refused("upstream_unmet", run);
+    this.#leave(run);
+    const next = this.#startOver(run, status, fresh);
+    const facts = { ...data, status, fresh, generation: next.generation, attempt: next.attempt };
+    this.#put({ run: next, type: "run.restarted", data: facts, forgetsInput: fresh && isBound(run) });
+  }
+
+  takeBack(): void {
+    const run = this.#known(this.#runId);
+    this.#arrive(run, "clear", "live");
+    this.#leave(run);
+  }
+
+  /** The outcome of a run that has ended counts no more: in its turn, since what depends on it may be a long chain. */
+  #leave(run: RunRow): void {
+    this.#leaving.push(run);
+  }
+
+  #takeOut(run: RunRow): void {
+    const edges = this.#view.flippedFrom(run.id);
+    if (edges === undefined) {
+      this.#wanting.add(run.id);
+      return;
+    }
+    const outcome = outcomeOf(run);
+    for (const edge of edges) {
+      this.#unflipped.push(edge);
+      this.#hold(edge.downstream, outcome);
+    }
+    if (run.parentId !== null) this.#reopen(run.parentId, run, outcome);
+  }
+
+  #hold(id: string, outcome: keyof OutcomeCounts): void {
+    const run = this.#row(id);
+    if (run === undefined) return;
+    const upstream = { ...run.upstream, [outcome]: run.upstream[outcome] - 1 };
+    const counted = { ...run, upstream, blockedBy: run.blockedBy + 1 };
+    if (run.status === "pending") {
+      this.#put({ ...this.#changes.get(id), run: counted, forgetsInput: this.#changes.get(id)?.forgetsInput ?? false });
+      return;
+    }
+    const status = this.#arrive(run, "hold_back", "dependent_live");
+    const fresh = run.epoch > 0;
+    const next = this.#startOver(counted, status, fresh);
+    const data = { because: this.#runId, generation: next.generation, attempt: next.attempt };
+    this.#put({ run: next, type: "run.reset", data, forgetsInput: fresh && isBound(run) });
+    this.#reset.push(id);
+    if (isEnded(run.status)) this.#leave(run);
+  }
+
+  #reopen(id: string, child: RunRow, outcome: keyof OutcomeCounts): void {
+    const run = this.#row(id);
+    if (run === undefined) return;
+    if (run.generation !== child.parentGeneration) throw new Refused("superseded", child);
+    const children = { ...run.children, [outcome]: run.children[outcome] - 1 };
+    const counted = { ...run, children, openChildren: run.openChildren + 1 };
+    if (run.status === "waiting") {
+      this.#put({ ...this.#changes.get(id), run: counted, forgetsInput: false });
+      return;
+    }
+    const status = this.#arrive(run, "reopen", "cancelling");
+    // Whoever says its output at this moment is too late.
+    const epoch = run.epoch + (run.claimedBy === null ? 0 : 1);
+    const waiting = { ...counted, status, epoch, claimedBy: null, claimedAt: null, gate: null, wakeAt: null };
+    const next = isEnded(run.status) ? this.#revived(waiting) : waiting;
+    this.#put({ run: next, type: "run.reopened", data: { because: this.#runId }, forgetsInput: false });
+    this.#reopened.push(id);
+    if (isEnded(run.status)) this.#leave(run);
+  }
+
+  #startOver(run: RunRow, status: RunStatus, fresh: boolean): RunRow {
+    const began = run.epoch > 0 || this.#runId === run.id;
+    const none = { succeeded: 0, failed: 0, skipped: 0 };
+    const started = {
+      ...(isEnded(run.status) ? this.#revived(run) : { ...run, wakeAt: null, ranMs: 0, losses: 0, takeovers: 0 }),
+      status,
+      attempt: run.attempt + (began ? 1 : 0),
+      generation: run.generation + (fresh ? 1 : 0),
+      startedAt: null,
+      ...(fresh ? { openChildren: 0, children: none } : {}),
+      ...(fresh && isBound(run) ? { input: undefined } : {}),
+    };
+    return { ...started, gate: status === "ready" ? firstGate(started) : null };
+  }
+
+  /** Live again, with its whole time before it. A slot that it held for its life it takes again, at the next gate. */
+  #revived(run: RunRow): RunRow {
+    const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
+    const keeps = run.limits.every(({ hold }) => hold === "activation");
+    return {
+      ...run,
+      ...{ output: undefined, error: null, ending: null, endedAt: null, wakeAt: null, gate: null, ranMs: 0 },
+      ...{ losses: 0, takeovers: 0, startedAt: keeps ? run.startedAt : null },
+      ...(spanMs === null ? {} : { expiresFrom: this.#view.now, expiresAt: this.#view.now + spanMs }),
+    };
+  }
+
+  #put(change: RestartChange): void {
+    this.#changes.set(change.run.id, change);
+  }
+
+  #arrive(run: RunRow, input: RunInput, reason: RestartRefusal["reason"]): RunStatus {
+    const arrival = transition(run.status, input);
+    if (arrival === "stale" || arrival === "ordered") throw new Refused(reason, run);
+    return arrival;
+  }
+
+  #known(id: string): RunRow {
+    const run = this.#row(id);
+    if (run === undefined) throw new Error(`run ${id} is to start again and is not in the ledger`);
+    return run;
+  }
+
+  /** As the plan leaves it so far. Undefined, and asked for, where it is not loaded. */
+  #row(id: string): RunRow | undefined {
+    const run = this.#changes.get(id)?.run ?? this.#view.row(id);
+    if (run === undefined) this.#wanting.add(id);
+    return run;
+  }
+}
+
+/** A node's arguments are bound when it starts; a root's and an item's input is given. */
+function isBound({ parentId, item }: RunRow): boolean {
+  return parentId !== null && item === null;
+}
+
+/** Whether its rule would skip it once more. */
+function isRefused({ rule, upstream }: RunRow): boolean {
+  if (upstream.succeeded + upstream.failed + upstream.skipped === 0) return false;
+  return judgeRule(rule, upstream) !== "start";
+}
+
+/** Why a run cannot start again, in words, and what to do. */
+export function refusalText({ reason, runId, name, status }: RestartRefusal): RunError {
+  switch (reason) {
+    case "live":
+      return {
+        code: "run_live",
+        message: `Run ${runId} is ${status}: it has not ended.`,
+        hint: `Cancel it first: holdfast runs cancel ${runId}`,
+      };
+    case "children_live":
+      return {
+        code: "run_live",
+        message: `Run ${runId} is ${status}: what is below it has not ended.`,
+        hint: `Cancel it first, or mark what is below it: holdfast runs show ${runId}`,
+      };
+    case "dependent_live":
+      return {
+        code: "run_live",
+        message: `"${name}" (${runId}), which depends on it, is ${status}.`,
+        hint: `Wait for its end, or cancel it first: holdfast runs cancel ${runId}`,
+      };
+    case "cancelling":
+      return {
+        code: "run_live",
+        message: `"${name}" (${runId}), to which it belongs, is being cancelled.`,
+        hint: "Wait until that has ended.",
+      };
+    case "upstream_unmet":
+      return {
+        code: "upstream_unmet",
+        message: `"${name}" would be skipped once more: what it depends on has not ended as its rule asks.`,
+        hint: "Retry, clear or mark what it depends on.",
+      };
+    case "too_many":
+      return {
+        code: "limit_exceeded",
+        message: `More than ${limits.batchRows} runs depend on "${name}" (${runId}): that is more than one step sets back.`,
+        hint: "Clear the workflow to which they belong: it forgets them all at once.",
+      };
+    case "superseded":
+      return {
+        code: "run_superseded",
+        message: `Run ${runId} belongs to an earlier generation of what is above it.`,
+        hint: "holdfast runs show of the run above it shows the present ones.",
+      };
+  }
+}

@@ -1,0 +1,82 @@
+import { AppError, type Bulk, type BulkPage, isAppError, type RunView } from "@holdfast/protocol";
+import type { Pauses } from "./pauses.ts";
+import type { Restarts } from "./restarts.ts";
+import type { Runs } from "./runs.ts";
+
+/** So many runs are gone through in one request. */
+const pageRows = 100;
+
+type Outcome = BulkPage["runs"][number];
+
+/**
+ * One action for every run that a filter names, a page a request, from the newest. Each run is acted on as it would be alone, so that a
+ * page can be repeated and a refusal is the affair of its run.
+ */
+export class BulkActions {
+  readonly #runs: Runs;
+  readonly #pauses: Pauses;
+  readonly #restarts: Restarts;
+
+  constructor({ runs, pauses, restarts }: { runs: Runs; pauses: Pauses; restarts: Restarts }) {
+    this.#runs = runs;
+    this.#pauses = pauses;
+    this.#restarts = restarts;
+  }
+
+  async act(request: Bulk): Promise<BulkPage> {
+    const { definition, statuses, since, scope = "roots", cursor, preview = false } = request;
+    if (definition === undefined && statuses === undefined && since === undefined) {
+      throw new AppError("invalid_request", "It would concern every run: nothing says which.", {
+        hint: "Give a definition, a status or a time.",
+      });
+    }
+    const page = await this.#runs.list({
+      rootsOnly: scope === "roots",
+      limit: pageRows,
+      ...(definition === undefined ? {} : { definition }),
+      ...(statuses === undefined ? {} : { statuses }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    // From the newest: behind one that is too old there are only older ones.
+    const named =
+      since === undefined ? page.runs : page.runs.filter((run) => Date.parse(run.createdAt) >= Date.parse(since));
+    const runs: Outcome[] = [];
+    for (const run of named) runs.push(preview ? of(run, "matched") : await this.#actOn(run, request));
+    return { runs, cursor: named.length < page.runs.length ? null : page.cursor };
+  }
+
+  async #actOn(run: RunView, request: Bulk): Promise<Outcome> {
+    try {
+      return of(run, (await this.#change(run, request)) ? "changed" : "unchanged");
+    } catch (error) {
+      // What is over can be neither paused nor resumed, what has succeeded not retried: it is as it should be.
+      if (isAppError(error, "run_ended") && request.action !== "clear") return of(run, "unchanged", error.message);
+      if (isAppError(error) && error.code !== "store_unavailable" && error.code !== "internal") {
+        return of(run, "refused", error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** Whether anything changed. */
+  async #change({ id, attempt }: RunView, { action, reason, force, mode }: Bulk): Promise<boolean> {
+    switch (action) {
+      case "cancel": {
+        const { requested, forced } = await this.#runs.cancel(id, { reason, force });
+        return requested + forced > 0;
+      }
+      case "pause":
+        return (await this.#pauses.pause("run", id, reason)).changed;
+      case "resume":
+        return (await this.#pauses.resume("run", id)).changed;
+      case "retry":
+        return (await this.#restarts.retry(id, { attempt, ...(reason === undefined ? {} : { reason }) })).restarted > 0;
+      case "clear":
+        return (await this.#restarts.clear(id, { fresh: mode !== "resume", attempt, reason })).restarted > 0;
+    }
+  }
+}
+
+function of({ id, name, status }: RunView, outcome: Outcome["outcome"], message?: string): Outcome {
+  return { id, name, status, outcome, ...(message === undefined ? {} : { message }) };
+}

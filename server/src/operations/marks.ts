@@ -1,0 +1,50 @@
+import { AppError, type ErrorCode, type Marked, type MarkRun } from "@holdfast/protocol";
+import { type MarkResult, refusalText, type Verdict } from "../core/index.ts";
+import type { Store } from "../store/store.ts";
+import { type Runs, unknownRun } from "./runs.ts";
+
+/** Ends that people decide: mark and skip (core/marks.ts). */
+export class Marks {
+  readonly #store: Store;
+  readonly #runs: Runs;
+
+  constructor({ store, runs }: { store: Store; runs: Runs }) {
+    this.#store = store;
+    this.#runs = runs;
+  }
+
+  /** Ends a run so, or says that it had ended so; what depends on it follows. Throws `run_live`, `run_superseded`, `limit_exceeded`. */
+  async mark(id: string, { status, output, reason }: MarkRun): Promise<Marked> {
+    const { id: runId } = await this.#runs.row(id);
+    if (output !== undefined && status !== "succeeded") {
+      throw new AppError("invalid_request", `A run that is marked as ${status} has no output.`);
+    }
+    const verdict = verdictOf(status, output ?? null, reason);
+    const rows = [{ runId, verdict, data: { reason: reason ?? null } }];
+    const [result] = await this.#store.markRuns({ rows });
+    return this.#answer(runId, result);
+  }
+
+  async #answer(runId: string, result: MarkResult | undefined): Promise<Marked> {
+    if (result === undefined || result.outcome === "not_found") throw unknownRun(runId);
+    if (result.outcome === "refused") {
+      const { code, message, hint } = refusalText(result.refusal);
+      throw new AppError(code as ErrorCode, message, hint === undefined ? {} : { hint });
+    }
+    const run = await this.#runs.get(runId);
+    if (result.outcome === "unchanged") return { run, changed: false, reset: 0, reopened: 0 };
+    return { run, changed: true, reset: result.reset.length, reopened: result.reopened.length };
+  }
+}
+
+function verdictOf(
+  status: MarkRun["status"],
+  output: NonNullable<MarkRun["output"]> | null,
+  reason: string | undefined,
+): Verdict {
+  const why = reason === undefined || reason === "" ? "." : `: ${reason}`;
+  if (status === "succeeded") return { status, output };
+  if (status === "failed")
+    return { status, error: { code: "marked_failed", message: `It was marked as failed${why}` } };
+  return { status, error: { code: "skipped_by_person", message: `It was skipped${why}` } };
+}

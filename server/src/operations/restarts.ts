@@ -1,0 +1,158 @@
+import {
+  AppError,
+  type ErrorCode,
+  isEnded,
+  type Json,
+  limits,
+  type Restarted,
+  type RetryRun,
+} from "@holdfast/protocol";
+import { type RestartOrder, type RestartRefusal, type RestartResult, type RunRow, refusalText } from "../core/index.ts";
+import type { Store } from "../store/store.ts";
+import type { Runs } from "./runs.ts";
+
+const shown = 100;
+/** So many start again in one transaction. */
+const chunkRows = 100;
+
+/** What restarts came to, put together. */
+type Tally = Omit<Restarted, "run">;
+
+/** Lets runs that have ended start again: retry and clear (core/restart.ts). */
+export class Restarts {
+  readonly #store: Store;
+  readonly #runs: Runs;
+
+  constructor({ store, runs }: { store: Store; runs: Runs }) {
+    this.#store = store;
+    this.#runs = runs;
+  }
+
+  /**
+   * Tries again what did not succeed, recorded steps kept: the run, or of a workflow or map what failed of itself below it. Throws
+   * `run_live`, `run_ended` for what succeeded, `upstream_unmet`, `run_superseded`.
+   */
+  async retry(id: string, { fromFailed = false, reason, attempt }: RetryRun): Promise<Restarted> {
+    const row = await this.#runs.row(id);
+    const data = { by: "retry", reason: reason ?? null };
+    if (fromFailed) return this.#answer(row, await this.#restartLeaves(row, data), { alone: false });
+    if (row.status === "succeeded") {
+      throw new AppError("run_ended", `Run ${row.id} has succeeded: there is nothing to try again.`, {
+        hint: `holdfast runs clear ${row.id} starts it again nevertheless.`,
+      });
+    }
+    return this.#resume(row, data, attempt);
+  }
+
+  /** Starts a run again with everything that depends on it, afresh or going on with what is recorded. Throws as `retry`. */
+  async clear(
+    id: string,
+    { fresh, reason, attempt }: { fresh: boolean; reason?: string | undefined; attempt?: number | undefined },
+  ): Promise<Restarted> {
+    const row = await this.#runs.row(id);
+    const data = { by: "clear", reason: reason ?? null };
+    if (!fresh) return this.#resume(row, data, attempt);
+    return this.#answer(row, await this.#restart([order(row, { fresh, data, attempt })]), { alone: true });
+  }
+
+  async #resume(row: RunRow, data: RestartOrder["data"], attempt: number | undefined): Promise<Restarted> {
+    const isOld = attempt !== undefined && attempt !== row.attempt;
+    if (isEnded(row.status) && row.children.failed > 0 && !isOld) {
+      return this.#answer(row, await this.#restartLeaves(row, data), { alone: false });
+    }
+    return this.#answer(row, await this.#restart([order(row, { fresh: false, data, attempt })]), { alone: true });
+  }
+
+  async #restartLeaves(top: RunRow, data: RestartOrder["data"]): Promise<Tally> {
+    const leaves = await this.#listFailedLeaves(top);
+    const orders = leaves.map((row) => order(row, { fresh: false, data, attempt: row.attempt }));
+    if (orders.length > 0) return this.#restart(orders);
+    throw new AppError("not_found", `Nothing has failed in run ${top.id}.`, {
+      hint: `holdfast runs show ${top.id} shows how it stands.`,
+    });
+  }
+
+  /** Runs below, and the run itself, that ended badly of themselves: not because of what is below them or before them. */
+  async #listFailedLeaves(top: RunRow): Promise<RunRow[]> {
+    const generations = new Map([[top.id, top.generation]]);
+    const leaves = isFailedLeaf(top) ? [top] : [];
+    for (let after: string | undefined = top.id; after !== undefined; ) {
+      const page: RunRow[] = await this.#store.listTree({ rootId: top.rootId, after, limitRows: limits.pageRows });
+      for (const row of page) {
+        if (generations.get(row.parentId ?? "") !== row.parentGeneration) continue;
+        generations.set(row.id, row.generation);
+        if (isFailedLeaf(row)) leaves.push(row);
+      }
+      after = page.length < limits.pageRows ? undefined : page.at(-1)?.id;
+    }
+    return leaves;
+  }
+
+  async #restart(orders: readonly RestartOrder[]): Promise<Tally> {
+    const tally = {
+      ids: [] as string[],
+      restarted: 0,
+      reset: 0,
+      reopened: 0,
+      unchanged: 0,
+      refused: [] as Tally["refused"],
+    };
+    let first: RestartRefusal | undefined;
+    for (let at = 0; at < orders.length; at += chunkRows) {
+      const rows = orders.slice(at, at + chunkRows);
+      for (const [index, result] of (await this.#store.restartRuns({ rows })).entries()) {
+        const id = rows[index]?.runId ?? "";
+        if (result.outcome === "restarted") count(tally, id, result);
+        // One that another of them has set back is on its way already, or will be made anew.
+        else if (result.outcome !== "refused" || (orders.length > 1 && isOnItsWay(result.refusal)))
+          tally.unchanged += 1;
+        else {
+          first ??= result.refusal;
+          if (tally.refused.length < shown) tally.refused.push({ id, message: refusalText(result.refusal).message });
+        }
+      }
+    }
+    if (tally.restarted + tally.unchanged === 0 && first !== undefined) throw refusalError(first);
+    return tally;
+  }
+
+  async #answer(row: RunRow, tally: Tally, { alone }: { alone: boolean }): Promise<Restarted> {
+    // A repeat of what was done is told apart from what somebody else did by nobody: both leave it as it is.
+    const unchanged = alone ? Math.min(1, tally.unchanged) : tally.unchanged;
+    return { run: await this.#runs.get(row.id), ...tally, unchanged };
+  }
+}
+
+function order(
+  row: RunRow,
+  { fresh, data, attempt }: { fresh: boolean; data: { readonly [name: string]: Json }; attempt: number | undefined },
+): RestartOrder {
+  return { runId: row.id, fresh, ifAttempt: attempt ?? null, data };
+}
+
+function isFailedLeaf({ status, children }: RunRow): boolean {
+  return (status === "failed" || status === "cancelled") && children.failed === 0;
+}
+
+function count(
+  tally: { ids: string[]; restarted: number; reset: number; reopened: number },
+  id: string,
+  { reset, reopened }: Extract<RestartResult, { outcome: "restarted" }>,
+): void {
+  tally.restarted += 1;
+  tally.reset += reset.length;
+  tally.reopened += reopened.length;
+  if (tally.ids.length < shown) tally.ids.push(id);
+}
+
+function isOnItsWay({ reason }: RestartRefusal): boolean {
+  return reason === "live" || reason === "superseded";
+}
+
+function refusalError(refusal: RestartRefusal): AppError {
+  const { code, message, hint } = refusalText(refusal);
+  return new AppError(code as ErrorCode, message, {
+    ...(hint === undefined ? {} : { hint }),
+    details: { runId: refusal.runId, status: refusal.status },
+  });
+}

@@ -1,0 +1,160 @@
+import type {
+  Ledger as CoreLedger,
+  Edge,
+  MarkOrder,
+  MarkResult,
+  RestartOrder,
+  RestartResult,
+} from "../../core/index.ts";
+import { Ledger } from "../../core/index.ts";
+import type { RingTopic } from "../store.ts";
+import { textArray } from "./arrays.ts";
+import { findRun } from "./reading.ts";
+import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
+import type { Runner, Transaction } from "./session.ts";
+import type { SessionPool } from "./session-pool.ts";
+import { decideAndWrite, settle } from "./settling.ts";
+
+// Runs that start again (core/restart.ts). Whatever may have to change is found from the runs over their edges and parents, and
+// locked in one statement, in the one order of all locks.
+
+interface ReachedRun extends StoredRun {
+  readonly now: number;
+}
+
+/** Locks runs with all that depends on them, what is above them, and what depends on that. */
+export function lockReach(db: Runner, ids: readonly string[]): Promise<ReachedRun[]> {
+  return db.run<ReachedRun>("lockReach", reachText, [textArray(ids)]);
+}
+
+// Whose end released a run and where it hangs never changes, so a snapshot from before the locks finds all but what has ended since.
+const reachText = `
+  with recursive reach as (
+    select unnest($1::text[]) collate "C" as id
+    union
+    select f.id from reach w cross join lateral (
+      select r.parent_id as id from holdfast.runs r where r.id = w.id and r.parent_id is not null
+      union all
+      select e.downstream from holdfast.edges e where e.upstream = w.id and e.flipped
+    ) f
+  )
+  select ${slimRunColumns}, holdfast.clock_ms() as now
+  from holdfast.runs r where r.id in (select w.id from reach w) order by r.id for update of r`;
+
+/** Flipped edges from these runs. */
+export function listFlippedEdges(db: Runner, ids: readonly string[]): Promise<Edge[]> {
+  return db.run<Edge & object>("listFlippedEdges", flippedText, [textArray(ids)]);
+}
+
+const flippedText = `
+  select e.upstream, e.downstream from unnest($1::text[]) w(id) join holdfast.edges e on e.upstream = w.id
+  where e.flipped order by e.upstream, e.downstream`;
+
+/** See `Store.restartRuns`. */
+export function restartRuns(
+  pool: SessionPool,
+  rows: readonly RestartOrder[],
+): Promise<{ results: RestartResult[]; topics: readonly RingTopic[] }> {
+  return pool.transaction(async (transaction) => {
+    const first = await reach(transaction, [...new Set(rows.map(({ runId }) => runId))]);
+    const ledger = new Ledger(first.now);
+    ledger.load(first.rows);
+    ledger.linkFlipped(
+      first.rows.map(({ id }) => id),
+      first,
+    );
+    const ended = first.rows.filter(({ endedAt }) => endedAt !== null).map(({ id }) => id);
+    const results: RestartResult[] = [];
+    for (const row of rows) results.push(await restartOne(transaction, ledger, row));
+    const { topics } = await decideAndWrite(transaction, ledger, () => undefined);
+    const { restarted } = ledger.changes();
+    const ids = restarted.map(({ run }) => run.id).filter((id) => ended.includes(id));
+    if (ids.length > 0) transaction.start("forgetPausesOf", forgetText, [textArray(ids)]);
+    return { results, topics };
+  });
+}
+
+/** See `Store.markRuns`. */
+export async function markRuns(
+  pool: SessionPool,
+  rows: readonly MarkOrder[],
+): Promise<{ results: MarkResult[]; topics: readonly RingTopic[] }> {
+  const results: MarkResult[] = [];
+  const topics: RingTopic[] = [];
+  for (const row of rows) {
+    const marked = await pool.transaction(async (transaction) => {
+      const first = await reach(transaction, [row.runId]);
+      // With its output, which may be what it is marked with.
+      const whole = await findRun(transaction, row.runId);
+      const ledger = new Ledger(first.now);
+      if (whole !== undefined) ledger.load([whole]);
+      ledger.load(first.rows);
+      ledger.linkFlipped(
+        first.rows.map(({ id }) => id),
+        first,
+      );
+      const result = await markOne(transaction, ledger, row);
+      return { result, topics: (await decideAndWrite(transaction, ledger, () => undefined)).topics };
+    });
+    results.push(marked.result);
+    topics.push(...marked.topics);
+  }
+  return { results, topics };
+}
+
+async function markOne(transaction: Transaction, ledger: CoreLedger, row: MarkOrder): Promise<MarkResult> {
+  for (;;) {
+    const result = ledger.mark(row);
+    if (result.outcome !== "wanting") return result;
+    ledger.linkFlipped(result.ids, await reach(transaction, result.ids));
+  }
+}
+
+/** See `Store.forceEnds`. */
+export async function forceEnds(
+  pool: SessionPool,
+  { runId, limitRows }: { runId: string; limitRows: number },
+): Promise<{ ended: string[]; more: boolean; topics: readonly RingTopic[] }> {
+  const found = (await listStubborn(pool, runId, limitRows + 1)).map(({ id }) => id);
+  const ids = found.slice(0, limitRows);
+  if (ids.length === 0) return { ended: [], more: false, topics: [] };
+  const { value, topics } = await pool.transaction((transaction) =>
+    settle(transaction, ids, (ledger) => ids.filter((id) => ledger.force(id))),
+  );
+  return { ended: value, more: found.length > limitRows, topics };
+}
+
+/** Of a run and all below it those that are being ended while somebody holds them. */
+export function listStubborn(db: Runner, runId: string, limitRows: number): Promise<{ id: string }[]> {
+  return db.run("listStubborn", stubbornText, [runId, limitRows]);
+}
+
+const stubbornText = `
+  with recursive below as (
+    select r.id, r.status, r.claimed_by from holdfast.runs r where r.id = $1 and r.ended_at is null
+    union all
+    select c.id, c.status, c.claimed_by from below b join holdfast.runs c on c.parent_id = b.id
+    where c.parent_id is not null and c.ended_at is null
+  )
+  select b.id from below b where b.status = 'cancelling' and b.claimed_by is not null order by b.id limit $2`;
+
+const forgetText = "delete from holdfast.pauses p where p.kind = 'run' and p.name = any ($1::text[])";
+
+/** What ended while the locks were waited for is looked at then. */
+async function restartOne(transaction: Transaction, ledger: CoreLedger, row: RestartOrder): Promise<RestartResult> {
+  for (;;) {
+    const result = ledger.restart(row);
+    if (result.outcome !== "wanting") return result;
+    ledger.linkFlipped(result.ids, await reach(transaction, result.ids));
+  }
+}
+
+async function reach(transaction: Transaction, ids: readonly string[]) {
+  const stored = await lockReach(transaction, ids);
+  const rows = stored.map(toRun);
+  const edges = await listFlippedEdges(
+    transaction,
+    rows.map(({ id }) => id),
+  );
+  return { rows, edges, now: stored.reduce((now, row) => Math.max(now, row.now), 0) };
+}
