@@ -55,6 +55,16 @@ test("a place where nothing can be written is told with its path and what to do,
   assert.doesNotMatch(stderr, /mistake in Holdfast/);
 });
 
+test("flags of run that say nothing are refused, with what was likely meant", { timeout }, async (t) => {
+  const project = new Project(t, {});
+  const port = await project.run("run", "work", "--port", "5000");
+  assert.equal(port.code, 2);
+  assert.match(port.stderr, /--port says where to serve.*\n.*Add --serve/);
+  const key = await project.run("run", "work", "--key", "");
+  assert.equal(key.code, 2);
+  assert.match(key.stderr, /The key is empty/);
+});
+
 test("why names what keeps a workflow, down to the run that keeps the others, and what to do", {
   timeout,
 }, async (t) => {

@@ -52,6 +52,10 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   if (flags.resume === true && (flags.input !== undefined || flags.key !== undefined)) {
     throw new UsageError("--resume goes on with what was started before.", "Leave out --input and --key.");
   }
+  if (flags.key === "") throw new UsageError("The key is empty.", "Name what the run is for: --key order-17.");
+  if (flags.port !== undefined && flags.serve !== true) {
+    throw new UsageError("--port says where to serve, and nothing is served.", "Add --serve, or leave out --port.");
+  }
   const input = readInput(flags.input);
   const patienceMs = readPatience(flags);
   const settings = await openProject(terminal, flags);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
 import { serve } from "../main.ts";
+import { namespace, World } from "../store/contract/world.contract.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 
@@ -109,7 +110,9 @@ test("an id may be shortened as long as it names one run", async () => {
   assert.equal((await runs.get(run.id.slice(0, 12).toUpperCase())).id, run.id);
   const { run: other } = await runs.start({ definition: "load" });
   assert.equal(run.id.slice(0, 7), other.id.slice(0, 7), "runs of one second begin alike");
-  await assert.rejects(runs.get(run.id.slice(0, 7)), (error) => isAppError(error, "ambiguous_id"));
+  await assert.rejects(runs.get(run.id.slice(0, 7)), (error) => {
+    return isAppError(error, "ambiguous_id") && error.hint?.includes(`${other.id} (load)`) === true;
+  });
   for (const unknown of ["", "abc", "zzzzzzzz", "%", "a'; drop table runs"]) {
     await assert.rejects(runs.get(unknown), (error) => isAppError(error, "not_found"), unknown);
   }
@@ -132,4 +135,14 @@ test("a run of another namespace is not there, not even to be cancelled by its w
   const id = started?.run.id ?? "";
   await assert.rejects(async () => ours?.runs.cancel(id), { code: "not_found" });
   assert.equal((await theirs?.runs.get(id))?.status, "ready");
+});
+
+test("a shortened id that only runs of one tree begin with names the tree", async () => {
+  const clock = new VirtualClock();
+  const store = openMemoryStore({ clock });
+  const world = new World({ store, close: async () => {} });
+  const { runs } = serve(store, { clock, namespace });
+  const nodes = Array.from({ length: 15 }, (_, place) => ({ name: `n${place}` }));
+  const { parent } = await world.workflow(nodes);
+  assert.equal((await runs.get(parent.id.slice(0, 7))).id, parent.id);
 });

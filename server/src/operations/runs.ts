@@ -34,6 +34,8 @@ import type { Definitions } from "./definitions.ts";
 import { pauseView, runView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
+/** Of runs whose ids begin alike so many are looked at. */
+const likeRuns = 20;
 const shortestPrefix = 4;
 /** How often a definition may be replaced while a run of it is being started. */
 const rounds = 10;
@@ -249,12 +251,19 @@ export class Runs {
     const lower = id.toLowerCase();
     if (isRunId(lower)) return lower;
     if (!/^[0-9a-z]+$/.test(lower) || lower.length < shortestPrefix) throw unknownRun(id);
-    const ids = await this.#store.findRunIds({ namespace: this.#namespace, prefix: lower, limitRows: 2 });
-    const [first, second] = ids;
+    const ids = await this.#store.findRunIds({ namespace: this.#namespace, prefix: lower, limitRows: likeRuns });
+    const [first, ...others] = ids;
     if (first === undefined) throw unknownRun(id);
-    if (second === undefined) return first;
+    if (others.length === 0) return first;
+    const found = await Promise.all(ids.map((like) => this.#store.findRun({ id: like })));
+    const rows = found.filter((row) => row !== undefined);
+    // The runs of a tree begin alike: whoever shortens one's id means the tree.
+    const [root, ...more] = rows.filter(({ parentId }) => parentId === null);
+    if (root !== undefined && more.length === 0 && rows.every(({ rootId: tree }) => tree === root.id)) return root.id;
+    const names = rows.slice(0, 5).map((row) => `${row.id} (${row.name})`);
     throw new AppError("ambiguous_id", `More than one run's id begins with "${id}".`, {
-      hint: "Give more of it. The runs of one second share their first seven characters.",
+      hint: `Give more of it: ${names.join(", ")}${rows.length > names.length ? ", …" : ""}.`,
+      details: { runIds: rows.map((row) => row.id) },
     });
   }
 
