@@ -129,9 +129,12 @@ export const job = workflow({ id: "job" }, (w) => { const a = w.call(work, {}); 
   assert.match(stdout, /^NAME +ID +STATUS +TRY +STARTED +TOOK +WHY$/m);
   assert.match(
     stdout,
-    new RegExp(`^├─ work +✗ failed +2 +\\d\\d:\\d\\d:\\d\\d +[\\d.]+s +${reason} \\(task_failed\\)$`, "m"),
+    new RegExp(
+      `^├─ work +[0-9a-z]{12} +✗ failed +2 +\\d\\d:\\d\\d:\\d\\d +[\\d.]+s +${reason} \\(task_failed\\)$`,
+      "m",
+    ),
   );
-  assert.match(stdout, /^└─ rest +○ skipped/m);
+  assert.match(stdout, /^└─ rest +[0-9a-z]{12} +○ skipped/m);
   const shown = JSON.parse((await project.run("runs", "show", id, "--json")).stdout) as {
     tree: { name: string; attempt: number; startedAt: string | null }[];
   };

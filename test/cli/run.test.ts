@@ -67,7 +67,7 @@ test("a run is followed to its end, listed, shown, and its logs and events are r
   const id = runs[0]?.id ?? "";
   const shown = await project.run("runs", "show", id);
   assert.match(shown.stdout, /status +succeeded/);
-  assert.match(shown.stdout, /├─ act\[a\] +✓ succeeded +1 /);
+  assert.match(shown.stdout, /├─ act\[a\] +[0-9a-z]{12} +✓ succeeded +1 /);
   const logs = await project.run("runs", "logs", id.slice(0, 12));
   assert.match(logs.stdout, /act\[a\] \| acting a/);
   const events = await project.run("runs", "events", id, "--json");

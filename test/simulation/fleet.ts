@@ -74,6 +74,7 @@ export class Fleet {
   #peace = false;
   #asked = false;
   #ticked = false;
+  #controlled = false;
 
   constructor(seed: number, breakage: Breakage = {}) {
     this.#seed = seed;
@@ -125,7 +126,7 @@ export class Fleet {
     const done = () =>
       this.#asked &&
       this.#ticked &&
-      this.#hand.isIdle &&
+      this.#controlled &&
       [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
     await this.#until(() => false, 3_000);
@@ -228,12 +229,13 @@ export class Fleet {
 
   /** Somebody pauses, resumes and starts again, until peace is made; then nothing stays paused. */
   async #control(): Promise<void> {
-    if (this.#chance.happens(0.5)) return;
-    while (this.#clock.monotonicMs() < chaosMs) {
+    const meddles = !this.#chance.happens(0.5);
+    while (meddles && this.#clock.monotonicMs() < chaosMs) {
       await this.#clock.sleep(this.#chance.between(200, 6_000));
       await this.#hand.act();
     }
     await this.#hand.letGo();
+    this.#controlled = true;
   }
 
   /** What was promised of an end holds for the attempt that came to it: the run, what depends on it and what is above start again. */

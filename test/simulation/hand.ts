@@ -18,15 +18,9 @@ export interface HandOptions {
 export class Hand {
   readonly #options: HandOptions;
   readonly #paused = new Map<string, { kind: PauseKind; name: string }>();
-  #isIdle = true;
 
   constructor(options: HandOptions) {
     this.#options = options;
-  }
-
-  /** Whether nothing is being done and nothing is paused. */
-  get isIdle(): boolean {
-    return this.#isIdle && this.#paused.size === 0;
   }
 
   async act(): Promise<void> {
@@ -34,22 +28,17 @@ export class Hand {
     const ids = [...rows().keys()];
     if (ids.length === 0) return;
     const id = chance.pick(ids);
-    this.#isIdle = false;
-    try {
-      await chance.pick([
-        () => this.#pause(id),
-        () => this.#resume(),
-        () => this.#resume(),
-        () => this.#restart(id, "retry"),
-        () => this.#restart(id, "clear"),
-        () => this.#restart(id, "resume"),
-        () => this.#restart(id, "leaves"),
-        () => this.#restart(id, "mark"),
-        () => this.#force(id),
-      ])();
-    } finally {
-      this.#isIdle = true;
-    }
+    await chance.pick([
+      () => this.#pause(id),
+      () => this.#resume(),
+      () => this.#resume(),
+      () => this.#restart(id, "retry"),
+      () => this.#restart(id, "clear"),
+      () => this.#restart(id, "resume"),
+      () => this.#restart(id, "leaves"),
+      () => this.#restart(id, "mark"),
+      () => this.#force(id),
+    ])();
   }
 
   /** Resumes everything. */

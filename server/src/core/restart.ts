@@ -170,7 +170,8 @@ class Plan {
       return;
     }
     const outcome = outcomeOf(run);
-    for (const edge of edges) {
+    // In one order whatever the store found first, so that every store answers and tells alike.
+    for (const edge of [...edges].sort((a, b) => (a.downstream < b.downstream ? -1 : 1))) {
       this.#unflipped.push(edge);
       this.#hold(edge.downstream, outcome);
     }
