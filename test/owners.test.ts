@@ -74,6 +74,8 @@ interface Place {
   readonly address: string;
   readonly lock: string;
   readonly socketPlace: string;
+  /** Where a young store keeps what is written. */
+  readonly data: string;
   /** Another name for it: a link that is there before the store is. */
   readonly link: string;
 }
@@ -82,13 +84,19 @@ const kinds: Readonly<Record<string, (folder: string) => Place>> = {
   sqlite: (folder) => {
     symlinkSync("store.db", join(folder, "link.db"));
     const path = join(folder, "store.db");
-    return { ...placeOf(path), address: `sqlite:${path}`, link: `sqlite:${join(folder, "link.db")}` };
+    return {
+      ...placeOf(path),
+      data: `${path}-wal`,
+      address: `sqlite:${path}`,
+      link: `sqlite:${join(folder, "link.db")}`,
+    };
   },
   file: (folder) => {
     mkdirSync(join(folder, "kept"));
     symlinkSync("kept", join(folder, "link"));
     return {
       ...placeOf(join(folder, "kept", "store")),
+      data: join(folder, "kept", "journal-1.jsonl"),
       address: `file:${join(folder, "kept")}`,
       link: `file:${join(folder, "link")}`,
     };
@@ -217,6 +225,18 @@ for (const [kind, place] of Object.entries(kinds)) {
         await assert.rejects(store.describe(), refused);
         renameSync(`${lock}.moved`, lock);
         await store.describe();
+        await store.close();
+      });
+    });
+
+    test("what is written to a data file that was removed is not acknowledged, and the owner can be ended", async () => {
+      await withStore(place, async ({ address, data }) => {
+        const store = await openOwned(address, { role: "owner" });
+        const join = (id: string) =>
+          store.joinMember({ id, kind: "node", name: id, namespace: "shop", serves: null, leaseMs: 15_000 });
+        await join("before");
+        rmSync(data);
+        await assert.rejects(join("after"), (error) => isAppError(error));
         await store.close();
       });
     });

@@ -21,6 +21,8 @@ if (fromSource && !isSet) {
 }
 const { main } = await import((fromSource ? source : built).href);
 process.exitCode = await main(process.argv.slice(2));
+// What is done is done: a connection to a server that is away must not keep the process.
+setTimeout(() => process.exit(), 5_000).unref();
 
 /** Under an old Node another process has started this one: when it is killed, this one ends as if it had been told to. */
 function followLauncher(descriptor) {

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { ensureStateFolder, type Settings } from "../config.ts";
 
 /** The store's address, a relative path of its file or folder taken from the root. Makes `.holdfast/` where that lies in it. */
@@ -16,8 +16,14 @@ export function missingStore({ store, root }: Settings): string | undefined {
   const local = localPath(store);
   if (local === undefined) return undefined;
   const path = resolve(root, local.path);
-  // The folder alone may be there before the store; whoever makes it there leaves its owner's lock.
-  return existsSync(local.kind === "file" ? join(path, "store.lock") : path) ? undefined : local.path;
+  // The folder alone may be there before the store. A lock that somebody has removed is no sign: its files are.
+  const isThere = local.kind === "file" ? hasFiles(path) : existsSync(path);
+  return isThere ? undefined : local.path;
+}
+
+function hasFiles(folder: string): boolean {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return existsSync(folder);
+  return readdirSync(folder).length > 0;
 }
 
 /** The store's address without its password, for people to read. */

@@ -113,10 +113,12 @@ export class Engine {
     await drained;
     this.#stopRings();
     this.#stop.abort();
-    await Promise.all(this.#loops);
     const said = new AbortController();
+    // A loop may wait for a store that is away, and so may the farewell: both together for no longer than this.
+    const farewell = Promise.all(this.#loops).then(() => this.#membership.leave());
+    farewell.catch(() => undefined);
     try {
-      await Promise.race([this.#membership.leave(), clock.sleep(farewellMs, said.signal)]);
+      await Promise.race([farewell, clock.sleep(farewellMs, said.signal)]);
     } catch (error) {
       log.warn({ err: error }, "The node could not say goodbye to the store; its lease will run out.");
     } finally {

@@ -81,7 +81,9 @@ test("a node whose lease has run out is nobody", async () => {
   await scene.only(run, "no_node");
   const { message, remedy } = await scene.only(held, "at_work");
   assert.match(message, /not been heard of/);
-  assert.match(remedy ?? "", /takes it over/);
+  assert.match(remedy ?? "", /No node is running here/);
+  await scene.node("n");
+  assert.match((await scene.only(held, "at_work")).remedy ?? "", /takes it over/);
 });
 
 test("no node serves the queue: a node that does starts the run", async () => {

@@ -108,11 +108,14 @@ export class Reasons {
     const since = run.claimedAt === null ? "" : ` for ${lengthText(moment.now - run.claimedAt)}`;
     const where = member?.name ?? run.claimedBy ?? "";
     if (member !== undefined && !isHere(member, moment)) {
-      const message = `Attempt ${run.attempt} runs on ${where}, which has not been heard of since its lease ran out.`;
+      const how = member.endedAt === null ? "that has not been heard of since its lease ran out" : "that has ended";
+      const others = (await this.#members()).some((other) => isHere(other, moment) && other.serves !== null);
       return reason({
         code: "at_work",
-        message,
-        remedy: "Another node takes it over within two leases; see that one runs.",
+        message: `Attempt ${run.attempt} ran on ${where}, a node ${how}; it is to start again.`,
+        remedy: others
+          ? "Another node takes it over within two leases."
+          : "No node is running here. Start one: holdfast dev, or holdfast server.",
       });
     }
     return reason({ code: "at_work", message: `Attempt ${run.attempt} has been running on ${where}${since}.` });

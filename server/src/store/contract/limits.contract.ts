@@ -261,7 +261,9 @@ export function limitsContract(contract: Contract, subject: ContractSubject): vo
     await prune();
     assert.deepEqual((await world.store.findLimit({ id: one.id, limitRows: 9 }))?.standing, [second?.id]);
     for (const run of [first, second]) await claimAndFinish(world, run?.id ?? "");
-    await prune();
+    // Somebody may be looking at its gate at this moment, and it is passed over: then it goes the next time.
+    for (let times = 0; times < 100 && (await world.store.findLimit({ id: one.id, limitRows: 9 })); times++)
+      await prune();
     assert.equal(await world.store.findLimit({ id: one.id, limitRows: 9 }), undefined);
     assert.equal((await world.store.findLimit({ id: queue.id, limitRows: 9 }))?.slots, 2);
     const [again] = await enqueue(world, 1, { limits: [one, queue] });

@@ -103,6 +103,12 @@ class RealFile implements DiskFile {
 
   sync(): void {
     fdatasyncSync(this.#descriptor);
+    if (fstatSync(this.#descriptor).nlink > 0) return;
+    // Written to a file without a name, it would be lost with this process.
+    throw Object.assign(new Error("ENOENT: the file was removed while it was written to"), {
+      code: "ENOENT",
+      syscall: "fdatasync",
+    });
   }
 
   close(): void {

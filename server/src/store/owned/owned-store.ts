@@ -30,9 +30,12 @@ export class OwnedStore implements StoreLink {
     let place: string | undefined;
     const left = Promise.withResolvers<void>();
     const leave = () => {
-      if (place !== undefined) leaveSocketPlace(path, place);
-      lock.release();
-      left.resolve();
+      try {
+        if (place !== undefined) leaveSocketPlace(path, place);
+      } finally {
+        lock.release();
+        left.resolve();
+      }
     };
     const thread = await StoreThread.open({
       ...options,

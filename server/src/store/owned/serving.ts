@@ -44,7 +44,7 @@ export async function serve(port: MessagePort, { keeper: options, now }: ThreadD
 
 function standingOf(options: KeeperOptions): StandingFiles {
   if (options.kind === "file") return new StandingFiles(options.folder, [join(options.folder, "store.lock")]);
-  return new StandingFiles(options.path, [options.path, `${options.path}.lock`]);
+  return new StandingFiles(options.path, [options.path, `${options.path}-wal`, `${options.path}.lock`]);
 }
 
 async function openKeeper(options: KeeperOptions, now: number, notice: (text: string) => void): Promise<Keeper> {

@@ -34,7 +34,8 @@ export function claimSocketPlace(path: string): string {
 
 /** Removes what `claimSocketPlace` has made, once nobody listens there and while the lock is still held. */
 export function leaveSocketPlace(path: string, place: string): void {
-  if (place === `${absolute(path)}.sock`) return;
+  // By its name: the folder may not be there any more.
+  if (basename(place) === `${basename(path)}.sock`) return;
   rmSync(`${path}.sock-place`, { force: true });
   rmSync(dirname(place), { recursive: true, force: true });
 }
