@@ -146,3 +146,17 @@ test("a shortened id that only runs of one tree begin with names the tree", asyn
   const { parent } = await world.workflow(nodes);
   assert.equal((await runs.get(parent.id.slice(0, 7))).id, parent.id);
 });
+
+// The fault: what overflows the stack was no refusal of the manifest, and a node never looked for the one that had replaced it.
+test("a schema that calls itself for ever refuses its inputs in words, and a better one takes its place", async () => {
+  const { runs, definitions } = await open(hourMs);
+  const taking = (input: object) => {
+    return { ...manifest, definitions: { load: { ...manifest.definitions.load, input } } } as never;
+  };
+  await definitions.apply([taking({ $ref: "#" })]);
+  await assert.rejects(runs.start({ definition: "load", input: {} }), (error) => {
+    return isAppError(error, "invalid_input") && /too many levels/.test(error.message);
+  });
+  await definitions.apply([taking({ type: "object" })]);
+  assert.equal((await runs.start({ definition: "load", input: {} })).existing, false);
+});

@@ -37,7 +37,7 @@ export class SchemaCompiler {
     const validate = this.#validator(schema, what, false);
     const fill =
       useDefaults && JSON.stringify(schema).includes('"default":') ? this.#validator(schema, what, true) : undefined;
-    const hold = (given: Json): Fitted => {
+    const judge = (given: Json): Fitted => {
       // Only true is a yes: a promise would count as one, too.
       const isFit = validate(given) === true;
       const first = validate.errors?.[0];
@@ -47,6 +47,15 @@ export class SchemaCompiler {
         if (fill(value) === true || isFit) return { value };
       } else if (isFit) return { value: given };
       return { problem: first === undefined ? "it was refused" : sentence(first) };
+    };
+    const hold = (given: Json): Fitted => {
+      try {
+        return judge(given);
+      } catch (error) {
+        // A schema that calls itself for ever, or a value of too many levels.
+        if (!(error instanceof RangeError)) throw error;
+        return { problem: "it, or what its schema asks of it, has too many levels" };
+      }
     };
     const isPlain = isPlainSchema(schema);
     return { hold, isLight: (value) => isPlain && isSmall(value) };

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
+import { AppError } from "@holdfast/protocol";
 import { failureOf, type StoreFailure, type StoreRequest } from "../remote/wire.ts";
 import type { RingTopic } from "../store.ts";
 import type { Committed, Keeper, KeeperOptions } from "./keeper.ts";
@@ -56,6 +57,31 @@ async function openKeeper(options: KeeperOptions, now: number, notice: (text: st
   return openFileKeeper(options, now, notice);
 }
 
+/**
+ * Tells what calls came to: together, or, where that is more than one text can hold, one by one. An answer that is too large by
+ * itself is refused, and takes no other with it.
+ */
+export function tellInParts({ answers, rings }: Committed, tell: (message: FromThread) => void): void {
+  try {
+    tell({ answers, rings });
+    return;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  for (const answer of answers) {
+    try {
+      tell({ answers: [answer], rings: [] });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const tooLarge = new AppError("too_large", "The answer is larger than what can be passed on at once.", {
+        hint: "Ask for fewer rows at a time.",
+      });
+      tell({ answers: [{ id: answer.id, error: failureOf(tooLarge) }], rings: [] });
+    }
+  }
+  tell({ answers: [], rings });
+}
+
 class Serving {
   readonly #keeper: Keeper;
   readonly #port: MessagePort;
@@ -110,7 +136,7 @@ class Serving {
     const requests = this.#gathered;
     this.#gathered = [];
     if (requests.length > 0) {
-      this.#tell(await this.#carryOut(requests));
+      tellInParts(await this.#carryOut(requests), this.#tell);
     }
     const isIdle = this.#gathered.length === 0;
     if (this.#isClosing && isIdle) {
