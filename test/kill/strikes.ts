@@ -89,11 +89,24 @@ export function summary({ seed, nodes, leaseMs }: CampaignOptions, { campaign, v
   ].join("\n");
 }
 
-/** Adds up the hits of each point: one that was not hit, or too seldom in a long run, is a failure. */
+/** Strikes at these points, each after the death of a node: some points are come to only when one is gone. */
+export function strikesAt(points: readonly string[]): Strike[] {
+  const each = points.flatMap((point): Strike[] => [
+    { point: undefined, victim: "node killed" },
+    { point, victim: "node killed" },
+  ]);
+  return [...each, ...each];
+}
+
+/** One that was not hit, or too seldom in a long run, is a failure. */
 export function checkCoverage(points: readonly string[], outcomes: readonly Outcome[]): void {
+  assert.deepEqual(seldomHit(points, outcomes), [], `points that were hit less than ${leastHits} times`);
+}
+
+/** Adds up the hits of each point, and answers those with too few. */
+export function seldomHit(points: readonly string[], outcomes: readonly Outcome[]): string[] {
   const hits = new Map<string, number>(points.map((point) => [point, 0]));
   for (const { campaign } of outcomes)
     for (const [point, count] of campaign.hits) hits.set(point, (hits.get(point) ?? 0) + count);
-  const seldom = [...hits].filter(([, count]) => count < leastHits).map(([point]) => point);
-  assert.deepEqual(seldom, [], `points that were hit less than ${leastHits} times`);
+  return [...hits].filter(([, count]) => count < leastHits).map(([point]) => point);
 }
