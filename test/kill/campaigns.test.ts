@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { openOwned } from "../owned-store.ts";
 import { startPostgres } from "../postgres.ts";
-import { Chance } from "../simulation/chance.ts";
 import type { CampaignOptions } from "./campaign-options.ts";
 import { onPostgres } from "./on-postgres.ts";
 import { bodyPoints, fleetPoints, nodePoints } from "./points.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Chance } from "../simulation/chance.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Root } from "./campaign-options.ts";
 import type { Pausable } from "./node.ts";
 import type { Workload } from "./workload.ts";

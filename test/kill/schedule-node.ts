@@ -3,7 +3,7 @@
  * that its seed gives it kills itself at a step of a firing, and says before at which.
  */
 import { enableCompileCache } from "node:module";
-import { Chance } from "../simulation/chance.ts";
+import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { beat, isPoint } from "./schedule-work.ts";
 
 enableCompileCache();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Chance } from "../simulation/chance.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { Campaign } from "./campaign.ts";
 import type { CampaignOptions, Strike, Victim } from "./campaign-options.ts";
 import { judge, type Verdict } from "./verdict.ts";

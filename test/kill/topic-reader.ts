@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isAppError, type TopicEvent } from "@holdfast/protocol";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { Chance } from "../simulation/chance.ts";
 
 export const namespace = "default";
 

@@ -7,7 +7,7 @@ import {
   type WorkflowSpec,
 } from "@holdfast/protocol";
 import { judgeRule, type OutcomeCounts, outcomeOf } from "../../server/src/core/index.ts";
-import type { Chance } from "../simulation/chance.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Script } from "./bodies.ts";
 
 // What a campaign runs, and how each of it has to end whatever is killed meanwhile.

@@ -6,7 +6,7 @@ import type {
   Placement,
   RunningActivation,
 } from "../../server/src/placements/placement.ts";
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Machine } from "./machine.ts";
 
 // Bodies as the engine meets them, without processes: each acts by its input.

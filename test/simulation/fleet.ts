@@ -1,12 +1,12 @@
 import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
 import { type RunningNode, type Services, serve, startNode } from "../../server/src/main.ts";
+import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Decisions } from "../../server/src/store/memory/memory.ts";
 import { openMemoryStore } from "../../server/src/store/memory/memory-store.ts";
 import { mergeCalls } from "../../server/src/store/merging.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import { untilQuiet, VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 import { Bodies, newWitness, type Witness } from "./bodies.ts";
-import { Chance } from "./chance.ts";
 import { Hand } from "./hand.ts";
 import { link, type Outage, type Weather } from "./link.ts";
 import { type CallPoint, Machine } from "./machine.ts";

@@ -1,8 +1,8 @@
 import { isAppError } from "@holdfast/protocol";
 import type { PauseKind, RunRow } from "../../server/src/core/index.ts";
 import type { Services } from "../../server/src/main.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { VirtualClock } from "../../server/src/testing/virtual-clock.ts";
-import type { Chance } from "./chance.ts";
 
 export interface HandOptions {
   readonly chance: Chance;

@@ -1,7 +1,7 @@
 import { AppError } from "@holdfast/protocol";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { RingTopic, Store } from "../../server/src/store/store.ts";
 import type { VirtualClock } from "../../server/src/testing/virtual-clock.ts";
-import type { Chance } from "./chance.ts";
 import type { Machine } from "./machine.ts";
 
 /** What can go wrong between a process and the store. Probabilities are per call. */

@@ -1,5 +1,5 @@
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import type { Chance } from "./chance.ts";
 
 /** Trees here are small: an order goes down them in pages all the same. */
 export function withSmallPages(store: Store, chance: Chance): Store {

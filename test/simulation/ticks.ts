@@ -1,7 +1,7 @@
 import type { ScheduleSpec } from "@holdfast/protocol";
 import type { RunRow, ScheduleRow } from "../../server/src/core/index.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { tickAfter } from "../../server/src/ticks.ts";
-import type { Chance } from "./chance.ts";
 import { randomScript } from "./workload.ts";
 
 /** A schedule of the task alone, in some fleets two. They end before the fleet is left in peace. */

@@ -1,4 +1,4 @@
-import type { Chance } from "./chance.ts";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Weather } from "./link.ts";
 
 /** Hardly anything goes wrong. */

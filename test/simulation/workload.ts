@@ -6,8 +6,8 @@ import {
   type WorkflowNode,
   type WorkflowSpec,
 } from "@holdfast/protocol";
+import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Script } from "./bodies.ts";
-import type { Chance } from "./chance.ts";
 
 const unit: TaskSpec = {
   kind: "task",

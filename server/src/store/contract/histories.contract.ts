@@ -55,7 +55,7 @@ async function play(harness: ContractHarness, subject: ContractSubject, seed: nu
   for (let index = 0; index < calls; index++) {
     now = await tick(harness, chance, now);
     await say(await source.draw(now), `seed ${seed}, call ${index}`);
-    if (!chance.likely(0.02)) continue;
+    if (!chance.happens(0.02)) continue;
     await sequenceAll([model, store]);
     now = await tick(harness, chance, now);
     const args = { runsMs: chance.pick([0, hourMs]), logsMs: chance.pick([0, hourMs]), limitRows: 5_000 };

@@ -85,9 +85,9 @@ export class CallSource {
     this.#ids = runs.map(({ id }) => id).reverse();
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
-    if (this.#members.length === 0 || this.#chance.likely(shares.join / 100)) return this.#join();
-    if (this.#times.limits && this.#chance.likely(0.08)) return controlCall(this.#chance, this.#id());
-    if (this.#times.limits && this.#chance.likely(0.08)) {
+    if (this.#members.length === 0 || this.#chance.happens(shares.join / 100)) return this.#join();
+    if (this.#times.limits && this.#chance.happens(0.08)) return controlCall(this.#chance, this.#id());
+    if (this.#times.limits && this.#chance.happens(0.08)) {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
@@ -111,7 +111,7 @@ export class CallSource {
   }
 
   #join(): StoreCall {
-    const known = this.#members.length > 0 && this.#chance.likely(0.1);
+    const known = this.#members.length > 0 && this.#chance.happens(0.1);
     const id = known ? this.#member() : `member-${this.#members.length}`;
     if (!known) this.#members.push(id);
     const leaseMs = this.#chance.pick(this.#times.leasesMs);
@@ -126,13 +126,13 @@ export class CallSource {
         hash: pick(["h1", "h2"]),
         retentionMs: pick([1, hourMs]),
       });
-      const known = this.#ids.length > 0 && this.#chance.likely(0.05);
+      const known = this.#ids.length > 0 && this.#chance.happens(0.05);
       return {
         run: this.#run(known ? this.#id() : this.#freshId(), now),
-        key: this.#chance.likely(0.25) ? name("key") : null,
-        request: this.#chance.likely(0.15) ? name("request") : null,
-        claimFor: this.#chance.likely(0.3) ? this.#member() : null,
-        onlyIfCurrent: this.#chance.likely(0.1),
+        key: this.#chance.happens(0.25) ? name("key") : null,
+        request: this.#chance.happens(0.15) ? name("request") : null,
+        claimFor: this.#chance.happens(0.3) ? this.#member() : null,
+        onlyIfCurrent: this.#chance.happens(0.1),
       };
     });
     return { verb: "enqueueRuns", args: { rows } };
@@ -156,7 +156,7 @@ export class CallSource {
 
   async #expand(runs: readonly RunRow[]): Promise<StoreCall> {
     const old = this.#expansions[this.#chance.below(this.#expansions.length)];
-    if (old !== undefined && this.#chance.likely(0.1)) return { verb: "expandRuns", args: { rows: [old] } };
+    if (old !== undefined && this.#chance.happens(0.1)) return { verb: "expandRuns", args: { rows: [old] } };
     const parents = new Set(runs.map(({ parentId }) => parentId));
     const fit = runs.filter((run) => run.claimedBy !== null && run.depth < 4 && !parents.has(run.id));
     const rows: Expansion[] = [];
@@ -176,7 +176,7 @@ export class CallSource {
     const edges = names.flatMap((name, index) =>
       names
         .slice(0, index)
-        .filter(() => this.#chance.likely(0.4))
+        .filter(() => this.#chance.happens(0.4))
         .map((upstream) => ({ upstream: idOf(upstream), downstream: idOf(name) })),
     );
     const children = names.map((name, index): NewRun => {
@@ -198,7 +198,7 @@ export class CallSource {
     const rows = [];
     for (const runId of this.#chance.some(3, () => this.#liveId())) {
       const key = `step${this.#chance.below(4)}`;
-      const generation = this.#chance.likely(0.95) ? 1 : 2;
+      const generation = this.#chance.happens(0.95) ? 1 : 2;
       rows.push({ runId, epoch: await this.#epoch(runId), generation, key, value: this.#value() });
     }
     return { verb: "commitSteps", args: { rows } };
@@ -245,7 +245,7 @@ export class CallSource {
 
   /** Mostly fewer rows than a tree has. */
   #few(): number {
-    return this.#chance.likely(0.7) ? 1 + this.#chance.below(3) : 1_000;
+    return this.#chance.happens(0.7) ? 1 + this.#chance.below(3) : 1_000;
   }
 
   #read(): StoreCall {
@@ -253,7 +253,7 @@ export class CallSource {
     const page = { limitRows: 1 + this.#chance.below(20) };
     const id = this.#id();
     return this.#chance.pick<StoreCall>([
-      { verb: "listRuns", args: { namespace, rootsOnly: this.#chance.likely(0.5), ...page } },
+      { verb: "listRuns", args: { namespace, rootsOnly: this.#chance.happens(0.5), ...page } },
       { verb: "listRuns", args: { namespace, rootsOnly: false, statuses: ["ready", "failed"], limitRows: 1_000 } },
       { verb: "listRuns", args: { namespace, rootsOnly: false, definition: "load", parentId: id, limitRows: 1_000 } },
       { verb: "listTree", args: { rootId: this.#roots.get(id) ?? id, ...page } },
@@ -327,7 +327,7 @@ export class CallSource {
     if (this.#lastMember !== undefined && this.#isAgain()) return this.#lastMember;
     // The younger ones, since the older are mostly gone.
     const known = this.#members.at(-1 - this.#chance.below(Math.min(4, this.#members.length))) ?? "nobody";
-    this.#lastMember = this.#chance.likely(0.03) ? "nobody" : known;
+    this.#lastMember = this.#chance.happens(0.03) ? "nobody" : known;
     return this.#lastMember;
   }
 
@@ -341,12 +341,12 @@ export class CallSource {
   #liveId(): string {
     if (this.#lastLive !== undefined && this.#isAgain()) return this.#lastLive;
     const live = this.#live[this.#chance.below(this.#live.length)];
-    this.#lastLive = live !== undefined && this.#chance.likely(0.7) ? live : this.#id();
+    this.#lastLive = live !== undefined && this.#chance.happens(0.7) ? live : this.#id();
     return this.#lastLive;
   }
 
   #isAgain(): boolean {
-    return this.#again > 0 && this.#chance.likely(this.#again);
+    return this.#again > 0 && this.#chance.happens(this.#again);
   }
 
   #freshId(): string {
@@ -359,11 +359,11 @@ export class CallSource {
   /** Mostly the epoch that is live. */
   async #epoch(runId: string): Promise<number> {
     const epoch = (await this.#model.findRun({ id: runId }))?.epoch ?? 1;
-    return this.#chance.likely(0.9) ? epoch : epoch + this.#chance.pick([-1, 1]);
+    return this.#chance.happens(0.9) ? epoch : epoch + this.#chance.pick([-1, 1]);
   }
 
   #drawn() {
     const pick = <T>(items: readonly [T, ...T[]]) => this.#chance.pick(items);
-    return { pick, likely: (share: number) => this.#chance.likely(share) };
+    return { pick, likely: (share: number) => this.#chance.happens(share) };
   }
 }

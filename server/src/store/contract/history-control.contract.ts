@@ -16,12 +16,12 @@ export function controlCall(chance: Chance, id: string): ControlCall {
     { namespace, kind: "definition", name: chance.pick(["extract", "load"]) },
     { namespace, kind: "queue", name: chance.pick(["a", "b"]) },
   ]);
-  const limitRows = chance.likely(0.5) ? 1 + chance.below(3) : 1_000;
+  const limitRows = chance.happens(0.5) ? 1 + chance.below(3) : 1_000;
   const resume: ControlCall = { verb: "resumeRuns", args: { target, limitRows } };
   const rows = chance.some(2, () => ({
     runId: id,
-    fresh: chance.likely(0.5),
-    ifAttempt: chance.likely(0.2) ? 1 : null,
+    fresh: chance.happens(0.5),
+    ifAttempt: chance.happens(0.2) ? 1 : null,
     data: { by: "chance" },
   }));
   const error = { code: "marked_failed", message: "It was marked." };
@@ -37,7 +37,7 @@ export function controlCall(chance: Chance, id: string): ControlCall {
     { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
     { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
     { verb: "forceEnds", args: { runId: id, limitRows } },
-    { verb: "pauseRuns", args: { target, reason: chance.likely(0.5) ? "chance" : null } },
+    { verb: "pauseRuns", args: { target, reason: chance.happens(0.5) ? "chance" : null } },
     resume,
     resume,
     { verb: "findPauses", args: { runId: id } },

@@ -20,18 +20,18 @@ export async function scheduleCall(
   run: () => NewRun,
 ): Promise<ScheduleCall> {
   const seen = async (id: string): Promise<number | null> => {
-    if (chance.likely(0.2)) return chance.pick([null, 1, 2]);
+    if (chance.happens(0.2)) return chance.pick([null, 1, 2]);
     return (await model.findSchedule({ namespace, id }))?.version ?? null;
   };
   const some = <T>(draw: (id: string) => Promise<T>): Promise<T[]> => {
-    return Promise.all(ids.filter(() => chance.likely(0.4)).map(draw));
+    return Promise.all(ids.filter(() => chance.happens(0.4)).map(draw));
   };
   const id = chance.pick(ids);
   switch (chance.below(6)) {
     case 0: {
       const definitions = chance.pick([["extract"], ["load"], ["extract", "load"], []]);
       const rows = await some(async (one) => declared(chance, one, await seen(one)));
-      const kept = ids.filter((one) => !rows.some((row) => row.id === one) && chance.likely(0.6));
+      const kept = ids.filter((one) => !rows.some((row) => row.id === one) && chance.happens(0.6));
       return { verb: "declareSchedules", args: { namespace, definitions, rows, kept } };
     }
     case 1:
@@ -40,11 +40,11 @@ export async function scheduleCall(
       return { verb: "fireSchedules", args: { rows } };
     }
     case 3:
-      return { verb: "pauseSchedule", args: { namespace, id, paused: chance.likely(0.5) } };
+      return { verb: "pauseSchedule", args: { namespace, id, paused: chance.happens(0.5) } };
     case 4:
       return { verb: "dueSchedules", args: { namespace, limitRows: 1 + chance.below(4) } };
     default:
-      return chance.likely(0.3)
+      return chance.happens(0.3)
         ? { verb: "findSchedule", args: { namespace, id } }
         : { verb: "listSchedules", args: { namespace, limitRows: 1 + chance.below(5) } };
   }
@@ -70,7 +70,7 @@ function fired(chance: Chance, id: string, version: number, run: () => NewRun): 
   const dueAt = chance.pick(moments);
   const runs = chance.some(2, (): EnqueueRow => {
     const key = { key: `tick${chance.below(6)}`, hash: "h", retentionMs: 1 };
-    return { run: run(), key: chance.likely(0.7) ? key : null, request: null, claimFor: null };
+    return { run: run(), key: chance.happens(0.7) ? key : null, request: null, claimFor: null };
   });
   return { namespace, id, version, dueAt, state: newScheduleState(dueAt), runs };
 }

@@ -29,7 +29,7 @@ class UnluckyLink implements StoreLink {
   }
 
   async call(verb: StoreVerb, args: unknown): Promise<unknown> {
-    if (this.#chance.likely(0.15)) await this.#suffer(verb, args);
+    if (this.#chance.happens(0.15)) await this.#suffer(verb, args);
     // Members are another process's, so that they outlive the owner.
     const answer = await this.#ask(verb, args);
     for (let pieces = this.#chance.below(3); pieces > 0; pieces--) this.#keeper.tidy();

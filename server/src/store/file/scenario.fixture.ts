@@ -36,7 +36,7 @@ export async function drawCalls(seed: number, count: number): Promise<Moment[]> 
     now += chance.pick([2, 2, 5, 1_000, 70_000]);
     const drawn = await source.draw(now);
     const args = { runsMs: chance.pick([0, hourMs]), logsMs: 0, limitRows: 5_000 };
-    const call: StoreCall = chance.likely(0.05) ? { verb: "prune", args } : drawn;
+    const call: StoreCall = chance.happens(0.05) ? { verb: "prune", args } : drawn;
     const verb = model[call.verb] as (this: typeof model, args: object) => Promise<unknown>;
     await verb.call(model, call.args).catch(() => {});
     moments.push({ call, now });

@@ -68,7 +68,7 @@ export class InterleavedHistory {
     for (let round = 0; round < alone + rounds && !this.isOutOfTurn; round++) {
       await this.#tick();
       await this.#round(round, await this.#draw(round < alone ? 1 : chance.pick([2, 2, 3, 3, 4])));
-      if (!chance.likely(0.03)) continue;
+      if (!chance.happens(0.03)) continue;
       await this.#readAll();
       await this.#prune();
     }
@@ -112,9 +112,9 @@ export class InterleavedHistory {
     const stay = chance.pick([0, 0.5, 0.9]);
     this.calls += calls.length;
     const works = await lanes.run(calls, {
-      pick: (count, last) => (last !== undefined && chance.likely(stay) ? last : chance.below(count)),
+      pick: (count, last) => (last !== undefined && chance.happens(stay) ? last : chance.below(count)),
       look: async () => {
-        if (chance.likely(0.1)) await this.#readTopic();
+        if (chance.happens(0.1)) await this.#readTopic();
       },
     });
     const left = await contentsOf(database.sql);
@@ -161,7 +161,7 @@ export class InterleavedHistory {
     await database.holdClock(this.#now);
     for (const { id, endedAt } of await this.#model.store.listMembers({ namespace })) {
       if (endedAt !== null) continue;
-      const isSilent = this.#silent.get(id) ?? chance.likely(0.4);
+      const isSilent = this.#silent.get(id) ?? chance.happens(0.4);
       this.#silent.set(id, isSilent);
       if (isSilent) continue;
       const call: StoreCall = { verb: "renewMember", args: { id, leaseMs: renewedMs } };

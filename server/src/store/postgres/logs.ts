@@ -2,11 +2,9 @@ import type { LogLine } from "@holdfast/protocol";
 import type { LogResult } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
 import { placeOf } from "./cursor.ts";
+import { spanMarginMs } from "./partitions.ts";
 import { jsonOf, jsonText } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
-
-/** The server's clock may have been set back by so much while a run lived. */
-export const spanMarginMs = 86_400_000;
 
 /** Keeps the lines of activations that are their run's last, each once. Answers the places of those lines. */
 export function insertLogs(db: Runner, rows: readonly LogLine[]): Promise<{ place: number }[]> {

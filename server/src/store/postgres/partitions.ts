@@ -7,6 +7,9 @@ const dayMs = 86_400_000;
 /** Days for which partitions are made, today included. */
 const daysAhead = 4;
 
+/** The server's clock may have been set back by so much while a run lived: where its events and lines are looked for. */
+export const spanMarginMs = dayMs;
+
 type Parted = "events" | "logs";
 
 interface Partition {

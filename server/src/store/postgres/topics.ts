@@ -1,5 +1,5 @@
 import type { EventType, RunEvent, TopicEvent } from "@holdfast/protocol";
-import { spanMarginMs } from "./logs.ts";
+import { spanMarginMs } from "./partitions.ts";
 import { jsonOf } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";

@@ -18,6 +18,8 @@ create table holdfast.intents (
   start_after bigint,
   expires_after bigint,
   key_retention bigint,
+  -- Of whoever makes it.
+  traceparent text,
   reason text,
   -- Of the input, so that a page of intents can be bounded without reading them.
   bytes integer not null default 0,
@@ -75,7 +77,8 @@ create function holdfast.enqueue(
   priority integer default null,
   start_after timestamptz default null,
   expires_after interval default null,
-  key_retention interval default null
+  key_retention interval default null,
+  traceparent text default null
 ) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   now_ms bigint := holdfast.clock_ms();
@@ -117,6 +120,11 @@ begin
     raise exception 'holdfast.enqueue: start_after is %, which will not come.', enqueue.start_after
       using errcode = '22023', hint = 'Give a moment before the year 9999.';
   end if;
+  if enqueue.traceparent !~ '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$'
+    or char_length(enqueue.traceparent) > 456 then
+    raise exception 'holdfast.enqueue: the traceparent is %, which is none.', quote_literal(left(enqueue.traceparent, 80))
+      using errcode = '22023', hint = 'Give it as W3C Trace Context says, 00-…-…-01, or leave it out.';
+  end if;
   if enqueue.key is not null then
     promised := coalesce(
       holdfast.run_of_key(enqueue.namespace, enqueue.definition, enqueue.key),
@@ -127,10 +135,10 @@ begin
     promised := holdfast.root_id(now_ms, sha256(convert_to(gen_random_uuid()::text, 'UTF8')));
   end if;
   insert into holdfast.intents (kind, namespace, run_id, definition, key, input, priority, start_after, expires_after,
-      key_retention, bytes, made_at)
+      key_retention, traceparent, bytes, made_at)
     values ('enqueue', enqueue.namespace, promised, enqueue.definition, enqueue.key, given, enqueue.priority,
       ceil(extract(epoch from enqueue.start_after) * 1000), holdfast.span_ms('expires_after', enqueue.expires_after),
-      holdfast.span_ms('key_retention', enqueue.key_retention), octet_length(given), now_ms);
+      holdfast.span_ms('key_retention', enqueue.key_retention), enqueue.traceparent, octet_length(given), now_ms);
   return promised;
 end $$;
 
@@ -175,6 +183,6 @@ set search_path = pg_catalog, pg_temp as $$
 begin
   execute format('grant usage on schema holdfast to %I', role_name);
   execute format('grant execute on function
-    holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval),
+    holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval, text),
     holdfast.cancel(text, text, text, text, text) to %I', role_name);
 end $$;

@@ -399,13 +399,13 @@ CREATE TABLE holdfast.intents (
     start_after bigint,
     expires_after bigint,
     key_retention bigint,
+    traceparent text,
     reason text,
     bytes integer DEFAULT 0 NOT NULL,
     made_at bigint NOT NULL,
     error text,
     judged_by text COLLATE pg_catalog."C",
     rejected_at bigint,
-    traceparent text,
     CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['enqueue'::text, 'cancel'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000');
