@@ -11,6 +11,7 @@ export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";
 export * from "./nearest.ts";
+export * from "./nesting.ts";
 export * from "./pauses.ts";
 export * from "./problem.ts";
 export * from "./schedule.ts";

@@ -4,7 +4,7 @@ import { limits } from "./limits.ts";
 /** What JSON (RFC 8259) can say. Everything that crosses a process or rests in a store is this. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** More levels than this are no value that anyone wrote, and would overflow the stack of whoever walks it. */
+/** Of any message. Values are held to less where they come in (`limits.nestingLevels`); what is kept may be older than that. */
 const deepestLevel = 1_000;
 
 /**
@@ -12,7 +12,10 @@ const deepestLevel = 1_000;
  * which for a result of a megabyte stops the node for 100 ms where this takes 2.
  */
 export const jsonSchema = z.unknown().refine((value) => isJsonValue(value, 0), {
-  error: "Invalid input: expected JSON",
+  error: ({ input }) =>
+    nestsDeeper(input, deepestLevel + 1)
+      ? `Invalid input: nested deeper than ${limits.nestingLevels} levels`
+      : "Invalid input: expected JSON",
 }) as unknown as z.ZodType<Json>;
 
 function isJsonValue(value: unknown, level: number): boolean {
@@ -23,6 +26,14 @@ function isJsonValue(value: unknown, level: number): boolean {
   if (!z.core.util.isPlainObject(value)) return false;
   for (const key in value) if (!isJsonValue(value[key], level + 1)) return false;
   return true;
+}
+
+/** Whether lists and objects lie within each other on more levels than these. `[]` has one level, a text none. */
+export function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  const parts: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return parts.some((part) => nestsDeeper(part, levels - 1));
 }
 
 /** A JSON object. */

@@ -9,6 +9,10 @@ export const limits = {
   /** A map's list of outputs and a workflow's output. */
   collectedOutputBytes: 16 * 1024 * 1024,
   stepValueBytes: 1024 * 1024,
+  /** Lists and objects within each other, in a value that somebody gives: an input, an output, a step's value, a field of a log. */
+  nestingLevels: 500,
+  /** The same in what bindings make of such values, for they wrap outputs; and in a whole HTTP body. See docs/decisions/0017. */
+  boundNestingLevels: 600,
   stepsPerRun: 10_000,
   stepBytesPerRun: 16 * 1024 * 1024,
   keyCharacters: 512,

@@ -57,6 +57,7 @@ class FramingTest(unittest.TestCase):
             "outputBytes": limits.OUTPUT_BYTES,
             "stepValueBytes": limits.STEP_VALUE_BYTES,
             "inputVariableBytes": limits.INPUT_VARIABLE_BYTES,
+            "nestingLevels": limits.NESTING_LEVELS,
             "keyCharacters": limits.KEY_CHARACTERS,
             "spanMs": limits.SPAN_MS,
             "logLineBytes": limits.LOG_LINE_BYTES,

@@ -61,7 +61,8 @@ async function success(task: TaskData, returned: unknown): Promise<Outcome> {
     }
     return { method: "run.succeed", params: { output: kept } };
   } catch (error) {
-    return invalid(error instanceof Error ? error.message : String(error));
+    const hint = isAppError(error) ? error.hint : undefined;
+    return invalid(error instanceof Error ? error.message : String(error), hint === undefined ? {} : { hint });
   }
 }
 

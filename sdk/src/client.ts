@@ -1,14 +1,17 @@
 import {
   AppError,
+  checkNesting,
   type Duration,
   durationMs,
   isEnded,
   type Json,
+  limits,
   type RunEvent,
   type RunPage,
   type RunView,
   type StartRun,
   type TopicEvent,
+  tooDeep,
 } from "@holdfast/protocol";
 import { HttpPlane } from "./client-http.ts";
 import type { ControlPlane, RunQuery } from "./client-plane.ts";
@@ -251,10 +254,12 @@ function plainJson(input: unknown): Json {
   try {
     text = JSON.stringify(input);
   } catch (error) {
+    if (error instanceof RangeError) throw tooDeep("The input", limits.nestingLevels);
     throw new AppError("invalid_input", "The input is nothing that JSON can say.", { cause: error });
   }
   if (text === undefined) throw new AppError("invalid_input", "The input is nothing that JSON can say.");
   const value: Json = JSON.parse(text);
+  checkNesting(value, limits.nestingLevels, "The input");
   return value;
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { limits } from "@holdfast/protocol";
 import { storedValue } from "./stored-value.ts";
 
 describe("what JSON keeps of a value", () => {
@@ -21,6 +22,19 @@ describe("what JSON keeps of a value", () => {
       () => storedValue(circle, "It"),
       /^TypeError: It\.self\.circle is a reference to something that contains it/,
     );
+  });
+
+  it("keeps what is nested as deep as it may be, and refuses one level more", () => {
+    const nested = (levels: number) => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`) as unknown;
+    assert.deepEqual(storedValue(nested(limits.nestingLevels), "It"), nested(limits.nestingLevels));
+    const endless = { toJSON: () => ({ ...endless }) };
+    for (const deeper of [nested(limits.nestingLevels + 1), nested(100_000), endless]) {
+      assert.throws(() => storedValue(deeper, "It"), {
+        code: "too_large",
+        message: "It is nested deeper than 500 levels.",
+        hint: /a list of what lies within each other/,
+      });
+    }
   });
 
   it("names the path and the kind of what it refuses", () => {

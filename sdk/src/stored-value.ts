@@ -1,9 +1,12 @@
-import type { Json } from "@holdfast/protocol";
+import { type Json, limits, tooDeep } from "@holdfast/protocol";
 
 // What JSON keeps of a value, as a copy: the same that a later activation will read from the record. Where
 // JSON.stringify would silently lose something (a Map, NaN, a function), this says so and names the path.
 
-/** JSON's copy of `value`; undefined becomes null. Throws TypeError that begins with `what` and the path in it. */
+/**
+ * JSON's copy of `value`; undefined becomes null. Throws TypeError that begins with `what` and the path in it, and `too_large`
+ * for what is nested too deeply.
+ */
 export function storedValue(value: unknown, what: string): Json {
   return value === undefined ? null : copy(value, { what, path: [], parents: [] });
 }
@@ -23,6 +26,7 @@ function copy(value: unknown, place: Place): Json {
   }
   if (typeof value !== "object") throw refusal(nameOf(value), place);
   if (place.parents.includes(value)) throw refusal("a reference to something that contains it", place);
+  if (place.parents.length === limits.nestingLevels) throw tooDeep(place.what, limits.nestingLevels);
   place.parents.push(value);
   const copied = copyObject(value, place);
   place.parents.pop();

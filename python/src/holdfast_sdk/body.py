@@ -63,7 +63,7 @@ def _success(returned: Any) -> Outcome:
     try:
         kept = stored_value(returned, "It")
     except Exception as error:
-        return invalid_result(str(error))
+        return invalid_result(str(error), error.hint if isinstance(error, AppError) else None)
     size = utf8_bytes(json_text(kept))
     if size > limits.OUTPUT_BYTES:
         hint = "Keep large values in a file or an object store and return their name."

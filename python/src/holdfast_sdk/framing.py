@@ -6,16 +6,13 @@ Invalid UTF-8, invalid JSON and frames over the limit are AppErrors; after one t
 from __future__ import annotations
 
 import json
-import sys
-from typing import Any, Callable, List, NoReturn, TypeVar
+from typing import Any, List, NoReturn
 
 from . import limits
 from .errors import AppError
+from .nesting import walk_deep
 
 _HINT = "Keep large values in a file or an object store and pass their name."
-_DEEPEST_LEVELS = 10_000
-
-T = TypeVar("T")
 
 
 def encode_frame(frame: Any, max_bytes: int = limits.FRAME_BYTES) -> bytes:
@@ -28,7 +25,7 @@ def encode_frame(frame: Any, max_bytes: int = limits.FRAME_BYTES) -> bytes:
 
 def json_text(value: Any) -> str:
     """The value as JavaScript's JSON.stringify writes it."""
-    return _deep(lambda: json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    return walk_deep(lambda: json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 class FrameDecoder:
@@ -69,23 +66,10 @@ class FrameDecoder:
 def _parse(line: bytes) -> Any:
     try:
         text = line.decode("utf-8")
-        return _deep(lambda: json.loads(text, parse_constant=_refuse_constant))
+        return walk_deep(lambda: json.loads(text, parse_constant=_refuse_constant))
     except ValueError as cause:
         raise AppError("invalid_request", "A message is not JSON in UTF-8.") from cause
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def _deep(work: Callable[[], T]) -> T:
-    """Values may be nested a thousand levels deep, which is where Python's own limit of recursion lies."""
-    try:
-        return work()
-    except RecursionError:
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(before, _DEEPEST_LEVELS))
-        try:
-            return work()
-        finally:
-            sys.setrecursionlimit(before)

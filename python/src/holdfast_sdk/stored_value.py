@@ -15,17 +15,21 @@ from typing import Any, Dict, List, Mapping, Tuple, Union
 from uuid import UUID
 
 from . import limits
+from .nesting import too_deep, walk_deep
 from .text import text_defect
 
 Step = Union[str, int]
 
 
 def stored_value(value: Any, what: str) -> Any:
-    """JSON's copy of ``value``. Raises TypeError with a message that begins with ``what`` and the path in it."""
+    """JSON's copy of ``value``.
+
+    Raises TypeError with a message that begins with ``what`` and the path in it, and ``too_large`` for what is nested too deeply.
+    """
     try:
-        return _copy(value, what, (), ())
+        return walk_deep(lambda: _copy(value, what, (), ()))
     except RecursionError:
-        raise TypeError(f"{what} is nested deeper than JSON is kept.") from None
+        raise too_deep(what) from None
 
 
 def iso_text(moment: Union[datetime, date, time]) -> str:
@@ -55,6 +59,8 @@ def _copy(value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...
         return _text(str(value), what, path)
     if id(value) in parents:
         raise _refusal("a reference to something that contains it", what, path)
+    if len(parents) == limits.NESTING_LEVELS:
+        raise too_deep(what)
     return _copy_object(value, what, path, (*parents, id(value)))
 
 

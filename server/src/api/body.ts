@@ -1,6 +1,5 @@
-import { AppError } from "@holdfast/protocol";
+import { AppError, limits, tooDeep } from "@holdfast/protocol";
 
-const deepestNesting = 500;
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** The JSON value of a body. Throws `invalid_request` for what is not JSON in UTF-8, `too_large` for what is nested too deeply. */
@@ -36,9 +35,7 @@ function checkNesting(text: string): void {
     } else if (unit === quote) inString = true;
     else if (unit === openList || unit === openObject) {
       depth++;
-      if (depth > deepestNesting) {
-        throw new AppError("too_large", `The body is nested deeper than ${deepestNesting} levels.`);
-      }
+      if (depth > limits.boundNestingLevels) throw tooDeep("The body", limits.boundNestingLevels);
     } else if (unit === closeList || unit === closeObject) depth--;
   }
 }

@@ -2,6 +2,7 @@ import type { Json, MarkRun } from "@holdfast/protocol";
 import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
+import { shallow } from "./given-json.ts";
 import type { CommonFlags } from "./project.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -47,8 +48,9 @@ export function mark(
 
 function readJson(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
-  } catch {
+    return shallow(JSON.parse(text) as Json, "The output");
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(
       `--output is not JSON: ${text.slice(0, 60)}`,
       `A text is written with quotes: --output '"done"'.`,

@@ -19,6 +19,7 @@ import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, ru
 import { compilePaths, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { followRun } from "./following.ts";
+import { shallow } from "./given-json.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type FollowFlags, readPatience } from "./patience.ts";
@@ -197,8 +198,9 @@ function readInput(text: string | undefined): Json | undefined {
     throw new UsageError("The input is too large.", "Keep large data in a file and pass its name.");
   }
   try {
-    return JSON.parse(source) as Json;
+    return shallow(JSON.parse(source) as Json, "The input");
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(
       `The input is not JSON: ${message}.`,

@@ -1,4 +1,4 @@
-import { type Json, type LogLine, limits, textDefect } from "@holdfast/protocol";
+import { type Json, type LogLine, limits, nestsDeeper, textDefect, utf8Bytes } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Store } from "../store/store.ts";
 import { persist } from "./persistence.ts";
@@ -43,14 +43,23 @@ export class ActivationLog {
             text: `The limit of ${limits.logLinesPerActivation} lines is reached; no more are kept.`,
           }
         : line;
-      rows.push({ runId: this.#runId, epoch: this.#epoch, seq: this.#seq, at, ...said, text: storable(said.text) });
+      rows.push({ runId: this.#runId, epoch: this.#epoch, seq: this.#seq, at, ...said, ...storable(said) });
     }
     if (rows.length === 0) return;
     await persist(this.#clock, this.#revoked, () => this.#store.appendLogs({ rows }));
   }
 }
 
-function storable(text: string): string {
+/** A line is kept with what of it can be kept: what it says is more than what is wrong with it. */
+function storable({ text, fields }: WrittenLine): Pick<WrittenLine, "text" | "fields"> {
   const cut = text.length > limits.logLineBytes / 4 ? `${text.slice(0, limits.logLineBytes / 4)}…` : text;
-  return textDefect(cut) === undefined ? cut : cut.replaceAll("\u0000", "\\0").toWellFormed();
+  const clean = textDefect(cut) === undefined ? cut : cut.replaceAll("\u0000", "\\0").toWellFormed();
+  return fields === undefined ? { text: clean } : { text: clean, fields: storableFields(fields) };
+}
+
+function storableFields(fields: Json): Json {
+  if (nestsDeeper(fields, limits.nestingLevels))
+    return { dropped: `fields deeper than ${limits.nestingLevels} levels` };
+  const bytes = utf8Bytes(JSON.stringify(fields));
+  return bytes > limits.logLineBytes ? { dropped: `fields of ${bytes} bytes` } : fields;
 }

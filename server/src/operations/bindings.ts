@@ -1,4 +1,13 @@
-import { AppError, type Binding, canonicalText, type Json, type Reference } from "@holdfast/protocol";
+import {
+  AppError,
+  type Binding,
+  canonicalText,
+  type Json,
+  limits,
+  nestsDeeper,
+  type Reference,
+  tooDeep,
+} from "@holdfast/protocol";
 import { evaluateExpression, parseExpression } from "../expressions.ts";
 import { doPart, inTurn } from "./bounded-work.ts";
 
@@ -26,6 +35,13 @@ export function evaluateBinding(binding: Binding, scope: Scope, place: string): 
   if ("list" in binding) return binding.list.map((item, i) => evaluateBinding(item, scope, `${place}[${i}]`));
   const entries = Object.entries(binding.object);
   return Object.fromEntries(entries.map(([key, value]) => [key, evaluateBinding(value, scope, `${place}.${key}`)]));
+}
+
+/** The value of a binding as the input of a run. Throws `invalid_input`, naming `place`, when it is nested too deeply. */
+export function boundInput(value: Json, place: string): Json {
+  if (!nestsDeeper(value, limits.boundNestingLevels)) return value;
+  const { message, hint = "" } = tooDeep(place, limits.boundNestingLevels);
+  throw new AppError("invalid_input", message, { hint });
 }
 
 function hasExpression(binding: Binding): boolean {

@@ -3,6 +3,7 @@
 
 import {
   AppError,
+  checkNesting,
   type Json,
   limits,
   type RetryPolicy,
@@ -46,8 +47,8 @@ export class Completion {
 
   /** Throws `run_ended` when a cancel came first (P6), `stale_epoch` when the run was taken over, `too_large`. */
   async succeed(held: HeldActivation, output: Json): Promise<void> {
-    const allowed = held.run.kind === "task" ? limits.outputBytes : limits.collectedOutputBytes;
-    checkBytes("output", output, allowed);
+    if (held.run.kind === "task") checkValue("output", output, limits.outputBytes, limits.nestingLevels);
+    else checkValue("output", output, limits.collectedOutputBytes, limits.boundNestingLevels);
     const status = await this.#finish(held, { to: "ended", status: "succeeded", outcome: "succeeded", output });
     if (status !== "succeeded") throw tooLate(held, status);
   }
@@ -81,7 +82,7 @@ export class Completion {
   ): Promise<{ recorded: boolean; value: Json }> {
     const defect = textDefect(step.key);
     if (defect !== undefined) throw new AppError("invalid_request", `The step key contains a ${defect}.`);
-    checkBytes(`value of step "${step.key}"`, step.value, limits.stepValueBytes);
+    checkValue(`value of step "${step.key}"`, step.value, limits.stepValueBytes, limits.nestingLevels);
     const { id: runId, epoch, generation } = held.run;
     const row = { runId, epoch, generation, ...step };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.commitSteps({ rows: [row] }));
@@ -131,7 +132,8 @@ function tooLate({ run }: HeldActivation, status: RunStatus): AppError {
   return new AppError("run_ended", `Run ${run.id} is ${status}; what its activation says no longer counts.`);
 }
 
-function checkBytes(what: string, value: Json, allowed: number): void {
+function checkValue(what: string, value: Json, allowed: number, levels: number): void {
+  checkNesting(value, levels, `The ${what}`);
   const bytes = utf8Bytes(JSON.stringify(value));
   if (bytes <= allowed) return;
   throw new AppError("too_large", `The ${what} has ${bytes} bytes; ${allowed} are allowed.`, {

@@ -20,6 +20,7 @@ import { noObserver, type Observer } from "../telemetry/observer.ts";
 import {
   asItems,
   bindValue,
+  boundInput,
   checkDistinct,
   evaluateBinding,
   identifyItem,
@@ -78,7 +79,8 @@ export class Expander {
     }
     if (node.kind === "map") return { run: true, input: null };
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
-    const input = await bindValue(node.args, scope, `"${node.name}"'s input`);
+    const place = `"${node.name}"'s input`;
+    const input = boundInput(await bindValue(node.args, scope, place), place);
     return { run: true, input: await this.#definitions.fitInput(spec, input) };
   }
 
@@ -130,7 +132,8 @@ export class Expander {
     const childOfItem = (value: Json, itemIndex: number): NewRun => {
       const item = keys[itemIndex] ?? "";
       const name = `${node.name}[${item}]`;
-      const input = fit(evaluateBinding(node.with, { ...scope, item: value }, `"${name}"'s input`));
+      const place = `"${name}"'s input`;
+      const input = fit(boundInput(evaluateBinding(node.with, { ...scope, item: value }, place), place));
       characters += JSON.stringify(input).length;
       if (characters > limits.itemInputsPerMapCharacters)
         throw tooMuchMapped(node.name, { items: keys.length, upTo: item });

@@ -21,7 +21,6 @@ import {
   type StartRun,
   textDefect,
   traceparentText,
-  utf8Bytes,
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
@@ -31,6 +30,7 @@ import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/stor
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
+import { checkInput } from "./input-bounds.ts";
 import { pauseView, runView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
@@ -115,7 +115,7 @@ export class Runs {
   /** Starts a run, or answers the one that its key or request began before. `requestKey`: the caller's Idempotency-Key. */
   async start(request: StartRun, requestKey?: string): Promise<StartedRun> {
     const { definition } = request;
-    checkInputSize(request.input ?? {}, definition);
+    checkInput(request.input ?? {}, definition);
     const id = this.#newId(request);
     const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
     for (let round = 0; round < rounds; round++) {
@@ -144,7 +144,7 @@ export class Runs {
         const { manifestHash, isFresh } = await this.#definitions.current(definition);
         judgedBy = manifestHash;
         isCurrent = isFresh;
-        checkInputSize(given, definition);
+        checkInput(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
         const limited = await this.#concurrency.limitsOf(spec);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
@@ -384,17 +384,4 @@ function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, ru
   }
   const message = "This Idempotency-Key was used for another request.";
   return new AppError(code, message, { hint: `That request started ${runId}.`, details });
-}
-
-/** Throws `too_large`. */
-export function checkInputSize(input: Json, definition: string): void {
-  const bytes = utf8Bytes(JSON.stringify(input));
-  if (bytes <= limits.inputBytes) return;
-  throw new AppError(
-    "too_large",
-    `The input of "${definition}" has ${bytes} bytes; ${limits.inputBytes} are allowed.`,
-    {
-      hint: "Keep large data in a file or an object store and pass its name.",
-    },
-  );
 }

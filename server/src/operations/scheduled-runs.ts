@@ -6,7 +6,8 @@ import type { EnqueueRow, Uniqueness } from "../store/store.ts";
 import { dateIn, timeIn } from "../ticks.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
-import { checkInputSize, newRun } from "./runs.ts";
+import { checkInput } from "./input-bounds.ts";
+import { newRun } from "./runs.ts";
 
 /**
  * How long a tick's key is remembered. The schedule's version already keeps a tick from starting twice; the key is for the one
@@ -64,13 +65,13 @@ export class ScheduledRuns {
       await this.#definitions.spec(manifestHash, definition),
       bindTick(spec.params, tick, spec.tz),
     ];
-    checkInputSize(input, definition);
+    checkInput(input, definition);
     const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOf(definitionSpec))];
     const request = { definition, ...(key === null ? {} : { key }) };
     const run = newRun({ id, namespace: this.#namespace, request, spec: definitionSpec, manifestHash, limits });
     const fitted = await this.#definitions.fitInput(definitionSpec, input);
     // Defaults may have come in.
-    checkInputSize(fitted, definition);
+    checkInput(fitted, definition);
     return { ...run, input: fitted };
   }
 

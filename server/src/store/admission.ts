@@ -1,4 +1,4 @@
-import { AppError, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
+import { AppError, limits, nestsDeeper, textDefect, utf8Bytes } from "@holdfast/protocol";
 import {
   type Expansion,
   type Finish,
@@ -44,7 +44,7 @@ export function admitFinishes(rows: readonly Finish[]): void {
     if (!Number.isFinite(ranMs) || ranMs < 0) refuse(index, "says that its body ran for no length of time");
     // Of a workflow or map more is allowed; which of them it is stands in the row, so that this is the outer bound.
     if (next.to === "ended" && next.status === "succeeded") {
-      admitBytes(next.output, limits.collectedOutputBytes, index, "output");
+      admitValue(next.output, bound(limits.collectedOutputBytes), index, "output");
     }
     if (next.to === "ready") admitSpan(next.delayMs, index, "delay");
   }
@@ -55,7 +55,7 @@ export function admitExpansions(rows: readonly Expansion[]): void {
   admitCount(rows.length);
   admitText(rows);
   for (const [index, { runId, input, children, edges }] of rows.entries()) {
-    admitBytes(input, limits.collectedOutputBytes, index, "input");
+    admitValue(input, bound(limits.collectedOutputBytes), index, "input");
     if (children.length === 0) refuse(index, "has no children");
     if (children.length > limits.itemsPerMap) tooLarge(index, "children", limits.itemsPerMap);
     const blockedBy = new Map<string, number>();
@@ -80,7 +80,7 @@ export function admitMarks(rows: readonly MarkOrder[]): void {
   admitCount(rows.length);
   admitText(rows);
   for (const [index, { verdict }] of rows.entries()) {
-    if (verdict.status === "succeeded") admitBytes(verdict.output, limits.outputBytes, index, "output");
+    if (verdict.status === "succeeded") admitValue(verdict.output, given(limits.outputBytes), index, "output");
   }
 }
 
@@ -96,7 +96,7 @@ export function admitSteps(rows: readonly StepRow[]): void {
   admitText(rows);
   for (const [index, { key, value }] of rows.entries()) {
     admitKey(key, index);
-    admitBytes(value, limits.stepValueBytes, index, "value");
+    admitValue(value, given(limits.stepValueBytes), index, "value");
   }
 }
 
@@ -104,7 +104,8 @@ export function admitSteps(rows: readonly StepRow[]): void {
 export function admitManifests(rows: readonly ManifestRow[]): void {
   admitCount(rows.length);
   admitText(rows);
-  for (const [index, { manifest }] of rows.entries()) admitBytes(manifest, limits.manifestBytes, index, "manifest");
+  for (const [index, { manifest }] of rows.entries())
+    admitValue(manifest, { maxBytes: limits.manifestBytes }, index, "manifest");
 }
 
 /** Limits that are declared. */
@@ -119,8 +120,8 @@ export function admitSchedules(rows: readonly ScheduleDeclaration[]): void {
   admitCount(rows.length);
   admitText(rows);
   for (const [index, { spec, state }] of rows.entries()) {
-    admitBytes(spec, limits.inputBytes, index, "schedule");
-    admitBytes(state, limits.inputBytes, index, "state");
+    admitValue(spec, bound(limits.inputBytes), index, "schedule");
+    admitValue(state, bound(limits.inputBytes), index, "state");
   }
 }
 
@@ -128,7 +129,7 @@ export function admitSchedules(rows: readonly ScheduleDeclaration[]): void {
 export function admitFirings(rows: readonly ScheduleFiring[]): void {
   admitCount(rows.length);
   admitText(rows.map(({ state }) => state));
-  for (const [index, { state }] of rows.entries()) admitBytes(state, limits.inputBytes, index, "state");
+  for (const [index, { state }] of rows.entries()) admitValue(state, bound(limits.inputBytes), index, "state");
   admitEnqueue(rows.flatMap(({ runs }) => runs));
 }
 
@@ -146,7 +147,7 @@ function admitCount(count: number): void {
 
 function admitRun(run: NewRun, index: number): void {
   if (run.key !== null) admitKey(run.key, index);
-  admitBytes(run.input, limits.inputBytes, index, "input");
+  admitValue(run.input, bound(limits.inputBytes), index, "input");
   if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
   if (run.expiresAfterMs !== null) admitSpan(run.expiresAfterMs, index, "expiry");
   for (const limit of run.limits) admitLimit(limit, index);
@@ -175,7 +176,23 @@ function admitKey(key: string, index: number): void {
   if (key.length > limits.keyCharacters) tooLarge(index, "key", limits.keyCharacters);
 }
 
-function admitBytes(value: unknown, maxBytes: number, index: number, what: string): void {
+interface Bounds {
+  readonly maxBytes: number;
+  readonly maxLevels?: number;
+}
+
+/** Of what somebody gives. */
+function given(maxBytes: number): Bounds {
+  return { maxBytes, maxLevels: limits.nestingLevels };
+}
+
+/** Of what bindings make. */
+function bound(maxBytes: number): Bounds {
+  return { maxBytes, maxLevels: limits.boundNestingLevels };
+}
+
+function admitValue(value: unknown, { maxBytes, maxLevels }: Bounds, index: number, what: string): void {
+  if (maxLevels !== undefined && nestsDeeper(value, maxLevels)) tooLarge(index, `${what}'s nesting`, maxLevels);
   if (jsonBytes(value) > maxBytes) tooLarge(index, what, maxBytes);
 }
 

@@ -14,6 +14,7 @@ import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
 import { marksContract } from "./contract/marks.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
+import { nestingContract } from "./contract/nesting.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
 import { restartsContract } from "./contract/restarts.contract.ts";
@@ -42,6 +43,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   marks: marksContract,
   members: membersContract,
   steps: stepsContract,
+  nesting: nestingContract,
   logs: logsContract,
   events: eventsContract,
   lists: listsContract,

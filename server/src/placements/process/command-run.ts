@@ -2,11 +2,12 @@ import {
   type AppError,
   type ChannelMethod,
   type ChannelParams,
-  channelMethods,
   isAppError,
   isRefusedOutcome,
   type Json,
   limits,
+  nestsDeeper,
+  tooDeep,
 } from "@holdfast/protocol";
 import type { Clock } from "../../clock.ts";
 import type { ActivationVerdict } from "../placement.ts";
@@ -60,8 +61,9 @@ export class CommandRun {
     if ("problem" in found) return invalid(found.problem);
     const output = parse(found.text);
     if (output === undefined) return invalid(`It is no JSON: ${excerpt(found.text)}`);
-    const params = channelMethods["run.succeed"].params.safeParse({ output });
-    return params.success ? { method: "run.succeed", params: params.data } : invalid("It is nested too deep.");
+    // More than that is no JSON that a channel carries.
+    if (nestsDeeper(output, limits.nestingLevels)) return invalid(tooDeep("It", limits.nestingLevels).message);
+    return { method: "run.succeed", params: { output } };
   }
 
   #remember(line: string): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, afterEach, before, test } from "node:test";
-import { isAppError } from "@holdfast/protocol";
+import { isAppError, limits } from "@holdfast/protocol";
 import { keyIdentity, rootId } from "../../core/index.ts";
 import type { Services } from "../../main.ts";
 import { intentsOf } from "../intents.ts";
@@ -174,6 +174,17 @@ test("an input that does not fit is rejected until another manifest is applied, 
   await here.intents.reopenJudged();
   await redeemAll(here);
   assert.equal((await here.runs.get(id)).id, id);
+});
+
+test("an input within too many lists is rejected by name, and those beside it become runs", async () => {
+  const nested = (levels: number) => `'ship', '${"[".repeat(levels)}${"]".repeat(levels)}'`;
+  const deep = await promise(database.sql, nested(limits.nestingLevels + 1));
+  const kept = await promise(database.sql, nested(limits.nestingLevels));
+  await redeemAll(here);
+  const [intent, ...others] = await rejected();
+  assert.deepEqual([intent?.runId, intent?.error?.code, others], [deep, "too_large", []]);
+  assert.equal(intent?.error?.message, 'The input of "ship" is nested deeper than 500 levels.');
+  assert.equal((await here.runs.get(kept)).id, kept);
 });
 
 test("an intent whose key has another input is rejected; it is tried again and dropped on request", async () => {
