@@ -114,6 +114,12 @@ export const environmentSchema = z.record(
   z.string().max(limits.environmentValueCharacters).regex(noNul, "a variable's value has no NUL"),
 );
 
+/**
+ * The key of a run, read off its input: `params` is the definition's own input here, and nothing else can be read. Then
+ * `concurrency` (default 1) is of the runs of each key; a run whose key is null is not among them.
+ */
+const concurrencyKeySchema = bindingSchema;
+
 const taskFields = {
   kind: z.literal("task"),
   id: idSchema,
@@ -124,6 +130,7 @@ const taskFields = {
   queue: idSchema,
   /** Of this task, each counted from its start to its end, waits and retries included. */
   concurrency: concurrencySchema.optional(),
+  concurrencyKey: concurrencyKeySchema.optional(),
   priority: z.number().int().min(-1_000).max(1_000),
   retry: retryPolicySchema,
   /** Running time of an attempt, summed over its activations. */
@@ -182,6 +189,7 @@ export const workflowSpecSchema = z.strictObject({
   priority: z.number().int().min(-1_000).max(1_000),
   /** Of this workflow, each counted from its start to its end. */
   concurrency: concurrencySchema.optional(),
+  concurrencyKey: concurrencyKeySchema.optional(),
   expiresAfterMs: millis.optional(),
   /** In the order of the builder; an upstream stands before its dependents. */
   nodes: z.array(nodeSchema).max(limits.nodesPerWorkflow),

@@ -33,7 +33,10 @@ export interface TaskOptions {
   /** Wall clock from the run's creation, waiting included, after which the run fails. */
   readonly expiresAfter?: Duration;
   readonly queue?: string;
-  /** How many of its runs may be under way at a time, each from its start to its end, waits and retries included. */
+  /**
+   * How many of its runs may be under way at a time, each from its start to its end, waits and retries included; with
+   * `concurrencyKey`, of each key.
+   */
   readonly concurrency?: number;
   /** −1,000 to 1,000; higher runs first; default 0. */
   readonly priority?: number;
@@ -51,7 +54,7 @@ export interface WorkflowOptions {
   readonly id: string;
   readonly description?: string;
   readonly priority?: number;
-  /** How many of its runs may be under way at a time, each from its start to its end. */
+  /** How many of its runs may be under way at a time, each from its start to its end; with `concurrencyKey`, of each key. */
   readonly concurrency?: number;
   readonly expiresAfter?: Duration;
 }
@@ -89,13 +92,18 @@ export interface TaskData {
     readonly output?: StandardSchema;
     /** As the user wrote it. */
     readonly schedule?: unknown;
+    readonly concurrencyKey?: unknown;
   };
   readonly body: (input: never, ctx: TaskContext) => unknown;
 }
 
 export interface WorkflowData {
   readonly kind: "workflow";
-  readonly options: WorkflowOptions & { readonly params?: StandardSchema; readonly schedule?: unknown };
+  readonly options: WorkflowOptions & {
+    readonly params?: StandardSchema;
+    readonly schedule?: unknown;
+    readonly concurrencyKey?: unknown;
+  };
   readonly builder: (w: never) => unknown;
 }
 

@@ -62,8 +62,15 @@ task({ id: "x", input: z.object({ a: z.string() }) }, async (input: { a: number 
 task({ id: "x", retries: 4 }, async () => 1);
 // @ts-expect-error not a duration
 task({ id: "x", timeout: "10 minutes" }, async () => 1);
-// @ts-expect-error not supported yet, so absent
+// @ts-expect-error a key is read off the input, by reference
 task({ id: "x", concurrencyKey: "x" }, async () => 1);
+task({ id: "x", input: z.object({ a: z.string() }), concurrencyKey: (input) => input.a }, async () => 1);
+task({ id: "x", concurrencyKey: (input) => input.a }, async (_: { a: string | null }) => 1);
+// @ts-expect-error the input has no such field
+task({ id: "x", input: z.object({ a: z.string() }), concurrencyKey: (input) => input.b }, async () => 1);
+// @ts-expect-error a list is no key
+task({ id: "x", input: z.object({ a: z.array(z.string()) }), concurrencyKey: (input) => input.a }, async () => 1);
+workflow({ id: "x", params: z.object({ a: z.number() }), concurrencyKey: (params) => params.a }, () => 1);
 // @ts-expect-error not an asset
 task({ id: "x", reads: [extract] }, async () => 1);
 

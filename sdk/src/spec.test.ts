@@ -334,7 +334,6 @@ test("everything wrong in a task's options is told, with the nearest known name"
     problems.map((problem) => `${problem.message} ${problem.hint}`),
     [
       'task "bad id": unknown option "retries". Did you mean "retry"?',
-      'task "bad id": "concurrencyKey" is not supported yet. Remove it: this version would not do what it asks.',
       'task "bad id": "id" is "bad id". Use letters and digits, and _ . - / inside, as in "sales/load-day".',
       'task "bad id": "input" is {"type":"object"}. It must be a schema of a library with Standard Schema, as z.object({ … }) of zod 4.',
       'task "bad id": retry: unknown option "dealy". Did you mean "delay"?',
@@ -347,9 +346,47 @@ test("everything wrong in a task's options is told, with the nearest known name"
       'task "bad id": "memory" is "much". Write a size such as "512mb" or "2gb".',
       'task "bad id": "reads" is not a list of assets. Write reads: [orders], where orders = asset({ id: "orders" }).',
       'task "bad id": its body is undefined. Pass a function second: task({ id }, async (input, ctx) => { … }).',
+      'task "bad id": "concurrencyKey" is "x". Write a function of the input: { concurrencyKey: (input) => input.customer }.',
     ],
   );
   for (const problem of problems) assert.ok(problem.line > 0);
+});
+
+test("the key of runs is a reference into their input, or an expression over it", async () => {
+  const input = z.object({ customer: z.string(), lines: z.array(z.object({ n: z.number() })), paid: z.boolean() });
+  const keyOf = async (concurrencyKey: unknown) => {
+    const keyed = task({ id: "keyed", input, concurrencyKey: concurrencyKey as () => string }, async () => 1);
+    const { manifests, problems } = await compile({ keyed });
+    for (const problem of problems) assert.ok(problem.line > 0);
+    const [told] = problems.map(({ message, hint }) => `${message} ${hint}`);
+    return told ?? manifests[0]?.definitions.keyed?.concurrencyKey;
+  };
+  const of = (path: (string | number)[]) => ({ ref: { from: "params", path } });
+  assert.deepEqual(await keyOf((i: { customer: string }) => i.customer), of(["customer"]));
+  assert.deepEqual(await keyOf((i: { lines: { n: number }[] }) => i.lines[0]?.n), of(["lines", 0, "n"]));
+  assert.deepEqual(await keyOf((i: { customer: string }) => cel`lower(${i.customer})`), {
+    cel: "lower(params.customer)",
+  });
+  assert.equal(
+    await keyOf((i: { costumer: string }) => i.costumer),
+    'task "keyed": input has no "costumer". Did you mean "customer"?',
+  );
+  assert.equal(
+    await keyOf((i: { paid: boolean }) => i.paid),
+    'task "keyed": "concurrencyKey" is boolean, no text or number. Step into the field that names the key.',
+  );
+  assert.equal(
+    await keyOf(() => "all"),
+    'task "keyed": "concurrencyKey" does not come from the input. Return a reference to a text or a number, or an expression: { concurrencyKey: (input) => input.customer }.',
+  );
+  assert.match(
+    String(await keyOf((i: { customer: string }) => `${i.customer}!`)),
+    /^task "keyed": The reference input\.customer was used as a string/,
+  );
+  const flow = workflow({ id: "flow", params: input, concurrencyKey: (params) => params.customer }, () => 1);
+  const { manifests } = await compile({ flow });
+  assert.deepEqual(manifests[0]?.definitions.flow?.concurrencyKey, of(["customer"]));
+  for (const manifest of manifests) manifestSchema.parse(manifest);
 });
 
 test("ids and graphs may be as large as their limits and no larger", async () => {

@@ -1,6 +1,7 @@
 import { checkSchema, readId } from "./asset.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
+import type { KeyOf } from "./definition-key.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
@@ -8,14 +9,16 @@ import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Storable, Stored } from "./stored.ts";
 
 const known = [
-  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "priority", "placement", "isolation",
+  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "priority", "placement", "isolation",
   "memory", "reads", "schedule", "writes",
 ]; // biome-ignore format: one list
-const later = ["concurrencyKey", "concurrency_key", "env", "secrets", "onFailure", "onSuccess", "access", "code"];
+const later = ["env", "secrets", "onFailure", "onSuccess", "access", "code"];
 
 type CallerInput<In, I> = In extends StandardSchema ? InputOf<In> : I;
 /** The body says what the input is, never the schedule. */
 type ScheduledBy<In, I> = Schedules<NoInfer<CallerInput<In, I>>>;
+/** What a run of the input is stored with. */
+type KeyedBy<In, I> = KeyOf<NoInfer<Stored<CallerInput<In, I>>>>;
 type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
 
 /**
@@ -23,11 +26,22 @@ type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
  * without one they see what JSON keeps of what the body returns. Mistakes are reported when the project is compiled.
  */
 export function task<Out extends StandardSchema, In extends StandardSchema | undefined = undefined, I = unknown>(
-  options: TaskOptions & { readonly input?: In; readonly output: Out; readonly schedule?: ScheduledBy<In, I> },
+  options: TaskOptions & {
+    readonly input?: In;
+    readonly output: Out;
+    readonly schedule?: ScheduledBy<In, I>;
+    /** What `concurrency` (default 1) is counted by: a text or a number in the input; null asks for no limit. */
+    readonly concurrencyKey?: KeyedBy<In, I>;
+  },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => InputOf<Out> | Promise<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
 export function task<R, In extends StandardSchema | undefined = undefined, I = unknown>(
-  options: TaskOptions & { readonly input?: In; readonly output?: never; readonly schedule?: ScheduledBy<In, I> },
+  options: TaskOptions & {
+    readonly input?: In;
+    readonly output?: never;
+    readonly schedule?: ScheduledBy<In, I>;
+    readonly concurrencyKey?: KeyedBy<In, I>;
+  },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => Returned<R>,
 ): Task<CallerInput<In, I>, Stored<R>>;
 export function task(options: TaskData["options"], body: TaskData["body"]): Task {

@@ -2,14 +2,15 @@ import { checkSchema, readId } from "./asset.ts";
 import type { Resolved } from "./bound.ts";
 import type { Builder, Handle } from "./builder.ts";
 import { makeDefinition, type Workflow, type WorkflowData, type WorkflowOptions } from "./definition.ts";
+import type { KeyOf } from "./definition-key.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Stored } from "./stored.ts";
 
-const known = ["id", "description", "params", "priority", "concurrency", "expiresAfter", "schedule"];
-const later = ["deadlines", "onFailure", "onSuccess", "concurrencyKey", "queue", "retry", "timeout"];
+const known = ["id", "description", "params", "priority", "concurrency", "concurrencyKey", "expiresAfter", "schedule"];
+const later = ["deadlines", "onFailure", "onSuccess", "queue", "retry", "timeout"];
 
 type CallerParams<P> = P extends StandardSchema ? InputOf<P> : unknown;
 type BuilderParams<P> = P extends StandardSchema ? Stored<OutputOf<P>> : unknown;
@@ -20,7 +21,12 @@ type NoHandle<R> = R extends Handle ? { readonly "return its output instead": ne
  * workflow's output. Mistakes are reported then.
  */
 export function workflow<R, P extends StandardSchema | undefined = undefined>(
-  options: WorkflowOptions & { readonly params?: P; readonly schedule?: Schedules<NoInfer<CallerParams<P>>> },
+  options: WorkflowOptions & {
+    readonly params?: P;
+    readonly schedule?: Schedules<NoInfer<CallerParams<P>>>;
+    /** What `concurrency` (default 1) is counted by: a text or a number in the parameters; null asks for no limit. */
+    readonly concurrencyKey?: KeyOf<NoInfer<BuilderParams<P>>>;
+  },
   builder: (w: Builder<BuilderParams<P>>) => R & NoHandle<R>,
 ): Workflow<CallerParams<P>, Resolved<R>>;
 export function workflow(options: WorkflowData["options"], builder: WorkflowData["builder"]): object {

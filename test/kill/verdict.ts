@@ -6,7 +6,7 @@ import type { Effect } from "./bodies.ts";
 import type { Campaign } from "./campaign.ts";
 import { readEffects } from "./effects.ts";
 import { endings } from "./topic-reader.ts";
-import { type Expected, unitLimit } from "./workload.ts";
+import { type Expected, unitLimits } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
 //
@@ -50,8 +50,10 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
     checkEnd(run, effects.get(run.id) ?? []);
     checkFamily(run, children.get(run.id) ?? [], campaign);
   }
-  const limit = await campaign.store.findLimit({ id: unitLimit, limitRows: 100 });
-  assert.deepEqual([limit?.holders ?? [], limit?.standing ?? []], [[], []], "L2 an ended run holds or wants a slot");
+  for (const id of unitLimits) {
+    const limit = await campaign.store.findLimit({ id, limitRows: 100 });
+    assert.deepEqual([limit?.holders ?? [], limit?.standing ?? []], [[], []], "L2 an ended run holds or wants a slot");
+  }
   assert.equal(seen.topic.size, rows.length, "the topic tells of runs that are not there");
   return { runs: rows.length, ...counts(campaign) };
 }

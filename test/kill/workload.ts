@@ -12,8 +12,8 @@ import type { Script } from "./bodies.ts";
 
 // What a campaign runs, and how each of it has to end whatever is killed meanwhile.
 
-/** The limit of the definition "unit". */
-export const unitLimit = "default/definition/unit";
+/** The limits of the definition "unit": of each finale, which is its key. */
+export const unitLimits = ["succeed", "fatal", "skip"].map((finale) => `default/key/unit:${finale}`);
 
 /** A stopped body ends by this where nobody else ends it. */
 const timeoutMs = 3_000;
@@ -26,6 +26,7 @@ const unit: TaskSpec = {
   queue: "default",
   // Few enough for lines to form at its gate: a slot that is lost leaves runs standing there for ever.
   concurrency: 4,
+  concurrencyKey: { ref: { from: "params", path: ["finale"] } },
   priority: 0,
   // Many attempts: a strike may use one up by the timeout, and no strike may change how a run ends.
   retry: { ...defaultRetry, attempts: 20, delayMs: 40, factor: 1 },
@@ -36,7 +37,7 @@ const unit: TaskSpec = {
   writes: [],
 };
 
-const { timeoutMs: _, concurrency: __, ...untimed } = unit;
+const { timeoutMs: _, concurrency: __, concurrencyKey: ___, ...untimed } = unit;
 const sitter: TaskSpec = { ...untimed, id: "sitter", source: { module: "test/kill/bodies.ts", export: "sitter" } };
 
 export const calm: Script = { steps: 0, workMs: 0, busy: false, command: false, finale: "succeed", failures: 0 };

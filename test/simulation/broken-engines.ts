@@ -35,6 +35,14 @@ class LooseLedger extends Ledger {
   }
 }
 
+/** A run whose key is known only when it starts keeps what it held while it stands in line for it (L1). */
+class LingeringLedger extends Ledger {
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    return { ...changes, gates: changes.gates.map((change) => (change.arrives ? { ...change, frees: [] } : change)) };
+  }
+}
+
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
 function withoutSpreading(store: Store): Store {
   return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
@@ -144,6 +152,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "release outside the transaction": { decisions: { newLedger: (now) => new LateLedger(now) } },
   "a counter that is decremented twice": { decisions: { newLedger: (now) => new DoublingLedger(now) } },
   "a counter instead of slot rows": { decisions: { newSlots: (runs) => new CounterTable(runs) } },
+  "a run that keeps its slots in line": { decisions: { newLedger: (now) => new LingeringLedger(now) } },
   "judging right after an outage": {
     decisions: { mayJudge: (_, { renewedAt, leaseMs }, now) => now > renewedAt + leaseMs },
   },

@@ -1,6 +1,7 @@
 import { isEnded, type Manifest } from "@holdfast/protocol";
 import { judgeRule, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
 import type { Store } from "../../server/src/store/store.ts";
+import type { Script } from "./bodies.ts";
 
 // The promises, looked at after every verb that changes something (P2, P3, P6, P10).
 
@@ -124,6 +125,7 @@ export class Watch {
         this.#compare(this.#before.get(run.id), run, verb);
         this.#heed(this.#before.get(run.id), run);
         await this.#history(this.#before.get(run.id), run);
+        await this.#inLine(run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
       this.#limited(runs);
@@ -133,6 +135,7 @@ export class Watch {
 
   #compare(before: RunRow | undefined, run: RunRow, verb: string): void {
     if (before === undefined) return;
+    if (verb === "finishActivations" && run.status === "succeeded") this.#keyed(before, run);
     check(run.epoch >= before.epoch, `P2 the epoch of ${run.name} fell`);
     check(run.attempt >= before.attempt, `the attempt of ${run.name} fell`);
     check(run.lastEvent >= before.lastEvent, `P10 the last event of ${run.name} fell`);
@@ -193,6 +196,32 @@ export class Watch {
     if (isEnded(run.status)) check(open.length === 0, `${run.name} ended before its children`);
     if (run.status === "waiting") check(open.length > 0, `P1 ${run.name} waits for nothing`);
     if (run.kind === "workflow") this.#graph(run, own);
+  }
+
+  /** L1: who stands in line and has not begun holds nothing of what it waits for. */
+  async #inLine({ id, name, gate, startedAt, limits }: RunRow): Promise<void> {
+    if (gate === null || startedAt !== null) return;
+    for (const limit of limits) {
+      const found = await this.#options.store.findLimit({ id: limit.id, limitRows: 1_000 });
+      check(found?.holders.includes(id) !== true, `L1 ${name} stands at ${gate} and holds ${limit.id}`);
+    }
+  }
+
+  /** A body that has said its end had a slot of the key that its input names, though that was bound after its first claim. */
+  #keyed(before: RunRow, run: RunRow): void {
+    const spec = this.#workflows.get(run.definition)?.definitions[run.definition];
+    if (run.kind !== "task" || spec?.concurrencyKey === undefined || before.status === run.status) return;
+    const key = this.#scriptOf(run).end;
+    const has = run.limits.some(({ id }) => id.endsWith(`/key/${run.definition}:${key}`));
+    check(has, `L1 ${run.name} ran without a slot of its key ${key}`);
+  }
+
+  #scriptOf(run: RunRow): Script {
+    if (run.input !== undefined) return run.input as unknown as Script;
+    const flow = this.#workflows.get(run.workflow ?? "")?.definitions[run.workflow ?? ""];
+    const node = flow?.kind === "workflow" ? flow.nodes.find(({ name }) => name === run.name) : undefined;
+    if (node?.kind !== "call" || !("const" in node.args)) throw new Breach(`${run.name} has no script`);
+    return node.args.const as unknown as Script;
   }
 
   /** L1 (core/limits.ts): never more are under way than a limit has slots, whatever the store believes of who holds them. */

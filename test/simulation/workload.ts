@@ -1,4 +1,5 @@
 import {
+  type Binding,
   defaultRetry,
   type Manifest,
   type TaskSpec,
@@ -49,7 +50,7 @@ export function randomScript(chance: Chance): Script {
 
 /** The task alone, and a few random workflows: graphs, maps, and workflows within workflows. */
 export function randomManifests(chance: Chance): Manifest[] {
-  const task = { ...unit, ...randomConcurrency(chance, 0.3) };
+  const task = { ...unit, ...randomConcurrency(chance, 0.3), ...randomKey(chance, 0.5) };
   const definitions: Record<string, WorkflowSpec | TaskSpec> = { unit: task };
   const ids: string[] = [];
   for (let i = 0; i < 3; i++) {
@@ -64,6 +65,11 @@ export function randomManifests(chance: Chance): Manifest[] {
 /** At most so many at a time; most have no limit. */
 export function randomConcurrency(chance: Chance, share: number): { concurrency?: number } {
   return chance.happens(share) ? { concurrency: chance.between(1, 3) } : {};
+}
+
+/** The end that a script comes to is its key, if any. */
+export function randomKey(chance: Chance, share: number): { concurrencyKey?: Binding } {
+  return chance.happens(share) ? { concurrencyKey: { ref: { from: "params", path: ["end"] } } } : {};
 }
 
 function randomWorkflow(id: string, smaller: readonly string[], chance: Chance): WorkflowSpec {

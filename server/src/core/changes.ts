@@ -29,6 +29,8 @@ export interface LedgerChanges {
   readonly flippedEdges: readonly Edge[];
   /** Of the updated runs those that start again, also with what an update leaves alone: write them first. */
   readonly restarted: readonly RestartChange[];
+  /** Of the updated runs those that are subject to other limits from now on. */
+  readonly relimited: readonly RunRow[];
   readonly events: readonly LedgerEvent[];
   /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
   readonly gates: readonly GateChange[];
@@ -37,24 +39,26 @@ export interface LedgerChanges {
 /** Changes that are no more than these. */
 export function changesOf(some: Partial<LedgerChanges>): LedgerChanges {
   const edges = { newEdges: [], unflippedEdges: [], flippedEdges: [] };
-  return { inserted: [], updated: [], ...edges, restarted: [], events: [], gates: [], ...some };
+  return { inserted: [], updated: [], ...edges, restarted: [], relimited: [], events: [], gates: [], ...some };
 }
 
 /** What became of the rows: those that were not there before, those that are others now, and what that means for slots. */
 export function rowChanges(
   rows: ReadonlyMap<string, RunRow>,
   before: ReadonlyMap<string, RunRow>,
-): Pick<LedgerChanges, "inserted" | "updated" | "gates"> {
+): Pick<LedgerChanges, "inserted" | "updated" | "relimited" | "gates"> {
   const updated: RunRow[] = [];
   const inserted: RunRow[] = [];
+  const relimited: RunRow[] = [];
   const gates: GateChange[] = [];
   for (const [id, row] of rows) {
     const old = before.get(id);
     if (row === old) continue;
     if (old === undefined) inserted.push(row);
     else updated.push(row);
+    if (old !== undefined && old.limits !== row.limits) relimited.push(row);
     const change = gateChange(old, row);
     if (change !== undefined) gates.push(change);
   }
-  return { inserted, updated, gates };
+  return { inserted, updated, relimited, gates };
 }

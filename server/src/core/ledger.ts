@@ -16,7 +16,7 @@ import {
 } from "./restart.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { type Ending, firstGate, isClaimable, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
+import { type Ending, firstGate, isClaimable, type OutcomeCounts, type RunRow, startingRun, unstarted } from "./run.ts";
 import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.ts";
 
 // One transaction's worth of changes to runs, worked out in memory on rows that the store has locked and given here.
@@ -339,6 +339,7 @@ export class Ledger {
       const error = next.status === "succeeded" ? null : next.error;
       return this.#end(released, next.status, { output, error });
     }
+    if (next.to === "line") return this.#becomeReady(unstarted(released, next.limits), "ready", "run.given_back", {});
     const wakeAt = next.delayMs > 0 ? this.#now + next.delayMs : null;
     if (next.outcome === "released") return this.#becomeReady({ ...released, wakeAt }, "ready", "run.given_back", {});
     if (next.outcome === "lost") {

@@ -7,6 +7,7 @@ import { type Limit, limitsAside, type RunRow } from "./run.ts";
 //
 // L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait.
 // L2  A slot is freed by the end of what it is held for, in that transaction, and never by time.
+//     The number of a limit that nobody declared, as a key's, is what the run says that came to it last.
 // L3  Who frees slots hands them on: to the highest priority that stands at one of their gates, then to who came first. So many
 //     moves a transaction and no more; what is left is looked at again soon.
 
@@ -19,7 +20,7 @@ export interface GateChange {
 
 /** Undefined where a change has nothing to do with limits. `before`: undefined for a new run. */
 export function gateChange(before: RunRow | undefined, run: RunRow): GateChange | undefined {
-  if (run.limits.length === 0) return undefined;
+  if (run.limits.length === 0 && (before === undefined || before.limits.length === 0)) return undefined;
   const frees = freedLimits(before, run).map(({ id }) => id);
   const arrives = run.gate !== null && run.gate !== before?.gate;
   return frees.length === 0 && !arrives ? undefined : { run, frees, arrives };
@@ -30,6 +31,8 @@ function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] 
   if (isEnded(run.status)) return isEnded(before.status) ? [] : run.limits;
   // It was let in and goes back before it began: it will stand in line again.
   if (before.status === "ready" && (run.status === "pending" || run.status === "waiting")) return limitsAside(before);
+  // It was claimed, and its input says that it has to stand in line first: it keeps nothing meanwhile.
+  if (before.startedAt !== null && run.startedAt === null) return before.limits;
   const isOver = before.claimedBy !== null && run.claimedBy === null;
   return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
 }
@@ -44,6 +47,8 @@ export interface Standing {
 export interface Gates {
   /** Makes the limit's slots where the limit is new. */
   open(limit: Limit): void;
+  /** As `open`; where the limit came with runs, it has as many slots from now on as this one says. */
+  renew(limit: Limit): void;
   /** Gives back the run's slot, if it holds one. */
   free(limitId: string, runId: string): void;
   holds(limitId: string, runId: string): boolean;
@@ -73,7 +78,7 @@ export function passGates(gates: Gates, changes: readonly GateChange[]): Passed 
       touched.add(id);
     }
     if (!arrives || run.gate === null) continue;
-    for (const limit of run.limits) gates.open(limit);
+    for (const limit of run.limits) gates.renew(limit);
     touched.add(run.gate);
   }
   return handOut(gates, touched);
@@ -81,33 +86,40 @@ export function passGates(gates: Gates, changes: readonly GateChange[]): Passed 
 
 /** Lets in who stands at these gates, as long as there are slots: the highest priority first, then who came first, at any of them. */
 export function handOut(gates: Gates, limitIds: Iterable<string>): Passed {
-  const open = new Set(limitIds);
+  // A gate is looked at again when somebody has left it, not at each move: there may be one for each of very many keys.
+  const firsts = new Map<string, Standing>();
+  const look = (id: string) => {
+    const standing = gates.hasFree(id) ? gates.first(id) : undefined;
+    if (standing === undefined) firsts.delete(id);
+    else firsts.set(id, standing);
+  };
+  for (const id of new Set(limitIds)) look(id);
   let admitted = 0;
-  for (let moves = 0; moves < mostMoves; moves++) {
-    const run = firstOf(gates, open);
-    if (run === undefined) return { admitted, more: [] };
+  for (let moves = 0; firsts.size > 0; moves++) {
+    if (moves === mostMoves) return { admitted, more: [...firsts.keys()] };
+    const [gate, { run }] = firstOf(firsts);
     const needs = run.limits.filter((limit) => !gates.holds(limit.id, run.id));
     // While it stood at one gate, nobody may have needed another limit, which was forgotten.
     for (const limit of needs) gates.open(limit);
     const full = needs.find((limit) => !gates.hasFree(limit.id));
+    if (full?.id === gate) {
+      firsts.delete(gate);
+      continue;
+    }
     if (full === undefined) {
       for (const limit of needs) gates.take(limit.id, run.id);
       admitted += 1;
     }
     gates.move(run.id, full?.id ?? null);
+    look(gate);
   }
-  return { admitted, more: [...open] };
+  return { admitted, more: [] };
 }
 
-/** The first of those who stand first at gates with a free slot. Takes out of `open` the gates that have none, or nobody. */
-function firstOf(gates: Gates, open: Set<string>): RunRow | undefined {
-  let first: Standing | undefined;
-  for (const id of [...open]) {
-    const standing = gates.hasFree(id) ? gates.first(id) : undefined;
-    if (standing === undefined) open.delete(id);
-    else if (first === undefined || standsBefore(standing, first)) first = standing;
-  }
-  return first?.run;
+function firstOf(firsts: ReadonlyMap<string, Standing>): [string, Standing] {
+  const [start, ...others] = firsts;
+  if (start === undefined) throw new Error("nobody stands at these gates");
+  return others.reduce((first, other) => (standsBefore(other[1], first[1]) ? other : first), start);
 }
 
 function standsBefore(a: Standing, b: Standing): boolean {

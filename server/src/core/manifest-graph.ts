@@ -36,6 +36,10 @@ export function checkManifestGraph(manifest: Manifest): PlacedExpression[] {
   const expressions: PlacedExpression[] = [];
   for (const spec of Object.values(definitions)) {
     if (spec.kind === "workflow") checkWorkflow(spec, manifest, expressions);
+    if (spec.concurrencyKey !== undefined) {
+      const sight = { upstream: new Set<string>(), item: false, nodes: new Set<string>() };
+      new BindingReader(`${spec.kind} "${spec.id}"`, sight, expressions).read(spec.concurrencyKey, '"concurrencyKey"');
+    }
   }
   checkNesting(manifest);
   return expressions;

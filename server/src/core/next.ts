@@ -1,9 +1,10 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import type { NewRun, RunRow } from "./run.ts";
+import type { Limit, NewRun, RunRow } from "./run.ts";
 
 /**
  * What follows an activation. `attempt` rises only where the outcome is `failed` or `timed_out`. `released`: given back
- * unfinished, by a stopping node or because its process obeyed a cancel (the run then ends as that cancel ordered).
+ * unfinished, by a stopping node or because its process obeyed a cancel (the run then ends as that cancel ordered). `line`: it
+ * has not begun; now that its input is known, it is subject to these limits, gives back all slots and stands in line for them.
  */
 export type Next =
   | { readonly to: "ended"; readonly status: "succeeded"; readonly outcome: "succeeded"; readonly output: Json }
@@ -19,7 +20,8 @@ export type Next =
       readonly outcome: "failed" | "timed_out" | "lost" | "released";
       readonly error: RunError | null;
       readonly delayMs: number;
-    };
+    }
+  | { readonly to: "line"; readonly outcome: "released"; readonly limits: readonly Limit[] };
 
 /** The end of an activation, said by whoever held it. */
 export interface Finish {

@@ -162,6 +162,11 @@ export function firstGate({ limits, startedAt }: Pick<RunRow, "limits" | "starte
   return gate?.id ?? null;
 }
 
+/** A run that was claimed, and has not begun: it is subject to these limits from now on and stands in line for all of them. */
+export function unstarted(run: RunRow, limits: readonly Limit[]): RunRow {
+  return { ...run, limits, startedAt: null, wakeAt: null };
+}
+
 /** The limits whose slots a claimable run gives back when it is put aside or set back: those for which it will stand in line again. */
 export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): readonly Limit[] {
   return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");

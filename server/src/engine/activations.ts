@@ -154,7 +154,8 @@ export class Activations {
       turn: await expander.turn(run),
     }));
     held.retry = retry;
-    if (!turn.run) await completion.skip(held, turn.error);
+    if (turn.run === "line") await completion.standInLine(held, turn.limits);
+    else if (!turn.run) await completion.skip(held, turn.error);
     else if (run.kind === "task") await this.#runBody(held, turn.input);
     else await persist(clock, held.revoked, () => expander.carryOut(held, turn.input));
   }

@@ -15,7 +15,15 @@ import {
   utf8Bytes,
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import { afterFailure, afterLoss, type Failure, type FinishResult, type Next, type RunRow } from "../core/index.ts";
+import {
+  afterFailure,
+  afterLoss,
+  type Failure,
+  type FinishResult,
+  type Limit,
+  type Next,
+  type RunRow,
+} from "../core/index.ts";
 import type { Random } from "../random.ts";
 import type { Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
@@ -73,6 +81,11 @@ export class Completion {
   /** Nothing of the activation is left: another takes its place, or a cancelled run ends as ordered. */
   giveBack(held: HeldActivation, delayMs = 0): Promise<RunStatus> {
     return this.#finish(held, { to: "ready", outcome: "released", error: null, delayMs });
+  }
+
+  /** It has not begun: its input says that it has to stand in line for these limits first. */
+  standInLine(held: HeldActivation, limited: readonly Limit[]): Promise<RunStatus> {
+    return this.#finish(held, { to: "line", outcome: "released", limits: limited });
   }
 
   /** Records a step (P12). When the key is recorded already, that record answers. */

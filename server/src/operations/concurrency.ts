@@ -1,10 +1,12 @@
-import type { DefinitionSpec, LimitView, Manifest } from "@holdfast/protocol";
+import type { DefinitionSpec, Json, LimitView, Manifest } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import type { Limit } from "../core/index.ts";
+import type { Limit, RunRow } from "../core/index.ts";
 import type { LimitSize, Store } from "../store/store.ts";
+import { evaluateKey, keyLimit, keyOf, keyPrefix } from "./limit-keys.ts";
 
 // Which limits a run is subject to (core/limits.ts): its map's and its definition's stand in its manifest, its queue's are
-// declared in the store, for all nodes alike.
+// declared in the store, for all nodes alike. That of its key follows from its input: where this is bound when the run starts,
+// the run gives its activation back and stands in line then.
 
 /** After so long a look at what is declared for queues is repeated, by the next that asks. */
 const freshMs = 2_000;
@@ -44,6 +46,58 @@ export class Concurrency {
     const slots = (await this.#declaredQueues()).get(this.#id("queue", spec.queue));
     if (slots !== undefined) found.push({ id: this.#id("queue", spec.queue), slots, hold: "activation" });
     return found;
+  }
+
+  /** As `limitsOf`, of a root with this input. Throws `invalid_input` for a key that is none. */
+  async limitsOfRoot(spec: DefinitionSpec, input: Json): Promise<Limit[]> {
+    const own = keyLimit(this.#namespace, spec, await keyOf(spec, input));
+    const others = await this.limitsOf(spec);
+    return own === undefined ? others : [own, ...others];
+  }
+
+  /**
+   * What the items of a map are subject to by their inputs, for the caller to bound: an expression may take long. A key whose
+   * slot a run above holds asks for none of their own.
+   */
+  async limitsOfItems(
+    spec: DefinitionSpec,
+    map: { readonly run: RunRow; readonly concurrency: number | undefined },
+  ): Promise<(input: Json) => Limit[]> {
+    const { run, concurrency } = map;
+    const all = await this.limitsOf(spec, { runId: run.id, concurrency });
+    if (spec.concurrencyKey === undefined) return () => all;
+    const held = await this.#heldFrom(run);
+    return (input) => {
+      const own = keyLimit(this.#namespace, spec, evaluateKey(spec, input));
+      return own === undefined || held.has(own.id) ? all : [own, ...all];
+    };
+  }
+
+  /**
+   * The limits of a claimed run whose input has just been bound, where it has to stand in line for them: its key asks for
+   * another slot than it holds. Undefined: it may go on.
+   */
+  async lineFor(run: RunRow, spec: DefinitionSpec, input: Json): Promise<readonly Limit[] | undefined> {
+    const prefix = keyPrefix(run.namespace, spec.id);
+    const held = run.limits.find(({ id }) => id.startsWith(prefix));
+    const own = keyLimit(run.namespace, spec, await keyOf(spec, input));
+    if (own?.id === held?.id) return undefined;
+    const others = run.limits.filter((limit) => limit !== held);
+    if (own === undefined) return others;
+    const isHeldAbove = run.parentId !== null && (await this.#heldFrom(run.parentId)).has(own.id);
+    if (!isHeldAbove) return [own, ...others];
+    return held === undefined ? undefined : others;
+  }
+
+  /** Limits whose slots a run and those above it hold until they end: what is below them counts among what they hold. */
+  async #heldFrom(from: RunRow | string): Promise<ReadonlySet<string>> {
+    const held = new Set<string>();
+    for (let at: RunRow | string | null | undefined = from; at !== null && at !== undefined; ) {
+      const run: RunRow | undefined = typeof at === "string" ? await this.#store.findRun({ id: at }) : at;
+      for (const { id, hold } of run?.limits ?? []) if (hold === "run") held.add(id);
+      at = run?.parentId;
+    }
+    return held;
   }
 
   /** What is declared of queues and definitions, with who holds it and who stands in line. */
@@ -98,15 +152,18 @@ export async function declareDefinitions(
   const specs = manifests.flatMap(({ root, definitions }) => definitions[root] ?? []);
   const limits = specs.flatMap((spec) => ofDefinition(namespace, spec) ?? []);
   const free = new Set(
-    specs.filter(({ concurrency }) => concurrency === undefined).map(({ id }) => limitId(namespace, id)),
+    specs.filter((spec) => ofDefinition(namespace, spec) === undefined).map(({ id }) => limitId(namespace, id)),
   );
   const known = await store.listLimits({ prefix: limitId(namespace, "") });
   const withdrawn = known.filter(({ id }) => free.has(id)).map(({ id }) => id);
   if (limits.length + withdrawn.length > 0) await store.declareLimits({ limits, withdrawn });
 }
 
-function ofDefinition(namespace: string, { id, concurrency }: DefinitionSpec): LimitSize | undefined {
-  return concurrency === undefined ? undefined : { id: limitId(namespace, id), slots: concurrency };
+/** With a key the number is of each key, not of all together. */
+function ofDefinition(namespace: string, { id, concurrency, concurrencyKey }: DefinitionSpec): LimitSize | undefined {
+  return concurrency === undefined || concurrencyKey !== undefined
+    ? undefined
+    : { id: limitId(namespace, id), slots: concurrency };
 }
 
 function limitId(namespace: string, definition: string): string {

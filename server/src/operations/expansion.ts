@@ -14,7 +14,7 @@ import {
   type WorkflowSpec,
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import { childId, childIdentity, type Edge, type NewRun, type RunRow } from "../core/index.ts";
+import { childId, childIdentity, type Edge, type Limit, type NewRun, type RunRow } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import {
@@ -41,8 +41,11 @@ const pageRows = 1_000;
 /** What constant arguments see. */
 const emptyScope: Scope = { params: {}, outputs: new Map() };
 
-/** What a node of a workflow is to do when its turn has come. */
-export type Turn = { readonly run: true; readonly input: Json } | { readonly run: false; readonly error: RunError };
+/** What a node of a workflow is to do when its turn has come. `line`: its input asks it to stand in line for these first. */
+export type Turn =
+  | { readonly run: true; readonly input: Json }
+  | { readonly run: false; readonly error: RunError }
+  | { readonly run: "line"; readonly limits: readonly Limit[] };
 
 export interface ExpansionOptions {
   readonly store: Store;
@@ -80,8 +83,10 @@ export class Expander {
     if (node.kind === "map") return { run: true, input: null };
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
     const place = `"${node.name}"'s input`;
-    const input = boundInput(await bindValue(node.args, scope, place), place);
-    return { run: true, input: await this.#definitions.fitInput(spec, input) };
+    const bound = boundInput(await bindValue(node.args, scope, place), place);
+    const input = await this.#definitions.fitInput(spec, bound);
+    const limited = await this.#concurrency.lineFor(run, spec, input);
+    return limited === undefined ? { run: true, input } : { run: "line", limits: limited };
   }
 
   /** The retry policy of a run: its node's, else its definition's. Workflows and maps are tried once. */
@@ -121,7 +126,7 @@ export class Expander {
       );
     }
     const spec = specOf(manifest, node.definition);
-    const limited = await this.#concurrency.limitsOf(spec, { runId: run.id, concurrency: node.concurrency });
+    const limitsOf = await this.#concurrency.limitsOfItems(spec, { run, concurrency: node.concurrency });
     const bounded = { what: `Binding the items of "${node.name}"`, code: "invalid_input" } as const;
     const identify = (item: Json, index: number) =>
       identifyItem(node.itemKey, { ...scope, item, index }, `"${node.name}"`);
@@ -137,7 +142,7 @@ export class Expander {
       characters += JSON.stringify(input).length;
       if (characters > limits.itemInputsPerMapCharacters)
         throw tooMuchMapped(node.name, { items: keys.length, upTo: item });
-      return { ...childOf(run, spec, name), limits: limited, item, itemIndex, input };
+      return { ...childOf(run, spec, name), limits: limitsOf(input), item, itemIndex, input };
     };
     const children = await inTurns(list, childOfItem, bounded);
     return { children, edges: [] };

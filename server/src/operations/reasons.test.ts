@@ -125,6 +125,24 @@ test("a run in line at a limit: who holds it is named, and how many stand before
   await scene.starts(run);
 });
 
+test("a run in line at its key: the other keys are not named, and the end of the holder lets it in", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const limits = [{ id: `${namespace}/key/sync:acme`, slots: 1, hold: "run" }] as const;
+  const others = [{ id: `${namespace}/key/sync:globex`, slots: 1, hold: "run" }] as const;
+  const holder = await scene.starts(await scene.enqueue({ limits, name: "holder" }));
+  await scene.starts(await scene.enqueue({ limits: others, name: "other" }));
+  // Its key is known once it has been claimed, and it stands in line then.
+  const run = await scene.running({}, "n");
+  await scene.finish(run, next.line(limits));
+  const { message, runs, remedy } = await scene.only(run, "limit");
+  assert.equal(message, "It stands in line at key/sync:acme: 1 slot, all held; 0 stand before it.");
+  assert.deepEqual(names(runs), ["holder"]);
+  assert.match(remedy ?? "", /raise the concurrency of "sync"/);
+  await scene.finish(holder, next.success());
+  await scene.starts(run);
+});
+
 test("a retry is put off until its time: then it starts", async () => {
   const scene = new Scene();
   await scene.node("n");

@@ -167,11 +167,7 @@ export class Reasons {
     const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
     const slots = counted(limit?.slots ?? 0, "slot");
     const message = `It stands in line at ${name}: ${slots}, all held; ${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
-    // Runs of a schedule that take turns; nobody sets how many.
-    const remedy = name.startsWith("schedule/")
-      ? 'Let the run before it end, or cancel it; with overlap: "allow" the schedule does not wait for it.'
-      : `Let a holder end, cancel it, or give ${name} more slots; a higher priority stands further in front.`;
-    return reason({ code: "limit", message, remedy, runs: holders });
+    return reason({ code: "limit", message, remedy: roomAt(name), runs: holders });
   }
 
   async #unclaimed(run: RunRow, moment: Moment): Promise<Reason> {
@@ -224,6 +220,16 @@ export class Reasons {
   #members(): Promise<MemberRow[]> {
     return this.#store.listMembers({ namespace: this.#namespace });
   }
+}
+
+/** What gives a limit room. */
+function roomAt(name: string): string {
+  // Runs of a schedule that take turns; nobody sets how many.
+  if (name.startsWith("schedule/"))
+    return 'Let the run before it end, or cancel it; with overlap: "allow" the schedule does not wait for it.';
+  const [, definition] = /^key\/([^:]*):/.exec(name) ?? [];
+  const more = definition === undefined ? `give ${name} more slots` : `raise the concurrency of "${definition}"`;
+  return `Let a holder end, cancel it, or ${more}; a higher priority stands further in front.`;
 }
 
 function isHere({ endedAt, leaseUntil }: MemberRow, { now, timedLeases }: Moment): boolean {

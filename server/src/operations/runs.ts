@@ -146,10 +146,10 @@ export class Runs {
         isCurrent = isFresh;
         checkInput(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
-        const limited = await this.#concurrency.limitsOf(spec);
-        const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
         const input = await this.#definitions.fitInput(spec, given);
+        const limited = await this.#concurrency.limitsOfRoot(spec, input);
+        const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         return { row: { run: { ...run, input }, key, request: null, claimFor: null, onlyIfCurrent: true } };
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;

@@ -66,12 +66,12 @@ export class ScheduledRuns {
       bindTick(spec.params, tick, spec.tz),
     ];
     checkInput(input, definition);
-    const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOf(definitionSpec))];
-    const request = { definition, ...(key === null ? {} : { key }) };
-    const run = newRun({ id, namespace: this.#namespace, request, spec: definitionSpec, manifestHash, limits });
     const fitted = await this.#definitions.fitInput(definitionSpec, input);
     // Defaults may have come in.
     checkInput(fitted, definition);
+    const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOfRoot(definitionSpec, fitted))];
+    const request = { definition, ...(key === null ? {} : { key }) };
+    const run = newRun({ id, namespace: this.#namespace, request, spec: definitionSpec, manifestHash, limits });
     return { ...run, input: fitted };
   }
 

@@ -47,6 +47,7 @@ export function admitFinishes(rows: readonly Finish[]): void {
       admitValue(next.output, bound(limits.collectedOutputBytes), index, "output");
     }
     if (next.to === "ready") admitSpan(next.delayMs, index, "delay");
+    if (next.to === "line") admitRunLimits(next.limits, index);
   }
 }
 
@@ -150,9 +151,13 @@ function admitRun(run: NewRun, index: number): void {
   admitValue(run.input, bound(limits.inputBytes), index, "input");
   if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
   if (run.expiresAfterMs !== null) admitSpan(run.expiresAfterMs, index, "expiry");
-  for (const limit of run.limits) admitLimit(limit, index);
-  if (run.limits.length > limits.limitsPerRun) tooLarge(index, "limits", limits.limitsPerRun);
+  admitRunLimits(run.limits, index);
   if (run.depth > limits.treeDepth) tooLarge(index, "depth", limits.treeDepth);
+}
+
+function admitRunLimits(rows: readonly Limit[], index: number): void {
+  for (const limit of rows) admitLimit(limit, index);
+  if (rows.length > limits.limitsPerRun) tooLarge(index, "limits", limits.limitsPerRun);
 }
 
 function admitLimit({ id, slots }: Pick<Limit, "id" | "slots">, index: number): void {

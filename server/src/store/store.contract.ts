@@ -9,6 +9,7 @@ import { eventsContract } from "./contract/events.contract.ts";
 import { expandContract } from "./contract/expand.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
 import { graphContract } from "./contract/graph.contract.ts";
+import { keysContract } from "./contract/keys.contract.ts";
 import { limitsContract } from "./contract/limits.contract.ts";
 import { listsContract } from "./contract/lists.contract.ts";
 import { logsContract } from "./contract/logs.contract.ts";
@@ -37,6 +38,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   spread: spreadContract,
   due: dueContract,
   limits: limitsContract,
+  keys: keysContract,
   pauses: pausesContract,
   schedules: schedulesContract,
   restarts: restartsContract,

@@ -176,7 +176,8 @@ function follow(known: Known, path: readonly (string | number)[], text: string):
   return { type, shape };
 }
 
-function stepType(type: Type, step: string | number, text: string): Type | Defect {
+/** What a step into a value of this type leads to, or why it leads nowhere. */
+export function stepType(type: Type, step: string | number, text: string): Type | Defect {
   if (type.kind === "optional") {
     const inner = stepType(type.type, step, text);
     return "message" in inner || inner.kind === "optional" ? inner : { kind: "optional", type: inner };

@@ -8,6 +8,7 @@ import {
   type TaskSpec,
 } from "@holdfast/protocol";
 import { type Shape, schemaShape, unknownShape } from "@holdfast/sdk/definitions";
+import { readConcurrencyKey } from "./concurrency-key.ts";
 import { spanMs } from "./form.ts";
 import { jsonOfType } from "./json-type.ts";
 import { readEnvironment, readRetry, type TaskReading, timeoutMsOf, type YamlTask } from "./task.ts";
@@ -32,7 +33,8 @@ export interface CalleeReading extends TaskReading {
 
 /** Keys that say how the task runs, which a task(…) of TypeScript says by itself. */
 const ownKeys = [
-  "description", "input_type", "output_type", "timeout", "expires_after", "queue", "priority", "env", "reads", "writes",
+  "description", "input_type", "output_type", "timeout", "expires_after", "queue", "concurrency", "concurrency_key", "priority", "env",
+  "reads", "writes",
 ]; // biome-ignore format: one list
 
 /** What a task's node calls. Undefined after a mistake that leaves nothing to check further. */
@@ -96,6 +98,8 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     ...(inputSchema === undefined ? {} : { input: inputSchema }),
     ...(outputSchema === undefined ? {} : { output: outputSchema }),
     queue: values.queue ?? defaultQueue,
+    ...optional("concurrency", values.concurrency),
+    ...readConcurrencyKey(task, reading),
     priority: values.priority ?? 0,
     retry,
     ...optional("timeoutMs", timeoutMsOf(task)),

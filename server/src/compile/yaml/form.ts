@@ -115,6 +115,9 @@ const conduct = {
   timeout: span.optional().describe("Running time of an attempt, in seconds or as 10m; default 300; 0 is none."),
   expires_after: positiveSpan.optional().describe("Wall clock from the run's creation, waiting included."),
   queue: id("the name of a queue").optional().describe("The queue; default default."),
+  concurrency: whole(1, limits.slots)
+    .optional()
+    .describe("How many runs of the task may be under way at a time; with concurrency_key, of each key."),
   priority: whole(-1_000, 1_000).optional().describe("Higher runs first; default 0."),
   env: z
     .record(
@@ -169,6 +172,11 @@ export const taskForm = z.strictObject({
     .optional()
     .describe("When it may start, judged once every task of depends_on has ended; default all_success."),
   ...conduct,
+  concurrency_key: text("a reference to an argument, such as input.customer")
+    .optional()
+    .describe(
+      "What concurrency (default 1) is counted by: an argument of the task, input.NAME; null asks for no limit.",
+    ),
   reads: ids.optional().describe("Assets that it reads."),
   writes: ids.optional().describe("Assets that it writes."),
 });
@@ -232,7 +240,7 @@ export const workflowForm = z.strictObject({
 /** Keys of the language that this version does not carry out. They are refused by name. */
 export const laterKeys = {
   workflow: ["on_failure", "on_success", "deadlines"],
-  task: ["concurrency_key", "secrets", "on_failure", "on_success", "deadlines"],
+  task: ["secrets", "on_failure", "on_success", "deadlines"],
 } as const;
 
 /** What people who come from elsewhere write, and what it is called here. */
@@ -241,5 +249,5 @@ export const foreignKeys: Readonly<Record<string, string>> = {
   upstream: "depends_on", run: "command", script: "command", cmd: "command", if: "when", condition: "when", run_if: "trigger_rule",
   rule: "trigger_rule", with: "inputs", args: "inputs", arguments: "inputs", for_each: "foreach", with_items: "foreach",
   map: "foreach", entrypoint: "function", type: "executor", max_retries: "retries", environment: "env", value: "const",
-  from: "ref", expiresAfter: "expires_after",
+  from: "ref", expiresAfter: "expires_after", concurrencyKey: "concurrency_key", max_active_tis_per_dag: "concurrency",
 }; // biome-ignore format: one table

@@ -82,7 +82,7 @@ on_failure: page
 on_success: tell
 deadlines: []
 tasks:
-  a: { executor: shell, command: x, concurrency_key: k, secrets: [s] }
+  a: { executor: shell, command: x, secrets: [s] }
 `;
   assert.deepEqual(
     (await told(text)).map((line) => line.replace(/ \/ .*/, "")),
@@ -90,10 +90,27 @@ tasks:
       '2 the workflow: "on_failure" is not built yet.',
       '3 the workflow: "on_success" is not built yet.',
       '4 the workflow: "deadlines" is not built yet.',
-      '6 task "a": "concurrency_key" is not built yet.',
       '6 task "a": "secrets" is not built yet.',
     ],
   );
+});
+
+test("a key names an argument of the task that is a text or a number", async () => {
+  const shell =
+    "executor: shell\ncommand: x\ninput_type: { day: date, tags: [str], ok: bool, who: { id: int } }\ninputs:";
+  const given = "{ day: { const: 2026-01-01 }, tags: { const: [] }, ok: { const: true }, who: { const: { id: 1 } } }";
+  const of = (key: string) => toldOf(`${shell} ${given}\nconcurrency: 2\nconcurrency_key: ${key}`);
+  assert.deepEqual(await of("input.day"), []);
+  assert.deepEqual(await of("input.who.id"), []);
+  assert.deepEqual(await of("params.day"), [
+    '9 task "it": "concurrency_key" is "params.day". / Name an argument of the task: concurrency_key: input.customer, and bind it under inputs.',
+  ]);
+  assert.deepEqual(await of("input.dya"), [
+    '9 task "it": "concurrency_key" names "dya", which input does not have. / Did you mean "day"?',
+  ]);
+  for (const key of ["tags", "ok", "who"]) {
+    assert.match(String(await of(`input.${key}`)), /A key is a text or a number: step to the field that names it/);
+  }
 });
 
 test("each executor has its own keys, and code that is not there is told", async () => {
@@ -185,7 +202,7 @@ tasks:
   c: { command: x, depends_on: [a], input_type: {}, output_type: {} }
 `;
   assert.deepEqual(await told(text), [
-    '2 "defaults": unknown key "command". / Known: "executor", "file", "module", "retries", "retry", "timeout", "expires_after", "queue", "priority", "env".',
+    '2 "defaults": unknown key "command". / Known: "executor", "file", "module", "retries", "retry", "timeout", "expires_after", "queue", "concurrency", "priority", "env".',
     '4 task "a": "depends_on" names "nobody", which is no task here. / Known: "b", "c".',
     '4 task "a": "depends_on" names "b" twice. / Remove one.',
     '4 task "a" depends on itself. / Remove it.',

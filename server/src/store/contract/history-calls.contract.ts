@@ -316,6 +316,7 @@ export class CallSource {
       next.retry(delayMs),
       next.lost(),
       next.release(),
+      ...(this.#times.limits ? [next.line(this.#limits())] : []),
     ]);
   }
 

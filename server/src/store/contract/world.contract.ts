@@ -6,6 +6,7 @@ import {
   childIdentity,
   type Expansion,
   type FinishResult,
+  type Limit,
   type NewRun,
   type Next,
   type RunRow,
@@ -260,6 +261,7 @@ export const next = {
   }),
   lost: (): Next => ({ to: "ready", outcome: "lost", error: { code: "task_exited", message: "Killed." }, delayMs: 0 }),
   release: (): Next => ({ to: "ready", outcome: "released", error: null, delayMs: 0 }),
+  line: (limits: readonly Limit[] = []): Next => ({ to: "line", outcome: "released", limits }),
 } as const;
 
 export function created(result: EnqueueResult | undefined): RunRow {

@@ -60,6 +60,14 @@ export class SlotTable implements Gates {
     if (!this.#limits.has(id)) this.resize({ id, slots, declared: false });
   }
 
+  renew(limit: Limit): void {
+    const { id, slots } = limit;
+    const known = this.#limits.get(id);
+    const isItsOwn = known !== undefined && !known.declared && known.slots !== withdrawnSlots;
+    if (isItsOwn && known.slots !== slots) this.resize({ id, slots, declared: false });
+    else this.open(limit);
+  }
+
   free(limitId: string, runId: string): void {
     if (this.#limits.get(limitId)?.holders.delete(runId) === true) {
       this.#note?.({ is: "slot", limitId, runId, held: false });

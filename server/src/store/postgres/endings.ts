@@ -179,11 +179,11 @@ const nextWakeText = `
   select greatest(0, r.wake_at - holdfast.clock_ms()) as in_ms from holdfast.runs r
   where r.status = 'ready' and r.wake_at is not null order by r.wake_at, r.ord limit 1`;
 
-/** See `Store.wakeRuns`. */
+/** See `Store.wakeRuns`. `afterGate`: where the review of gates goes on, as `lastGate` of the call before says. */
 export async function wakeRuns(
   pool: SessionPool,
-  limitRows: number,
-): Promise<{ woken: number; admitted: number; nextInMs: number | null }> {
+  { limitRows, afterGate }: { limitRows: number; afterGate: string },
+): Promise<{ woken: number; admitted: number; nextInMs: number | null; lastGate: string }> {
   const woken = await pool.transaction(async (transaction) => {
     const rows = await wakeDue(transaction, limitRows);
     const runs = rows.filter(({ gate }) => gate !== null).map(toRun);
@@ -191,11 +191,11 @@ export async function wakeRuns(
     if (gates.length > 0) await passGates(transaction, gates);
     return rows.length;
   });
-  const [reviewed] = await reviewGates(pool);
+  const reviewed = await reviewGates(pool, afterGate);
   const released = (await listOver(pool)).length > 0 ? await letGoSome(pool, limitRows) : { letGo: 0, more: false };
   const [next] = await findNextWake(pool);
-  const nextInMs = reviewed?.more === true || released.more ? 0 : (next?.in_ms ?? null);
-  return { woken, admitted: (reviewed?.admitted ?? 0) + released.letGo, nextInMs };
+  const nextInMs = reviewed.more || released.more ? 0 : (next?.in_ms ?? null);
+  return { woken, admitted: reviewed.admitted + released.letGo, nextInMs, lastGate: reviewed.last };
 }
 
 /** What a member holds that is to be ended. */

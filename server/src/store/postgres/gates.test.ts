@@ -8,7 +8,8 @@ import { Pauses } from "./pauses.fixture.ts";
 
 // Transactions that meet at one limit; `mine` is the store that pauses. Faults to catch: a limit's number read without its row
 // being held, so that a place is lost or one too many stays; no second look after the commits; an idle limit that is forgotten
-// while a run comes to its gate.
+// while a run comes to its gate; a review that never gets past the first gates; runs that bring a key different numbers of slots
+// at the same time.
 
 const limit: Limit = { id: "shop/queue/q", slots: 1, hold: "activation" };
 
@@ -122,4 +123,48 @@ test("an idle limit is not forgotten while a run comes to its gate", async () =>
   pause.resume();
   const run = await coming;
   assert.deepEqual((await other.findLimit({ id: own.id, limitRows: 9 }))?.holders, [run.id]);
+});
+
+test("gates are reviewed so many at a time, and all in their turn", async () => {
+  const world = worldOf(other);
+  const keys = Array.from({ length: 1_200 }, (_, place) => `shop/key/ship:${String(place).padStart(4, "0")}`);
+  const limitOf = (id: string): Limit => ({ id, slots: 1, hold: "run" });
+  const rows = [...keys, ...keys].map((id) => world.row({ limits: [limitOf(id)] }));
+  await other.enqueueRuns({ rows });
+  const standing = async () => {
+    const [row] = await database.sql<
+      { n: number }[]
+    >`select count(*)::int as n from holdfast.runs where gate is not null`;
+    return row?.n ?? 0;
+  };
+  await until(async () => (await standing()) === keys.length);
+  // Every slot was freed, and none handed on.
+  await database.sql`update holdfast.slots set run_id = null`;
+  await other.wakeRuns({ limitRows: 10 });
+  assert.ok((await standing()) >= keys.length - 500, "one call looks at no more than 500 gates");
+  for (let calls = 0; (await standing()) > 0; calls++) {
+    assert.ok(calls < 50, "some gate is never looked at");
+    await other.wakeRuns({ limitRows: 10 });
+  }
+});
+
+test("runs that bring a key different numbers of slots at the same time all come to their end", async () => {
+  const numbers = Array.from({ length: 60 }, (_, place) => 1 + (place % 3));
+  const key = (slots: number): Limit => ({ id: "shop/key/ship:acme", slots, hold: "run" });
+  const world = worldOf(other);
+  await Promise.all(
+    numbers.map((slots, place) => worldOf(place % 2 === 0 ? mine : other).enqueue({ limits: [key(slots)] })),
+  );
+  const member = await world.member();
+  let ended = 0;
+  await until(async () => {
+    const runs = await world.claim(member, 100);
+    assert.ok(runs.length <= 3);
+    await Promise.all(runs.map((run, place) => worldOf(place % 2 === 0 ? mine : other).finish(run, next.success())));
+    ended += runs.length;
+    if (runs.length === 0) await other.wakeRuns({ limitRows: 10 });
+    return ended === numbers.length;
+  });
+  const found = await other.findLimit({ id: key(1).id, limitRows: 9 });
+  assert.deepEqual([found?.holders, found?.standing], [[], []]);
 });

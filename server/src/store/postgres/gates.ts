@@ -34,22 +34,38 @@ export function handOut(db: Runner, limitIds: readonly string[]): Promise<Handed
 
 const handOutText = "select h.admitted, h.more from holdfast.hand_out($1::text[]) h";
 
-/** Lets in whoever stands at a gate that is open: what transactions that ran at the same time did not see of each other. */
-export function reviewGates(db: Runner): Promise<HandedOut[]> {
-  return db.run("reviewGates", reviewText);
+/** Gates that one review looks at: there may be one for each of very many keys. */
+const reviewedGates = 500;
+
+/**
+ * Lets in whoever stands at a gate that is open: what transactions that ran at the same time did not see of each other. It
+ * looks at some, from after the gate `after` on. `last`: where the next review goes on; empty: from the first gate.
+ */
+export async function reviewGates(db: Runner, after: string): Promise<HandedOut & { readonly last: string }> {
+  const [row] = await db.run<HandedOut & { last: string | null; gates: number }>("reviewGates", reviewText, [
+    after,
+    reviewedGates,
+  ]);
+  if (row === undefined) return { admitted: 0, more: false, last: "" };
+  const { admitted, more, gates } = row;
+  if (more) return { admitted, more, last: after };
+  return { admitted, more, last: gates < reviewedGates ? "" : (row.last ?? "") };
 }
 
 // Gates at which somebody stands, by hopping from each to the next in their index.
 const reviewText = `
   with recursive hop as (
-    (select r.gate from holdfast.runs r where r.gate is not null and r.gate < '${firstPauseGate}' order by r.gate limit 1)
+    (select r.gate, 1 as nth from holdfast.runs r
+      where r.gate is not null and r.gate > $1 and r.gate < '${firstPauseGate}' order by r.gate limit 1)
     union all
     select (select r.gate from holdfast.runs r
-      where r.gate is not null and r.gate > h.gate and r.gate < '${firstPauseGate}' order by r.gate limit 1)
-    from hop h where h.gate is not null
-  )
-  select o.admitted, o.more from holdfast.hand_out(array(
-    select h.gate from hop h where exists (
+      where r.gate is not null and r.gate > h.gate and r.gate < '${firstPauseGate}' order by r.gate limit 1), h.nth + 1
+    from hop h where h.gate is not null and h.nth < $2::int
+  ),
+  seen as materialized (select h.gate from hop h where h.gate is not null)
+  select o.admitted, o.more, (select max(s.gate) from seen s) as last, (select count(*)::int from seen) as gates
+  from holdfast.hand_out(array(
+    select h.gate from seen h where exists (
       select 1 from holdfast.slots s where s.limit_id = h.gate and s.run_id is null))) o`;
 
 /** See `Store.declareLimits`. */
@@ -88,9 +104,10 @@ export function listLimits(db: Runner, prefix: string): Promise<LimitSize[]> {
 const listText = `
   select l.id, l.slots from holdfast.limits l where l.id >= $1 and l.id < $2 and l.declared order by l.id`;
 
-/** Forgets limits that nobody declared, holds or stands at. */
-export function forgetIdleLimits(db: Runner): Promise<unknown> {
-  return db.run("forgetIdleLimits", "select holdfast.forget_idle_limits($1)", [withdrawnSlots]);
+/** Forgets limits that nobody declared, holds or stands at, at most `limitRows`; answers how many. */
+export function forgetIdleLimits(db: Runner, limitRows: number): Promise<{ limits: number }[]> {
+  const text = "select holdfast.forget_idle_limits($1, $2) as limits";
+  return db.run("forgetIdleLimits", text, [withdrawnSlots, limitRows]);
 }
 
 interface StoredLimit {

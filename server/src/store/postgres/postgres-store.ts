@@ -96,6 +96,8 @@ class PostgresStore implements Store, WithIntents {
   readonly #leases: SessionPool;
   readonly #doorbell: Doorbell;
   readonly #gates: GateReview;
+  /** The gate at which the timer's last review stopped. */
+  #lastGate = "";
   readonly #roots = new KnownRoots();
   readonly #incarnation: string;
 
@@ -201,7 +203,11 @@ class PostgresStore implements Store, WithIntents {
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
-    const { admitted, ...answer } = await endings.wakeRuns(this.#pool, limitRows);
+    const { admitted, lastGate, ...answer } = await endings.wakeRuns(this.#pool, {
+      limitRows,
+      afterGate: this.#lastGate,
+    });
+    this.#lastGate = lastGate;
     if (answer.woken + admitted > 0) this.#doorbell.ring(["ready"]);
     return answer;
   }

@@ -94,10 +94,11 @@ export async function prune(
   const [deleted] = await deleteTrees(pool, runsMs, limitRows);
   await deleteNames(pool, limitRows);
   const [gone] = await deleteMembers(pool, runsMs, limitRows);
-  await forgetIdleLimits(pool);
+  const [forgotten] = await forgetIdleLimits(pool, limitRows);
   await forgetPauses(pool);
   if (floors !== undefined) await tendPartitions(pool, floors, deleted?.more !== true);
-  return { runs: deleted?.runs ?? 0, more: deleted?.more === true || gone?.members === limitRows };
+  const isFull = gone?.members === limitRows || forgotten?.limits === limitRows;
+  return { runs: deleted?.runs ?? 0, more: deleted?.more === true || isFull };
 }
 
 async function tendPartitions(pool: SessionPool, floors: Floors, isPruned: boolean): Promise<void> {

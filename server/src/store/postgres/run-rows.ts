@@ -246,6 +246,19 @@ const updateText = `
       claimed_at, ending, last_event, ended_at, spreading, gate)
   where r.id = n.id`;
 
+/** Writes the limits to which runs are subject from now on, and that they have not started. */
+export function writeLimits(db: Runner, rows: readonly RunRow[]): Promise<unknown> {
+  return db.run("writeLimits", writeLimitsText, [
+    textArray(rows.map(({ id }) => id)),
+    textArray(rows.map(({ limits }) => limitsText(limits))),
+    msArray(rows.map(({ startedAt }) => startedAt)),
+  ]);
+}
+
+const writeLimitsText = `
+  update holdfast.runs r set limits = n.limits, started_at = n.started_at
+  from unnest($1::text[], $2::text[], $3::bigint[]) n(id, limits, started_at) where r.id = n.id`;
+
 /** Writes what only a restart changes, before what is written of any change. Steps of a new generation are counted from none. */
 export function writeRestarts(db: Runner, changes: readonly RestartChange[]): Promise<unknown> {
   const ms = (of: (run: RunRow) => number | null) => msArray(changes.map(({ run }) => of(run)));

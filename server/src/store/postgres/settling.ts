@@ -4,7 +4,15 @@ import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
 import { insertEvents } from "./outbox.ts";
-import { insertRuns, type StoredRun, slimRunColumns, toRun, updateRuns, writeRestarts } from "./run-rows.ts";
+import {
+  insertRuns,
+  type StoredRun,
+  slimRunColumns,
+  toRun,
+  updateRuns,
+  writeLimits,
+  writeRestarts,
+} from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 
 // Lock, decide, write back: the one way in which ends, cancels and takeovers change runs.
@@ -134,10 +142,11 @@ async function link(transaction: Transaction, ledger: Ledger, ids: readonly stri
 
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
-  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, events, gates } = changes;
+  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events, gates } = changes;
   const writes: Promise<unknown>[] = [];
   if (restarted.length > 0) writes.push(writeRestarts(transaction, restarted));
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
+  if (relimited.length > 0) writes.push(writeLimits(transaction, relimited));
   if (inserted.length > 0) writes.push(insertRuns(transaction, inserted));
   if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
   if (unflippedEdges.length > 0) writes.push(unflipEdges(transaction, unflippedEdges));

@@ -19,26 +19,55 @@ import type { Turn } from "./turn.ts";
 
 // Slot rows and the lines at their gates (core/limits.ts), in the transaction that frees or wants a slot.
 
-/** Frees slots and hands them on; answers how many runs became claimable. */
-export function passGates(db: Connection, changes: readonly GateChange[]): number {
-  return changes.length === 0 ? 0 : pass(new SlotRows(db), changes).admitted;
+/** Gates that one review looks at: there may be one for each of very many keys. */
+const reviewedGates = 500;
+
+/** Of a connection: gates at which a line was not moved to its end, and the one at which the last review of the others stopped. */
+interface Unreviewed {
+  readonly known: Set<string>;
+  last: string;
+}
+const unreviewed = new WeakMap<Connection, Unreviewed>();
+
+function unreviewedOf(db: Connection): Unreviewed {
+  const found = unreviewed.get(db) ?? { known: new Set(), last: "" };
+  unreviewed.set(db, found);
+  return found;
 }
 
-/** Lets in who stands at a gate although there is room. */
+/** Frees slots and hands them on; answers how many runs became claimable. */
+export function passGates(db: Connection, changes: readonly GateChange[]): number {
+  if (changes.length === 0) return 0;
+  const { admitted, more } = pass(new SlotRows(db), changes);
+  for (const id of more) unreviewedOf(db).known.add(id);
+  return admitted;
+}
+
+/** Lets in who stands at a gate although there is room: some gates a call, all in their turn. `more`: that it knows of. */
 export function reviewGates(db: Connection): Passed {
-  const gates = db.list<{ id: string }>(
+  const { known } = unreviewedOf(db);
+  const ids = known.size > 0 ? [...known].slice(0, reviewedGates) : nextGates(db);
+  for (const id of ids) known.delete(id);
+  const { admitted, more } = handOut(new SlotRows(db), ids);
+  for (const id of more) known.add(id);
+  return { admitted, more: [...known] };
+}
+
+/** Gates that may be open, from after the last that was looked at. */
+function nextGates(db: Connection): string[] {
+  const state = unreviewedOf(db);
+  const gates = db.list<{ id: string; isOpen: number }>(
     `WITH RECURSIVE hop (gate) AS (
-       SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate < '${firstPauseGate}'
+       SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate > ? AND gate < '${firstPauseGate}'
        UNION ALL
        SELECT (SELECT min(gate) FROM runs WHERE gate IS NOT NULL AND gate > hop.gate AND gate < '${firstPauseGate}')
-       FROM hop WHERE hop.gate IS NOT NULL)
-     SELECT gate AS id FROM hop WHERE gate IS NOT NULL
-       AND EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = hop.gate AND s.run_id IS NULL)`,
+       FROM hop WHERE hop.gate IS NOT NULL LIMIT ${reviewedGates})
+     SELECT gate AS id, EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = hop.gate AND s.run_id IS NULL) AS isOpen
+     FROM hop WHERE gate IS NOT NULL`,
+    state.last,
   );
-  return handOut(
-    new SlotRows(db),
-    gates.map(({ id }) => id),
-  );
+  state.last = gates.length < reviewedGates ? "" : (gates.at(-1)?.id ?? "");
+  return gates.flatMap(({ id, isOpen }) => (isOpen === 1 ? id : []));
 }
 
 /** Puts runs that were due in line at their first gate. */
@@ -78,17 +107,19 @@ function declaredLimits(db: Connection, prefix: string): LimitSize[] {
   );
 }
 
-/** Forgets limits that nobody declared, holds or stands at. */
-export function forgetIdleLimits(db: Connection): void {
+/** Forgets limits that nobody declared, holds or stands at, `limitRows` at most. True when more may be left. */
+export function forgetIdleLimits(db: Connection, limitRows: number): boolean {
   const idle = db.list<{ id: string }>(
     `SELECT id FROM limits l INDEXED BY limits_undeclared WHERE declared = 0 AND slots <> ${withdrawnSlots}
        AND NOT EXISTS (SELECT 1 FROM slots s WHERE s.limit_id = l.id AND s.run_id IS NOT NULL)
-       AND NOT EXISTS (SELECT 1 FROM runs r INDEXED BY runs_at_gates WHERE r.gate = l.id)`,
+       AND NOT EXISTS (SELECT 1 FROM runs r INDEXED BY runs_at_gates WHERE r.gate = l.id) LIMIT ?`,
+    limitRows,
   );
   for (const { id } of idle) {
     db.run("DELETE FROM limits WHERE id = ?", id);
     db.run("DELETE FROM slots WHERE limit_id = ?", id);
   }
+  return idle.length === limitRows;
 }
 
 export function findLimit({ db }: Turn, { id, limitRows }: { id: string; limitRows: number }): LimitView | undefined {
@@ -153,6 +184,15 @@ class SlotRows implements Gates {
 
   open(limit: Limit): void {
     if (this.#db.find("SELECT 1 FROM limits WHERE id = ?", limit.id) === undefined) this.resize(limit, false);
+  }
+
+  renew(limit: Limit): void {
+    const known = this.#db.find<{ slots: number; declared: number }>(
+      "SELECT slots, declared FROM limits WHERE id = ?",
+      limit.id,
+    );
+    const isItsOwn = known !== undefined && known.declared === 0 && known.slots !== withdrawnSlots;
+    if (known === undefined || (isItsOwn && known.slots !== limit.slots)) this.resize(limit, false);
   }
 
   free(limitId: string, runId: string): void {

@@ -29,9 +29,10 @@ export function prune(
   const moreLogs = pruneLogs(db, now - logsMs, limitRows);
   const moreKeys = pruneKeys(db, now, limitRows);
   const moreMembers = pruneMembers(db, before, limitRows);
-  forgetIdleLimits(db);
+  const moreLimits = forgetIdleLimits(db, limitRows);
   forgetPauses(db);
-  return { runs, more: roots.length > deleted || moreTopics || moreLogs || moreKeys || moreMembers };
+  const isFull = moreTopics || moreLogs || moreKeys || moreMembers || moreLimits;
+  return { runs, more: roots.length > deleted || isFull };
 }
 
 function deleteTree(db: Connection, rootId: string): number {

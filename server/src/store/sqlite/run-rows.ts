@@ -182,7 +182,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     run.openChildren,
     countsText(run.children),
     run.wakeAt,
-    run.limits.length === 0 ? null : JSON.stringify(run.limits),
+    limitsText(run.limits),
     run.trace,
     run.gate,
     run.expiresAt,
@@ -204,7 +204,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
 export function updateRun(db: Connection, run: RunRow): void {
   db.run(
     `UPDATE runs SET status = ?, generation = ?, attempt = ?, epoch = ?, losses = ?, takeovers = ?, error = ?,
-       blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, gate = ?, ran_ms = ?, claimed_by = ?,
+       blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, limits = ?, gate = ?, ran_ms = ?, claimed_by = ?,
        claimed_at = ?, ending = ?, spreading = ?, last_event = ?, started_at = ?, ended_at = ?,
        input = coalesce(?, input), output = coalesce(?, output)
      WHERE id = ?`,
@@ -220,6 +220,7 @@ export function updateRun(db: Connection, run: RunRow): void {
     run.openChildren,
     countsText(run.children),
     run.wakeAt,
+    limitsText(run.limits),
     run.gate,
     run.ranMs,
     run.claimedBy,
@@ -273,6 +274,10 @@ export function jsonOf(text: string | null | undefined): Json | undefined {
 /** A JSON value for its column. */
 export function jsonText(value: Json | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
+}
+
+function limitsText(limits: readonly Limit[]): string | null {
+  return limits.length === 0 ? null : JSON.stringify(limits);
 }
 
 function nullOrText(value: RunError | Ending | null): string | null {
