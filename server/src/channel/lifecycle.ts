@@ -1,32 +1,50 @@
-import type { RunError } from "@holdfast/protocol";
+import { AppError, type RunError } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
+import type { HeldActivation } from "../operations/completion.ts";
 import type { Handlers } from "./handlers.ts";
 
 /** What an activation says about itself, and its steps. */
 export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run.skip" | "step.commit"> = {
   "run.succeed": async ({ completion, held, task, definitions }, { output }) => {
+    mayEnd(held);
     await definitions.checkOutput(task, output);
     await completion.succeed(held, output);
     return {};
   },
   "run.fail": async ({ completion, held, log }, { error, fatal = false }) => {
-    await tell(log, error);
+    await tell(log, error, held);
+    mayEnd(held);
     await completion.fail(held, { outcome: "failed", error, fatal });
     return {};
   },
   "run.retry": async ({ completion, held, log }, { error, afterMs }) => {
-    await tell(log, error);
+    await tell(log, error, held);
+    mayEnd(held);
     await completion.fail(held, { outcome: "failed", error, fatal: false, afterMs });
     return {};
   },
   "run.skip": async ({ completion, held }, { reason }) => {
+    mayEnd(held);
     await completion.skip(held, { code: "skipped_by_task", message: reason });
     return {};
   },
   "step.commit": ({ completion, held }, step) => completion.commitStep(held, step),
 };
 
+/**
+ * A body that was told to end has most likely been cut short, whatever it says then: it neither failed nor succeeded. Refused,
+ * it is given back: to start again where its node stops, to end as ordered where it was cancelled (P6).
+ */
+function mayEnd({ isToldToEnd, run }: HeldActivation): void {
+  if (!isToldToEnd) return;
+  throw new AppError("run_ended", `Activation ${run.epoch} of run ${run.id} was told to end: what it says is not heard.`);
+}
+
 /** What a body threw stands in its log with the place in the user's code: each try's, and where people look for it. */
-async function tell(log: ActivationLog, { stack }: RunError): Promise<void> {
-  if (stack !== undefined) await log.write([{ stream: "log", level: "error", text: stack }]);
+async function tell(log: ActivationLog, { stack }: RunError, { isToldToEnd }: HeldActivation): Promise<void> {
+  if (stack === undefined) return;
+  const line = isToldToEnd
+    ? ({ level: "info", text: `It was told to end and threw an error, which does not count:\n${stack}` } as const)
+    : ({ level: "error", text: stack } as const);
+  await log.write([{ stream: "log", ...line }]);
 }

@@ -47,6 +47,10 @@ class Held implements HeldActivation {
     return this.#revocation.signal;
   }
 
+  get isToldToEnd(): boolean {
+    return this.abortReason !== undefined;
+  }
+
   revoke(): void {
     this.#revocation.abort();
     this.running?.kill();

@@ -37,6 +37,8 @@ export interface HeldActivation {
   readonly ranMs: number;
   /** Fires when the activation is no longer this node's: nothing more needs to be written for it. */
   readonly revoked: AbortSignal;
+  /** Its node has told it to end, because it stops or because the run was cancelled. */
+  readonly isToldToEnd: boolean;
 }
 
 export class Completion {
