@@ -10,6 +10,8 @@ import type { StepDefect } from "./shape.ts";
 export type InspectExpression = (text: string) => {
   readonly tasks: readonly string[];
   readonly usesItem: boolean;
+  /** True where it can give neither true nor false, whatever it reads. */
+  readonly isNoCondition?: boolean;
   readonly defect?: StepDefect;
 };
 

@@ -231,7 +231,8 @@ export class Graph {
     const value = typeof when === "function" && referenceData(when) === undefined ? (when as () => unknown)() : when;
     const { binding } = this.#bind(value, '"when"', draft);
     const kinds = kindsOf(this.shapeOf(binding));
-    if (kinds !== undefined && !kinds.has("boolean")) {
+    const isNone = "cel" in binding && this.#options.inspectExpression(binding.cel).isNoCondition === true;
+    if (isNone || (kinds !== undefined && !kinds.has("boolean"))) {
       draft.reader.add(
         '"when" is not true or false',
         "Return a reference to a boolean, or a comparison in a cel template.",

@@ -17,6 +17,8 @@ export interface ParsedExpression {
   /** Names of the nodes whose output it uses, sorted. */
   readonly tasks: readonly string[];
   readonly usesItem: boolean;
+  /** True where it can give neither true nor false, whatever it reads. */
+  readonly isNoCondition: boolean;
   readonly program: (scope: Record<string, unknown>) => unknown;
 }
 
@@ -77,10 +79,21 @@ function parse(text: string): ParsedExpression {
     const uses = new Uses();
     uses.walk(program.ast);
     boundGrowth(program.ast);
-    return { text, tasks: [...uses.tasks].sort(), usesItem: uses.item, program };
+    return {
+      text,
+      tasks: [...uses.tasks].sort(),
+      usesItem: uses.item,
+      isNoCondition: isNoCondition(program.ast, checked.type),
+      program,
+    };
   } catch (error) {
     throw explained(error, text);
   }
+}
+
+/** Arithmetic of what is known only when it runs has no type, but is arithmetic. */
+function isNoCondition({ op }: { readonly op: string }, type: string | undefined): boolean {
+  return ["+", "-", "*", "/", "%"].includes(op) || (type !== undefined && type !== "bool" && type !== "dyn");
 }
 
 /** The value of an expression, as JSON. Throws ExpressionError when it has none. */

@@ -56,7 +56,12 @@ for (const id of ["throws", "returns", "skips", "within", "snake"]) {
   test(`told to end by a node that stops, ${id} has neither failed nor succeeded`, { timeout }, async (t) => {
     const files = { "tasks/polite.ts": polite, "workflows/snake.py": python, "workflows/snake.yaml": flow };
     const project = new Project(t, files);
-    const args = ["run", ...(id === "snake" ? ["workflows/snake.yaml"] : ["tasks/polite.ts", "--id", id]), "--key", "one"];
+    const args = [
+      "run",
+      ...(id === "snake" ? ["workflows/snake.yaml"] : ["tasks/polite.ts", "--id", id]),
+      "--key",
+      "one",
+    ];
     const first = project.start(...args);
     const run = (await first.says(/run (\w{20})/))[1] ?? "";
     await first.says(/\w+ waits/);

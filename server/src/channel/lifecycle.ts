@@ -37,7 +37,10 @@ export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run
  */
 function mayEnd({ isToldToEnd, run }: HeldActivation): void {
   if (!isToldToEnd) return;
-  throw new AppError("run_ended", `Activation ${run.epoch} of run ${run.id} was told to end: what it says is not heard.`);
+  throw new AppError(
+    "run_ended",
+    `Activation ${run.epoch} of run ${run.id} was told to end: what it says is not heard.`,
+  );
 }
 
 /** What a body threw stands in its log with the place in the user's code: each try's, and where people look for it. */

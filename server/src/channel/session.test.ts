@@ -71,7 +71,13 @@ async function openSession(): Promise<Session> {
     ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
     ...{ placement: "process", isolation: "pool", reads: [], writes: [] },
   };
-  return { held: { run: result.run, retry, ranMs: 0, revoked, isToldToEnd: false }, task, definitions, completion, log };
+  return {
+    held: { run: result.run, retry, ranMs: 0, revoked, isToldToEnd: false },
+    task,
+    definitions,
+    completion,
+    log,
+  };
 }
 
 for (const kind of processKinds) {

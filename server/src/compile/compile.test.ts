@@ -101,6 +101,20 @@ test("the hash is the same from another folder, language and time zone", async (
   assert.match(here.manifests[0]?.hash ?? "", /^[0-9a-f]{64}$/);
 });
 
+test("a condition that can be neither true nor false is a mistake; one that depends on what it reads is none", async () => {
+  const node = (when: string) => `  w.call(one, null, { when: cel\`${when}\` });\n`;
+  const folder = project("conditions", {
+    "tasks/a.ts":
+      'import { task, workflow, cel } from "holdfast";\nexport const one = task({ id: "one" }, async () => 1);\n' +
+      `export const flow = workflow({ id: "flow" }, (w) => {\n${node("params.n + 1")}${node("size(params.l)")}${node("params.n")}${node("params.n > 1")}});\n`,
+  });
+  const { problems } = await compileProject({ root: folder, include: ["tasks/**"] });
+  assert.deepEqual(
+    problems.map(({ line, message }) => `${line} ${message}`),
+    ['4 w.call of "one": "when" is not true or false.', '5 w.call of "one": "when" is not true or false.'],
+  );
+});
+
 test("every mistake of every file is told with file, line and remedy", async () => {
   const folder = project("wrong", {
     "tasks/a.ts":

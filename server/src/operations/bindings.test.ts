@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Binding } from "@holdfast/protocol";
-import { evaluateBinding, isConstant } from "./bindings.ts";
+import type { Binding, Json } from "@holdfast/protocol";
+import { evaluateBinding, isConstant, judgeCondition } from "./bindings.ts";
 
 const params: Binding = { ref: { from: "params", path: ["day"] } };
 
@@ -13,5 +13,22 @@ test("a binding is constant when no part of it reads anything, and then its valu
     assert.equal(isConstant(reading), false);
     assert.equal(isConstant({ list: [{ const: 1 }, reading] }), false);
     assert.equal(isConstant({ object: { a: { list: [reading] } } }), false);
+  }
+});
+
+test("a condition lets in, leaves out and says why; what is neither true, false nor null is a mistake", async () => {
+  const judge = (value: Json) =>
+    judgeCondition({ cel: "params.v" }, { params: { v: value }, outputs: new Map() }, "its when");
+  assert.equal(await judge(true), undefined);
+  assert.deepEqual(await judge(false), { code: "condition_false", message: "Its condition did not hold." });
+  assert.deepEqual(await judge(null), {
+    code: "condition_false",
+    message: "Its condition gave null, which is not true.",
+  });
+  for (const value of [3, 0, "true", "", [], {}]) {
+    await assert.rejects(judge(value), {
+      code: "invalid_input",
+      message: `its when gave ${JSON.stringify(value)}, which is neither true nor false.`,
+    });
   }
 });

@@ -6,6 +6,7 @@ import {
   limits,
   nestsDeeper,
   type Reference,
+  type RunError,
   tooDeep,
 } from "@holdfast/protocol";
 import { evaluateExpression, parseExpression } from "../expressions.ts";
@@ -35,6 +36,22 @@ export function evaluateBinding(binding: Binding, scope: Scope, place: string): 
   if ("list" in binding) return binding.list.map((item, i) => evaluateBinding(item, scope, `${place}[${i}]`));
   const entries = Object.entries(binding.object);
   return Object.fromEntries(entries.map(([key, value]) => [key, evaluateBinding(value, scope, `${place}.${key}`)]));
+}
+
+/**
+ * Why a node with this condition is skipped; undefined when it goes on. Throws `invalid_input` when the value is neither true,
+ * false nor null: a node that was left out because of a mistake would look like one that was not wanted.
+ */
+export async function judgeCondition(when: Binding, scope: Scope, place: string): Promise<RunError | undefined> {
+  const value = await bindValue(when, scope, place);
+  if (value === true) return undefined;
+  if (value === false) return { code: "condition_false", message: "Its condition did not hold." };
+  if (value === null) return { code: "condition_false", message: "Its condition gave null, which is not true." };
+  const given = JSON.stringify(value);
+  const shown = given.length > 100 ? `${given.slice(0, 100)}…` : given;
+  throw new AppError("invalid_input", `${place} gave ${shown}, which is neither true nor false.`, {
+    hint: "Let it compare: a > b, or x != null.",
+  });
 }
 
 /** The value of a binding as the input of a run. Throws `invalid_input`, naming `place`, when it is nested too deeply. */

@@ -25,6 +25,7 @@ import {
   evaluateBinding,
   identifyItem,
   isConstant,
+  judgeCondition,
   type Scope,
 } from "./bindings.ts";
 import { inTurns } from "./bounded-work.ts";
@@ -77,9 +78,8 @@ export class Expander {
   async turn(run: RunRow): Promise<Turn> {
     if (run.input !== undefined || run.parentId === null) return { run: true, input: run.input ?? {} };
     const { node, scope } = await this.#place(run, run.parentId);
-    if (node.when !== undefined && (await bindValue(node.when, scope, `"${node.name}"'s when`)) !== true) {
-      return { run: false, error: { code: "condition_false", message: "Its condition did not hold." } };
-    }
+    const error = node.when === undefined ? undefined : await judgeCondition(node.when, scope, `"${node.name}"'s when`);
+    if (error !== undefined) return { run: false, error };
     if (node.kind === "map") return { run: true, input: null };
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
     const place = `"${node.name}"'s input`;

@@ -354,6 +354,9 @@ test("conditions and maps are checked: expressions, lists, keys, and null after 
   assert.deepEqual(await toldOf(`${base}input_type: {}\nwhen: tasks.up.output.n`), [
     '8 task "it": "when" is int, not true or false. / Name a bool, or compare: params.limit > 3.',
   ]);
+  assert.deepEqual(await toldOf(`${base}input_type: {}\nwhen: tasks.up.output.n + 1`), [
+    '8 task "it": "when" is an expression of another kind, not true or false. / Name a bool, or compare: params.limit > 3.',
+  ]);
   assert.deepEqual(await toldOf(`${base}input_type: {}\nwhen: tasks.pu.output.n > 3 && tasks.up.output.n >`), [
     '8 task "it": "when" is an expression with a mistake: Unexpected token: EOF at character 45 of "tasks.pu.output.n > 3 && tasks.up.output.n >". / Expressions are CEL: see https://cel.dev for the language.',
   ]);

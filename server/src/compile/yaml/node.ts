@@ -194,7 +194,7 @@ function readWhen(task: YamlTask, place: BindingPlace, { scope, inspectExpressio
       `${what} uses the item`,
       "It is asked once, before the items are known: leave items out of the list instead.",
     );
-  }
+  } else if (found.isNoCondition === true) refuse("an expression of another kind");
   checkExpressionTasks(found.tasks, { at, place: { ...place, what }, scope });
   return { cel: text };
 }
