@@ -4,7 +4,15 @@ import { nameHint, nearestName } from "./nearest.ts";
 
 test("the nearest name is found across swaps, losses and endings, and far names are not guessed", () => {
   const known = ["day", "retry", "timeout", "expiresAfter"];
-  const cases = { dya: "day", retries: "retry", timeot: "timeout", expires_after: "expiresAfter", zzz: undefined };
+  const cases = {
+    dya: "day",
+    retries: "retry",
+    timeot: "timeout",
+    expires_after: "expiresAfter",
+    zzz: undefined,
+    n: undefined,
+    dy: "day",
+  };
   for (const [name, nearest] of Object.entries(cases)) assert.equal(nearestName(name, known), nearest, name);
 });
 

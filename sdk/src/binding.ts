@@ -174,7 +174,8 @@ class BindingReader {
   }
 
   #unfit(value: unknown, text: string): Binding {
-    const name = typeof value === "object" && value !== null ? `a ${value.constructor?.name ?? "object"}` : show(value);
+    const bare = typeof value === "bigint" ? `the bigint ${value}` : show(value);
+    const name = typeof value === "object" && value !== null ? `a ${value.constructor?.name ?? "object"}` : bare;
     return this.#refuse(`${text} is ${name}`, "Bind references, expressions and what JSON can say.");
   }
 

@@ -285,7 +285,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Listens for HTTP. Throws `unauthorized` for an address that others reach without a token. */
+/** Listens for HTTP. Throws `invalid_request` for an address that others reach without a token. */
 export async function startServer(services: Services, options: ApiOptions): Promise<RunningServer> {
   const { buildApi } = await import("./api/server.ts");
   const api = buildApi(services, options);

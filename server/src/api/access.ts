@@ -21,15 +21,15 @@ export interface AccessOptions {
   readonly allowedHosts: readonly string[];
 }
 
-/** Throws `unauthorized` when the server would be open to the network. */
+/** Throws `invalid_request` when the server would be open to the network. */
 export function checkExposure({ host, token }: AccessOptions): void {
   if (token !== undefined && token.length < 16) {
-    throw new AppError("unauthorized", "The token is shorter than 16 characters.", {
+    throw new AppError("invalid_request", "The token is shorter than 16 characters.", {
       hint: "Make one with: openssl rand -hex 32",
     });
   }
   if (isLoopback(host) || token !== undefined) return;
-  throw new AppError("unauthorized", `Listening on ${host} needs a token, since other machines can reach it.`, {
+  throw new AppError("invalid_request", `Listening on ${host} needs a token, since other machines can reach it.`, {
     hint: "Set HOLDFAST_TOKEN (make one with: openssl rand -hex 32), or listen on 127.0.0.1.",
   });
 }

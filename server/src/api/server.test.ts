@@ -166,8 +166,8 @@ test("names that point at loopback and pages of elsewhere are refused", async ()
 });
 
 test("off loopback a token is needed, and only the probes answer without it", async () => {
-  assert.throws(() => new Caller({ host: "0.0.0.0" }), { code: "unauthorized" });
-  assert.throws(() => new Caller({ host: "0.0.0.0", token: "short" }), { code: "unauthorized" });
+  assert.throws(() => new Caller({ host: "0.0.0.0" }), { code: "invalid_request" });
+  assert.throws(() => new Caller({ host: "0.0.0.0", token: "short" }), { code: "invalid_request" });
   const token = "0123456789abcdef0123";
   const caller = new Caller({ host: "0.0.0.0", token, allowedHosts: ["holdfast.internal"] });
   const to = (authorization: string, host = "10.0.0.1") => caller.get("/v1/server", { host, authorization });

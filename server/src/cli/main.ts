@@ -78,6 +78,6 @@ function usageError(error: CommanderError, argv: readonly string[]): UsageError 
   const words = argv.filter((word) => !word.startsWith("-")).slice(0, argv[0] === "runs" ? 2 : 1);
   const help = `holdfast ${[...words, "--help"].join(" ")} shows what there is.`;
   const meant = /Did you mean (.+)\?\)?$/.exec(suggestion)?.[1];
-  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
   return new UsageError(sentence, meant === undefined ? help : `Did you mean ${meant}? ${help}`);
 }

@@ -1,5 +1,5 @@
-import { isEnded, limits, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
-import { connected } from "./connection.ts";
+import { isEnded, limits, nameHint, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
+import { type Connection, connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { readNumber } from "./number-flags.ts";
@@ -34,11 +34,19 @@ export function list(terminal: Terminal, flags: ListFlags): Promise<number> {
       ...(cursor === undefined ? {} : { cursor }),
     });
     terminal.answer(page);
-    if (page.runs.length === 0) terminal.note("No runs.");
+    if (page.runs.length === 0) terminal.note(await noRuns(plane, definition));
     else terminal.print(runTable(terminal, page.runs));
     if (page.cursor !== null) terminal.note(terminal.colors.dim(`\nMore: --cursor ${page.cursor}`));
     return exitCodes.done;
   });
+}
+
+/** A definition that is not there has no runs, but most likely another is meant. */
+async function noRuns(plane: Connection["plane"], definition: string | undefined): Promise<string> {
+  if (definition === undefined) return "No runs.";
+  const known = (await plane.listDefinitions()).map(({ id }) => id);
+  if (known.includes(definition)) return "No runs.";
+  return `No runs, and no definition "${definition}" now. ${nameHint(definition, known)}`;
 }
 
 function runTable(terminal: Terminal, runs: readonly RunView[]): string {

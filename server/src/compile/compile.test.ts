@@ -166,8 +166,11 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   const exited = await compileProject({ root: exits, include });
   assert.deepEqual(said(exited.problems), [["tasks/a.ts", 0, "Loading it ended the process with exit code 7."]]);
   const hangs = project("hangs", { "tasks/a.ts": "for (;;) {}" });
-  const hung = await compileProject({ root: hangs, include, limitMs: 2_000 });
+  const told: string[] = [];
+  const onOutput = (text: string) => told.push(text);
+  const hung = await compileProject({ root: hangs, include, limitMs: 2_000, slowMs: 1_500, onOutput });
   assert.deepEqual(said(hung.problems), [["tasks/a.ts", 0, "The loading took longer than 2 s."]]);
+  assert.match(told.join(""), /^Still loading (?:tasks\/a\.ts|the project); it may take 2 s\.$/m);
   const leaves = project("leaves", {
     "tasks/a.ts": `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs"; import { task } from "holdfast";
       writeFileSync("pid", String(spawn("sleep", ["600"], { stdio: "inherit" }).pid));

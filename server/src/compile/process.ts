@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
 import { Guard } from "../guard.ts";
 import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
 
 export interface CompileProcessOptions {
-  /** What user code prints while it is loaded. */
+  /** What user code prints while it is loaded, and that it takes long. */
   readonly onOutput?: (text: string, stream: "stdout" | "stderr") => void;
   /** The process is ended after this; default 60 s. */
   readonly limitMs?: number;
+  /** After this it is said which file is still being loaded; default 5 s. */
+  readonly slowMs?: number;
 }
 
 /** How the process ended when it gave no answer. */
@@ -63,6 +66,11 @@ export function runCompileProcess(
         "Code outside of tasks runs when a file is loaded: look for an endless loop or an await that never ends.";
       stop(`The loading took longer than ${limitMs / 1_000} s.`, hint);
     }, limitMs);
+    const slow = setTimeout(() => {
+      const { file } = splitNotes(Buffer.concat(chunks).toString("utf8"));
+      const where = file === "" ? "the project" : relative(request.root, file);
+      options.onOutput?.(`Still loading ${where}; it may take ${limitMs / 1_000} s.\n`, "stderr");
+    }, options.slowMs ?? 5_000);
     child.stdio[3]?.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > answerBytes) stop("The project's manifests are too large.", "Split the project.");
@@ -82,6 +90,7 @@ export function runCompileProcess(
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
+      clearTimeout(slow);
       void guard.close();
       const { file, answer } = splitNotes(Buffer.concat(chunks).toString("utf8"));
       const read = ended ?? readAnswer(answer, code, signal);

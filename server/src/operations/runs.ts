@@ -250,7 +250,8 @@ export class Runs {
   async resolve(id: string): Promise<string> {
     const lower = id.toLowerCase();
     if (isRunId(lower)) return lower;
-    if (!/^[0-9a-z]+$/.test(lower) || lower.length < shortestPrefix) throw unknownRun(id);
+    if (!/^[0-9a-z]+$/.test(lower)) throw unknownRun(id);
+    if (lower.length < shortestPrefix) throw tooShort(id);
     const ids = await this.#store.findRunIds({ namespace: this.#namespace, prefix: lower, limitRows: likeRuns });
     const [first, ...others] = ids;
     if (first === undefined) throw unknownRun(id);
@@ -384,4 +385,10 @@ function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, ru
   }
   const message = "This Idempotency-Key was used for another request.";
   return new AppError(code, message, { hint: `That request started ${runId}.`, details });
+}
+
+function tooShort(id: string): AppError {
+  return new AppError("ambiguous_id", `"${id}" is too short to name one run.`, {
+    hint: `Give at least ${shortestPrefix} characters of its id.`,
+  });
 }
