@@ -12,6 +12,7 @@ import { BulkActions } from "./operations/bulk.ts";
 import { Completion } from "./operations/completion.ts";
 import { Concurrency } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
+import { Evaluator } from "./operations/evaluation/evaluator.ts";
 import { Expander } from "./operations/expansion.ts";
 import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
@@ -105,8 +106,9 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 /** What is asked of a store that is open already. Closing the services closes it. */
 export function serve(store: Store, options: Omit<ServicesOptions, "address" | "role">): Services {
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
-  const concurrency = new Concurrency({ store, namespace, clock });
-  const definitions = new Definitions({ store, namespace });
+  const evaluator = new Evaluator();
+  const concurrency = new Concurrency({ store, namespace, clock, evaluator });
+  const definitions = new Definitions({ store, namespace, evaluator });
   const { telemetry = silentTelemetry() } = options;
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
   const { observer } = telemetry;
@@ -120,6 +122,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const marks = new Marks({ store, runs });
   const bulk = new BulkActions({ runs, pauses, restarts });
   const close = async () => {
+    await evaluator.close();
     await store.close();
     await telemetry.close();
   };

@@ -10,7 +10,7 @@ import {
   tooDeep,
 } from "@holdfast/protocol";
 import { evaluateExpression, parseExpression } from "../expressions.ts";
-import { doPart, inTurn } from "./bounded-work.ts";
+import { doPart } from "./bounded-work.ts";
 
 /** The values that a workflow's bindings see. Outputs of nodes that did not succeed are null. */
 export interface Scope {
@@ -21,14 +21,8 @@ export interface Scope {
 
 /**
  * The value of a binding. Missing fields are null. Throws `invalid_input`, naming `place`, when an expression cannot be
- * evaluated, or not in time.
+ * evaluated. An expression may take for ever: see evaluation/evaluator.ts.
  */
-export async function bindValue(binding: Binding, scope: Scope, place: string): Promise<Json> {
-  if (!hasExpression(binding)) return evaluateBinding(binding, scope, place);
-  return inTurn(() => evaluateBinding(binding, scope, place), { what: `Binding ${place}`, code: "invalid_input" });
-}
-
-/** As `bindValue`, for the caller to bound: an expression may take for ever. */
 export function evaluateBinding(binding: Binding, scope: Scope, place: string): Json {
   if ("const" in binding) return binding.const;
   if ("ref" in binding) return lookUp(binding.ref, scope);
@@ -39,11 +33,10 @@ export function evaluateBinding(binding: Binding, scope: Scope, place: string): 
 }
 
 /**
- * Why a node with this condition is skipped; undefined when it goes on. Throws `invalid_input` when the value is neither true,
+ * Why a node whose condition has this value is skipped; undefined when it goes on. Throws `invalid_input` when the value is neither true,
  * false nor null: a node that was left out because of a mistake would look like one that was not wanted.
  */
-export async function judgeCondition(when: Binding, scope: Scope, place: string): Promise<RunError | undefined> {
-  const value = await bindValue(when, scope, place);
+export function judgeCondition(value: Json, place: string): RunError | undefined {
   if (value === true) return undefined;
   if (value === false) return { code: "condition_false", message: "Its condition did not hold." };
   if (value === null) return { code: "condition_false", message: "Its condition gave null, which is not true." };
@@ -61,7 +54,8 @@ export function boundInput(value: Json, place: string): Json {
   throw new AppError("invalid_input", message, { hint });
 }
 
-function hasExpression(binding: Binding): boolean {
+/** Whether its value takes more than looking it up. */
+export function hasExpression(binding: Binding): boolean {
   if ("cel" in binding) return true;
   if ("list" in binding) return binding.list.some(hasExpression);
   return "object" in binding && Object.values(binding.object).some(hasExpression);

@@ -1,27 +1,21 @@
 import { Script } from "node:vm";
-import { AppError, type ErrorCode } from "@holdfast/protocol";
 
-// Patterns of schemas and expressions of workflows are small programs of users that run in the node's own thread, on values
-// of anybody. Some never come to an end. Here such work is interrupted, and takes its turn, so that a node can always answer,
-// renew its lease and be told to stop (P1, P11). See docs/decisions/0015-bounded-expressions.md.
+// Patterns of schemas and expressions of workflows are small programs of users that a node carries out on values of anybody.
+// Some never come to an end. Here such work is interrupted (P1, P11). See docs/decisions/0015-bounded-expressions.md.
 
-/** Longest that one piece of work may keep the thread, in milliseconds of its own running time. */
-export const longestWorkMs = 1_000;
 /** Longest by the clock on the wall, where other processes had the processor for most of the first wait. */
 const longestWaitMs = 4_000;
-/** All pieces of one turn of the event loop together; those that come then wait for the next. */
-const turnMs = 20;
-/** Shorter pieces are not counted. */
-const countedMs = 1;
-/** Many pieces share a turn for so long. */
-const shareMs = 20;
-/** Longest for all pieces of one list together, in milliseconds of running time. */
-const longestListMs = 60_000;
 
-/** What the work is for, in messages: `Checking the input of "load"`. */
-export interface BoundedWork {
-  readonly what: string;
-  readonly code: ErrorCode;
+/** Work that was cut off. `part` is what it was at, for messages. */
+export class Overrun extends Error {
+  readonly part: string;
+  readonly hint: string;
+
+  constructor({ part, hint }: { readonly part: string; readonly hint: string }) {
+    super("It took too long.");
+    this.part = part;
+    this.hint = hint;
+  }
 }
 
 interface Outcome<T> {
@@ -50,69 +44,13 @@ export function doPart<T>(part: string, hint: string, work: () => T): T {
   }
 }
 
-let usedMs = 0;
-let isResetting = false;
-
 /**
- * Does synchronous work when it is its turn. It must be such that it can be cut off anywhere and be done again from its
- * beginning. Throws what the work throws, and the given code when it takes longer than `longestWorkMs`.
+ * Does synchronous work at once. It must be such that it can be cut off anywhere and be done again from its beginning.
+ * Throws what the work throws, and `Overrun` when it takes longer than `boundMs` of this thread's own running time.
+ * `cutOff` is told each time that it was cut off: something may be half done.
  */
-export async function inTurn<T>(work: () => T, bounded: BoundedWork): Promise<T> {
-  while (usedMs >= turnMs) await new Promise((resolve) => setImmediate(resolve));
-  const beforeMs = ranMs();
-  try {
-    return boundWork(work, bounded);
-  } finally {
-    count(ranMs() - beforeMs);
-  }
-}
-
-/** Does work for each of many items, a part of them in each turn. As `inTurn`, for each item; and all together have a bound. */
-export async function inTurns<A, B>(
-  items: readonly A[],
-  work: (item: A, index: number) => B,
-  bounded: BoundedWork,
-): Promise<B[]> {
-  const results: B[] = [];
-  let allMs = 0;
-  while (results.length < items.length) {
-    const from = results.length;
-    const beforeMs = ranMs();
-    const done = await inTurn(() => partOf(items, from, work), bounded);
-    for (const result of done) results.push(result);
-    // What others did between is counted, too; the bound is far from what anybody needs.
-    allMs += Math.min(ranMs() - beforeMs, longestWorkMs);
-    if (allMs < longestListMs || results.length === items.length) continue;
-    const message = `${bounded.what} took longer than ${longestListMs} ms; ${results.length} of ${items.length} are done.`;
-    throw new AppError(bounded.code, message, { hint: "Make it simpler, or do this work in a task." });
-  }
-  return results;
-}
-
-function partOf<A, B>(items: readonly A[], from: number, work: (item: A, index: number) => B): B[] {
-  const done: B[] = [];
-  const startedMs = performance.now();
-  for (const item of items.slice(from)) {
-    done.push(work(item, from + done.length));
-    if (performance.now() - startedMs >= shareMs) break;
-  }
-  return done;
-}
-
-function count(ms: number): void {
-  if (ms < countedMs) return;
-  usedMs += ms;
-  if (isResetting) return;
-  isResetting = true;
-  setImmediate(() => {
-    usedMs = 0;
-    isResetting = false;
-  });
-}
-
-/** Does synchronous work at once, as `inTurn` does. */
-function boundWork<T>(work: () => T, { what, code }: BoundedWork): T {
-  let waitMs = longestWorkMs;
+export function doBounded<T>(work: () => T, boundMs: number, cutOff: () => void = () => undefined): T {
+  let waitMs = boundMs;
   for (;;) {
     const beforeMs = ranMs();
     doing = undefined;
@@ -121,14 +59,13 @@ function boundWork<T>(work: () => T, { what, code }: BoundedWork): T {
       if ("error" in outcome) throw outcome.error;
       return outcome.value as T;
     }
+    cutOff();
     // A busy machine, or one that slept, is no fault of the work: it is begun again with the time that it would have needed.
     const ran = Math.max(ranMs() - beforeMs, 1);
-    if (ran >= longestWorkMs / 2 || waitMs > longestWorkMs) break;
-    waitMs = Math.min(Math.ceil((waitMs * longestWorkMs) / ran), longestWaitMs);
+    if (ran >= boundMs / 2 || waitMs > boundMs) break;
+    waitMs = Math.min(Math.ceil((waitMs * boundMs) / ran), longestWaitMs);
   }
-  const { part, hint } = doing ?? { part: "", hint: "Make it simpler, or do this work in a task." };
-  const where = part === "" ? "" : `; it was at ${part}`;
-  throw new AppError(code, `${what} took longer than ${longestWorkMs} ms${where}.`, { hint });
+  throw new Overrun(doing ?? { part: "", hint: "Make it simpler, or do this work in a task." });
 }
 
 /** Undefined: it was interrupted. */
@@ -154,8 +91,8 @@ function isTimeout(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
 }
 
-/** Running time of this thread so far. */
-function ranMs(): number {
+/** Running time of this thread so far, in milliseconds. */
+export function ranMs(): number {
   const { user, system } = usage();
   return (user + system) / 1_000;
 }

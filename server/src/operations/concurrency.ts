@@ -2,7 +2,8 @@ import type { DefinitionSpec, Json, LimitView, Manifest } from "@holdfast/protoc
 import type { Clock } from "../clock.ts";
 import type { Limit, RunRow } from "../core/index.ts";
 import type { LimitSize, Store } from "../store/store.ts";
-import { evaluateKey, keyLimit, keyOf, keyPrefix } from "./limit-keys.ts";
+import type { Evaluator } from "./evaluation/evaluator.ts";
+import { keyLimit, keyPlace, keyPrefix, keyScope, keyText } from "./limit-keys.ts";
 
 // Which limits a run is subject to (core/limits.ts): its map's and its definition's stand in its manifest, its queue's are
 // declared in the store, for all nodes alike. That of its key follows from its input: where this is bound when the run starts,
@@ -17,16 +18,19 @@ export interface ConcurrencyOptions {
   readonly store: Store;
   readonly namespace: string;
   readonly clock: Clock;
+  readonly evaluator: Evaluator;
 }
 
 export class Concurrency {
   readonly #store: Store;
   readonly #namespace: string;
   readonly #clock: Clock;
+  readonly #evaluator: Evaluator;
   #queues: Promise<ReadonlyMap<string, number>> | undefined;
   #lookedMs = 0;
 
-  constructor({ store, namespace, clock }: ConcurrencyOptions) {
+  constructor({ store, namespace, clock, evaluator }: ConcurrencyOptions) {
+    this.#evaluator = evaluator;
     this.#store = store;
     this.#namespace = namespace;
     this.#clock = clock;
@@ -50,25 +54,25 @@ export class Concurrency {
 
   /** As `limitsOf`, of a root with this input. Throws `invalid_input` for a key that is none. */
   async limitsOfRoot(spec: DefinitionSpec, input: Json): Promise<Limit[]> {
-    const own = keyLimit(this.#namespace, spec, await keyOf(spec, input));
+    const own = keyLimit(this.#namespace, spec, await this.#keyOf(spec, input));
     const others = await this.limitsOf(spec);
     return own === undefined ? others : [own, ...others];
   }
 
   /**
-   * What the items of a map are subject to by their inputs, for the caller to bound: an expression may take long. A key whose
-   * slot a run above holds asks for none of their own.
+   * What the items of a map are subject to, by the keys that their inputs give (limit-keys.ts). A key whose slot a run above
+   * holds asks for none of their own.
    */
   async limitsOfItems(
     spec: DefinitionSpec,
     map: { readonly run: RunRow; readonly concurrency: number | undefined },
-  ): Promise<(input: Json) => Limit[]> {
+  ): Promise<(key: string | undefined) => Limit[]> {
     const { run, concurrency } = map;
     const all = await this.limitsOf(spec, { runId: run.id, concurrency });
     if (spec.concurrencyKey === undefined) return () => all;
     const held = await this.#heldFrom(run);
-    return (input) => {
-      const own = keyLimit(this.#namespace, spec, evaluateKey(spec, input));
+    return (key) => {
+      const own = keyLimit(this.#namespace, spec, key);
       return own === undefined || held.has(own.id) ? all : [own, ...all];
     };
   }
@@ -80,13 +84,20 @@ export class Concurrency {
   async lineFor(run: RunRow, spec: DefinitionSpec, input: Json): Promise<readonly Limit[] | undefined> {
     const prefix = keyPrefix(run.namespace, spec.id);
     const held = run.limits.find(({ id }) => id.startsWith(prefix));
-    const own = keyLimit(run.namespace, spec, await keyOf(spec, input));
+    const own = keyLimit(run.namespace, spec, await this.#keyOf(spec, input));
     if (own?.id === held?.id) return undefined;
     const others = run.limits.filter((limit) => limit !== held);
     if (own === undefined) return others;
     const isHeldAbove = run.parentId !== null && (await this.#heldFrom(run.parentId)).has(own.id);
     if (!isHeldAbove) return [own, ...others];
     return held === undefined ? undefined : others;
+  }
+
+  /** The key of a run with this input; undefined where it has none. Throws `invalid_input` for what is no text or number. */
+  async #keyOf(spec: DefinitionSpec, input: Json): Promise<string | undefined> {
+    const { concurrencyKey } = spec;
+    if (concurrencyKey === undefined) return undefined;
+    return keyText(await this.#evaluator.bind(concurrencyKey, keyScope(input), keyPlace(spec)), spec);
   }
 
   /** Limits whose slots a run and those above it hold until they end: what is below them counts among what they hold. */

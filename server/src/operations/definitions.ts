@@ -12,10 +12,10 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
-import { inTurn } from "./bounded-work.ts";
 import { declareDefinitions } from "./concurrency.ts";
-import { ManifestCheck } from "./manifest-check.ts";
-import { type Fit, type FitOptions, type Fitted, SchemaCompiler } from "./schema-fit.ts";
+import { Evaluator } from "./evaluation/evaluator.ts";
+import { fittingInput } from "./evaluation/programs.ts";
+import type { FitOptions, Schema } from "./schema-fit.ts";
 
 const keptManifests = 1_000;
 
@@ -27,11 +27,11 @@ export class Definitions {
   /** The last known current manifest of each definition, by id. */
   readonly #current = new Map<string, string>();
   readonly #reads = new Map<string, Promise<Manifest>>();
-  readonly #fitters = new WeakMap<object, Fit>();
-  readonly #schemas = new SchemaCompiler();
-  readonly #check = new ManifestCheck(this.#schemas);
+  /** Where their schemas and expressions are evaluated. */
+  readonly evaluator: Evaluator;
 
-  constructor({ store, namespace }: { store: Store; namespace: string }) {
+  constructor({ store, namespace, evaluator }: { store: Store; namespace: string; evaluator?: Evaluator }) {
+    this.evaluator = evaluator ?? new Evaluator();
     this.#store = store;
     this.#namespace = namespace;
   }
@@ -39,7 +39,7 @@ export class Definitions {
   /** Makes these manifests the current ones. Running runs keep theirs. Throws `invalid_definition`, `too_large`. */
   async apply(manifests: readonly Manifest[]): Promise<Applied> {
     const rows = manifests.map(manifestRow);
-    for (const manifest of manifests) await this.#check.check(manifest);
+    for (const manifest of manifests) await this.evaluator.check(manifest);
     // First, so that no run makes its limit itself: others that need it would wait for that transaction.
     await declareDefinitions(this.#store, this.#namespace, manifests);
     const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
@@ -120,19 +120,14 @@ export class Definitions {
 
   /**
    * The input as a run keeps it: checked against the definition's JSON Schema where it has one. A workflow's defaults are
-   * filled in, since its bindings read them here; a task's are its own process's business. Throws `invalid_input`.
+   * filled in, since its bindings read them here; a task's are its own process's business. Throws `invalid_input`, and
+   * `limit_exceeded` where it `mayRefuse` since many wait for the same: whoever asks can ask again.
    */
-  async fitInput(spec: DefinitionSpec, input: Json): Promise<Json> {
-    const fit = this.#inputFit(spec);
-    if (fit === undefined) return input;
-    const bounded = { what: `Checking the input of "${spec.id}"`, code: "invalid_input" } as const;
-    return fittingInput(spec, fit.isLight(input) ? fit.hold(input) : await inTurn(() => fit.hold(input), bounded));
-  }
-
-  /** As `fitInput`, for the caller to bound: what it answers may take long. */
-  inputFitter(spec: DefinitionSpec): (input: Json) => Json {
-    const fit = this.#inputFit(spec);
-    return fit === undefined ? (input) => input : (input) => fittingInput(spec, fit.hold(input));
+  async fitInput(spec: DefinitionSpec, input: Json, { mayRefuse = false } = {}): Promise<Json> {
+    const { schema, options } = inputSchema(spec);
+    if (schema === undefined) return input;
+    const bounded = { what: `Checking the input of "${spec.id}"`, code: "invalid_input", mayRefuse } as const;
+    return fittingInput(spec.id, await this.evaluator.fit(input, schema, options, bounded));
   }
 
   /**
@@ -147,35 +142,20 @@ export class Definitions {
       });
     }
     if (!isSchema(spec.output)) return;
-    const fit = this.#fit(spec.output, { what: `output schema of "${spec.id}"`, useDefaults: false });
+    const options = { what: `output schema of "${spec.id}"`, useDefaults: false };
     const bounded = { what: `Checking the output of "${spec.id}"`, code: "invalid_output" } as const;
-    const fitted = fit.isLight(output) ? fit.hold(output) : await inTurn(() => fit.hold(output), bounded);
+    const fitted = await this.evaluator.fit(output, spec.output, options, bounded);
     if ("value" in fitted) return;
     throw new AppError("invalid_output", `The output of "${spec.id}" does not fit: ${fitted.problem}.`, {
       hint: `holdfast manifest ${spec.id} shows what it declares.`,
     });
   }
-
-  #inputFit(spec: DefinitionSpec): Fit | undefined {
-    if (!isSchema(spec.input)) return undefined;
-    return this.#fit(spec.input, { what: `input schema of "${spec.id}"`, useDefaults: spec.kind === "workflow" });
-  }
-
-  #fit(schema: object & Json, options: FitOptions): Fit {
-    let fit = this.#fitters.get(schema);
-    if (fit === undefined) {
-      fit = this.#schemas.compile(schema, options);
-      this.#fitters.set(schema, fit);
-    }
-    return fit;
-  }
 }
 
-function fittingInput(spec: DefinitionSpec, fitted: Fitted): Json {
-  if ("value" in fitted) return fitted.value;
-  throw new AppError("invalid_input", `The input of "${spec.id}" does not fit: ${fitted.problem}.`, {
-    hint: `holdfast manifest ${spec.id} shows what it takes.`,
-  });
+/** The JSON Schema of a definition's input, where it has one, and how values are held against it. */
+export function inputSchema(spec: DefinitionSpec): { readonly schema?: Schema; readonly options: FitOptions } {
+  const options = { what: `input schema of "${spec.id}"`, useDefaults: spec.kind === "workflow" };
+  return isSchema(spec.input) ? { schema: spec.input, options } : { options };
 }
 
 /** Deferred jobs as Ork's tasks return them: a list that is not empty, of objects that name their service and job. */
@@ -196,7 +176,7 @@ function declares(schema: Json | undefined, field: string): boolean {
   return typeof properties === "object" && properties !== null && Object.hasOwn(properties, field);
 }
 
-function isSchema(schema: Json | undefined): schema is object & Json {
+function isSchema(schema: Json | undefined): schema is Schema {
   return typeof schema === "object" && schema !== null;
 }
 

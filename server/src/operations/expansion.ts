@@ -17,21 +17,11 @@ import type { Clock } from "../clock.ts";
 import { childId, childIdentity, type Edge, type Limit, type NewRun, type RunRow } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
-import {
-  asItems,
-  bindValue,
-  boundInput,
-  checkDistinct,
-  evaluateBinding,
-  identifyItem,
-  isConstant,
-  judgeCondition,
-  type Scope,
-} from "./bindings.ts";
-import { inTurns } from "./bounded-work.ts";
+import { asItems, boundInput, checkDistinct, isConstant, judgeCondition, type Scope } from "./bindings.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
 import type { Concurrency } from "./concurrency.ts";
-import type { Definitions } from "./definitions.ts";
+import { type Definitions, inputSchema } from "./definitions.ts";
+import { tooMuchMapped } from "./evaluation/programs.ts";
 import { persist } from "./persistence.ts";
 
 // A workflow or a map is dispatched like a task: its first activation puts its children in place and lets it wait, its last
@@ -78,12 +68,17 @@ export class Expander {
   async turn(run: RunRow): Promise<Turn> {
     if (run.input !== undefined || run.parentId === null) return { run: true, input: run.input ?? {} };
     const { node, scope } = await this.#place(run, run.parentId);
-    const error = node.when === undefined ? undefined : await judgeCondition(node.when, scope, `"${node.name}"'s when`);
+    const { evaluator } = this.#definitions;
+    const whenPlace = `"${node.name}"'s when`;
+    const error =
+      node.when === undefined
+        ? undefined
+        : judgeCondition(await evaluator.bind(node.when, scope, whenPlace), whenPlace);
     if (error !== undefined) return { run: false, error };
     if (node.kind === "map") return { run: true, input: null };
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
     const place = `"${node.name}"'s input`;
-    const bound = boundInput(await bindValue(node.args, scope, place), place);
+    const bound = boundInput(await evaluator.bind(node.args, scope, place), place);
     const input = await this.#definitions.fitInput(spec, bound);
     const limited = await this.#concurrency.lineFor(run, spec, input);
     return limited === undefined ? { run: true, input } : { run: "line", limits: limited };
@@ -118,7 +113,10 @@ export class Expander {
     if (run.parentId === null) throw new Error(`the map ${run.id} belongs to no workflow`);
     const { node, scope } = await this.#place(run, run.parentId);
     if (node.kind !== "map") throw new Error(`"${node.name}" is not a map`);
-    const list = asItems(await bindValue(node.list, scope, `"${node.name}"'s list`), `"${node.name}"`);
+    const list = asItems(
+      await this.#definitions.evaluator.bind(node.list, scope, `"${node.name}"'s list`),
+      `"${node.name}"`,
+    );
     if (list.length > limits.itemsPerMap) {
       throw new AppError(
         "limit_exceeded",
@@ -127,24 +125,21 @@ export class Expander {
     }
     const spec = specOf(manifest, node.definition);
     const limitsOf = await this.#concurrency.limitsOfItems(spec, { run, concurrency: node.concurrency });
-    const bounded = { what: `Binding the items of "${node.name}"`, code: "invalid_input" } as const;
-    const identify = (item: Json, index: number) =>
-      identifyItem(node.itemKey, { ...scope, item, index }, `"${node.name}"`);
-    const keys = await inTurns(list, identify, bounded);
+    const { evaluator } = this.#definitions;
+    const keys = await evaluator.keys({ itemKey: node.itemKey, scope, list, name: node.name });
     checkDistinct(keys, `"${node.name}"`);
-    const fit = this.#definitions.inputFitter(spec);
+    const { id, concurrencyKey } = spec;
+    const limited = concurrencyKey === undefined ? {} : { concurrencyKey };
+    const definition = { id, ...limited, ...inputSchema(spec) };
+    const inputs = await evaluator.inputs({ with: node.with, scope, list, keys, name: node.name, definition });
     let characters = 0;
-    const childOfItem = (value: Json, itemIndex: number): NewRun => {
+    const children = inputs.map(({ input, characters: own, limitKey }, itemIndex): NewRun => {
       const item = keys[itemIndex] ?? "";
-      const name = `${node.name}[${item}]`;
-      const place = `"${name}"'s input`;
-      const input = fit(boundInput(evaluateBinding(node.with, { ...scope, item: value }, place), place));
-      characters += JSON.stringify(input).length;
-      if (characters > limits.itemInputsPerMapCharacters)
-        throw tooMuchMapped(node.name, { items: keys.length, upTo: item });
-      return { ...childOf(run, spec, name), limits: limitsOf(input), item, itemIndex, input };
-    };
-    const children = await inTurns(list, childOfItem, bounded);
+      characters += own;
+      // Each of the threads that they came from has seen its part only.
+      if (characters > limits.itemInputsPerMapCharacters) throw tooMuchMapped(node.name, keys.length, item);
+      return { ...childOf(run, spec, `${node.name}[${item}]`), limits: limitsOf(limitKey), item, itemIndex, input };
+    });
     return { children, edges: [] };
   }
 
@@ -186,7 +181,7 @@ export class Expander {
     const spec = await this.#definitions.spec(run.manifestHash, run.definition);
     if (spec.kind !== "workflow") throw new Error(`"${run.definition}" is not a workflow`);
     const scope = { ...(await this.#scope(run.id, nodesIn(spec.output, spec))), params: input };
-    return bindValue(spec.output, scope, `"${spec.id}"'s output`);
+    return this.#definitions.evaluator.bind(spec.output, scope, `"${spec.id}"'s output`);
   }
 
   async #collect(run: RunRow): Promise<Json[]> {
@@ -213,15 +208,6 @@ export class Expander {
     for (const [name, output] of succeeded) outputs.set(name, output);
     return { params: found?.input ?? {}, outputs };
   }
-}
-
-function tooMuchMapped(name: string, { items, upTo }: { items: number; upTo: string }): AppError {
-  const allowed = limits.itemInputsPerMapCharacters;
-  return new AppError(
-    "limit_exceeded",
-    `The inputs of the ${items} items of "${name}" are longer than ${allowed} characters together, at "${upTo}" already.`,
-    { hint: "Hand items the names of their data, not the data: keep it in a file or an object store." },
-  );
 }
 
 function nodeOf(run: RunRow, manifest: Manifest): WorkflowNode {

@@ -1,22 +1,18 @@
 import { AppError, canonicalText, type DefinitionSpec, type Json, limits } from "@holdfast/protocol";
 import type { Limit } from "../core/index.ts";
-import { bindValue, evaluateBinding } from "./bindings.ts";
+import { evaluateBinding, type Scope } from "./bindings.ts";
 
 // Limits by key: a definition's number of slots for each value that its key has among the inputs of its runs. The key is read
 // off the input as it is kept, by a binding that sees nothing else, so that every node reads the same.
 
-/** The key of a run with this input; undefined where it has none. Throws `invalid_input` for what is no text or number. */
-export async function keyOf(spec: DefinitionSpec, input: Json): Promise<string | undefined> {
-  const { concurrencyKey } = spec;
-  if (concurrencyKey === undefined) return undefined;
-  return keyText(await bindValue(concurrencyKey, scopeOf(input), placeOf(spec)), spec);
-}
+/** Whose key it is, and how it is read. */
+export type Keyed = Pick<DefinitionSpec, "id" | "concurrencyKey">;
 
-/** As `keyOf`, for the caller to bound: an expression may take long. */
-export function evaluateKey(spec: DefinitionSpec, input: Json): string | undefined {
+/** The key of a run with this input; undefined where it has none. Throws `invalid_input` for what is none. May take long. */
+export function evaluateKey(spec: Keyed, input: Json): string | undefined {
   const { concurrencyKey } = spec;
   if (concurrencyKey === undefined) return undefined;
-  return keyText(evaluateBinding(concurrencyKey, scopeOf(input), placeOf(spec)), spec);
+  return keyText(evaluateBinding(concurrencyKey, keyScope(input), keyPlace(spec)), spec);
 }
 
 /** The limit of a definition's runs with this key; undefined where they have none. */
@@ -30,15 +26,18 @@ export function keyPrefix(namespace: string, definition: string): string {
   return `${namespace}/key/${definition}:`;
 }
 
-function scopeOf(input: Json) {
+/** What the binding of a key sees. */
+export function keyScope(input: Json): Scope {
   return { params: input, outputs: new Map<string, Json>() };
 }
 
-function placeOf({ id }: DefinitionSpec): string {
+/** What it is called in messages. */
+export function keyPlace({ id }: Keyed): string {
   return `"${id}"'s concurrency key`;
 }
 
-function keyText(value: Json, { id }: DefinitionSpec): string | undefined {
+/** The key that a value says; undefined for null. Throws `invalid_input`. */
+export function keyText(value: Json, { id }: Keyed): string | undefined {
   if (value === null) return undefined;
   const text = typeof value === "string" || typeof value === "number" ? String(value) : undefined;
   if (text !== undefined && text.length <= limits.keyCharacters) return text;

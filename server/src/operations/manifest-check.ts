@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { canonicalText, type DefinitionSpec, type Json, type Manifest } from "@holdfast/protocol";
 import { checkExpressionUses, checkManifestGraph, type PlacedExpression, refuseManifest } from "../core/index.ts";
 import { ExpressionError, parseExpression } from "../expressions.ts";
-import { doPart, inTurns } from "./bounded-work.ts";
+import { doPart } from "./bounded-work.ts";
 import type { SchemaCompiler } from "./schema-fit.ts";
 
 const tooMuch = "Say less of the value, or split it.";
@@ -18,16 +18,9 @@ export class ManifestCheck {
     this.#schemas = schemas;
   }
 
-  /** Throws `invalid_definition` for the first mistake, with its place and a remedy. */
-  async check(manifest: Manifest): Promise<void> {
-    const bounded = { what: `Checking the manifest of "${manifest.root}"`, code: "invalid_definition" } as const;
-    try {
-      await inTurns([...this.#parts(manifest)], (check) => check(), bounded);
-    } catch (error) {
-      // It may have been cut off in the middle of a schema.
-      this.#schemas.renew();
-      throw error;
-    }
+  /** The parts of the check. Each throws `invalid_definition` for a mistake, with its place and a remedy, as this does. */
+  parts(manifest: Manifest): readonly (() => void)[] {
+    return [...this.#parts(manifest)];
   }
 
   *#parts(manifest: Manifest): Generator<() => void> {

@@ -119,7 +119,7 @@ export class Runs {
     const id = this.#newId(request);
     const uniqueRequest = requestKey === undefined ? null : requestUniqueness(requestKey, request);
     for (let round = 0; round < rounds; round++) {
-      const prepared = await this.prepare(request, id);
+      const prepared = await this.prepare(request, id, { mayRefuse: true });
       if ("refused" in prepared) throw prepared.refused;
       const row = { ...prepared.row, request: uniqueRequest };
       const mayStartNow = row.run.startAfter === null && row.run.limits.length === 0;
@@ -134,7 +134,7 @@ export class Runs {
    * The row of a run that is asked for, with its input as it is kept; or why there can be none, and the manifest that says so
    * (empty: its definition has none). A store that answers `outdated` to the row has forgotten nothing: `forget` and ask again.
    */
-  async prepare(request: StartRun, id: string): Promise<PreparedRun> {
+  async prepare(request: StartRun, id: string, { mayRefuse = false } = {}): Promise<PreparedRun> {
     const { definition } = request;
     const given: Json = request.input ?? {};
     for (let round = 0; round < rounds; round++) {
@@ -147,7 +147,7 @@ export class Runs {
         checkInput(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
         const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
-        const input = await this.#definitions.fitInput(spec, given);
+        const input = await this.#definitions.fitInput(spec, given, { mayRefuse });
         const limited = await this.#concurrency.limitsOfRoot(spec, input);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         return { row: { run: { ...run, input }, key, request: null, claimFor: null, onlyIfCurrent: true } };

@@ -2,6 +2,9 @@ import { AppError, type Json } from "@holdfast/protocol";
 import { Ajv2020, type ErrorObject, type FuncKeywordDefinition, type ValidateFunction } from "ajv/dist/2020.js";
 import { doPart } from "./bounded-work.ts";
 
+/** A JSON Schema that says something: an object. */
+export type Schema = object & Json;
+
 /** The value as the schema makes it (with defaults, where asked for), or what is wrong with it and where. */
 export type Fitted = { readonly value: Json } | { readonly problem: string };
 
