@@ -11,6 +11,8 @@ export const eventTypes = [
   "run.started",
   "run.waiting",
   "run.woken",
+  "run.signalled",
+  "wait.opened",
   "run.retry_scheduled",
   "run.lost",
   "run.given_back",

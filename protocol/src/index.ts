@@ -18,4 +18,5 @@ export * from "./schedule.ts";
 export * from "./schedule-views.ts";
 export * from "./status.ts";
 export * from "./traceparent.ts";
+export * from "./waits.ts";
 export * from "./why.ts";

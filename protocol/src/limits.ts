@@ -15,6 +15,14 @@ export const limits = {
   boundNestingLevels: 600,
   stepsPerRun: 10_000,
   stepBytesPerRun: 16 * 1024 * 1024,
+  /** Waits that one run has open at a time. */
+  openWaitsPerRun: 1_000,
+  /** A called run's output that is kept in the caller's record; a larger one is read from the run. */
+  waitValueBytes: 8 * 1024,
+  /** A signal's payload. */
+  signalBytes: 64 * 1024,
+  /** Signals of one run that nobody has waited for yet. */
+  signalsPerRun: 1_000,
   keyCharacters: 512,
   idCharacters: 200,
   itemCharacters: 200,

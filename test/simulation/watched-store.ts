@@ -11,6 +11,8 @@ const changing: ReadonlySet<string> = new Set([
   "finishActivations",
   "commitSteps",
   "expandRuns",
+  "openWaits",
+  "signalRun",
   "orderEnd",
   "spreadOrders",
   "wakeRuns",

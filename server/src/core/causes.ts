@@ -15,7 +15,8 @@ export const expiryData: Json = { reason: "expired" };
 
 /** How a run ends because the one above it was ordered to. */
 export function inheritedEnding(parent: Pick<RunRow, "name" | "ending">): Ending {
-  const why = parent.ending?.status === "failed" ? "has expired" : "was cancelled";
+  const failed = parent.ending?.error.code === "expired" ? "has expired" : "has failed";
+  const why = parent.ending?.status === "failed" ? failed : "was cancelled";
   const message = `${parent.name}, to which it belongs, ${why}.`;
   return { status: "cancelled", error: { code: "cancelled", message } };
 }
@@ -24,3 +25,9 @@ export function inheritedEnding(parent: Pick<RunRow, "name" | "ending">): Ending
 export function memberGone(memberId: string): RunError {
   return { code: "member_gone", message: `The member ${memberId}, which held it, is gone.` };
 }
+
+/** How a run ends because a race that it was in is decided. */
+export const droppedEnding: Ending = {
+  status: "cancelled",
+  error: { code: "cancelled", message: "What called it took another result." },
+};

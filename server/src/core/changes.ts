@@ -3,6 +3,7 @@ import { type GateChange, gateChange } from "./limits.ts";
 import type { Edge } from "./next.ts";
 import type { RestartChange } from "./restart.ts";
 import type { RunRow } from "./run.ts";
+import { noWaitChanges, type WaitChanges, type WaitRow } from "./wait-rows.ts";
 
 /** An event to be stored with the changes. */
 export interface LedgerEvent {
@@ -17,6 +18,8 @@ export interface LedgerEvent {
 export interface Links {
   readonly edges: readonly Edge[];
   readonly rows: readonly RunRow[];
+  /** What parents wait for, by the names of the runs that ended. */
+  readonly waits?: readonly WaitRow[];
 }
 
 /** What a ledger asks the store to write, all of it or nothing. */
@@ -34,12 +37,14 @@ export interface LedgerChanges {
   readonly events: readonly LedgerEvent[];
   /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
   readonly gates: readonly GateChange[];
+  readonly waits: WaitChanges;
 }
 
 /** Changes that are no more than these. */
 export function changesOf(some: Partial<LedgerChanges>): LedgerChanges {
   const edges = { newEdges: [], unflippedEdges: [], flippedEdges: [] };
-  return { inserted: [], updated: [], ...edges, restarted: [], relimited: [], events: [], gates: [], ...some };
+  const nothing = { restarted: [], relimited: [], events: [], gates: [], waits: noWaitChanges() };
+  return { inserted: [], updated: [], ...edges, ...nothing, ...some };
 }
 
 /** What became of the rows: those that were not there before, those that are others now, and what that means for slots. */

@@ -17,3 +17,5 @@ export * from "./run.ts";
 export * from "./schedules.ts";
 export * from "./trace.ts";
 export * from "./transitions.ts";
+export * from "./wait-rows.ts";
+export * from "./waiting.ts";

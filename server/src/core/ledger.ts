@@ -1,8 +1,9 @@
 import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
-import { brief, inputOf, refuseActivation } from "./answers.ts";
-import { inheritedEnding } from "./causes.ts";
-import { type LedgerChanges, type LedgerEvent, type Links, rowChanges } from "./changes.ts";
-import { enqueuedData } from "./claims.ts";
+import { brief, inputOf, leavesCalls, refuseActivation, refuseWaits, startingAgain } from "./answers.ts";
+import { droppedEnding, inheritedEnding } from "./causes.ts";
+import type { LedgerChanges, Links } from "./changes.ts";
+import { LedgerEdges } from "./ledger-edges.ts";
+import { LedgerRows } from "./ledger-rows.ts";
 import { answerMark, type MarkOrder, type MarkResult } from "./marks.ts";
 import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
 import {
@@ -16,8 +17,10 @@ import {
 } from "./restart.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { type Ending, firstGate, isClaimable, type OutcomeCounts, type RunRow, startingRun, unstarted } from "./run.ts";
-import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.ts";
+import { type Ending, isClaimable, type OutcomeCounts, type RunRow, unstarted } from "./run.ts";
+import { isEnded, mayBeActive, transition } from "./transitions.ts";
+import type { SignalOrder, SignalResult, WaitLoad, WaitName, WaitsOrder, WaitsResult } from "./wait-rows.ts";
+import { Waits } from "./waits.ts";
 
 // One transaction's worth of changes to runs, worked out in memory on rows that the store has locked and given here.
 // Every store uses it, so that what an end, a cancel or a takeover means is written once.
@@ -26,44 +29,38 @@ import { isEnded, mayBeActive, type RunInput, transition } from "./transitions.t
 // P3  The end of a run, its parent's count, its dependents' edges and all their events come out of one ledger.
 // P6  A run that is `cancelling` ends as ordered, whatever its activation says, and so does one whose parent is. An order goes
 //     down a tree in pages: the run that was ordered is `cancelling` at once, and `spreading` until all below it are reached.
-// P10 Each event takes the next number of its run.
 
 export class Ledger {
-  readonly #now: number;
-  readonly #rows = new Map<string, RunRow>();
-  readonly #before = new Map<string, RunRow>();
-  readonly #edgesFrom = new Map<string, Edge[]>();
-  readonly #newEdges: Edge[] = [];
-  readonly #flipped: Edge[] = [];
-  readonly #flippedFrom = new Map<string, Edge[]>();
-  readonly #unflipped: Edge[] = [];
+  readonly #rows: LedgerRows;
+  readonly #waits: Waits;
+  readonly #edges = new LedgerEdges();
   readonly #restarted = new Map<string, RestartChange>();
-  readonly #events: LedgerEvent[] = [];
   #ended: string[] = [];
   readonly #endings: string[] = [];
   readonly #losses: RunRow[] = [];
-  #readied = 0;
   #reached = 0;
 
   /** `now` is the store's clock, read after the locks were taken (P9). */
   constructor(now: number) {
-    this.#now = now;
+    this.#rows = new LedgerRows(now);
+    this.#waits = new Waits(this.#rows);
   }
 
   /** Takes in rows that the store has locked, those that an activation speaks for with their parents. A row that is known already keeps its image here. */
   load(rows: Iterable<RunRow>): void {
-    for (const row of rows) {
-      if (this.#rows.has(row.id)) continue;
-      this.#rows.set(row.id, row);
-      this.#before.set(row.id, row);
-    }
+    this.#rows.load(rows);
+  }
+
+  /** Takes in what is known of the waits of such runs. */
+  loadWaits(found: WaitLoad): void {
+    this.#waits.load(found);
   }
 
   /** Takes in what hangs on the runs of `ids`: call it for every id that `propagate` asks for, or before. */
   link(ids: Iterable<string>, links: Links): void {
-    for (const id of ids) if (!this.#edgesFrom.has(id)) this.#edgesFrom.set(id, []);
-    for (const edge of links.edges) this.#edgesFrom.get(edge.upstream)?.push(edge);
+    this.#edges.link(ids, links.edges);
     this.load(links.rows);
+    this.loadWaits({ waits: links.waits ?? [] });
   }
 
   row(id: string): RunRow | undefined {
@@ -72,7 +69,7 @@ export class Ledger {
 
   /** How many runs became claimable so far; those at a gate are not. */
   get readied(): number {
-    return this.#readied;
+    return this.#rows.readied;
   }
 
   /** The runs that ended so far. */
@@ -94,33 +91,52 @@ export class Ledger {
     const run = this.#rows.get(finish.runId);
     const refusal = refuseActivation(run, finish.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
-    const before = this.#readied;
+    if (leavesCalls(run, finish)) return { outcome: "calls_open" };
+    const before = this.#rows.readied;
     const status = this.#follow(this.#heeding(run), finish.next, run.ranMs + finish.ranMs);
-    return { outcome: "finished", status, readied: this.#readied - before };
+    return { outcome: "finished", status, readied: this.#rows.readied - before };
+  }
+
+  /** Opens waits for an activation, and ends it where its run is to wait. */
+  openWaits(order: WaitsOrder): WaitsResult {
+    const run = this.#rows.get(order.runId);
+    const refusal = refuseWaits(run, order);
+    if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
+    if (transition(run.status, "suspend") === "ordered") {
+      const ranMs = run.ranMs + (order.suspend?.ranMs ?? 0);
+      const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
+      return { outcome: "suspended", status: this.#endAsOrdered(released) };
+    }
+    const { result, abandoned } = this.#waits.open(run.id, order);
+    for (const id of abandoned) this.order(id, droppedEnding, { reason: droppedEnding.error.message });
+    return result;
+  }
+
+  /** Ends a wait whose moment has come. */
+  endWait(name: WaitName): boolean {
+    return this.#waits.endDue(name);
+  }
+
+  signal(order: SignalOrder): SignalResult {
+    return this.#waits.signal(order);
   }
 
   expand(expansion: Expansion): FinishResult {
     const run = this.#rows.get(expansion.runId);
     const refusal = refuseActivation(run, expansion.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
-    const before = this.#readied;
+    const before = this.#rows.readied;
     const released = { ...this.#heeding(run), claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
     if (transition(released.status, "suspend") === "ordered") {
       return { outcome: "finished", status: this.#endAsOrdered(released), readied: 0 };
     }
     const openChildren = expansion.children.length;
-    const waiting: RunRow = {
-      ...released,
-      status: "waiting",
-      input: expansion.input,
-      openChildren,
-      losses: 0,
-      takeovers: 0,
-    };
-    this.#write(waiting, "run.waiting", { children: openChildren });
-    for (const child of expansion.children) this.#insert(startingRun(child, this.#now, run.generation));
-    this.#newEdges.push(...expansion.edges);
-    return { outcome: "finished", status: "waiting", readied: this.#readied - before };
+    const calm = { losses: 0, takeovers: 0, openChildren };
+    const waiting: RunRow = { ...released, ...calm, status: "waiting", input: expansion.input };
+    this.#rows.write(waiting, "run.waiting", { children: openChildren });
+    for (const child of expansion.children) this.#rows.insert(child, run.generation);
+    this.#edges.added.push(...expansion.edges);
+    return { outcome: "finished", status: "waiting", readied: this.#rows.readied - before };
   }
 
   /** Takes a run away from a member that is gone. False when there was nothing to take. */
@@ -139,7 +155,7 @@ export class Ledger {
   remark(id: string, type: EventType, data: Json): boolean {
     const run = this.#rows.get(id);
     if (run === undefined || isEnded(run.status)) return false;
-    this.#write(run, type, data);
+    this.#rows.write(run, type, data);
     return true;
   }
 
@@ -169,16 +185,14 @@ export class Ledger {
     }
     for (const id of whole) {
       const run = this.#rows.get(id);
-      if (run?.spreading === true) this.#rows.set(id, { ...run, spreading: false });
+      if (run?.spreading === true) this.#rows.put({ ...run, spreading: false });
     }
     return further;
   }
 
   /** Takes in all edges that begin in runs that have ended, for those of `ids`, with the rows of `links`. */
   linkFlipped(ids: Iterable<string>, links: Links): void {
-    const fresh = new Set([...ids].filter((id) => !this.#flippedFrom.has(id)));
-    for (const id of fresh) this.#flippedFrom.set(id, []);
-    for (const edge of links.edges) if (fresh.has(edge.upstream)) this.#flippedFrom.get(edge.upstream)?.push(edge);
+    this.#edges.linkFlipped(ids, links.edges);
     this.load(links.rows);
   }
 
@@ -207,7 +221,7 @@ export class Ledger {
     if (plan !== undefined && plan.outcome !== "planned") return plan;
     if (plan !== undefined) this.#adopt(plan);
     const epoch = run.epoch + (run.claimedBy === null ? 0 : 1);
-    this.#write({ ...run, epoch }, "run.marked", { ...data, status: verdict.status });
+    this.#rows.write({ ...run, epoch }, "run.marked", { ...data, status: verdict.status });
     const marked = this.#rows.get(runId) ?? run;
     this.#end(marked, verdict.status, verdict);
     if (plan !== undefined) this.#restarted.set(runId, { run: this.#rows.get(runId) ?? run, forgetsInput: false });
@@ -218,8 +232,8 @@ export class Ledger {
   force(id: string): boolean {
     const run = this.#rows.get(id);
     if (run?.status !== "cancelling" || run.claimedBy === null) return false;
-    this.#write({ ...run, epoch: run.epoch + 1 }, "run.forced", { epoch: run.epoch, member: run.claimedBy });
-    this.#endAsOrdered(this.#rows.get(id) ?? run);
+    this.#rows.write({ ...run, epoch: run.epoch + 1 }, "run.forced", { epoch: run.epoch, member: run.claimedBy });
+    this.#endAsOrdered({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null });
     return true;
   }
 
@@ -230,7 +244,7 @@ export class Ledger {
       const ended = this.#ended;
       this.#ended = [];
       for (const id of ended) {
-        const edges = this.#edgesFrom.get(id);
+        const edges = this.#edges.from(id);
         if (edges === undefined) wanting.push(id);
         else this.#handOn(id, edges);
       }
@@ -240,13 +254,15 @@ export class Ledger {
   }
 
   changes(): LedgerChanges {
-    const rows = rowChanges(this.#rows, this.#before);
-    const edges = { newEdges: this.#newEdges, unflippedEdges: this.#unflipped, flippedEdges: this.#flipped };
-    return { ...rows, ...edges, restarted: [...this.#restarted.values()], events: this.#events };
+    const { added: newEdges, unflipped: unflippedEdges, flipped: flippedEdges } = this.#edges;
+    const edges = { newEdges, unflippedEdges, flippedEdges };
+    const restarted = [...this.#restarted.values()];
+    const { events } = this.#rows;
+    return { ...this.#rows.changes(), ...edges, restarted, events, waits: this.#waits.changes() };
   }
 
   #view(): RestartView {
-    return { now: this.#now, row: (id) => this.#rows.get(id), flippedFrom: (id) => this.#flippedFrom.get(id) };
+    return { now: this.#rows.now, row: (id) => this.#rows.get(id), flippedFrom: (id) => this.#edges.flippedFrom(id) };
   }
 
   #adopt(plan: Extract<RestartPlan, { outcome: "planned" }>): void {
@@ -255,15 +271,13 @@ export class Ledger {
       const before = this.#rows.get(run.id);
       const isNew = before !== undefined && before.generation !== run.generation;
       if (isNew || (before !== undefined && isEnded(before.status))) this.#restarted.set(run.id, change);
-      if (type === undefined) this.#rows.set(run.id, run);
-      else this.#write(run, type, data);
-      if (isClaimable(run)) this.#readied += 1;
+      if (before?.waiting != null && run.waiting === null) this.#waits.clear(run.id);
+      if (type === undefined) this.#rows.put(run);
+      else this.#rows.write(run, type, data);
+      if (isClaimable(run)) this.#rows.readied += 1;
     }
-    for (const edge of plan.unflipped) {
-      this.#unflipped.push(edge);
-      this.#flippedFrom.delete(edge.upstream);
-      this.#edgesFrom.set(edge.upstream, [...(this.#edgesFrom.get(edge.upstream) ?? []), edge]);
-    }
+    this.#waits.reopen(plan.waits);
+    this.#edges.unflip(plan.unflipped);
   }
 
   #handOn(id: string, edges: readonly Edge[]): void {
@@ -271,17 +285,17 @@ export class Ledger {
     if (run === undefined) throw new Error(`run ${id} ended but is not in the ledger`);
     const outcome = outcomeOf(run);
     for (const edge of edges) this.#flip(edge, outcome);
-    this.#edgesFrom.set(id, []);
-    if (run.parentId !== null) this.#countChild(run.parentId, run.parentGeneration, outcome);
+    this.#edges.settle(id);
+    if (run.parentId !== null) this.#countChild(run.parentId, run, outcome);
   }
 
   #flip(edge: Edge, outcome: keyof OutcomeCounts): void {
-    this.#flipped.push(edge);
+    this.#edges.flipped.push(edge);
     const run = this.#rows.get(edge.downstream);
     if (run === undefined) return;
     const upstream = { ...run.upstream, [outcome]: run.upstream[outcome] + 1 };
     const counted = { ...run, upstream, blockedBy: run.blockedBy - 1 };
-    this.#rows.set(run.id, counted);
+    this.#rows.put(counted);
     // One that has ended may start again: it counts on.
     if (counted.blockedBy > 0 || counted.status !== "pending") return;
     const ending = this.#orderFromAbove(counted);
@@ -290,30 +304,33 @@ export class Ledger {
       return;
     }
     const verdict = judgeRule(counted.rule, upstream);
-    if (verdict === "start") this.#becomeReady(counted, this.#arrive(counted, "release"), "run.ready", {});
-    else this.#end(counted, this.#arrive(counted, "refuse"), { error: verdict });
+    if (verdict === "start") this.#rows.becomeReady(counted, this.#rows.arrive(counted, "release"), "run.ready", {});
+    else this.#end(counted, this.#rows.arrive(counted, "refuse"), { error: verdict });
   }
 
-  #countChild(parentId: string, generation: number, outcome: keyof OutcomeCounts): void {
+  #countChild(parentId: string, child: RunRow, outcome: keyof OutcomeCounts): void {
     const parent = this.#rows.get(parentId);
-    if (parent === undefined || parent.generation !== generation) return;
+    if (parent === undefined || parent.generation !== child.parentGeneration) return;
     const children = { ...parent.children, [outcome]: parent.children[outcome] + 1 };
     const counted = { ...parent, children, openChildren: parent.openChildren - 1 };
-    this.#rows.set(parentId, counted);
-    if (counted.openChildren > 0) return;
-    if (counted.status === "waiting") this.#becomeReady(counted, this.#arrive(counted, "wake"), "run.woken", {});
+    this.#rows.put(counted);
+    if (counted.waiting !== null) this.#waits.childEnded(counted, child);
+    // A body waits for what it says, a workflow or map for all of its children.
+    if (counted.openChildren > 0 || (counted.waiting !== null && counted.status === "waiting")) return;
+    if (counted.status === "waiting")
+      this.#rows.becomeReady(counted, this.#rows.arrive(counted, "wake"), "run.woken", {});
     else if (counted.status === "cancelling" && counted.claimedBy === null) this.#endAsOrdered(counted);
   }
 
   #orderOne(run: RunRow, ending: Ending, data: Json): void {
     this.#reached += 1;
-    const ordered = { ...run, ending, wakeAt: null };
-    if (transition(run.status, "cancel") === "ordered") {
+    const ordered = { ...run, ending, wakeAt: null, gate: null };
+    if (transition(run.status, "cancel") === "ordered" && run.openChildren === 0) {
       this.#endAsOrdered(ordered);
       return;
     }
     const cancelling: RunRow = { ...ordered, status: "cancelling", spreading: run.openChildren > 0 };
-    this.#write(cancelling, "run.cancel_requested", data);
+    this.#rows.write(cancelling, "run.cancel_requested", data);
     const row = this.#rows.get(run.id);
     if (row !== undefined && row.openChildren === 0 && row.claimedBy === null) this.#endAsOrdered(row);
   }
@@ -327,7 +344,7 @@ export class Ledger {
   /** The run as its parent's order leaves it, though the page that brings the order may be still to come (P6). */
   #heeding(run: RunRow): RunRow {
     const ending = run.ending === null ? this.#orderFromAbove(run) : undefined;
-    return ending === undefined ? run : { ...run, status: "cancelling", ending };
+    return ending === undefined ? run : { ...run, status: "cancelling", ending, spreading: run.openChildren > 0 };
   }
 
   #follow(run: RunRow, next: Next, ranMs: number, takenFrom?: RunRow): RunStatus {
@@ -335,65 +352,48 @@ export class Ledger {
     const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
     if (arrival === "ordered") return this.#endAsOrdered(released);
     if (next.to === "ended") {
+      // What is below a body that fails for good ends before it does.
+      if (next.status === "failed" && run.openChildren > 0) {
+        this.#orderOne(released, { status: "failed", error: next.error }, { reason: next.error.code });
+        return "cancelling";
+      }
       const output = next.status === "succeeded" ? next.output : undefined;
       const error = next.status === "succeeded" ? null : next.error;
       return this.#end(released, next.status, { output, error });
     }
-    if (next.to === "line") return this.#becomeReady(unstarted(released, next.limits), "ready", "run.given_back", {});
-    const wakeAt = next.delayMs > 0 ? this.#now + next.delayMs : null;
-    if (next.outcome === "released") return this.#becomeReady({ ...released, wakeAt }, "ready", "run.given_back", {});
-    if (next.outcome === "lost") {
-      const losses = takenFrom?.losses ?? run.losses + 1;
-      const data = { epoch: takenFrom?.epoch ?? run.epoch, error: brief(next.error) };
-      return this.#becomeReady({ ...released, wakeAt, losses, error: next.error }, "ready", "run.lost", data);
+    if (next.to === "line") {
+      return this.#rows.becomeReady(unstarted(released, next.limits), "ready", "run.given_back", {});
     }
-    const attempt = run.attempt + 1;
-    const data = { attempt, delayMs: next.delayMs, error: brief(next.error) };
-    const retried = { ...released, wakeAt, attempt, ranMs: 0, losses: 0, takeovers: 0, error: next.error };
-    return this.#becomeReady(retried, "ready", "run.retry_scheduled", data);
-  }
-
-  #arrive(run: RunRow, input: RunInput): RunStatus {
-    const arrival = transition(run.status, input);
-    if (arrival === "stale" || arrival === "ordered") throw new Error(`${input} cannot befall a ${run.status} run`);
-    return arrival;
-  }
-
-  #becomeReady(run: RunRow, status: RunStatus, type: EventType, data: Json): RunStatus {
-    const gate = run.wakeAt === null ? firstGate(run) : null;
-    this.#write({ ...run, status, gate }, type, data);
-    if (run.wakeAt === null && gate === null) this.#readied += 1;
-    return status;
+    const { row, type, data } = startingAgain(released, next, { now: this.#rows.now, takenFrom });
+    return this.#rows.becomeReady(row, "ready", type, data);
   }
 
   #endAsOrdered(run: RunRow): RunStatus {
     if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
+    if (run.openChildren > 0) return this.#awaitChildren(run);
     return this.#end(run, run.ending.status, { error: run.ending.error });
+  }
+
+  /** What is below it ends first: the last of its children ends it. */
+  #awaitChildren(run: RunRow): RunStatus {
+    const isNew = this.#rows.before(run.id)?.status !== "cancelling";
+    if (isNew) this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
+    else this.#rows.put(run);
+    return run.status;
   }
 
   #end(run: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
     const { output, error = null } = result;
     const cleared = {
       ...{ claimedBy: null, claimedAt: null, wakeAt: null, gate: null },
-      ...{ spreading: false, endedAt: this.#now },
+      ...{ spreading: false, endedAt: this.#rows.now, waiting: null },
     };
+    if (run.waiting !== null) this.#waits.clear(run.id);
     const type: EventType = `run.${status}` as EventType;
     const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
-    this.#write({ ...run, ...cleared, status, output, error }, type, data);
+    this.#rows.write({ ...run, ...cleared, status, output, error }, type, data);
     this.#ended.push(run.id);
     this.#endings.push(run.id);
     return status;
-  }
-
-  #insert(run: RunRow): void {
-    this.#rows.set(run.id, run);
-    this.#events.push({ run, number: 1, type: "run.enqueued", at: this.#now, data: enqueuedData(run) });
-    if (isClaimable(run)) this.#readied += 1;
-  }
-
-  #write(run: RunRow, type: EventType, data: Json): void {
-    const written = { ...run, lastEvent: run.lastEvent + 1 };
-    this.#rows.set(run.id, written);
-    this.#events.push({ run: written, number: written.lastEvent, type, at: this.#now, data });
   }
 }

@@ -74,7 +74,8 @@ export interface Expansion {
  * The answer to a finish or an expansion. `repeated`: this activation had been ended before (by this very call, or by a
  * cancel); `status` is where the run stands. `readied`: how many runs the row itself made ready, its own run or its children;
  * what an end releases among dependents and parents belongs to the whole call and is told by the doorbell. `ended`: runs that
- * the whole call ended besides its own, with one of its results, without inputs and outputs.
+ * the whole call ended besides its own, with one of its results, without inputs and outputs. `calls_open`: runs that a body called
+ * have not ended, so that it cannot succeed yet; nothing was changed.
  */
 export type FinishResult =
   | {
@@ -84,5 +85,6 @@ export type FinishResult =
       readonly ended?: readonly RunRow[];
     }
   | { readonly outcome: "repeated"; readonly status: RunStatus }
+  | { readonly outcome: "calls_open" }
   | { readonly outcome: "stale_epoch" }
   | { readonly outcome: "not_found" };

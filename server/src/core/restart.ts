@@ -3,6 +3,8 @@ import type { Edge } from "./next.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
 import { isEnded, type RunInput, transition } from "./transitions.ts";
+import type { WaitRow } from "./wait-rows.ts";
+import { opened } from "./waiting.ts";
 
 // How runs that have ended start again: the one rule of retry, clear and mark, worked out on rows that the ledger knows, without
 // changing any until all of it is allowed.
@@ -13,6 +15,7 @@ import { isEnded, type RunInput, transition } from "./transitions.ts";
 //     taken back: it has to end first.
 // R3  What is above it is reopened: `waiting` for its children, attempt, generation and bound input as they were. Its own outcome counts no
 //     more either, so R1 and R2 hold for it.
+//     A body that had called it waits for it once more; one that has not ended has taken its outcome in, and is not taken back.
 // R4  Afresh, a workflow or map forgets its children: they stay as history of the generation in which they were made, and it makes
 //     new ones. Else it keeps them.
 // R5  Epochs only rise: whatever an earlier activation still says changes nothing (P2).
@@ -53,7 +56,8 @@ export interface RestartRefusal {
     | "upstream_unmet"
     | "superseded"
     | "too_many"
-    | "children_live";
+    | "children_live"
+    | "caller_live";
   readonly runId: string;
   readonly name: string;
   readonly status: RunStatus;
@@ -86,6 +90,8 @@ export type RestartPlan =
       /** Dependents that were set back, and runs above that were reopened. */
       readonly reset: readonly string[];
       readonly reopened: readonly string[];
+      /** What bodies wait for once more. */
+      readonly waits: readonly WaitRow[];
     };
 
 /** What follows if a run starts again; its row has to be loaded. */
@@ -118,6 +124,7 @@ class Plan {
   readonly #unflipped: Edge[] = [];
   readonly #reset: string[] = [];
   readonly #reopened: string[] = [];
+  readonly #waits: WaitRow[] = [];
 
   constructor(view: RestartView, runId: string) {
     this.#view = view;
@@ -138,7 +145,8 @@ class Plan {
     if (changes.length > limits.batchRows && run !== undefined) {
       return { outcome: "refused", refusal: { reason: "too_many", runId: run.id, name: run.name, status: run.status } };
     }
-    return { outcome: "planned", changes, unflipped: this.#unflipped, reset: this.#reset, reopened: this.#reopened };
+    const lists = { unflipped: this.#unflipped, reset: this.#reset, reopened: this.#reopened, waits: this.#waits };
+    return { outcome: "planned", changes, ...lists };
   }
 
   begin({ runId, fresh, data }: RestartOrder): void {
@@ -188,6 +196,7 @@ class Plan {
       return;
     }
     const status = this.#arrive(run, "hold_back", "dependent_live");
+    if (run.openChildren > 0 && !isEnded(run.status)) throw new Refused("dependent_live", run);
     const fresh = run.epoch > 0;
     const next = this.#startOver(counted, status, fresh);
     const data = { because: this.#runId, generation: next.generation, attempt: next.attempt };
@@ -202,6 +211,10 @@ class Plan {
     if (run.generation !== child.parentGeneration) throw new Refused("superseded", child);
     const children = { ...run.children, [outcome]: run.children[outcome] - 1 };
     const counted = { ...run, children, openChildren: run.openChildren + 1 };
+    if (run.kind === "task") {
+      this.#callAgain(counted, child);
+      return;
+    }
     if (run.status === "waiting") {
       this.#put({ ...this.#changes.get(id), run: counted, forgetsInput: false });
       return;
@@ -216,6 +229,26 @@ class Plan {
     if (isEnded(run.status)) this.#leave(run);
   }
 
+  /** A body waits for a run that it had called and that starts again. */
+  #callAgain(run: RunRow, child: RunRow): void {
+    const isWaiting = run.waiting?.reopened === true;
+    if (!isWaiting && !isEnded(run.status)) throw new Refused("caller_live", run);
+    const [awaited = 0] = run.waiting?.awaits ?? [];
+    const waiting = { ...opened(run.waiting, "call"), awaits: [awaited + 1], reopened: true } as const;
+    const { id: childId, name: key } = child;
+    const of = { runId: run.id, generation: run.generation, epoch: run.epoch, openedAt: this.#view.now };
+    this.#waits.push({ ...of, key, kind: "call", hash: null, dueAt: null, signal: null, childId, groups: [0] });
+    if (isWaiting) {
+      this.#put({ ...this.#changes.get(run.id), run: { ...run, waiting }, forgetsInput: false });
+      return;
+    }
+    const status = this.#arrive(run, "reopen", "cancelling");
+    const next = { ...this.#revived(run), status, waiting };
+    this.#put({ run: next, type: "run.reopened", data: { because: this.#runId }, forgetsInput: false });
+    this.#reopened.push(run.id);
+    this.#leave(run);
+  }
+
   #startOver(run: RunRow, status: RunStatus, fresh: boolean): RunRow {
     const began = run.epoch > 0 || this.#runId === run.id;
     const none = { succeeded: 0, failed: 0, skipped: 0 };
@@ -225,6 +258,7 @@ class Plan {
       attempt: run.attempt + (began ? 1 : 0),
       generation: run.generation + (fresh ? 1 : 0),
       startedAt: null,
+      waiting: null,
       ...(fresh ? { openChildren: 0, children: none } : {}),
       ...(fresh && isBound(run) ? { input: undefined } : {}),
     };
@@ -292,6 +326,12 @@ export function refusalText({ reason, runId, name, status }: RestartRefusal): Ru
         code: "run_live",
         message: `Run ${runId} is ${status}: what is below it has not ended.`,
         hint: `Cancel it first, or mark what is below it: holdfast runs show ${runId}`,
+      };
+    case "caller_live":
+      return {
+        code: "run_live",
+        message: `"${name}" (${runId}), which called it, is ${status} and has taken in how it ended.`,
+        hint: `Wait for its end, or cancel it first: holdfast runs cancel ${runId}`,
       };
     case "dependent_live":
       return {

@@ -1,4 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
+import type { Waiting } from "./waiting.ts";
 
 /** How many ended, by outcome. Of upstreams: a skip because of a failure counts as failed. */
 export interface OutcomeCounts {
@@ -63,6 +64,8 @@ export interface RunRow {
   readonly upstream: OutcomeCounts;
   readonly openChildren: number;
   readonly children: OutcomeCounts;
+  /** What its body waits for; null: nothing. */
+  readonly waiting: Waiting | null;
   /** Not claimable before this moment; null: at once. */
   readonly wakeAt: number | null;
   readonly limits: readonly Limit[];
@@ -140,6 +143,7 @@ export function startingRun(run: NewRun, now: number, parentGeneration = 1): Run
     upstream: none,
     openChildren: 0,
     children: none,
+    waiting: null,
     wakeAt,
     gate: mayStart ? firstGate({ limits: run.limits, startedAt: null }) : null,
     expiresAt: expiresAfterMs === null ? null : now + expiresAfterMs,

@@ -142,13 +142,13 @@ export function jsonBytes(value: unknown): number {
 
 const suspicious = /\\u(?:0000|d[89a-f])/;
 
-function admitCount(count: number): void {
+export function admitCount(count: number): void {
   if (count > limits.batchRows) tooLarge(undefined, "rows", limits.batchRows);
 }
 
-function admitRun(run: NewRun, index: number): void {
+export function admitRun(run: NewRun, index: number, inputBytes: number = limits.inputBytes): void {
   if (run.key !== null) admitKey(run.key, index);
-  admitValue(run.input, bound(limits.inputBytes), index, "input");
+  admitValue(run.input, bound(inputBytes), index, "input");
   if (!Number.isInteger(run.priority) || Math.abs(run.priority) > 1_000) refuse(index, "has no priority");
   if (run.expiresAfterMs !== null) admitSpan(run.expiresAfterMs, index, "expiry");
   admitRunLimits(run.limits, index);
@@ -166,17 +166,17 @@ function admitLimit({ id, slots }: Pick<Limit, "id" | "slots">, index: number): 
   if (slots > limits.slots) tooLarge(index, "slots", limits.slots);
 }
 
-function admitUniqueness({ key, retentionMs }: Uniqueness, index: number): void {
+export function admitUniqueness({ key, retentionMs }: Uniqueness, index: number): void {
   admitKey(key, index);
   admitSpan(retentionMs, index, "retention of its key");
 }
 
-function admitSpan(ms: number, index: number, what: string): void {
+export function admitSpan(ms: number, index: number, what: string): void {
   if (!Number.isFinite(ms) || ms < 0) refuse(index, `has no ${what}`);
   if (ms > limits.spanMs) tooLarge(index, what, limits.spanMs);
 }
 
-function admitKey(key: string, index: number): void {
+export function admitKey(key: string, index: number): void {
   if (key.length === 0) refuse(index, "has an empty key");
   if (key.length > limits.keyCharacters) tooLarge(index, "key", limits.keyCharacters);
 }
@@ -187,16 +187,16 @@ interface Bounds {
 }
 
 /** Of what somebody gives. */
-function given(maxBytes: number): Bounds {
+export function given(maxBytes: number): Bounds {
   return { maxBytes, maxLevels: limits.nestingLevels };
 }
 
 /** Of what bindings make. */
-function bound(maxBytes: number): Bounds {
+export function bound(maxBytes: number): Bounds {
   return { maxBytes, maxLevels: limits.boundNestingLevels };
 }
 
-function admitValue(value: unknown, { maxBytes, maxLevels }: Bounds, index: number, what: string): void {
+export function admitValue(value: unknown, { maxBytes, maxLevels }: Bounds, index: number, what: string): void {
   if (maxLevels !== undefined && nestsDeeper(value, maxLevels)) tooLarge(index, `${what}'s nesting`, maxLevels);
   if (jsonBytes(value) > maxBytes) tooLarge(index, what, maxBytes);
 }
@@ -216,7 +216,7 @@ function refuseDefects(value: unknown, place: string): void {
   }
 }
 
-function refuse(index: number, what: string): never {
+export function refuse(index: number, what: string): never {
   throw new AppError("invalid_request", `Row ${index} ${what}.`, { details: { row: index } });
 }
 

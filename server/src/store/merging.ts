@@ -1,7 +1,8 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import type { Expansion, Finish } from "../core/index.ts";
+import type { Expansion, Finish, WaitsOrder } from "../core/index.ts";
 import { intentsOf } from "./intents.ts";
+import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
 // Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
@@ -34,7 +35,7 @@ const storeCodes: ReadonlySet<ErrorCode> = new Set(["store_unavailable", "store_
 
 /**
  * The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs`, `expandRuns`,
- * `findScopes` and `findDefinition` merge.
+ * `openWaits`, `findScopes` and `findDefinition` merge.
  */
 export function mergeCalls(store: Store, options: MergingOptions): Store {
   const { inFlight = 2 } = options;
@@ -43,10 +44,11 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   const steps = new Line((rows: readonly StepRow[]) => store.commitSteps({ rows }), options, inFlight);
   const logs = new Line((rows: readonly LogLine[]) => store.appendLogs({ rows }), options, 1);
   const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
+  const waits = new Line((rows: readonly WaitsOrder[]) => store.openWaits({ rows }), options, inFlight);
   const scopes = new Line((rows: readonly ScopeQuery[]) => store.findScopes({ rows }), options, inFlight);
   const definitions = new Line((rows: readonly DefinitionName[]) => findTogether(store, rows), options, inFlight);
   const intents = intentsOf(store);
-  const lines = [enqueue, finish, steps, logs, expand, scopes, definitions];
+  const lines = [enqueue, finish, steps, logs, expand, waits, scopes, definitions];
   return {
     describe: () => store.describe(),
     close: async () => {
@@ -63,6 +65,9 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     commitSteps: ({ rows }) => steps.call(rows),
     appendLogs: ({ rows }) => logs.call(rows),
     expandRuns: ({ rows }) => expand.call(rows),
+    openWaits: ({ rows }) => waits.call(rows),
+    signalRun: (args) => store.signalRun(args),
+    listWaits: (args) => store.listWaits(args),
     orderEnd: (args) => store.orderEnd(args),
     spreadOrders: (args) => store.spreadOrders(args),
     listCancelling: (args) => store.listCancelling(args),
@@ -88,12 +93,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     resumeRuns: (args) => store.resumeRuns(args),
     listPauses: (args) => store.listPauses(args),
     findPauses: (args) => store.findPauses(args),
-    declareSchedules: (args) => store.declareSchedules(args),
-    listSchedules: (args) => store.listSchedules(args),
-    findSchedule: (args) => store.findSchedule(args),
-    dueSchedules: (args) => store.dueSchedules(args),
-    fireSchedules: (args) => store.fireSchedules(args),
-    pauseSchedule: (args) => store.pauseSchedule(args),
+    ...ofSchedules(store),
     joinMember: (args) => store.joinMember(args),
     renewMember: (args) => store.renewMember(args),
     leaveMember: (args) => store.leaveMember(args),
@@ -108,6 +108,17 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     ring: (topics) => store.ring(topics),
     onRing: (listener) => store.onRing(listener),
     ...(intents === undefined ? {} : { intents }),
+  };
+}
+
+function ofSchedules(store: Store): ScheduleVerbs {
+  return {
+    declareSchedules: (args) => store.declareSchedules(args),
+    listSchedules: (args) => store.listSchedules(args),
+    findSchedule: (args) => store.findSchedule(args),
+    dueSchedules: (args) => store.dueSchedules(args),
+    fireSchedules: (args) => store.fireSchedules(args),
+    pauseSchedule: (args) => store.pauseSchedule(args),
   };
 }
 

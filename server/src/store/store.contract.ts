@@ -22,6 +22,7 @@ import { restartsContract } from "./contract/restarts.contract.ts";
 import { schedulesContract } from "./contract/schedules.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
+import { waitsContract } from "./contract/waits.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
 
 export type { ContractHarness, ContractSubject } from "./contract/world.contract.ts";
@@ -46,6 +47,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   members: membersContract,
   steps: stepsContract,
   nesting: nestingContract,
+  waits: waitsContract,
   logs: logsContract,
   events: eventsContract,
   lists: listsContract,

@@ -24,6 +24,7 @@ import type {
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
+import type { WaitVerbs } from "./wait-verbs.ts";
 
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
 export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } from "./schedule-verbs.ts";
@@ -174,7 +175,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends ScheduleVerbs {
+export interface Store extends ScheduleVerbs, WaitVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -251,8 +252,8 @@ export interface Store extends ScheduleVerbs {
    */
   listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
   /**
-   * Makes claimable what was due, without an event, and looks at gates that may be open, those of ended pauses among them.
-   * `nextInMs`: until the next is due, 0 if it is; null when none waits.
+   * Makes claimable what was due, without an event, ends waits that are due, and looks at gates that may be open, those of ended
+   * pauses among them. `woken` counts both. `nextInMs`: until the next is due, 0 if it is; null when none waits.
    */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /**

@@ -1,5 +1,5 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
-import type { Edge, LedgerEvent, PauseRow, RunRow, ScheduleRow } from "../../core/index.ts";
+import type { Edge, LedgerEvent, PauseRow, RunRow, ScheduleRow, SignalRow, WaitRow } from "../../core/index.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
 
 // What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
@@ -59,6 +59,10 @@ export type Change =
       readonly key: string;
       readonly value: Json;
     }
+  | { readonly is: "wait"; readonly wait: WaitRow }
+  | { readonly is: "waitEnded"; readonly runId: string; readonly generation: number; readonly key: string }
+  | { readonly is: "signal"; readonly signal: SignalRow }
+  | { readonly is: "signalTaken"; readonly runId: string; readonly number: number }
   | { readonly is: "name"; readonly name: string; readonly kept: NotedName }
   | { readonly is: "namesForgotten"; readonly names: readonly string[] }
   | { readonly is: "limit"; readonly limit: NotedLimit }

@@ -12,6 +12,7 @@ import {
 } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 import { letGoSome } from "./pausing.ts";
+import { endDueWaits } from "./waiting.ts";
 
 export function orderEnd(
   memory: Memory,
@@ -66,7 +67,7 @@ export function listCancelling(
 export function wakeRuns(memory: Memory, limitRows: number): { woken: number; nextInMs: number | null } {
   const now = memory.now();
   const changes: GateChange[] = [];
-  let woken = 0;
+  let woken = endDueWaits(memory, limitRows);
   while (woken < limitRows) {
     const run = memory.runs.find(memory.runs.wakes.take(now) ?? "");
     if (run === undefined) break;
@@ -80,7 +81,12 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
   const { admitted, more } = handOut(memory.slots, memory.slots.passable());
   if (woken + admitted > 0) memory.bell.ring(["ready"]);
   const held = letGoSome(memory, limitRows);
-  return { woken, nextInMs: more.length > 0 || held.more ? 0 : memory.runs.wakes.nextInMs(now) };
+  if (more.length > 0 || held.more) return { woken, nextInMs: 0 };
+  return { woken, nextInMs: sooner(memory.runs.wakes.nextInMs(now), memory.waits.nextInMs(now)) };
+}
+
+function sooner(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 /** Orders the end of runs whose time is over. */

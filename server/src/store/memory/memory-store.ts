@@ -25,6 +25,7 @@ import type {
   Store,
   StoreDescription,
 } from "../store.ts";
+import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -36,6 +37,7 @@ import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 import { forceEnds, markRuns, restartRuns } from "./restarting.ts";
 import * as schedules from "./schedules.ts";
+import { openWaits, signalRun } from "./waiting.ts";
 
 export interface MemoryStoreOptions {
   /** Milliseconds since 1970. The store's time never goes back nor stands still, whatever this one does. */
@@ -138,6 +140,22 @@ class MemoryStore implements Store {
     const memory = this.#open();
     admitExpansions(rows);
     return activations.expandRuns(memory, kept(rows));
+  }
+
+  async openWaits({ rows }: Args<"openWaits">): Answer<"openWaits"> {
+    const memory = this.#open();
+    admitWaits(rows);
+    return openWaits(memory, kept(rows));
+  }
+
+  async signalRun(args: Args<"signalRun">): Answer<"signalRun"> {
+    const memory = this.#open();
+    admitSignal(args);
+    return signalRun(memory, kept(args));
+  }
+
+  async listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {
+    return this.#open().waits.of(runId).slice(0, limitRows);
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {

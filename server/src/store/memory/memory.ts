@@ -4,6 +4,7 @@ import {
   isClaimable,
   Ledger,
   type LedgerChanges,
+  type Links,
   mayJudge,
   type Presence,
   passGates,
@@ -23,6 +24,7 @@ import { RunTable } from "./run-table.ts";
 import { ScheduleTable } from "./schedule-table.ts";
 import { SlotTable } from "./slots.ts";
 import { StepTable } from "./steps.ts";
+import { WaitTable } from "./waits.ts";
 
 /** What core decides. A simulation puts broken ones in their place, to see the faults caught. */
 export interface Decisions {
@@ -44,6 +46,7 @@ export class Memory {
   readonly pauses: PauseTable;
   readonly names: UniqueNames;
   readonly steps: StepTable;
+  readonly waits: WaitTable;
   readonly events: EventHistory;
   readonly logs: LogHistory;
   readonly bell = new Bell();
@@ -62,6 +65,7 @@ export class Memory {
     this.schedules = new ScheduleTable(note);
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
+    this.waits = new WaitTable(note);
     this.events = new EventHistory(note);
     this.logs = new LogHistory(note);
     this.#clock = clock;
@@ -86,11 +90,21 @@ export class Memory {
 
   /** Writes everything that follows from what a ledger decided (P3). */
   commit(ledger: Ledger): void {
-    for (let ids = ledger.propagate(); ids.length > 0; ids = ledger.propagate()) ledger.link(ids, this.runs.links(ids));
+    for (let ids = ledger.propagate(); ids.length > 0; ids = ledger.propagate()) ledger.link(ids, this.#links(ids));
     this.apply(ledger.changes());
   }
 
-  apply({ inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates }: LedgerChanges): void {
+  /** What hangs on runs that ended. */
+  #links(ids: readonly string[]): Links {
+    const waits = ids.flatMap((id) => {
+      const { parentId, parentGeneration, name } = this.runs.find(id) ?? {};
+      if (parentId == null || parentGeneration === undefined || name === undefined) return [];
+      return this.waits.find({ runId: parentId, generation: parentGeneration, key: name }) ?? [];
+    });
+    return { ...this.runs.links(ids), waits };
+  }
+
+  apply({ inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates, waits }: LedgerChanges): void {
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
@@ -99,6 +113,10 @@ export class Memory {
     this.runs.addEdges(newEdges);
     this.runs.unflipEdges(unflippedEdges);
     this.runs.flipEdges(flippedEdges);
+    this.waits.apply(waits);
+    for (const { runId, generation, key, value } of waits.records) {
+      this.steps.restore({ runId, generation, key, value: frozen(value) });
+    }
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
     if (this.passGates(gates) > 0) topics.add("ready");
     if (events.length > 0) topics.add("events");
@@ -121,6 +139,7 @@ export class Memory {
     this.endedRoots = this.endedRoots.filter(({ id }) => !gone.has(id));
     const ids = this.runs.removeTrees(rootIds);
     this.steps.forgetRuns(ids);
+    this.waits.forgetRuns(ids);
     this.events.forgetRuns(ids);
     this.logs.forgetRuns(ids);
     return ids;

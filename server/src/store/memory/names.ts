@@ -62,3 +62,8 @@ export function keyName(namespace: string, definition: string, key: string): str
 export function requestName(namespace: string, request: string): string {
   return JSON.stringify(["request", namespace, request]);
 }
+
+/** The name of a request to signal a run. */
+export function signalName(runId: string, request: string): string {
+  return JSON.stringify(["signal", runId, request]);
+}

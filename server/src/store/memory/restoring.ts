@@ -8,11 +8,12 @@ import type { Memory } from "./memory.ts";
  * What is yielded is what was there at the call, however the memory goes on. Call it when all events have been sequenced.
  */
 export function contentOf(memory: Memory): Iterable<Change | Summary> {
-  const { runs, definitions, events, steps, logs, names, slots, pauses, schedules, members, endedRoots } = memory;
+  const { runs, definitions, events, steps, logs, names, slots, pauses, schedules, waits, members, endedRoots } =
+    memory;
   const histories = events.content();
   const rows = [...definitions.content(), ...runs.content()];
   const rest: (Change | Summary)[] = [...steps.content(), ...logs.content(), ...names.content()];
-  rest.push(...slots.content(), ...pauses.content(), ...schedules.content());
+  rest.push(...slots.content(), ...pauses.content(), ...schedules.content(), ...waits.content());
   for (const member of members.values()) rest.push({ is: "member", member });
   rest.push({ is: "endedRoots", roots: [...endedRoots] });
   rest.push({ is: "lastPlaces", runs: runs.lastPlace, lines: logs.lastPlace });
@@ -43,6 +44,10 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   line: ({ logs }, change) => logs.restore(frozen(change.kept)),
   seenLines: ({ logs }, { runId, identities }) => logs.markSeen(runId, identities),
   linesForgotten: ({ logs }, { before }) => logs.forgetLines(before),
+  wait: ({ waits }, { wait }) => waits.put(frozen(wait)),
+  waitEnded: ({ waits }, { runId, generation, key }) => waits.end({ runId, generation, key }),
+  signal: ({ waits }, { signal }) => waits.keep(frozen(signal)),
+  signalTaken: ({ waits }, { runId, number }) => waits.take({ runId, number }),
   step: ({ steps }, step) => steps.restore(frozen(step)),
   name: ({ names }, change) => names.restore(change.name, change.kept),
   namesForgotten: (memory, { names }) => memory.names.forget(names),
@@ -84,7 +89,8 @@ function restoreChanged(memory: Memory, { runId, set, unset }: Extract<Change, {
 
 /** JSON leaves out what has no value; rows name it. */
 function wholeRow(run: RunRow): RunRow {
-  return { ...run, input: run.input, output: run.output };
+  // What an older version wrote has no waits.
+  return { ...run, input: run.input, output: run.output, waiting: run.waiting ?? null };
 }
 
 function recordEvents(memory: Memory, runId: string, events: readonly NotedEvent[]): void {

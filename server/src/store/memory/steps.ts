@@ -37,6 +37,21 @@ export class StepTable {
     steps.bytes += jsonBytes(value);
   }
 
+  /** What is recorded of these keys. */
+  find(runId: string, generation: number, keys: Iterable<string>): StepRecord[] {
+    const steps = this.#runs.get(runId)?.get(generation);
+    return [...keys].flatMap((key) => {
+      const value = steps?.values.get(key);
+      return value === undefined ? [] : [{ key, value }];
+    });
+  }
+
+  /** How many records there are, and their bytes. */
+  used(runId: string, generation: number): { count: number; bytes: number } {
+    const steps = this.#runs.get(runId)?.get(generation);
+    return { count: steps?.values.size ?? 0, bytes: steps?.bytes ?? 0 };
+  }
+
   list(runId: string, generation: number): StepRecord[] {
     const steps = this.#runs.get(runId)?.get(generation);
     return steps === undefined ? [] : [...steps.values].map(([key, value]) => ({ key, value }));

@@ -54,6 +54,7 @@ export const readingVerbs: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "findScopes",
   "listChildOutputs",
   "listSteps",
+  "listWaits",
   "listSchedules",
   "findSchedule",
   "dueSchedules",

@@ -2,7 +2,8 @@ import postgres from "postgres";
 import { createDatabase, dropDatabase } from "../../../../test/postgres.ts";
 import { until } from "../contract/world.contract.ts";
 import type { Store } from "../store.ts";
-import { openPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
+import type { PostgresStoreOptions } from "./options.ts";
+import { openPostgresStore } from "./postgres-store.ts";
 import { migratePostgres } from "./schema.ts";
 
 /** A migrated database for the tests of a file, and the stores that are open on it. */
@@ -45,6 +46,8 @@ export class TestDatabase {
       "edges",
       "names",
       "values",
+      "waits",
+      "signals",
       "outbox",
       "topics",
       "events",

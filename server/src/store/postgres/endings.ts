@@ -8,6 +8,7 @@ import { jsonOf, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
+import { endDueWaits } from "./waits.ts";
 
 /** For each of the parents in turn its live children that no order has reached, in the order of insertion. */
 export function listUnreached(
@@ -179,11 +180,19 @@ const nextWakeText = `
   select greatest(0, r.wake_at - holdfast.clock_ms()) as in_ms from holdfast.runs r
   where r.status = 'ready' and r.wake_at is not null order by r.wake_at, r.ord limit 1`;
 
+interface Woken {
+  readonly woken: number;
+  readonly admitted: number;
+  readonly nextInMs: number | null;
+  readonly lastGate: string;
+  readonly topics: readonly RingTopic[];
+}
+
 /** See `Store.wakeRuns`. `afterGate`: where the review of gates goes on, as `lastGate` of the call before says. */
 export async function wakeRuns(
   pool: SessionPool,
   { limitRows, afterGate }: { limitRows: number; afterGate: string },
-): Promise<{ woken: number; admitted: number; nextInMs: number | null; lastGate: string }> {
+): Promise<Woken> {
   const woken = await pool.transaction(async (transaction) => {
     const rows = await wakeDue(transaction, limitRows);
     const runs = rows.filter(({ gate }) => gate !== null).map(toRun);
@@ -191,11 +200,18 @@ export async function wakeRuns(
     if (gates.length > 0) await passGates(transaction, gates);
     return rows.length;
   });
+  const waits = await endDueWaits(pool, limitRows);
   const reviewed = await reviewGates(pool, afterGate);
   const released = (await listOver(pool)).length > 0 ? await letGoSome(pool, limitRows) : { letGo: 0, more: false };
   const [next] = await findNextWake(pool);
-  const nextInMs = reviewed.more || released.more ? 0 : (next?.in_ms ?? null);
-  return { woken, admitted: reviewed.admitted + released.letGo, nextInMs, lastGate: reviewed.last };
+  const soonest = Math.min(next?.in_ms ?? Number.POSITIVE_INFINITY, waits.nextInMs ?? Number.POSITIVE_INFINITY);
+  return {
+    woken: woken + waits.ended,
+    admitted: reviewed.admitted + released.letGo,
+    nextInMs: reviewed.more || released.more ? 0 : soonest === Number.POSITIVE_INFINITY ? null : soonest,
+    lastGate: reviewed.last,
+    topics: waits.topics,
+  };
 }
 
 /** What a member holds that is to be ended. */

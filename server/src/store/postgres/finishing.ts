@@ -8,7 +8,7 @@ import type { Runner } from "./session.ts";
 // held, and written only where the row is still the one that was claimed:
 //
 // P2  The epoch and the number of the last event are compared with the row under its lock. What changes a claimed run raises
-//     one of them, so a takeover or a cancel that came first leaves the row unmatched. (A recorded step raises neither, but
+//     one of them (a wait that it opens or a signal is an event, too), so a takeover or a cancel that came first leaves the row unmatched. (A recorded step raises neither, but
 //     touches only what an end leaves alone.)
 // P3  Row and event are one statement.
 // P9  The ledger's moment is 0; the statement adds the server's clock.

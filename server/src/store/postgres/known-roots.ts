@@ -4,8 +4,9 @@ import type { Finish, RunRow } from "../../core/index.ts";
 const limitRuns = 10_000;
 
 /** Nothing changes with its end but itself: neither a parent, nor who stands in line for its slots. */
-function isAlone({ parentId, claimedBy, limits }: RunRow): boolean {
-  return parentId === null && claimedBy !== null && limits.length === 0;
+function isAlone({ parentId, claimedBy, limits, waiting, openChildren }: RunRow): boolean {
+  if (parentId !== null || waiting !== null || openChildren > 0) return false;
+  return claimedBy !== null && limits.length === 0;
 }
 
 /**

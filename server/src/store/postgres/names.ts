@@ -8,7 +8,7 @@ import type { Runner, Transaction } from "./session.ts";
 /** A name with what it stands for. */
 interface Name {
   readonly namespace: string;
-  readonly kind: "key" | "request";
+  readonly kind: "key" | "request" | "signal";
   readonly definition: string;
   readonly name: string;
   readonly hash: string;
@@ -18,7 +18,7 @@ interface Name {
 
 interface StoredName {
   readonly namespace: string;
-  readonly kind: "key" | "request";
+  readonly kind: "key" | "request" | "signal";
   readonly definition: string;
   readonly name: string;
   readonly hash: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { RunRow } from "../../core/index.ts";
+import type { RunRow, WaitRow } from "../../core/index.ts";
 import { next, World as TestWorld, type World } from "../contract/world.contract.ts";
 import { claimReady } from "./claim.ts";
 import { TestDatabase } from "./database.fixture.ts";
@@ -18,6 +18,7 @@ import { plannerSettings } from "./session.ts";
 import { listOpenEdges, lockRuns, lockRunsWithLinks } from "./settling.ts";
 import { recordSteps } from "./steps.ts";
 import { listTopic, moveEvents, selectEvents, selectTopic } from "./topics.ts";
+import * as waitRows from "./wait-rows.ts";
 
 // The fault that this must catch: a hot statement that reads ended runs. It is carried out beside none and beside 100,000 of
 // them, right after they ended (dead entries everywhere, old statistics) and after a vacuum, planned with and without its
@@ -75,6 +76,7 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await listUnreached(probe, ids, 10);
   await listSpreading(probe, 10);
   await deleteTrees(probe, 3_600_000, 10);
+  await carryOutWaits(probe);
   await findRun(probe, ids[0] ?? "");
   await listUpstreams(probe, { runId: waiting.id, limitRows: 10 });
   await listTree(probe, { rootId: ids[0] ?? "", limitRows: 10 });
@@ -100,6 +102,35 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
     visits.set(`listRuns: ${name}`, probe.of("listRuns"));
   }
   return visits;
+}
+
+/** What bodies wait for. */
+async function carryOutWaits(probe: PlanProbe): Promise<void> {
+  const names = live.map(({ id }) => ({ runId: id, generation: 1, key: "nap" }));
+  const ids = live.map(({ id }) => id);
+  const waits = names.map((name) => ({
+    ...name,
+    ...{ kind: "sleep", hash: "h", dueAt: 1, signal: null, childId: null, groups: [0], epoch: 1, openedAt: 1 },
+  })) as readonly WaitRow[];
+  const signals = ids.map((runId, number) => ({ runId, number, name: "go", payload: null, at: 1 }));
+  await waitRows.insertWaits(probe, waits);
+  await waitRows.findWaits(probe, names);
+  await waitRows.listWaits(probe, ids[0] ?? "", 10);
+  await waitRows.findSignalWait(probe, ids[0] ?? "", "go");
+  await waitRows.listDueWaits(probe, 10);
+  await waitRows.findNextDueWait(probe);
+  await waitRows.findRecords(probe, names);
+  await waitRows.findUsed(probe, ids);
+  await waitRows.insertSignals(probe, signals);
+  await waitRows.listSignals(probe, ids);
+  await waitRows.regroupWaits(probe, waits);
+  await waitRows.writeRecords(
+    probe,
+    names.map((name) => ({ ...name, value: 1, epoch: 1 })),
+  );
+  await waitRows.deleteSignals(probe, signals);
+  await waitRows.deleteWaits(probe, names);
+  await waitRows.clearWaits(probe, ids);
 }
 
 /**

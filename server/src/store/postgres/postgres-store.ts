@@ -16,6 +16,7 @@ import {
 } from "../admission.ts";
 import type { WithIntents } from "../intents.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
+import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
 import { readAddress } from "./address.ts";
 import { measureBacklog } from "./backlog.ts";
@@ -31,6 +32,7 @@ import { KnownRoots } from "./known-roots.ts";
 import { listRuns } from "./listing.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
+import type { PostgresStoreOptions } from "./options.ts";
 import * as pauses from "./pauses.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
@@ -41,27 +43,8 @@ import { Session } from "./session.ts";
 import { type PoolOptions, SessionPool } from "./session-pool.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import { listEvents, listTopic, sequenceEvents } from "./topics.ts";
-
-export interface PostgresStoreOptions {
-  /** `postgres://…`, behind a pooler with the parameters of address.ts. */
-  readonly url: string;
-  /** Create the schema or bring it up to date first; otherwise an older schema is `invalid_request`. */
-  readonly migrate?: boolean;
-  /** As the server lists its connections; default `holdfast`. */
-  readonly applicationName?: string;
-  /** Connections for work; default 8. Leases have one more, rings two. */
-  readonly maxSessions?: number;
-  /** False behind a pooler that knows no prepared statements; default true. */
-  readonly prepare?: boolean;
-  /** A statement without an answer for so long fails with `store_unavailable`; default 30 s. */
-  readonly answerMs?: number;
-  /** For tests: no ring is ever heard. */
-  readonly swallowRings?: boolean;
-  /** For tests: awaited before each statement, by its name. */
-  readonly beforeStatement?: (name: string) => Promise<void>;
-  /** For tests, beside `beforeStatement`: told when a statement has been answered. */
-  readonly afterStatement?: (name: string) => void;
-}
+import { listWaits } from "./wait-rows.ts";
+import * as waits from "./waits.ts";
 
 /** Opens a store for many nodes on PostgreSQL 14 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
@@ -159,9 +142,7 @@ class PostgresStore implements Store, WithIntents {
 
   async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {
     admitFinishes(rows);
-    const { results, topics } = await activations.finishActivations(this.#pool, rows, this.#roots);
-    this.#doorbell.ring(topics);
-    return results;
+    return this.#rung(activations.finishActivations(this.#pool, rows, this.#roots));
   }
 
   async commitSteps({ rows }: { rows: readonly StepRow[] }): Answer<"commitSteps"> {
@@ -176,9 +157,23 @@ class PostgresStore implements Store, WithIntents {
 
   async expandRuns({ rows }: { rows: readonly Expansion[] }): Answer<"expandRuns"> {
     admitExpansions(rows);
-    const { results, topics } = await activations.expandRuns(this.#pool, rows);
+    return this.#rung(activations.expandRuns(this.#pool, rows));
+  }
+
+  async openWaits({ rows }: Args<"openWaits">): Answer<"openWaits"> {
+    admitWaits(rows);
+    return this.#rung(waits.openWaits(this.#pool, rows));
+  }
+
+  async signalRun(args: Args<"signalRun">): Answer<"signalRun"> {
+    admitSignal(args);
+    const { result, topics } = await waits.signalRun(this.#pool, args);
     this.#doorbell.ring(topics);
-    return results;
+    return result;
+  }
+
+  listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {
+    return listWaits(this.#pool, runId, limitRows);
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
@@ -203,12 +198,12 @@ class PostgresStore implements Store, WithIntents {
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
-    const { admitted, lastGate, ...answer } = await endings.wakeRuns(this.#pool, {
+    const { admitted, lastGate, topics, ...answer } = await endings.wakeRuns(this.#pool, {
       limitRows,
       afterGate: this.#lastGate,
     });
     this.#lastGate = lastGate;
-    if (answer.woken + admitted > 0) this.#doorbell.ring(["ready"]);
+    this.#doorbell.ring(answer.woken + admitted > 0 ? [...topics, "ready"] : topics);
     return answer;
   }
 
@@ -270,16 +265,12 @@ class PostgresStore implements Store, WithIntents {
 
   async restartRuns({ rows }: { rows: readonly RestartOrder[] }): Answer<"restartRuns"> {
     admitRestarts(rows);
-    const { results, topics } = await restartRuns(this.#pool, rows);
-    this.#doorbell.ring(topics);
-    return results;
+    return this.#rung(restartRuns(this.#pool, rows));
   }
 
   async markRuns({ rows }: { rows: readonly MarkOrder[] }): Answer<"markRuns"> {
     admitMarks(rows);
-    const { results, topics } = await markRuns(this.#pool, rows);
-    this.#doorbell.ring(topics);
-    return results;
+    return this.#rung(markRuns(this.#pool, rows));
   }
 
   async forceEnds(args: Args<"forceEnds">): Answer<"forceEnds"> {
@@ -330,9 +321,7 @@ class PostgresStore implements Store, WithIntents {
   async fireSchedules({ rows }: Args<"fireSchedules">): Answer<"fireSchedules"> {
     admitFirings(rows);
     if (rows.length === 0) return [];
-    const { results, topics } = await schedules.fireSchedules(this.#pool, rows);
-    this.#doorbell.ring(topics);
-    return results;
+    return this.#rung(schedules.fireSchedules(this.#pool, rows));
   }
 
   pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
@@ -386,6 +375,13 @@ class PostgresStore implements Store, WithIntents {
 
   prune(args: Args<"prune">): Answer<"prune"> {
     return prune(this.#pool, args);
+  }
+
+  /** Rings for what a verb has changed. */
+  async #rung<T>(done: Promise<{ readonly results: T; readonly topics: readonly RingTopic[] }>): Promise<T> {
+    const { results, topics } = await done;
+    this.#doorbell.ring(topics);
+    return results;
   }
 
   ring(topics: readonly RingTopic[]): void {

@@ -55,6 +55,8 @@ const deleteTreesText = `
   without_old_events as (delete from holdfast.events_default e using doomed d where e.run_id = d.id),
   without_edges as (delete from holdfast.edges e using doomed d where e.upstream = d.id),
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
+  without_waits as (delete from holdfast.waits w using doomed d where w.run_id = d.id),
+  without_signals as (delete from holdfast.signals s using doomed d where s.run_id = d.id),
   nameless as (update holdfast.names n set run_gone = true from doomed d where n.run_id = d.id),
   gone as (delete from holdfast.runs r using doomed d where r.id = d.id returning 1)
   select (select count(*) from gone) as runs, (select count(*) from due) > (select count(*) from roots) as more`;

@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, Limit, RestartChange, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, RestartChange, RunRow, Waiting } from "../../core/index.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import type { Runner } from "./session.ts";
 
@@ -41,6 +41,7 @@ export interface StoredRun {
   readonly children_succeeded: number;
   readonly children_failed: number;
   readonly children_skipped: number;
+  readonly waiting: string | null;
   readonly wake_at: number | null;
   readonly limits: string | null;
   readonly trace: string | null;
@@ -61,7 +62,7 @@ export interface StoredRun {
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
   r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
-  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.wake_at, r.limits, r.trace, r.gate,
+  r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.waiting, r.wake_at, r.limits, r.trace, r.gate,
   r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
@@ -102,6 +103,7 @@ export function toRun(row: StoredRun): RunRow {
     upstream: { succeeded: row.upstream_succeeded, failed: row.upstream_failed, skipped: row.upstream_skipped },
     openChildren: row.open_children,
     children: { succeeded: row.children_succeeded, failed: row.children_failed, skipped: row.children_skipped },
+    waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Waiting),
     wakeAt: row.wake_at,
     limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
     gate: row.gate,
@@ -224,6 +226,7 @@ export function updateRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     ms((run) => run.endedAt),
     number((run) => (run.spreading ? 1 : 0)),
     text((run) => run.gate),
+    text((run) => jsonText(run.waiting)),
   ];
   return db.run("updateRuns", updateText, parameters);
 }
@@ -237,13 +240,13 @@ const updateText = `
     upstream_skipped = n.upstream_skipped, open_children = n.open_children, children_succeeded = n.children_succeeded,
     children_failed = n.children_failed, children_skipped = n.children_skipped, wake_at = n.wake_at, ran_ms = n.ran_ms,
     claimed_by = n.claimed_by, claimed_at = n.claimed_at, ending = n.ending, last_event = n.last_event,
-    ended_at = n.ended_at, spreading = n.spreading = 1, gate = n.gate
+    ended_at = n.ended_at, spreading = n.spreading = 1, gate = n.gate, waiting = n.waiting
   from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
     $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[], $17::int[], $18::bigint[],
-    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[], $25::int[], $26::text[])
+    $19::float8[], $20::text[], $21::bigint[], $22::text[], $23::int[], $24::bigint[], $25::int[], $26::text[], $27::text[])
     n(id, status, attempt, epoch, losses, takeovers, input, output, error, blocked_by, upstream_succeeded, upstream_failed,
       upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at, ran_ms, claimed_by,
-      claimed_at, ending, last_event, ended_at, spreading, gate)
+      claimed_at, ending, last_event, ended_at, spreading, gate, waiting)
   where r.id = n.id`;
 
 /** Writes the limits to which runs are subject from now on, and that they have not started. */

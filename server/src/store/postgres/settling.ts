@@ -1,5 +1,13 @@
 import { isEnded } from "@holdfast/protocol";
-import { type Edge, Ledger, type LedgerChanges, type RunRow } from "../../core/index.ts";
+import {
+  type Edge,
+  isWithoutWaits,
+  Ledger,
+  type LedgerChanges,
+  type RunRow,
+  type WaitChanges,
+  type WaitName,
+} from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
@@ -14,6 +22,16 @@ import {
   writeRestarts,
 } from "./run-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
+import {
+  clearWaits,
+  deleteSignals,
+  deleteWaits,
+  findWaits,
+  insertSignals,
+  insertWaits,
+  regroupWaits,
+  writeRecords,
+} from "./wait-rows.ts";
 
 // Lock, decide, write back: the one way in which ends, cancels and takeovers change runs.
 //
@@ -137,12 +155,22 @@ export function nowOf(rows: readonly LockedRun[]): number {
 async function link(transaction: Transaction, ledger: Ledger, ids: readonly string[], edges: Edge[]): Promise<void> {
   const unknown = edges.map((edge) => edge.downstream).filter((id) => ledger.row(id) === undefined);
   const rows = unknown.length === 0 ? [] : await lockRuns(transaction, [...new Set(unknown)]);
-  ledger.link(ids, { edges, rows: rows.map(toRun) });
+  const called = ids.flatMap((id) => calledBy(ledger, id));
+  const waits = called.length === 0 ? [] : await findWaits(transaction, called);
+  ledger.link(ids, { edges, rows: rows.map(toRun), waits });
+}
+
+/** What a body waits for by whom a run was called. */
+function calledBy(ledger: Ledger, id: string): WaitName[] {
+  const { parentId = null, parentGeneration = 0, name = "" } = ledger.row(id) ?? {};
+  const isWaited = parentId !== null && (ledger.row(parentId)?.waiting ?? null) !== null;
+  return isWaited ? [{ runId: parentId, generation: parentGeneration, key: name }] : [];
 }
 
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
-  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events, gates } = changes;
+  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events, gates, waits } =
+    changes;
   const writes: Promise<unknown>[] = [];
   if (restarted.length > 0) writes.push(writeRestarts(transaction, restarted));
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
@@ -151,6 +179,7 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
   if (unflippedEdges.length > 0) writes.push(unflipEdges(transaction, unflippedEdges));
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
+  if (!isWithoutWaits(waits)) writes.push(...writeWaits(transaction, waits));
   if (events.length > 0) writes.push(insertEvents(transaction, events));
   if (gates.length > 0) writes.push(passGates(transaction, gates));
   for (const write of writes) {
@@ -158,6 +187,19 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
       // The transaction remembers it and fails.
     });
   }
+}
+
+function writeWaits(transaction: Transaction, waits: WaitChanges): Promise<unknown>[] {
+  const { cleared, ended, opened, regrouped, records, keptSignals, takenSignals } = waits;
+  const writes: Promise<unknown>[] = [];
+  if (cleared.length > 0) writes.push(clearWaits(transaction, cleared));
+  if (ended.length > 0) writes.push(deleteWaits(transaction, ended));
+  if (opened.length > 0) writes.push(insertWaits(transaction, opened));
+  if (regrouped.length > 0) writes.push(regroupWaits(transaction, regrouped));
+  if (records.length > 0) writes.push(writeRecords(transaction, records));
+  if (keptSignals.length > 0) writes.push(insertSignals(transaction, keptSignals));
+  if (takenSignals.length > 0) writes.push(deleteSignals(transaction, takenSignals));
+  return writes;
 }
 
 function topicsOf({ inserted, updated, events, gates }: LedgerChanges, readied: number): RingTopic[] {

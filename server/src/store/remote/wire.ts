@@ -64,6 +64,9 @@ const verbTable = {
   sequenceEvents: true,
   listTopic: true,
   listLogs: true,
+  openWaits: true,
+  signalRun: true,
+  listWaits: true,
   prune: true,
 } as const satisfies Record<StoreVerb, true>;
 

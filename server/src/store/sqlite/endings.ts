@@ -7,8 +7,6 @@ import {
   expiryEnding,
   type Finish,
   type FinishResult,
-  isEnded,
-  type LedgerChanges,
   type RunRow,
   withAftermath,
 } from "../../core/index.ts";
@@ -17,9 +15,11 @@ import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
 import { arriveAtGates, reviewGates } from "./gates.ts";
 import { letGoSome } from "./pauses.ts";
+import { ringChanges } from "./rings.ts";
 import { loadRuns, selectLeanRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
+import { endDueWaits } from "./waits.ts";
 
 // Ends and what follows from them, decided by core's ledger (P2, P3, P6).
 
@@ -158,23 +158,16 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
     );
     turn.ring("ready");
   }
+  const waits = endDueWaits(turn, limitRows);
+  const woken = due.length + waits.ended;
   const { admitted, more } = reviewGates(db);
   if (admitted > 0) turn.ring("ready");
   const held = letGoSome(turn, limitRows);
-  if (more.length > 0 || held.more) return { woken: due.length, nextInMs: 0 };
+  if (more.length > 0 || held.more) return { woken, nextInMs: 0 };
   const next = db.find<{ at: number }>(
     `SELECT wake_at AS at FROM runs INDEXED BY runs_due
      WHERE status = 'ready' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`,
   );
-  return { woken: due.length, nextInMs: next === undefined ? null : Math.max(0, next.at - now) };
-}
-
-/** Rings for what a ledger has changed. */
-export function ringChanges({ ring }: Turn, changes: LedgerChanges, stored: StoredLedger): void {
-  if (changes.events.length > 0) ring("events");
-  if (stored.readied > 0) ring("ready");
-  for (const run of changes.updated) {
-    if (isEnded(run.status)) ring("ended");
-    else if (run.status === "cancelling" && (run.claimedBy !== null || run.spreading)) ring("cancelling");
-  }
+  const nextAt = Math.min(next?.at ?? Number.POSITIVE_INFINITY, waits.nextAt ?? Number.POSITIVE_INFINITY);
+  return { woken, nextInMs: nextAt === Number.POSITIVE_INFINITY ? null : Math.max(0, nextAt - now) };
 }

@@ -10,11 +10,12 @@ import {
   startingRun,
 } from "../../core/index.ts";
 import { admitEnqueue } from "../admission.ts";
-import type { EnqueueResult, EnqueueRow, Uniqueness } from "../store.ts";
+import type { EnqueueResult, EnqueueRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
+import { findKey, insertKey, type KeyScope } from "./keys.ts";
 import { anyPause, pausesOf } from "./pauses.ts";
 import { insertRun } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
@@ -87,43 +88,10 @@ function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined 
   return undefined;
 }
 
-interface KeyScope {
-  readonly namespace: string;
-  readonly kind: "run" | "request";
-  readonly scope: string;
-}
-
 function runKey({ run }: EnqueueRow): KeyScope {
   return { namespace: run.namespace, kind: "run", scope: run.definition };
 }
 
 function requestKey({ run }: EnqueueRow): KeyScope {
   return { namespace: run.namespace, kind: "request", scope: "" };
-}
-
-function findKey(
-  db: Connection,
-  { namespace, kind, scope, key }: KeyScope & { key: string },
-): { hash: string; runId: string } | undefined {
-  return db.find(
-    "SELECT hash, run_id AS runId FROM keys WHERE namespace = ? AND kind = ? AND scope = ? AND key = ?",
-    namespace,
-    kind,
-    scope,
-    key,
-  );
-}
-
-function insertKey(db: Connection, args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number }): void {
-  const { namespace, kind, scope, uniqueness, runId, now } = args;
-  db.run(
-    `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    namespace,
-    kind,
-    scope,
-    uniqueness.key,
-    uniqueness.hash,
-    runId,
-    now + uniqueness.retentionMs,
-  );
 }

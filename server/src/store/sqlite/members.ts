@@ -3,7 +3,7 @@ import { aftermathOf, type Ledger, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
-import { ringChanges } from "./endings.ts";
+import { ringChanges } from "./rings.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
 

@@ -158,4 +158,37 @@ export function exercise(database: Database): void {
   const pruned = call<{ runs: number }>("prune", { runsMs: 1, logsMs: 1, limitRows: 5 }, 100_000);
   assert.equal(pruned.runs, 5);
   call("leaveMember", { id: "m" });
+  exerciseWaits(call);
+}
+
+/** A run that sleeps, calls another one, is signalled, and lets the other one go. */
+function exerciseWaits(call: Call): void {
+  call("joinMember", { id: "w", kind: "node", name: "w", namespace: "shop", serves: null, leaseMs: 1 });
+  call("enqueueRuns", { rows: [{ ...rowOf("waits"), claimFor: "w" }] });
+  const [held] = call<{ runId: string; epoch: number }[]>("listClaimed", { memberId: "w", limitRows: 5 });
+  assert.ok(held);
+  const { runId } = held;
+  const child = rowOf("called", { rootId: runId, parentId: runId, name: "called", depth: 1 }).run;
+  const none = { hash: "h", delayMs: null, signal: null, child: null };
+  const opens = [
+    { ...none, key: "nap", kind: "sleep", delayMs: 1_000 },
+    { ...none, key: "called", kind: "call", child },
+    { ...none, key: "go", kind: "signal", signal: "go" },
+    { ...none, key: "gone", kind: "signal", signal: "go" },
+  ];
+  const order = { ...held, generation: 1, opens: [], settles: [], suspend: null };
+  const request = { key: "k", hash: "h", retentionMs: 1 };
+  call("signalRun", { runId, name: "go", payload: 1, request });
+  call("openWaits", { rows: [{ ...order, opens }] });
+  call("listWaits", { runId, limitRows: 5 });
+  call("openWaits", { rows: [{ ...order, suspend: { groups: [["nap"], ["called", "gone"]], ranMs: 1 } }] });
+  call("signalRun", { runId, name: "go", payload: 2, request: null });
+  call("wakeRuns", { limitRows: 5 }, 102_000);
+  const claimed = call<{ id: string; epoch: number }[]>("claimRuns", { ...list, memberId: "w", queues: null });
+  const woken = claimed.find(({ id }) => id === runId);
+  assert.ok(woken);
+  const settles = [{ key: "race", value: 1, drops: ["called"] }];
+  call("openWaits", { rows: [{ ...order, epoch: woken.epoch, settles }] });
+  call("finishActivations", { rows: [{ runId, epoch: woken.epoch, ranMs: 1, next: success }] });
+  call("leaveMember", { id: "w" });
 }

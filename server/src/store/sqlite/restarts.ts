@@ -1,8 +1,8 @@
 import type { Edge, Links, MarkOrder, MarkResult, RestartOrder, RestartResult } from "../../core/index.ts";
 import { admitMarks, admitRestarts } from "../admission.ts";
 import { type Connection, listText } from "./connection.ts";
-import { ringChanges } from "./endings.ts";
 import { forgetPausesOf } from "./pauses.ts";
+import { ringChanges } from "./rings.ts";
 import { loadRuns, selectRuns } from "./run-rows.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";

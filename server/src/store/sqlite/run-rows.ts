@@ -1,5 +1,5 @@
 import type { Json, RunError, RunKind, RunStatus, TriggerRule } from "@holdfast/protocol";
-import type { Ending, Limit, OutcomeCounts, RestartChange, RunRow } from "../../core/index.ts";
+import type { Ending, Limit, OutcomeCounts, RestartChange, RunRow, Waiting } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 
 // The row of a run: reading it, inserting it, and writing back what can change.
@@ -35,6 +35,7 @@ interface Stored {
   readonly upstream: string | null;
   readonly open_children: number;
   readonly children: string | null;
+  readonly waiting: string | null;
   readonly wake_at: number | null;
   readonly limits: string | null;
   readonly trace: string | null;
@@ -62,7 +63,7 @@ export interface PlacedRun {
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
   item_index, key, depth, queue, priority, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
+  open_children, children, waiting, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
@@ -127,6 +128,7 @@ function runOf(row: Stored): RunRow {
     upstream: countsOf(row.upstream),
     openChildren: row.open_children,
     children: countsOf(row.children),
+    waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Waiting),
     wakeAt: row.wake_at,
     limits: row.limits === null ? noLimits : (JSON.parse(row.limits) as Limit[]),
     gate: row.gate,
@@ -204,7 +206,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
 export function updateRun(db: Connection, run: RunRow): void {
   db.run(
     `UPDATE runs SET status = ?, generation = ?, attempt = ?, epoch = ?, losses = ?, takeovers = ?, error = ?,
-       blocked_by = ?, upstream = ?, open_children = ?, children = ?, wake_at = ?, limits = ?, gate = ?, ran_ms = ?, claimed_by = ?,
+       blocked_by = ?, upstream = ?, open_children = ?, children = ?, waiting = ?, wake_at = ?, limits = ?, gate = ?, ran_ms = ?, claimed_by = ?,
        claimed_at = ?, ending = ?, spreading = ?, last_event = ?, started_at = ?, ended_at = ?,
        input = coalesce(?, input), output = coalesce(?, output)
      WHERE id = ?`,
@@ -219,6 +221,7 @@ export function updateRun(db: Connection, run: RunRow): void {
     countsText(run.upstream),
     run.openChildren,
     countsText(run.children),
+    nullOrText(run.waiting),
     run.wakeAt,
     limitsText(run.limits),
     run.gate,
@@ -280,7 +283,7 @@ function limitsText(limits: readonly Limit[]): string | null {
   return limits.length === 0 ? null : JSON.stringify(limits);
 }
 
-function nullOrText(value: RunError | Ending | null): string | null {
+function nullOrText(value: RunError | Ending | Waiting | null): string | null {
   return value === null ? null : JSON.stringify(value);
 }
 

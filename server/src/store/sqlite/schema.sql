@@ -1,4 +1,4 @@
--- Schema 5, as the migrations make it.
+-- Schema 6, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -152,7 +152,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL) STRICT;
+, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,
@@ -165,6 +165,15 @@ CREATE TABLE schedules (
   version INTEGER NOT NULL,
   declared_at REAL NOT NULL,
   PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signals (
+  run_id TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  at REAL NOT NULL,
+  payload TEXT NOT NULL,
+  PRIMARY KEY (run_id, number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE slots (
@@ -193,6 +202,22 @@ CREATE TABLE "values" (
   updated_at REAL NOT NULL,
   expires_at REAL,
   value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE waits (
+  seq INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  hash TEXT,
+  due_at REAL,
+  signal TEXT,
+  child_id TEXT,
+  -- Places in the run's `awaits`, as JSON, by the word of the activation `epoch`.
+  groups TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  opened_at REAL NOT NULL
 ) STRICT;
 
 CREATE UNIQUE INDEX events_run ON events (run, number);
@@ -261,3 +286,7 @@ CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 CREATE UNIQUE INDEX slots_held ON slots (limit_id, run_id) WHERE run_id IS NOT NULL;
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);
+
+CREATE INDEX waits_due ON waits (due_at) WHERE due_at IS NOT NULL;
+
+CREATE UNIQUE INDEX waits_key ON waits (run_id, generation, key);

@@ -1,8 +1,9 @@
-import { type Edge, Ledger, type LedgerChanges, type Links, type RunRow } from "../../core/index.ts";
+import { type Edge, isWithoutWaits, Ledger, type LedgerChanges, type Links, type RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
 import { insertRun, loadRuns, restartRun, updateRun } from "./run-rows.ts";
+import { waitsFor, writeWaits } from "./wait-rows.ts";
 
 // P3  What core's ledger decides is written in the transaction that loaded the rows: the runs, their edges, their events.
 
@@ -10,10 +11,12 @@ import { insertRun, loadRuns, restartRun, updateRun } from "./run-rows.ts";
 export class StoredLedger {
   readonly #db: Connection;
   readonly ledger: Ledger;
+  readonly #now: number;
   #admitted = 0;
 
   constructor(db: Connection, now: number) {
     this.#db = db;
+    this.#now = now;
     this.ledger = new Ledger(now);
   }
 
@@ -47,6 +50,7 @@ export class StoredLedger {
     for (const edge of changes.newEdges) insertEdge(this.#db, edge);
     for (const edge of changes.unflippedEdges) flipEdge(this.#db, edge, false);
     for (const edge of changes.flippedEdges) flipEdge(this.#db, edge, true);
+    if (!isWithoutWaits(changes.waits)) writeWaits(this.#db, changes.waits, this.#now);
     appendEvents(this.#db, changes.events);
     this.#admitted = passGates(this.#db, changes.gates);
     return changes;
@@ -63,6 +67,16 @@ export class StoredLedger {
       runs.map((run) => run.id),
       selectLinks(this.#db, children),
     );
+    this.#linkWaits(children);
+  }
+
+  /** What bodies wait for, where one of these was called by a body that waits. */
+  #linkWaits(children: readonly RunRow[]): void {
+    const called = children.flatMap(({ parentId, parentGeneration, name }) => {
+      const waits = parentId !== null && (this.ledger.row(parentId)?.waiting ?? null) !== null;
+      return waits ? [{ parentId, parentGeneration, name }] : [];
+    });
+    if (called.length > 0) this.ledger.loadWaits({ waits: waitsFor(this.#db, called) });
   }
 }
 

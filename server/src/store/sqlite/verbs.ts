@@ -25,6 +25,7 @@ import {
 } from "./schedules.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import type { Turn } from "./turn.ts";
+import { listWaits, openWaits, signalRun } from "./waits.ts";
 
 /** Every verb but `describe`, which is the database's own to answer. */
 type TurnVerb = Exclude<StoreVerb, "describe">;
@@ -44,6 +45,9 @@ const verbs: Verbs = {
   commitSteps,
   appendLogs,
   expandRuns,
+  openWaits,
+  signalRun,
+  listWaits,
   orderEnd,
   spreadOrders,
   listCancelling,

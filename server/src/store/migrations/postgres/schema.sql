@@ -612,7 +612,8 @@ CREATE TABLE holdfast.runs (
     step_bytes bigint DEFAULT 0 NOT NULL,
     trace text,
     parent_generation integer DEFAULT 1 NOT NULL,
-    expires_from bigint
+    expires_from bigint,
+    waiting text
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
@@ -635,6 +636,14 @@ CREATE TABLE holdfast.schedules (
     declared_at bigint NOT NULL
 )
 WITH (fillfactor='70');
+CREATE TABLE holdfast.signals (
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    number integer NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    payload text NOT NULL,
+    at bigint NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 CREATE TABLE holdfast.slots (
     limit_id text NOT NULL COLLATE pg_catalog."C",
     place integer NOT NULL,
@@ -662,6 +671,29 @@ CREATE TABLE holdfast."values" (
 );
 ALTER TABLE holdfast."values" ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME holdfast.values_ord_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE holdfast.waits (
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    ord bigint NOT NULL,
+    kind text NOT NULL,
+    hash text,
+    due_at bigint,
+    signal text COLLATE pg_catalog."C",
+    child_id text COLLATE pg_catalog."C",
+    groups text NOT NULL,
+    epoch integer NOT NULL,
+    opened_at bigint NOT NULL
+)
+WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+ALTER TABLE holdfast.waits ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME holdfast.waits_ord_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -698,12 +730,16 @@ ALTER TABLE ONLY holdfast.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.schedules
     ADD CONSTRAINT schedules_pkey PRIMARY KEY (namespace, id);
+ALTER TABLE ONLY holdfast.signals
+    ADD CONSTRAINT signals_pkey PRIMARY KEY (run_id, number);
 ALTER TABLE ONLY holdfast.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (limit_id, place);
 ALTER TABLE ONLY holdfast.topics
     ADD CONSTRAINT topics_pkey PRIMARY KEY (namespace);
 ALTER TABLE ONLY holdfast."values"
     ADD CONSTRAINT values_pkey PRIMARY KEY (scope_kind, scope_id, generation, key);
+ALTER TABLE ONLY holdfast.waits
+    ADD CONSTRAINT waits_pkey PRIMARY KEY (run_id, generation, key);
 CREATE INDEX events_of_topic ON ONLY holdfast.events USING btree (namespace, "position");
 CREATE INDEX events_default_namespace_position_idx ON holdfast.events_default USING btree (namespace, "position");
 CREATE INDEX events_of_run ON ONLY holdfast.events USING btree (run_id, number);
@@ -742,6 +778,7 @@ CREATE INDEX schedules_definition ON holdfast.schedules USING btree (namespace, 
 CREATE INDEX schedules_due ON holdfast.schedules USING btree (namespace, due_at, id) WHERE ((NOT paused) AND (due_at IS NOT NULL));
 CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
 CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
+CREATE INDEX waits_due ON holdfast.waits USING btree (due_at, ord) WHERE (due_at IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;
 ALTER INDEX holdfast.logs_of_run ATTACH PARTITION holdfast.logs_default_run_id_id_idx;

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { runErrorSchema } from "./errors.ts";
+import { type Json, jsonSchema } from "./json.ts";
+import { limits } from "./limits.ts";
+
+// What a body waits for, and how that is recorded: under its key, among the run's steps. The record of a wait is told from
+// that of a step by its mark, so that one key is never both.
+
+/** A moment, a signal by its name, or the end of a run that the body called. */
+export const waitKinds = ["sleep", "signal", "call"] as const;
+export type WaitKind = (typeof waitKinds)[number];
+
+const mark = "holdfast.wait";
+
+export const waitRecordSchema = z.strictObject({
+  [mark]: z.enum(waitKinds),
+  /**
+   * `done`: slept, signalled, or the called run succeeded. `failed`: the called run did not. `timed_out`: no signal came.
+   * `dropped`: a race was decided without it.
+   */
+  end: z.enum(["done", "failed", "timed_out", "dropped"]),
+  /** Of what it was asked with; null: not known any more. */
+  hash: z.string().nullable(),
+  /** The try in which it ended. What failed or timed out answers in that try alone, as a step that throws is no record. */
+  attempt: z.number().int(),
+  /** A signal's payload, a called run's output unless it is large. */
+  value: jsonSchema.optional(),
+  /** The called run. */
+  run: z.string().optional(),
+  /** The output of the called run has to be read by `output.get`. */
+  large: z.boolean().optional(),
+  /** How the called run ended, where it did not succeed. */
+  status: z.string().optional(),
+  error: runErrorSchema.optional(),
+});
+/** How a wait ended. */
+export type WaitRecord = z.infer<typeof waitRecordSchema>;
+
+/** The record of a wait as it is kept. */
+export function waitRecord(kind: WaitKind, facts: Omit<WaitRecord, typeof mark>): Json {
+  return { [mark]: kind, ...facts } as unknown as Json;
+}
+
+/** The record that a step's value is, or undefined where it is no wait's. */
+export function asWaitRecord(value: Json): (WaitRecord & { readonly kind: WaitKind }) | undefined {
+  if (typeof value !== "object" || value === null || !(mark in value)) return undefined;
+  const parsed = waitRecordSchema.safeParse(value);
+  return parsed.success ? { ...parsed.data, kind: parsed.data[mark] } : undefined;
+}
+
+/** Whether a recorded value answers in this try. */
+export function isStanding(value: Json, attempt: number): boolean {
+  const record = asWaitRecord(value);
+  return record === undefined || record.end === "done" || record.end === "dropped" || record.attempt === attempt;
+}
+
+/** Bytes of a run's records that an open wait takes up beforehand, so that its record always fits. */
+export const reservedBytes: Readonly<Record<WaitKind, number>> = {
+  sleep: 512,
+  signal: limits.signalBytes + 512,
+  call: limits.waitValueBytes + 4_096,
+};
+
+/** One wait of a run, as people and programs see it. */
+export const waitViewSchema = z.object({
+  key: z.string(),
+  kind: z.enum(waitKinds),
+  /** When it is over by itself; RFC 3339, null: never. */
+  until: z.iso.datetime().nullable(),
+  /** The name of the signal. */
+  signal: z.string().nullable(),
+  /** The run that was called. */
+  runId: z.string().nullable(),
+  since: z.iso.datetime(),
+});
+export type WaitView = z.infer<typeof waitViewSchema>;
+
+export const signalRunSchema = z.strictObject({
+  name: z.string().min(1).max(limits.keyCharacters),
+  payload: jsonSchema.optional(),
+});
+export type SignalRun = z.infer<typeof signalRunSchema>;
+
+/** `delivered`: a wait for it was open; else it is kept for one. `repeated`: this request had been carried out before. */
+export const signalledSchema = z.object({ runId: z.string(), outcome: z.enum(["delivered", "kept", "repeated"]) });
+export type Signalled = z.infer<typeof signalledSchema>;

@@ -1,0 +1,40 @@
+import type { Uniqueness } from "../store.ts";
+import type { Connection } from "./connection.ts";
+
+// Names by which calls can be repeated: keys of runs, of requests, and of signals of one run.
+
+export interface KeyScope {
+  readonly namespace: string;
+  readonly kind: "run" | "request" | "signal";
+  readonly scope: string;
+}
+
+export function findKey(
+  db: Connection,
+  { namespace, kind, scope, key }: KeyScope & { key: string },
+): { hash: string; runId: string } | undefined {
+  return db.find(
+    "SELECT hash, run_id AS runId FROM keys WHERE namespace = ? AND kind = ? AND scope = ? AND key = ?",
+    namespace,
+    kind,
+    scope,
+    key,
+  );
+}
+
+export function insertKey(
+  db: Connection,
+  args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number },
+): void {
+  const { namespace, kind, scope, uniqueness, runId, now } = args;
+  db.run(
+    `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    namespace,
+    kind,
+    scope,
+    uniqueness.key,
+    uniqueness.hash,
+    runId,
+    now + uniqueness.retentionMs,
+  );
+}
