@@ -6,15 +6,17 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
 import type { Store } from "../server/src/store/store.ts";
@@ -238,6 +240,54 @@ for (const [kind, place] of Object.entries(kinds)) {
         rmSync(data);
         await assert.rejects(join("after"), (error) => isAppError(error));
         await store.close();
+      });
+    });
+
+    test("a data file that was cut, or moved away, is told at the next call, and nothing more is acknowledged", async () => {
+      await withStore(place, async ({ address, data }) => {
+        const store = await openOwned(address, { role: "owner" });
+        await store.describe();
+        renameSync(data, `${data}.moved`);
+        await assert.rejects(store.describe(), /removed or replaced/);
+        renameSync(`${data}.moved`, data);
+        await store.describe();
+        truncateSync(data, statSync(data).size - 1);
+        await assert.rejects(store.describe(), /was cut from \d+ to \d+ bytes/);
+        await store.close();
+      });
+    });
+
+    test("an owner whose files were moved away leaves the next owner's socket alone when it ends", async () => {
+      await withStore(place, async ({ address, lock }) => {
+        const first = await openOwned(address, { role: "owner" });
+        const folder = dirname(lock);
+        mkdirSync(`${folder}-old`);
+        for (const name of readdirSync(folder).filter(
+          (name) => name.startsWith(basename(lock).split(".")[0] ?? "") || name.endsWith("jsonl"),
+        )) {
+          renameSync(join(folder, name), join(`${folder}-old`, name));
+        }
+        const second = await openOwned(address, { role: "owner" });
+        await first.close();
+        const client = await openOwned(address, { role: "client" });
+        assert.equal((await client.describe()).incarnation, (await second.describe()).incarnation);
+        await client.close();
+        await second.close();
+        rmSync(`${folder}-old`, { recursive: true });
+      });
+    });
+
+    test("a socket that was swept away is there again, and who is connected stays connected", async () => {
+      await withStore(place, async ({ address, lock, socketPlace }) => {
+        const owner = await openOwned(address, { role: "owner" });
+        const early = await openOwned(address, { role: "client", patienceMs: longWaitMs });
+        const socket = existsSync(socketPlace) ? readFileSync(socketPlace, "utf8") : lock.replace(/lock$/, "sock");
+        rmSync(existsSync(socketPlace) ? dirname(socket) : socket, { recursive: true });
+        const late = await openOwned(address, { role: "client", patienceMs: longWaitMs });
+        assert.equal((await late.describe()).incarnation, (await early.describe()).incarnation);
+        assert.equal(statSync(socket).mode & 0o777, 0o600);
+        for (const store of [early, late, owner]) await store.close();
+        assert.equal(existsSync(socket), false);
       });
     });
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { AppError, isAppError } from "@holdfast/protocol";
 import type { Committed, Keeper, KeeperOptions } from "../owned/keeper.ts";
 import { readingVerbs } from "../owned/keeper.ts";
@@ -124,6 +125,10 @@ export class FileKeeper implements Keeper {
       if (journal.isDoubtful) this.#mustMove = true;
       return false;
     }
+  }
+
+  files(): readonly string[] {
+    return ["store.lock", ...(this.#open?.journal.files ?? [])].map((name) => join(this.#folder, name));
   }
 
   close(): void {

@@ -87,6 +87,12 @@ export class Journal {
     return this.#older.reduce((sum, { bytes }) => sum + bytes, this.#file.bytes);
   }
 
+  /** Names of the files that hold the store. */
+  get files(): readonly string[] {
+    const journals = [...this.#older.map(({ generation }) => generation), this.#last];
+    return [snapshotName(this.#generation), ...journals.map(journalName)];
+  }
+
   get snapshotBytes(): number {
     return this.#snapshotBytes;
   }

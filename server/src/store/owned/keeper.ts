@@ -17,6 +17,8 @@ export interface Keeper {
   carryOut(requests: readonly StoreRequest[], clockNow: number, monotonicMs?: number): Committed | Promise<Committed>;
   /** Does a bounded piece of housekeeping, between calls. True while more is left. */
   tidy?(): boolean;
+  /** Whole paths of the files that nobody else may touch while it is open, as they are now. */
+  files(): readonly string[];
   close(): void;
 }
 

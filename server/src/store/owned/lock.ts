@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, statSync } from "node:fs";
 import { isAppError } from "@holdfast/protocol";
 import { Connection } from "../sqlite/connection.ts";
 import { isBusy } from "../sqlite/failures.ts";
@@ -10,9 +10,13 @@ import { isBusy } from "../sqlite/failures.ts";
  */
 export class OwnerLock {
   readonly #connection: Connection;
+  readonly #file: string;
+  readonly #inode: number;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, file: string) {
     this.#connection = connection;
+    this.#file = file;
+    this.#inode = inodeOf(file);
   }
 
   /** Undefined while another holds it. Throws AppErrors when the folder cannot be written in. */
@@ -22,7 +26,7 @@ export class OwnerLock {
     try {
       connection.script("BEGIN EXCLUSIVE");
       chmodSync(file, 0o600);
-      return new OwnerLock(connection);
+      return new OwnerLock(connection, file);
     } catch (error) {
       connection.close();
       if (isAppError(error, "store_unavailable") && isBusy(error.cause)) return undefined;
@@ -30,7 +34,16 @@ export class OwnerLock {
     }
   }
 
+  /** False when its file was moved or removed: then somebody else may hold another one of that name. */
+  get stands(): boolean {
+    return inodeOf(this.#file) === this.#inode;
+  }
+
   release(): void {
     this.#connection.close();
   }
+}
+
+function inodeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.ino ?? 0;
 }

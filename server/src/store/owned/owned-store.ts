@@ -5,6 +5,9 @@ import type { OwnerLock } from "./lock.ts";
 import { claimSocketPlace, leaveSocketPlace } from "./socket-place.ts";
 import { StoreThread, type StoreThreadOptions } from "./store-thread.ts";
 
+/** How often it is looked whether others can still come in. */
+const watchMs = 1_000;
+
 /** The owner's store: the thread that keeps it, and the socket by which other processes reach it. */
 export class OwnedStore implements StoreLink {
   readonly #thread: StoreThread;
@@ -28,8 +31,19 @@ export class OwnedStore implements StoreLink {
   ): Promise<OwnedStore> {
     let server: SocketServer | undefined;
     let place: string | undefined;
+    // Temporary folders are swept, and a socket looks like what nobody needs: whoever comes then would find no owner.
+    const watch = setInterval(() => {
+      if (server === undefined || server.isReachable || !lock.stands) return;
+      try {
+        place = claimSocketPlace(path);
+        void server.move(place).catch(() => {});
+      } catch {
+        // The folder cannot be written in now: it is tried again.
+      }
+    }, watchMs).unref();
     const left = Promise.withResolvers<void>();
     const leave = () => {
+      clearInterval(watch);
       try {
         if (place !== undefined) leaveSocketPlace(path, place);
       } finally {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
 import { AppError } from "@holdfast/protocol";
 import { failureOf, type StoreFailure, type StoreRequest } from "../remote/wire.ts";
@@ -40,12 +39,11 @@ export async function serve(port: MessagePort, { keeper: options, now }: ThreadD
     return;
   }
   tell({ opened: true });
-  new Serving(keeper, { port, tell, standing: standingOf(options) }).start();
+  new Serving(keeper, { port, tell, standing: new StandingFiles(nameOf(options)) }).start();
 }
 
-function standingOf(options: KeeperOptions): StandingFiles {
-  if (options.kind === "file") return new StandingFiles(options.folder, [join(options.folder, "store.lock")]);
-  return new StandingFiles(options.path, [options.path, `${options.path}-wal`, `${options.path}.lock`]);
+function nameOf(options: KeeperOptions): string {
+  return options.kind === "file" ? options.folder : options.path;
 }
 
 async function openKeeper(options: KeeperOptions, now: number, notice: (text: string) => void): Promise<Keeper> {
@@ -114,6 +112,7 @@ class Serving {
       }
       this.#schedule();
     });
+    this.#standing.settle(this.#keeper.files());
     this.#schedule();
   }
 
@@ -125,11 +124,11 @@ class Serving {
   }
 
   async #carryOut(requests: readonly StoreRequest[]): Promise<Committed> {
+    const before = this.#standing.defect();
+    if (before !== undefined) return refused(requests, before);
     const carriedOut = await this.#keeper.carryOut(requests, this.#latest, this.#monotonicMs);
-    const defect = this.#standing.defect();
-    if (defect === undefined) return carriedOut;
-    const error = failureOf(defect);
-    return { answers: requests.map(({ id }) => ({ id, error })), rings: [] };
+    const defect = this.#standing.settle(this.#keeper.files());
+    return defect === undefined ? carriedOut : refused(requests, defect);
   }
 
   async #turn(): Promise<void> {
@@ -144,8 +143,20 @@ class Serving {
       this.#port.close();
       return;
     }
-    const hasMore = !this.#isClosing && this.#keeper.tidy?.() === true;
+    const hasMore = !this.#isClosing && this.#tidy();
     this.#scheduled = false;
     if (hasMore || !isIdle) this.#schedule();
   }
+
+  #tidy(): boolean {
+    if (this.#keeper.tidy === undefined || this.#standing.defect() !== undefined) return false;
+    const hasMore = this.#keeper.tidy();
+    this.#standing.settle(this.#keeper.files());
+    return hasMore;
+  }
+}
+
+function refused(requests: readonly StoreRequest[], defect: AppError): Committed {
+  const error = failureOf(defect);
+  return { answers: requests.map(({ id }) => ({ id, error })), rings: [] };
 }

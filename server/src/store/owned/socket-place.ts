@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { AppError } from "@holdfast/protocol";
@@ -36,8 +36,14 @@ export function claimSocketPlace(path: string): string {
 export function leaveSocketPlace(path: string, place: string): void {
   // By its name: the folder may not be there any more.
   if (basename(place) === `${basename(path)}.sock`) return;
+  try {
+    // Not empty: another owner, of a new store at the same path, listens there.
+    rmdirSync(dirname(place));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTEMPTY") return;
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
   rmSync(`${path}.sock-place`, { force: true });
-  rmSync(dirname(place), { recursive: true, force: true });
 }
 
 /** Where a client finds the owner. */

@@ -1,40 +1,63 @@
 import { statSync } from "node:fs";
 import { AppError } from "@holdfast/protocol";
 
+interface Known {
+  /** Device and inode. */
+  readonly identity: string;
+  readonly bytes: number;
+}
+
 /**
- * Files that have to stay where they are while a store is open: what is written to a file without a name is lost with its
- * process, and the next who comes makes another store in its place.
+ * Files that have to stay where and as they are while a store is open: what is written to a file without a name, or behind a hole
+ * where somebody has cut it, is lost with its process. Looked at before each turn of the one who writes them, and after it.
  */
 export class StandingFiles {
   readonly #name: string;
-  readonly #stamps: ReadonlyMap<string, string>;
+  readonly #known = new Map<string, Known>();
 
   /** `name`: of the store in messages. */
-  constructor(name: string, files: readonly string[]) {
+  constructor(name: string) {
     this.#name = name;
-    this.#stamps = new Map(files.map((file) => [file, stampOf(file)]));
   }
 
-  /** Why nothing can be acknowledged any more: a file was removed, or another has taken its place. */
+  /** Why nothing can be done any more: since the last turn a file was removed, replaced or cut by somebody else. */
   defect(): AppError | undefined {
-    for (const [file, stamp] of this.#stamps) {
-      if (stampOf(file) !== stamp) return goneFrom(this.#name, file);
+    for (const [file, { identity, bytes }] of this.#known) {
+      const now = look(file);
+      if (now?.identity !== identity) return gone(this.#name, `${file} was removed or replaced`);
+      if (now.bytes < bytes) return gone(this.#name, `${file} was cut from ${bytes} to ${now.bytes} bytes`);
     }
     return undefined;
   }
+
+  /**
+   * Takes the store's files as its own turn has left them. Why what was done in it cannot be acknowledged: a file was removed or
+   * replaced meanwhile. `files`: whole paths; those that are not named any more may go.
+   */
+  settle(files: readonly string[]): AppError | undefined {
+    const named = new Set(files);
+    for (const file of this.#known.keys()) if (!named.has(file)) this.#known.delete(file);
+    let defect: AppError | undefined;
+    for (const file of files) {
+      const known = this.#known.get(file);
+      const now = look(file);
+      if (now === undefined || (known !== undefined && known.identity !== now.identity)) {
+        defect ??= gone(this.#name, `${file} was removed or replaced`);
+        // What was never seen cannot be told from what takes its place.
+        if (known === undefined) this.#known.set(file, { identity: "", bytes: 0 });
+      } else this.#known.set(file, now);
+    }
+    return defect;
+  }
 }
 
-function stampOf(file: string): string {
+function look(file: string): Known | undefined {
   const found = statSync(file, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.dev}:${found.ino}`;
+  return found && { identity: `${found.dev}:${found.ino}`, bytes: found.size };
 }
 
-function goneFrom(name: string, file: string): AppError {
-  return new AppError(
-    "store_unavailable",
-    `The store ${name} is not there any more: ${file} was removed or replaced.`,
-    {
-      hint: "What is written now would be lost. Put it back, or stop this process and start it again for a new store.",
-    },
-  );
+function gone(name: string, what: string): AppError {
+  return new AppError("store_unavailable", `The store ${name} is not there any more as it was: ${what}.`, {
+    hint: "What is written now would be lost. Put it back, or stop this process and start it again for what is there.",
+  });
 }

@@ -1,5 +1,7 @@
-import { chmodSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { AppError, encodeFrame, FrameDecoder } from "@holdfast/protocol";
 import type { StoreLink } from "./remote-store.ts";
@@ -15,47 +17,103 @@ import {
 /** Answers the calls of other processes of this user on a unix socket (mode 0600), and passes rings both ways. */
 export class SocketServer {
   readonly #link: StoreLink;
-  readonly #server: Server;
   readonly #peers = new Set<Peer>();
   readonly #stopHearing: () => void;
   readonly #members = new LostMembers((id) => this.#link.call("leaveMember", { id }));
+  #door: Door;
 
-  private constructor(link: StoreLink, server: Server) {
+  private constructor(link: StoreLink, door: Door) {
     this.#link = link;
-    this.#server = server;
+    this.#door = this.#attend(door);
     this.#stopHearing = link.onRing((topics) => {
       for (const peer of this.#peers) peer.send({ ring: [...topics] });
     });
-    server.on("connection", (socket) => {
-      const peer = new Peer(socket, link, this.#members, () => this.#peers.delete(peer));
-      this.#peers.add(peer);
-    });
   }
 
-  /** Resolves when it listens at `path`, where nothing lies. */
-  static listen(path: string, link: StoreLink): Promise<SocketServer> {
-    const server = createServer();
-    return new Promise((resolve, reject) => {
-      server.once("error", reject);
-      server.once("listening", () => {
-        chmodSync(path, 0o600);
-        server.off("error", reject);
-        resolve(new SocketServer(link, server));
-      });
-      // The socket is made inside this call, so that nobody sees it with a wider mode. Only the main thread has a mask.
-      const mask = isMainThread ? process.umask(0o177) : undefined;
-      server.listen(path);
-      if (mask !== undefined) process.umask(mask);
-    });
+  /** Resolves when it listens at `path`. */
+  static async listen(path: string, link: StoreLink): Promise<SocketServer> {
+    return new SocketServer(link, await Door.open(path));
+  }
+
+  /** False when its socket was removed, or another lies in its place: nobody new can reach it. */
+  get isReachable(): boolean {
+    return this.#door.stands;
+  }
+
+  /** Listens at `path` from now on; who is connected stays. */
+  async move(path: string): Promise<void> {
+    const before = this.#door;
+    this.#door = this.#attend(await Door.open(path));
+    // It lives on until the last of those who came through it has gone.
+    void before.close();
   }
 
   async close(): Promise<void> {
     this.#stopHearing();
     this.#members.stop();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.#door.close();
     for (const peer of this.#peers) peer.end();
     await closed;
   }
+
+  #attend(door: Door): Door {
+    door.server.on("connection", (socket) => {
+      const peer = new Peer(socket, this.#link, this.#members, () => this.#peers.delete(peer));
+      this.#peers.add(peer);
+    });
+    return door;
+  }
+}
+
+/** A socket that is listened at, known by its inode: whoever closes it leaves alone what another has put in its place. */
+class Door {
+  readonly server: Server;
+  readonly #path: string;
+  readonly #identity: string;
+
+  private constructor(server: Server, path: string) {
+    this.server = server;
+    this.#path = path;
+    this.#identity = identityOf(path);
+  }
+
+  static open(path: string): Promise<Door> {
+    const server = createServer();
+    // The system's library removes, at its close, whatever has the name that it was told: so that is one that nobody else uses.
+    const own = join(dirname(path), `.${randomBytes(2).toString("hex")}`);
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.once("listening", () => {
+        try {
+          chmodSync(own, 0o600);
+          renameSync(own, path);
+          server.off("error", reject);
+          resolve(new Door(server, path));
+        } catch (error) {
+          server.close();
+          reject(error);
+        }
+      });
+      // The socket is made inside this call, so that nobody sees it with a wider mode. Only the main thread has a mask.
+      const mask = isMainThread ? process.umask(0o177) : undefined;
+      server.listen(own);
+      if (mask !== undefined) process.umask(mask);
+    });
+  }
+
+  get stands(): boolean {
+    return identityOf(this.#path) === this.#identity;
+  }
+
+  close(): Promise<void> {
+    if (this.stands) rmSync(this.#path, { force: true });
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+}
+
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.dev}:${found.ino}`;
 }
 
 /** One client's connection. */

@@ -19,6 +19,7 @@ type DatabaseOptions = Omit<Extract<KeeperOptions, { kind: "sqlite" }>, "kind">;
 
 export class Database implements Keeper {
   readonly #db: Connection;
+  readonly #path: string;
   readonly #description: StoreDescription;
   readonly #boot: number;
   readonly #bootAt: number;
@@ -27,6 +28,7 @@ export class Database implements Keeper {
 
   constructor({ path, migrate, maxPages }: DatabaseOptions, now: number) {
     this.#db = new Connection(path);
+    this.#path = path;
     try {
       chmodSync(path, 0o600);
       this.#db.script(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
@@ -62,6 +64,10 @@ export class Database implements Keeper {
       for (const topic of alone.rings) rings.add(topic);
     }
     return { answers, rings: [...rings] };
+  }
+
+  files(): readonly string[] {
+    return [this.#path, `${this.#path}-wal`, `${this.#path}.lock`];
   }
 
   close(): void {
