@@ -1,0 +1,38 @@
+import type { QueryEngine } from "./bigquery/engine.ts";
+import { bigquery } from "./bigquery/service.ts";
+import type { Clock } from "./clock.ts";
+import { identity } from "./google/identity.ts";
+import { httpJobs } from "./http-jobs.ts";
+import { kubernetes } from "./kubernetes/service.ts";
+import { CloudServer } from "./server.ts";
+
+export interface OpenCloudsOptions {
+  /** 0, the default: any free port. */
+  readonly port?: number;
+  readonly host?: string;
+  readonly clock?: Clock;
+  /** A file that keeps jobs, scripts, tokens and calls for the next process. */
+  readonly journal?: string;
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Carries BigQuery's queries out. */
+  readonly engine?: QueryEngine;
+}
+
+export interface Clouds extends AsyncDisposable {
+  /** `http://127.0.0.1:4401`: where all services are. */
+  readonly url: string;
+  readonly server: CloudServer;
+  close(): Promise<void>;
+}
+
+/** Opens the fakes in this process. */
+export async function openClouds({ port, host, engine, ...options }: OpenCloudsOptions = {}): Promise<Clouds> {
+  const services = (world: CloudServer["world"]) => [identity, bigquery(world, engine), kubernetes(world), httpJobs()];
+  const server = new CloudServer({ ...options, services });
+  const url = await server.listen(port, host);
+  const close = async () => {
+    await server.close();
+    await engine?.close();
+  };
+  return { url, server, close, [Symbol.asyncDispose]: close };
+}

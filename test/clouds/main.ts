@@ -1,0 +1,64 @@
+/** The fakes as a process of their own: `node test/clouds/main.ts --port 4401`. README.md says what they can do. */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { HeldClock } from "./clock.ts";
+import { openClouds } from "./clouds.ts";
+import { testToken } from "./tokens.ts";
+
+const usage = `node test/clouds/main.ts [--port 4401] [--host 127.0.0.1] [--clock held] [--journal FILE]
+                         [--tls-key FILE --tls-cert FILE] [--quiet]`;
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: "string", default: "4401" },
+        host: { type: "string", default: "127.0.0.1" },
+        clock: { type: "string", default: "wall" },
+        journal: { type: "string" },
+        "tls-key": { type: "string" },
+        "tls-cert": { type: "string" },
+        quiet: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    const port = Number(values.port);
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port: '${values.port}' is no port.`);
+    if (values.clock !== "wall" && values.clock !== "held")
+      throw new Error(`--clock: wall or held, not '${values.clock}'.`);
+    if ((values["tls-key"] === undefined) !== (values["tls-cert"] === undefined)) {
+      throw new Error("--tls-key and --tls-cert go together.");
+    }
+    return { ...values, port };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
+if (options.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const { port, host, journal, clock, "tls-key": key, "tls-cert": cert } = options;
+const clouds = await openClouds({
+  port,
+  host,
+  ...(clock === "held" && { clock: new HeldClock(Date.now()) }),
+  ...(journal !== undefined && { journal }),
+  ...(key !== undefined &&
+    cert !== undefined && { tls: { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") } }),
+});
+console.log(clouds.url);
+if (!options.quiet) {
+  console.log(
+    `  BigQuery, Kubernetes, HTTP jobs and Google's tokens at this address; the token ${testToken} is always good.`,
+  );
+  console.log("  What was called and what is to happen: /__clouds (test/clouds/README.md). Ctrl+C ends it.");
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    void clouds.close().then(() => process.exit(0));
+  });
+}
