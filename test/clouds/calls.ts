@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { Journal } from "./journal.ts";
-import type { ServiceName } from "./routes.ts";
 import { type Match, matches } from "./script.ts";
+import type { ServiceName } from "./services.ts";
 
 /** A request as it is remembered. */
 export interface Call {

@@ -1,6 +1,9 @@
 import type { QueryEngine } from "./bigquery/engine.ts";
 import { bigquery } from "./bigquery/service.ts";
 import type { Clock } from "./clock.ts";
+import { cloudRun } from "./cloudrun.ts";
+import { batches } from "./dataproc/batches.ts";
+import { dataproc } from "./dataproc/jobs.ts";
 import { identity } from "./google/identity.ts";
 import { httpJobs } from "./http-jobs.ts";
 import { kubernetes } from "./kubernetes/service.ts";
@@ -27,7 +30,15 @@ export interface Clouds extends AsyncDisposable {
 
 /** Opens the fakes in this process. */
 export async function openClouds({ port, host, engine, ...options }: OpenCloudsOptions = {}): Promise<Clouds> {
-  const services = (world: CloudServer["world"]) => [identity, bigquery(world, engine), kubernetes(world), httpJobs()];
+  const services = (world: CloudServer["world"]) => [
+    identity,
+    bigquery(world, engine),
+    cloudRun(world),
+    dataproc(world),
+    batches(world),
+    kubernetes(world),
+    httpJobs(),
+  ];
   const server = new CloudServer({ ...options, services });
   const url = await server.listen(port, host);
   const close = async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { services } from "./routes.ts";
+import { services } from "./services.ts";
 
 // What tests send to /__clouds/…. Unknown names are refused: a fault that is misspelt would be a test that proves nothing.
 

@@ -1,15 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import type { Callbacks } from "./callbacks.ts";
+import type { Calls } from "./calls.ts";
 import { HeldClock } from "./clock.ts";
 import { bodies } from "./control-bodies.ts";
-import type { FaultRule } from "./faults.ts";
-import { type Answer, type ServiceName, services } from "./routes.ts";
+import type { FaultRule, Faults } from "./faults.ts";
+import type { Answer } from "./routes.ts";
 import type { Match, ScriptRule } from "./script.ts";
-import type { CloudServer } from "./server.ts";
-import { hasEnded, type Job, nowOf } from "./world.ts";
+import { type ServiceName, services } from "./services.ts";
+import { hasEnded, type Job, nowOf, type World } from "./world.ts";
 
 /** Below this path tests ask what was called, and say what is to happen. Without a token, and never recorded as a call. */
 export const controlPath = "/__clouds";
+
+/** What is asked about. */
+export interface Controlled {
+  readonly world: World;
+  readonly calls: Calls;
+  readonly faults: Faults;
+  readonly callbacks: Callbacks;
+}
 
 export interface ControlRequest {
   readonly method: string;
@@ -19,7 +29,7 @@ export interface ControlRequest {
 }
 
 interface Asked {
-  readonly server: CloudServer;
+  readonly server: Controlled;
   readonly query: URLSearchParams;
   readonly gone: AbortSignal;
   /** The last part of the path, where it stands for an id. */
@@ -104,7 +114,7 @@ const table: Readonly<Record<string, Act>> = {
   },
 };
 
-export async function answerControl(server: CloudServer, asked: ControlRequest): Promise<Answer> {
+export async function answerControl(server: Controlled, asked: ControlRequest): Promise<Answer> {
   const path = asked.url.pathname.slice(controlPath.length).replace(/^\//, "");
   const [first = "", id = "", last] = path.split("/");
   const patterns = [path, last === undefined ? `${first}/{id}` : `${first}/{id}/${last}`];
@@ -139,7 +149,7 @@ function matchOf(query: URLSearchParams): Match {
   };
 }
 
-function jobOf(server: CloudServer, service: ServiceName, key: string): Job {
+function jobOf(server: Controlled, service: ServiceName, key: string): Job {
   const job = server.world.find(service, key);
   if (job !== undefined) return job;
   const keys = server.world.list(service).map((other) => other.key);

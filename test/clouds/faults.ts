@@ -1,5 +1,5 @@
-import type { ServiceName } from "./routes.ts";
 import { type Match, matches } from "./script.ts";
+import type { ServiceName } from "./services.ts";
 
 /** What goes wrong with a request. `status`, `page`, `reset`, `hang` leave the service as it was; the others have had their effect. */
 export type Fault =

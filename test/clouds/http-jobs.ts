@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { type Answer, type Exchange, Refusal, type Route, record, type Service, text } from "./routes.ts";
+import { Refusal } from "./refusal.ts";
+import type { Answer, Exchange, Route, Service } from "./routes.ts";
 import { overlay, type Phase } from "./script.ts";
+import { record, text } from "./values.ts";
 import { endedMs, hasEnded, type Job, nowOf, startedMs } from "./world.ts";
 
 /**

@@ -53,7 +53,7 @@ const clouds = await openClouds({
 console.log(clouds.url);
 if (!options.quiet) {
   console.log(
-    `  BigQuery, Kubernetes, HTTP jobs and Google's tokens at this address; the token ${testToken} is always good.`,
+    `  BigQuery, Cloud Run, Dataproc, Kubernetes, HTTP jobs and Google's tokens at this address; the token ${testToken} is always good.`,
   );
   console.log("  What was called and what is to happen: /__clouds (test/clouds/README.md). Ctrl+C ends it.");
 }

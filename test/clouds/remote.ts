@@ -5,8 +5,8 @@ import { createInterface } from "node:readline";
 import type { Delivery } from "./callbacks.ts";
 import type { Call } from "./calls.ts";
 import type { Fault } from "./faults.ts";
-import type { ServiceName } from "./routes.ts";
 import type { Match, Phase, Script, ScriptedCallback, Turn } from "./script.ts";
+import type { ServiceName } from "./services.ts";
 import type { Moment } from "./world.ts";
 
 /** A job as the fakes tell of it. */

@@ -1,9 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { Refusal } from "./refusal.ts";
+import type { ServiceName } from "./services.ts";
 import type { World } from "./world.ts";
-
-export const services = ["bigquery", "cloudrun", "dataproc", "batches", "kubernetes", "http", "identity"] as const;
-/** The services that are spoken; jobs, scripts, faults and calls are told apart by them. */
-export type ServiceName = (typeof services)[number];
 
 /** What is sent back: a body of JSON, a text with a type of its own, or a stream that the handler writes itself. */
 export interface Answer {
@@ -37,21 +35,6 @@ export interface Route {
   /** The vendor's own name of the method: `jobs.insert`. */
   readonly operation: string;
   handle(exchange: Exchange): Answer | Promise<Answer>;
-}
-
-/** A refusal, before a service has put it into its own words. */
-export class Refusal extends Error {
-  readonly status: number;
-  /** The service's word for it: `notFound`, `NOT_FOUND`, `AlreadyExists`. */
-  readonly reason: string | undefined;
-  readonly details: Readonly<Record<string, unknown>>;
-
-  constructor(status: number, message: string, reason?: string, details: Readonly<Record<string, unknown>> = {}) {
-    super(message);
-    this.status = status;
-    this.reason = reason;
-    this.details = details;
-  }
 }
 
 export interface Service {
@@ -110,23 +93,4 @@ export class Router {
 function patternOf(path: string): RegExp {
   const escaped = path.replaceAll(/[.*+?^$()[\]\\|]/g, "\\$&");
   return new RegExp(`^${escaped.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+?)")}/?$`);
-}
-
-/** An object of a body, or an empty one: what was sent is not trusted to have a shape. */
-export function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
-}
-
-export function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-/** A whole number that came as JSON's number or, as int64 does, as text. */
-export function whole(value: unknown): number | undefined {
-  const number = typeof value === "string" && value !== "" ? Number(value) : value;
-  return typeof number === "number" && Number.isInteger(number) ? number : undefined;
 }

@@ -1,4 +1,4 @@
-import type { ServiceName } from "./routes.ts";
+import type { ServiceName } from "./services.ts";
 
 /** Where a job stands, in words that all services share; each service says it in its own. */
 export type Phase = "queued" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled";

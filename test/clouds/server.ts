@@ -6,7 +6,8 @@ import { type Call, Calls, unexpected } from "./calls.ts";
 import { type Clock, WallClock } from "./clock.ts";
 import { answerControl, controlPath } from "./control.ts";
 import { type FaultRule, Faults } from "./faults.ts";
-import { type Answer, type Exchange, type Found, Refusal, Router, type Service } from "./routes.ts";
+import { Refusal } from "./refusal.ts";
+import { type Answer, type Exchange, type Found, Router, type Service } from "./routes.ts";
 import { overlay } from "./script.ts";
 import { World } from "./world.ts";
 

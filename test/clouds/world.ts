@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "./clock.ts";
 import { Journal } from "./journal.ts";
 import { DueQueue } from "./queue.ts";
-import type { ServiceName } from "./routes.ts";
 import {
   endedPhases,
   matches,
@@ -12,6 +11,7 @@ import {
   usualCancelMs,
   usualTimeline,
 } from "./script.ts";
+import type { ServiceName } from "./services.ts";
 import { Tokens } from "./tokens.ts";
 
 /** Something that has become of a job, or will. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { fields } from "../google/fields.ts";
-import { Refusal, record, text } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import { record, text } from "../values.ts";
 import type { JobReference } from "./resources.ts";
 
 // What is sent to BigQuery, and what it refuses: a name that its messages have not, a job of no kind, an id or a label in

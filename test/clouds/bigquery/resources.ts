@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { record, text, whole } from "../routes.ts";
 import { overlay } from "../script.ts";
+import { record, text, whole } from "../values.ts";
 import { endedMs, hasEnded, type Job, nowOf, phaseOf, startedMs } from "../world.ts";
 import type { QueryResult } from "./engine.ts";
 

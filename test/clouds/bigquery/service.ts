@@ -1,7 +1,9 @@
 import { readMessage } from "../google/fields.ts";
 import { page } from "../google/pages.ts";
 import { admit, ok, refuseWithErrors, unknown } from "../google/refusals.ts";
-import { type Answer, type Exchange, list, Refusal, type Route, record, type Service, text, whole } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer, Exchange, Route, Service } from "../routes.ts";
+import { list, record, text, whole } from "../values.ts";
 import { endedMs, hasEnded, type Job, phaseOf, type World } from "../world.ts";
 import { type QueryEngine, QueryFailure, type QueryParameter, type QueryResult } from "./engine.ts";
 import { canonical, jobFields, readJob, requestFields } from "./requests.ts";

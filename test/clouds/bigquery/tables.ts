@@ -1,6 +1,7 @@
 import { page } from "../google/pages.ts";
 import { ok } from "../google/refusals.ts";
-import { type Answer, type Exchange, Refusal, type Route } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer, Exchange, Route } from "../routes.ts";
 import type { QueryEngine, QueryResult, TableFacts } from "./engine.ts";
 import { showRows, showSchema } from "./rows.ts";
 

@@ -1,4 +1,4 @@
-import { Refusal } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
 
 /**
  * Names that a message of protobuf has; a message in a message by its own names, `null` where everything is taken. A list of

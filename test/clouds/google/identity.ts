@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Answer, type Exchange, type Route, record, type Service, text } from "../routes.ts";
+import type { Answer, Exchange, Route, Service } from "../routes.ts";
+import { record, text } from "../values.ts";
 import { unknown } from "./refusals.ts";
 
 /** Where access tokens come from: Google's token endpoint, the metadata server of a machine, and impersonation. */

@@ -1,4 +1,4 @@
-import { Refusal } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
 
 /** A page of a list, and the token of the next; tokens say nothing to whoever reads them. */
 export function page<T>(

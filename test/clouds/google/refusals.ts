@@ -1,7 +1,8 @@
-import { type Answer, type Exchange, Refusal } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer, Exchange } from "../routes.ts";
 
 /** google.rpc.Code by HTTP status, as googleapis/google/rpc/code.proto maps them. */
-const statusNames: Readonly<Record<number, string>> = {
+export const statusNames: Readonly<Record<number, string>> = {
   400: "INVALID_ARGUMENT",
   401: "UNAUTHENTICATED",
   403: "PERMISSION_DENIED",
@@ -51,7 +52,7 @@ const usualReasons: Readonly<Record<number, string>> = {
   504: "backendError",
 };
 
-function headersFor(status: number): Record<string, string> {
+export function headersFor(status: number): Record<string, string> {
   if (status !== 401) return jsonHeaders;
   const challenge = 'Bearer realm="https://accounts.google.com/", error="invalid_token"';
   return { ...jsonHeaders, "www-authenticate": challenge };

@@ -1,4 +1,6 @@
-import { type Answer, type Exchange, Refusal, type Route, record } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer, Exchange, Route } from "../routes.ts";
+import { record } from "../values.ts";
 import type { Job } from "../world.ts";
 import { podName, showPod } from "./resources.ts";
 import { fieldSelector, labelSelector } from "./selectors.ts";

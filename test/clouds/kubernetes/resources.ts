@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { list, record, text, whole } from "../routes.ts";
 import { overlay, type Turn } from "../script.ts";
+import { list, record, text, whole } from "../values.ts";
 import { endedMs, type Job, type Moment, nowOf } from "../world.ts";
 
 // batch/v1 Jobs and their pods, as far as Jobs need them: kubernetes/kubernetes staging/src/k8s.io/api/batch/v1/types.go.

@@ -1,4 +1,4 @@
-import { Refusal } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
 
 type Labels = Readonly<Record<string, string>>;
 export type Selector<T> = (of: T) => boolean;

@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { type Answer, type Exchange, Refusal, type Route, record, type Service, text, whole } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer, Exchange, Route, Service } from "../routes.ts";
 import { overlay } from "../script.ts";
+import { record, text, whole } from "../values.ts";
 import { hasEnded, type Job, nowOf, phaseOf, type World } from "../world.ts";
 import { discoveryRoutes } from "./discovery.ts";
 import { podRoutes } from "./pods.ts";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type Answer, Refusal } from "../routes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Answer } from "../routes.ts";
 
 // How the API server words its answers: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
 

@@ -1,4 +1,4 @@
-import { list, record, text } from "../routes.ts";
+import { list, record, text } from "../values.ts";
 import { type Cause, invalid } from "./statuses.ts";
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
