@@ -60,8 +60,8 @@ export class SchemaCompiler {
         return { problem: "it, or what its schema asks of it, has too many levels" };
       }
     };
-    const isPlain = isPlainSchema(schema);
-    return { hold, isLight: (value) => isPlain && isSmall(value) };
+    const size = lightSize(schema);
+    return { hold, isLight: (value) => isSmall(value, size) };
   }
 
   /** Forgets what a compilation that was cut off may have left behind. */
@@ -159,25 +159,31 @@ function withoutUnicode(source: string): RegExp | undefined {
 }
 namedPattern.code = "namedPattern";
 
-const plainSchemaCharacters = 20_000;
-const smallValueParts = 1_000;
+/** What a schema may do with a value without a bound: characters of the one times characters and parts of the other. */
+const lightSteps = 2_000_000;
 /** What looks at a part of a value more often than once, or for longer than the part is. */
 const costly = /"(?:pattern|patternProperties|uniqueItems|\$ref|\$dynamicRef)":/;
 
-function isPlainSchema(schema: object): boolean {
+/** How large a value may be to be light for this schema: each mention in it may look at all of the value. */
+function lightSize(schema: object): number {
   const text = JSON.stringify(schema);
-  return text.length <= plainSchemaCharacters && !costly.test(text);
+  return costly.test(text) ? 0 : Math.floor(lightSteps / text.length);
 }
 
-function isSmall(value: Json): boolean {
-  let parts = 0;
+/** Whether a value has at most so many parts and characters, those of names included. */
+function isSmall(value: Json, size: number): boolean {
+  let left = size;
   const open: Json[] = [value];
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
-    if (++parts > smallValueParts) return false;
-    if (typeof item !== "object" || item === null) continue;
-    const inner = Object.values(item) as Json[];
-    if (inner.length > smallValueParts) return false;
-    open.push(...inner);
+    left -= typeof item === "string" ? item.length + 1 : 1;
+    if (typeof item === "object" && item !== null) {
+      const inner = Object.values(item) as Json[];
+      left -= inner.length;
+      if (left < 0) return false;
+      if (!Array.isArray(item)) for (const name of Object.keys(item)) left -= name.length;
+      open.push(...inner);
+    }
+    if (left < 0) return false;
   }
   return true;
 }

@@ -83,6 +83,21 @@ test("what takes more memory than there is ends the thread, not the node, and ot
   await evaluator.close();
 });
 
+// The fault: a text of a million characters is one part, and each mention of its length walks all of it.
+test("a value is light only where the schema's work with all of its characters is", () => {
+  const evaluator = new Evaluator();
+  const lengths = { properties: { s: { allOf: Array.from({ length: 800 }, () => ({ maxLength: 2_000_000 })) } } };
+  const values = { properties: { s: { enum: Array.from({ length: 2_000 }, (_, i) => i) } } };
+  for (const schema of [lengths, values]) {
+    const { isLight } = evaluator.schema(schema, options);
+    assert.deepEqual([isLight({ s: "abc" }), isLight({ s: "a".repeat(100_000) })], [true, false]);
+    assert.equal(isLight({ ["n".repeat(100_000)]: 1 }), false);
+    assert.equal(isLight(Array.from({ length: 1_000 }, () => 0)), false);
+  }
+  assert.equal(evaluator.schema({ type: "object" }, options).isLight({ s: "a".repeat(10_000) }), true);
+  assert.equal(evaluator.schema({ pattern: "a" }, options).isLight(""), false);
+});
+
 test("a manifest that takes long to check is checked all the same, and its mistake is told", async () => {
   const evaluator = new Evaluator();
   const fields = Array.from({ length: 400 }, (_, i) => {
