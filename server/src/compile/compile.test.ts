@@ -182,6 +182,20 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   await gone(readFileSync(join(leaves, "pid"), "utf8"));
 });
 
+// The fault: the process that compiles was ended by what it could not parse, a server with it.
+test("user code that writes to the descriptor of the answer is told so, with its file", async () => {
+  const message = "Loading it wrote into descriptor 3, over which the compiler answers.";
+  for (const text of ["garbage\\n", "garbage", '{\\"kind\\":\\"definitions\\"}\\n']) {
+    const writes = project("writes", {
+      "tasks/a.ts": "export {};",
+      "tasks/b.ts": `import { writeSync } from "node:fs"; writeSync(3, "${text}");`,
+      "tasks/c.ts": "export {};",
+    });
+    const wrote = await compileProject({ root: writes, include });
+    assert.deepEqual(said(wrote.problems), [["tasks/b.ts", 0, message]]);
+  }
+});
+
 test("an await that never ends is told with the file and line where it stands, though others import it", async () => {
   const waits = (wait: string) => ({
     "tasks/a.ts": 'import { ready } from "../lib/db.ts"; import "../lib/fine.ts"; export const a = ready;',

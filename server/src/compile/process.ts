@@ -92,8 +92,8 @@ export function runCompileProcess(
       clearTimeout(timer);
       clearTimeout(slow);
       void guard.close();
-      const { file, answer } = splitNotes(Buffer.concat(chunks).toString("utf8"));
-      const read = ended ?? readAnswer(answer, code, signal);
+      const { file, answer, isForeign } = splitNotes(Buffer.concat(chunks).toString("utf8"));
+      const read = ended ?? (isForeign ? foreign : readAnswer(answer, code, signal));
       resolve(read.kind === "none" ? { ...read, file } : read);
     });
     child.stdin?.on("error", () => undefined);
@@ -108,12 +108,25 @@ function listen(child: ChildProcess, { onOutput }: CompileProcessOptions): void 
   }
 }
 
-/** The answer, "" when there is none, and the file that was loaded last before it. */
-function splitNotes(text: string): { file: string; answer: string } {
+/**
+ * The answer, "" when there is none, and the file that was loaded last before it. `isForeign`: something else was written to
+ * the descriptor, which what is loaded can do; the file is the one that was being loaded then.
+ */
+function splitNotes(text: string): { file: string; answer: string; isForeign: boolean } {
   const lines = text.split("\n");
   const answer = lines.pop() ?? "";
-  const note = compileNoteSchema.safeParse(lines.length === 0 ? undefined : JSON.parse(lines.at(-1) ?? ""));
-  return { file: note.data?.file ?? "", answer };
+  const notes = lines.map(readNote);
+  const foreignAt = notes.indexOf(undefined);
+  const file = foreignAt === -1 ? notes.at(-1) : notes[foreignAt - 1];
+  return { file: file ?? "", answer, isForeign: foreignAt !== -1 };
+}
+
+function readNote(line: string): string | undefined {
+  try {
+    return compileNoteSchema.safeParse(JSON.parse(line)).data?.file;
+  } catch {
+    return undefined;
+  }
 }
 
 function readAnswer(
@@ -126,17 +139,23 @@ function readAnswer(
     const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
     return { kind: "none", message: `Loading it ended the process ${how}.`, hint };
   }
+  let answer: unknown;
   try {
-    return compileAnswerSchema.parse(JSON.parse(text));
-  } catch (error) {
-    const why = (error instanceof Error ? error.message : String(error)).slice(0, 2_000);
-    return {
-      kind: "none",
-      message: `The compiled definitions are not valid: ${why}`,
-      hint: "This is a mistake of Holdfast: please report it.",
-    };
+    answer = JSON.parse(text);
+  } catch {
+    return foreign;
   }
+  const parsed = compileAnswerSchema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  const message = `The compiled definitions are not valid: ${parsed.error.message.slice(0, 2_000)}`;
+  return { kind: "none", message, hint: "This is a mistake of Holdfast: please report it." };
 }
+
+const foreign = {
+  kind: "none",
+  message: "Loading it wrote into descriptor 3, over which the compiler answers.",
+  hint: "Code outside of tasks runs when a file is loaded: let it write to a file that it opens, or to stderr.",
+} as const;
 
 /** Ends the process and whatever it started. */
 function endGroup(child: ChildProcess): void {
