@@ -55,6 +55,8 @@ export const limits = {
   /** Files that one process has loaded and is known by; one that has loaded more is used once. */
   codeFiles: 5_000,
   pageRows: 1_000,
+  /** Inputs and outputs of one page: a row that comes after so much waits for the next page. */
+  pageBytes: 16 * 1024 * 1024,
   batchRows: 5_000,
   /** Losses of the activation's own process without a recorded step between, then the run fails. */
   losses: 5,

@@ -1,8 +1,9 @@
 // Faults to catch: what a workflow was made urgent by does not reach the tasks that do its work; a retry policy that a call
-// states for its task is not the one that holds.
+// states for its task is not the one that holds; outputs of a map that fill the memory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { task, workflow } from "@holdfast/sdk";
+import { z } from "zod";
 import { openTest } from "../testing/index.ts";
 
 test("a child is as urgent as its parent, down the tree, and more so by its own priority", async () => {
@@ -33,4 +34,22 @@ test("a retry policy of a call goes before its task's", async () => {
   await using holdfast = await openTest({ flaky, flow });
   assert.equal((await (await holdfast.start(flow, {})).ended()).status, "failed");
   assert.equal(tries, 4);
+});
+
+// The fault: everything is read into the node before it is known to be too much.
+test("a map's outputs are collected over pages, and no further than they may be large together", async () => {
+  const large = task({ id: "large" }, ({ n }: { n: number }) => `${n} ${"x".repeat(1_000_000)}`);
+  const flow = workflow({ id: "flow", params: z.object({ items: z.array(z.number()) }) }, (w) => {
+    return w.map(w.params.items, large, { key: (n) => n, with: (n) => ({ n }) }).outputs;
+  });
+  await using holdfast = await openTest({ large, flow });
+  const items = (count: number) => Array.from({ length: count }, (_, n) => n);
+  const outputs = await holdfast.run(flow, { items: items(16) });
+  assert.deepEqual(outputs.map((output) => Number(output.slice(0, 2))), items(16)); // biome-ignore format: one line
+  const ended = await (await holdfast.start(flow, { items: items(40) })).ended();
+  assert.equal(ended.status, "failed");
+  assert.match(
+    ended.error?.message ?? "",
+    /The outputs of "large" have more than 16777216 bytes, at item 17 already\./,
+  );
 });

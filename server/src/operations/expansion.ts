@@ -10,6 +10,7 @@ import {
   type Manifest,
   type RetryPolicy,
   type RunError,
+  utf8Bytes,
   type WorkflowNode,
   type WorkflowSpec,
 } from "@holdfast/protocol";
@@ -185,13 +186,19 @@ export class Expander {
   }
 
   async #collect(run: RunRow): Promise<Json[]> {
+    const { succeeded, failed, skipped } = run.children;
     const outputs: Json[] = [];
-    for (;;) {
+    let bytes = 0;
+    while (outputs.length < succeeded + failed + skipped) {
       const afterIndex = outputs.length - 1;
       const page = await this.#store.listChildOutputs({ parentId: run.id, afterIndex, limitRows: pageRows });
-      for (const child of page) outputs.push(child.output ?? null);
-      if (page.length < pageRows) return outputs;
+      if (page.length === 0) break;
+      for (const { output = null } of page) outputs.push(output);
+      // A page may be as large as all may be together: what is too much is not read to its end.
+      bytes += utf8Bytes(JSON.stringify(page.map(({ output = null }) => output)));
+      if (bytes > limits.collectedOutputBytes + pageRows) throw collectedTooMuch(run.name, outputs.length);
     }
+    return outputs;
   }
 
   /** The node that a run carries out, and the values its bindings see. */
@@ -208,6 +215,13 @@ export class Expander {
     for (const [name, output] of succeeded) outputs.set(name, output);
     return { params: found?.input ?? {}, outputs };
   }
+}
+
+function collectedTooMuch(name: string, items: number): AppError {
+  const message = `The outputs of "${name}" have more than ${limits.collectedOutputBytes} bytes, at item ${items} already.`;
+  return new AppError("too_large", message, {
+    hint: "Let items keep large values in a file or an object store and return their name.",
+  });
 }
 
 function nodeOf(run: RunRow, manifest: Manifest): WorkflowNode {

@@ -268,12 +268,13 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
   findRunIds(args: { namespace: string; prefix: string; limitRows: number }): Promise<string[]>;
   /** Of these runs, at most `limits.batchRows`, those that have ended or are not there; in no order. */
   listEnded(args: { ids: readonly string[] }): Promise<string[]>;
+  /** Newest first. Fewer rows than asked for where they are large (`limits.pageBytes`): the cursor says whether there are more. */
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
   /** A whole tree in the order of creation, what has been superseded included, without inputs and outputs; pages by `after` (an id of the tree). */
   listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;
   /** For each query the parent's input and the named children that exist, in the order of `names`. */
   findScopes(args: { rows: readonly ScopeQuery[] }): Promise<ScopeResult[]>;
-  /** A map's children of its present generation in the order of its list. */
+  /** A map's children of its present generation in the order of its list; fewer where they are large (`limits.pageBytes`), never none. */
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
   /** Runs that have not ended and whose end this one waits for, by an edge, in the order of insertion; without inputs and outputs. */
   listUpstreams(args: { runId: string; limitRows: number }): Promise<RunRow[]>;

@@ -79,6 +79,23 @@ export function listsContract(contract: Contract): void {
     assert.deepEqual(seen, [...ids].reverse());
   });
 
+  contract("a page of large rows is shorter, and nothing is missed", async (world) => {
+    const mega = "x".repeat(1_000_000);
+    const ids: string[] = [];
+    for (let i = 0; i < 20; i++) ids.push((await world.enqueue({ input: { mega, i } })).id);
+    const pages: string[][] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await world.store.listRuns(filter({ ...(cursor === undefined ? {} : { cursor }) }));
+      pages.push(idsOf(page.runs));
+      cursor = page.cursor;
+    }
+    assert.deepEqual(pages.flat(), [...ids].reverse());
+    assert.deepEqual(
+      pages.map(({ length }) => length),
+      [17, 3],
+    );
+  });
+
   contract("the last page has no cursor when nothing lies behind it", async (world) => {
     await world.store.enqueueRuns({ rows: Array.from({ length: 4 }, () => world.row()) });
     const first = await world.store.listRuns(filter({ limitRows: 2 }));
@@ -238,6 +255,20 @@ export function listsContract(contract: Contract): void {
       ),
     );
     assert.deepEqual(await page(4, 3), []);
+  });
+
+  contract("a map's outputs are listed in shorter pages where they are large", async (world) => {
+    const parent = await world.running({ kind: "map" });
+    await world.expand(
+      parent,
+      Array.from({ length: 20 }, (_, itemIndex) => ({ name: `m[${itemIndex}]`, item: `${itemIndex}`, itemIndex })),
+    );
+    const mega = "x".repeat(1_000_000);
+    for (const run of await world.claim(await world.member())) await world.finish(run, next.success([mega, run.item]));
+    const page = (afterIndex: number) =>
+      world.store.listChildOutputs({ parentId: parent.id, afterIndex, limitRows: 100 });
+    assert.deepEqual([(await page(-1)).length, (await page(16)).length, (await page(19)).length], [17, 3, 0]);
+    assert.equal((await page(16))[0]?.name, "m[17]");
   });
 }
 

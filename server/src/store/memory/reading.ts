@@ -1,5 +1,7 @@
-import { AppError } from "@holdfast/protocol";
+import { AppError, limits } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
+import { jsonBytes } from "../admission.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import type { Memory } from "./memory.ts";
 
@@ -16,15 +18,17 @@ export function listRuns(memory: Memory, filter: RunFilter): { runs: RunRow[]; c
   const ids = memory.runs.list(filter.namespace, filter.rootsOnly, filter.statuses);
   const before = filter.cursor === undefined ? Number.POSITIVE_INFINITY : placeOf(filter.cursor);
   const runs: RunRow[] = [];
+  let bytes = 0;
   for (let at = startBefore(memory, ids, before) - 1; at >= 0; at--) {
     const run = memory.runs.find(ids[at] ?? "");
     if (run === undefined || !matches(run, filter)) continue;
     if (filter.parentId !== undefined && !memory.runs.isPresent(run)) continue;
-    if (runs.length === filter.limitRows) {
+    if (runs.length === filter.limitRows || bytes >= limits.pageBytes) {
       const last = runs.at(-1);
       return { runs, cursor: last === undefined ? null : String(memory.runs.place(last.id)) };
     }
     runs.push(run);
+    bytes += jsonBytes(run.input) + jsonBytes(run.output);
   }
   return { runs, cursor: null };
 }
@@ -68,12 +72,16 @@ export function listChildOutputs(
   { parentId, afterIndex, limitRows }: { parentId: string; afterIndex: number; limitRows: number },
 ): ChildOutput[] {
   const index = (run: RunRow) => run.itemIndex ?? -1;
-  return memory.runs
+  const children = memory.runs
     .children(parentId)
     .filter((child) => child.itemIndex !== null && child.itemIndex > afterIndex)
     .sort((a, b) => index(a) - index(b))
     .slice(0, limitRows)
     .map(outputOf);
+  return children.slice(
+    0,
+    fittingRows(children, ({ output }) => jsonBytes(output)),
+  );
 }
 
 /** The place that a cursor names. */

@@ -1,4 +1,4 @@
-import { isEnded, runStatuses } from "@holdfast/protocol";
+import { isEnded, limits, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { RunFilter } from "../store.ts";
 import { textArray } from "./arrays.ts";
@@ -6,7 +6,8 @@ import { placeOf } from "./cursor.ts";
 import { runColumns, type StoredRun, toRun } from "./run-rows.ts";
 import type { Parameter, Runner } from "./session.ts";
 
-type PlacedRun = StoredRun & { readonly ord: number };
+/** `found`: how many of the rows that were asked for are there, what does not fit the page included. */
+type PlacedRun = StoredRun & { readonly ord: number; readonly found: number };
 
 const beforeEverything = Number.MAX_SAFE_INTEGER;
 
@@ -18,7 +19,8 @@ export async function listRuns(db: Runner, filter: RunFilter): Promise<{ runs: R
   const rows = await db.run<PlacedRun>("listRuns", listText(filter, parameters), parameters);
   const page = rows.slice(0, filter.limitRows);
   const last = page.at(-1);
-  return { runs: page.map(toRun), cursor: rows.length > page.length && last !== undefined ? String(last.ord) : null };
+  const isMore = last !== undefined && last.found > page.length;
+  return { runs: page.map(toRun), cursor: isMore ? String(last.ord) : null };
 }
 
 /**
@@ -36,7 +38,7 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
     conditions.push(`r.parent_generation = (select p.generation from holdfast.runs p where p.id = ${parent})`);
     if (filter.rootsOnly) conditions.push("r.parent_id is null");
     if (filter.statuses !== undefined) conditions.push(`r.status = any(${given(textArray(statuses))}::text[])`);
-    return pageText(conditions);
+    return fittingText(pageText(conditions));
   }
   const live = given(textArray(statuses.filter((status) => !isEnded(status))));
   const roots = filter.rootsOnly ? ["r.parent_id is null"] : [];
@@ -48,7 +50,19 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
     const kindOf = [...conditions, `r.parent_id ${kind}`, "r.ended_at is not null", opening];
     pages.push(pageOfEachText(ended, kindOf));
   }
-  return `select * from (${pages.map((page) => `(${page})`).join(" union all ")}) t order by t.ord desc limit $3`;
+  return fittingText(
+    `select * from (${pages.map((page) => `(${page})`).join(" union all ")}) t order by t.ord desc limit $3`,
+  );
+}
+
+/** The first rows whose values fit one page. Their lengths are known without their values. */
+function fittingText(rows: string): string {
+  const bytes = "coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.output), 0)";
+  return `select * from (
+    select t.*, count(*) over ()::int as found,
+      sum(${bytes}) over (order by t.ord desc rows between unbounded preceding and 1 preceding) as bytes_before
+    from (${rows}) t) t
+  where coalesce(t.bytes_before, 0) < ${limits.pageBytes} order by t.ord desc`;
 }
 
 /** A page of each status of a parameter. */

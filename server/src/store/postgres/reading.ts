@@ -1,4 +1,4 @@
-import { isEnded, type RunStatus } from "@holdfast/protocol";
+import { isEnded, limits, type RunStatus } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import type { ChildOutput, ScopeQuery, ScopeResult } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
@@ -127,10 +127,16 @@ export async function listChildOutputs(
 }
 
 const childOutputsText = `
-  select r.name, r.status, case when r.status = 'succeeded' then r.output end as value from holdfast.runs r
-  where r.parent_id = $1 and r.item_index is not null and r.item_index > $2
-    and r.parent_generation = (select p.generation from holdfast.runs p where p.id = $1)
-  order by r.item_index limit $3`;
+  select t.name, t.status, t.value from (
+    select t.*, sum(coalesce(octet_length(t.value), 0)) over
+      (order by t.item_index rows between unbounded preceding and 1 preceding) as bytes_before
+    from (
+      select r.name, r.status, r.item_index, case when r.status = 'succeeded' then r.output end as value
+      from holdfast.runs r
+      where r.parent_id = $1 and r.item_index is not null and r.item_index > $2
+        and r.parent_generation = (select p.generation from holdfast.runs p where p.id = $1)
+      order by r.item_index limit $3) t) t
+  where coalesce(t.bytes_before, 0) < ${limits.pageBytes} order by t.item_index`;
 
 function toOutput(name: string, status: RunStatus, output: ReturnType<typeof jsonOf>): ChildOutput {
   return status === "succeeded" && output !== undefined ? { name, status, output } : { name, status };

@@ -1,5 +1,6 @@
 import { isEnded, type RunStatus, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import { readyPriorities, readyQueues } from "./claims.ts";
 import { type Connection, listText } from "./connection.ts";
@@ -13,11 +14,24 @@ import type { Turn } from "./turn.ts";
 export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
   const found = narrowings(turn, filter).flatMap((narrowing) => page(turn, filter, narrowing));
   found.sort((a, b) => b - a);
-  const shown = found.slice(0, filter.limitRows);
+  const shown = fitting(turn.db, found.slice(0, filter.limitRows));
   const rows = selectRuns(turn.db, "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC", listText(shown));
   const last = shown.at(-1);
   const more = found.length > shown.length && last !== undefined;
   return { runs: rows.map((row) => row.run), cursor: more ? String(last) : null };
+}
+
+/** The first of these places whose values fit one page. Their lengths are read without their values. */
+function fitting(db: Connection, places: readonly number[]): readonly number[] {
+  const rows = db.list<{ seq: number; bytes: number }>(
+    `SELECT seq, ifnull(octet_length(input), 0) + ifnull(octet_length(output), 0) AS bytes
+     FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC`,
+    listText(places),
+  );
+  return places.slice(
+    0,
+    fittingRows(rows, ({ bytes }) => bytes),
+  );
 }
 
 /** A child of its parent's present generation; the parent's id is a parameter. */
@@ -181,15 +195,16 @@ export function listChildOutputs(
   { db }: Turn,
   { parentId, afterIndex, limitRows }: { parentId: string; afterIndex: number; limitRows: number },
 ): ChildOutput[] {
-  const rows = db.list<StoredOutput>(
-    `SELECT name, status, output FROM runs INDEXED BY runs_items
-     WHERE parent_id = ? AND item_index IS NOT NULL AND item_index > ? AND ${ofPresent} ORDER BY item_index LIMIT ?`,
-    parentId,
-    afterIndex,
-    parentId,
+  const among = `INDEXED BY runs_items
+     WHERE parent_id = ? AND item_index IS NOT NULL AND item_index > ? AND ${ofPresent} ORDER BY item_index LIMIT ?`;
+  const of = [parentId, afterIndex, parentId] as const;
+  const sizes = db.list<{ bytes: number }>(
+    `SELECT ifnull(octet_length(output), 0) AS bytes FROM runs ${among}`,
+    ...of,
     limitRows,
   );
-  return rows.map(outputOf);
+  const fit = fittingRows(sizes, ({ bytes }) => bytes);
+  return db.list<StoredOutput>(`SELECT name, status, output FROM runs ${among}`, ...of, fit).map(outputOf);
 }
 
 function outputOf({ name, status, output }: StoredOutput): ChildOutput {
