@@ -11,7 +11,7 @@ const SDK = "^sdk/src/";
 const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
-const leaf = "(clock|random|log|config|canonical|expressions|ticks|guard|version)";
+const leaf = "(clock|random|log|config|canonical|expressions|ticks|guard|child-environment|version)";
 const leaves = [part(leaf)];
 
 const everything = [
@@ -34,7 +34,12 @@ const directions = [
   { name: "leaves", from: part(leaf), to: [PROTOCOL] },
   { name: "core", from: part("core"), to: [PROTOCOL] },
   { name: "store", from: part("store"), to: [part("core"), PROTOCOL, ...leaves] },
-  { name: "trackers", from: part("trackers"), to: [part("core"), PROTOCOL, ...leaves] },
+  {
+    name: "trackers",
+    from: part("trackers(?!/load-modules)"),
+    to: [part("trackers"), part("core"), PROTOCOL, ...leaves],
+  },
+  { name: "trackers-of-users", from: part("trackers/load-modules"), to: [part("trackers"), SDK, PROTOCOL, ...leaves] },
   { name: "placements", from: part("placements(?!/inline)"), to: [part("core"), PROTOCOL, ...leaves] },
   {
     name: "placements-inline",
@@ -86,6 +91,9 @@ const homes = [
   { package: "commander", home: [part("cli")] },
   { package: "picocolors", home: [part("cli")] },
   { package: "oxc-transform", home: [SDK] },
+  { package: "undici", home: [part("trackers/(dialer|outbound)")] },
+  { package: "ipaddr.js", home: [part("trackers/addresses")] },
+  { package: "google-auth-library", home: [part("trackers/google-tokens")] },
 ].map(({ package: name, home }) => ({
   name: `home-of-${name.split("/").pop()}`,
   comment: `${name} is used in one place only, so that it can be replaced there.`,
@@ -119,6 +127,19 @@ module.exports = {
         pathNot: [...directions.map((direction) => direction.from), TEST_FILE],
       },
       to: {},
+    },
+    {
+      name: "only-the-tracker-process-loads-trackers",
+      comment: "Trackers hold credentials and users' code: the node speaks with their process through client.ts alone.",
+      severity: "error",
+      from: { path: "^server/src/", pathNot: [`${part("trackers")}`, TEST_FILE] },
+      to: { path: part("trackers"), pathNot: part("trackers/client") },
+    },
+    {
+      name: "the-client-loads-no-tracker",
+      severity: "error",
+      from: { path: part("trackers/(client|tracker-process|wire)") },
+      to: { path: part("trackers"), pathNot: part("trackers/(client|tracker-process|wire)") },
     },
     {
       name: "product-does-not-import-tests",

@@ -18,5 +18,6 @@ export * from "./schedule.ts";
 export * from "./schedule-views.ts";
 export * from "./status.ts";
 export * from "./traceparent.ts";
+export * from "./tracking.ts";
 export * from "./waits.ts";
 export * from "./why.ts";

@@ -1,7 +1,7 @@
 // Fault to catch: what a node was started with (its store's address, its token, options of Node) reaches user code (P8).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { childEnvironment } from "./environment.ts";
+import { childEnvironment } from "./child-environment.ts";
 
 test("a child gets five names of the node's own, what is declared, and nothing else", () => {
   const passedOn = { PATH: "/bin", HOME: "/home/anna", LANG: "C.UTF-8", TZ: "UTC", TMPDIR: "/tmp" };

@@ -1,0 +1,220 @@
+import { resolve } from "node:path";
+import {
+  canonicalText,
+  type JobAddress,
+  type JobWatch,
+  type Json,
+  type Observation,
+  type PollResult,
+  type Tracking,
+} from "@holdfast/protocol";
+import { childEnvironment } from "../child-environment.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { Guard } from "../guard.ts";
+import { TrackerProcess } from "./tracker-process.ts";
+import type { Said } from "./wire.ts";
+
+/** A connection of the configuration. What is not named here is its service's business. */
+export interface ConnectionSettings {
+  readonly [setting: string]: Json | undefined;
+  /** The service that it is for; default the connection's own name. */
+  readonly service?: string;
+  /** A file of the user's, relative to the project, that exports trackers. It runs in a process of its own. */
+  readonly module?: string;
+  /** For a `module`: names of variables of the node's environment that its process gets. */
+  readonly env?: readonly string[];
+}
+
+export interface TrackerProcessesOptions {
+  readonly projectRoot: string;
+  readonly connections: Readonly<Record<string, ConnectionSettings>>;
+  /** Whether `mock://` addresses are jobs that pretend. */
+  readonly mock?: boolean;
+  /** How long one call to a service may take; default 30 s. */
+  readonly callMs?: number;
+  readonly clock?: Clock;
+  readonly log?: (level: "info" | "warn", text: string) => void;
+}
+
+/** Variables by which Google's and Kubernetes' own clients find who they are, and the certificates that a company trusts. */
+const identityVariables = [
+  "GOOGLE_APPLICATION_CREDENTIALS",
+  "GOOGLE_CLOUD_PROJECT",
+  "GCE_METADATA_HOST",
+  "GCE_METADATA_IP",
+  "METADATA_SERVER_DETECTION",
+  "CLOUDSDK_CONFIG",
+  "KUBECONFIG",
+  "KUBERNETES_SERVICE_HOST",
+  "KUBERNETES_SERVICE_PORT",
+  "NODE_EXTRA_CA_CERTS",
+];
+const refsPerCall = 200;
+/** At so many at a time does a tracker read jobs that it has no listing for. */
+const callsAtOnce = 8;
+
+/** The tracker processes of a node: one for the services that are known, one for each module of the user's. */
+export class TrackerProcesses implements Tracking {
+  readonly #options: TrackerProcessesOptions;
+  readonly #callMs: number;
+  readonly #guard: Guard;
+  readonly #processes = new Map<string, TrackerProcess>();
+  readonly #watches = new Map<number, OpenWatch>();
+  #nextWatch = 1;
+
+  constructor(options: TrackerProcessesOptions) {
+    this.#options = options;
+    this.#callMs = options.callMs ?? 30_000;
+    this.#guard = new Guard(() => void this.#endAll());
+  }
+
+  /** The processes that live, for tests. */
+  get pids(): number[] {
+    return [...this.#processes.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
+  prepare: Tracking["prepare"] = (asked) =>
+    this.#of(asked).call("prepare", whole(asked, { spec: asked.spec, token: asked.token }), this.#callMs);
+
+  adopt: Tracking["adopt"] = (asked) => this.#of(asked).call("adopt", whole(asked, { ref: asked.ref }), this.#callMs);
+
+  submit: Tracking["submit"] = (asked) =>
+    this.#of(asked).call("submit", whole(asked, { spec: asked.spec, token: asked.token }), 3 * this.#callMs);
+
+  find: Tracking["find"] = (asked) =>
+    this.#of(asked).call("find", whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
+
+  cancel: Tracking["cancel"] = (asked) =>
+    this.#of(asked).call("cancel", whole(asked, { ref: asked.ref }), 5 * this.#callMs);
+
+  poll: Tracking["poll"] = async (asked) => {
+    const results: PollResult[] = [];
+    for (let from = 0; from < asked.refs.length; from += refsPerCall) {
+      const refs = asked.refs.slice(from, from + refsPerCall);
+      const limitMs = this.#callMs * (4 + 2 * Math.ceil(refs.length / callsAtOnce));
+      results.push(...(await this.#of(asked).call("poll", whole(asked, { refs }), limitMs)));
+    }
+    return results;
+  };
+
+  watch: Tracking["watch"] = (asked) => {
+    const number = this.#nextWatch++;
+    const owner = this.#of(asked);
+    const refs = new Map<string, Json>();
+    this.#watches.set(number, { asked, owner, refs });
+    const order = (added: readonly Json[]) =>
+      owner.order({ jsonrpc: "2.0", method: "watch", params: whole(asked, { watch: number, refs: [...added] }) });
+    const watch: JobWatch = {
+      add: (added) => {
+        const fresh = added.filter((ref) => !refs.has(canonicalText(ref)));
+        for (const ref of fresh) refs.set(canonicalText(ref), ref);
+        if (fresh.length === 0) return;
+        // A process that has to be started hears of all its watches when it is ready.
+        if (owner.pid === undefined) owner.wake();
+        else order(fresh);
+      },
+      remove: (removed) => {
+        for (const ref of removed) refs.delete(canonicalText(ref));
+        owner.order({ jsonrpc: "2.0", method: "unwatch", params: { watch: number, refs: [...removed] } });
+      },
+      close: () => {
+        this.#watches.delete(number);
+        owner.order({ jsonrpc: "2.0", method: "unwatch", params: { watch: number } });
+      },
+    };
+    return watch;
+  };
+
+  async close(): Promise<void> {
+    this.#watches.clear();
+    await this.#endAll();
+    await this.#guard.close();
+  }
+
+  async #endAll(): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((one) => one.close()));
+  }
+
+  #of({ service, connection }: JobAddress): TrackerProcess {
+    const { connections, projectRoot } = this.#options;
+    const named =
+      connection === null
+        ? Object.entries(connections).find(([name, one]) => (one.service ?? name) === service)?.[1]
+        : connections[connection];
+    const module = named?.module === undefined ? "" : resolve(projectRoot, named.module);
+    const process = this.#processes.get(module) ?? this.#make(module);
+    this.#processes.set(module, process);
+    return process;
+  }
+
+  #make(module: string): TrackerProcess {
+    const { connections, projectRoot, mock = false, clock = systemClock, log = () => undefined } = this.#options;
+    const own = Object.entries(connections).filter(([, one]) => {
+      return (one.module === undefined ? "" : resolve(projectRoot, one.module)) === module;
+    });
+    const variables = module === "" ? identityVariables : own.flatMap(([, { env = [] }]) => env);
+    const made: TrackerProcess = new TrackerProcess({
+      start: {
+        connections: Object.fromEntries(
+          own.map(([name, { module: _, env: __, ...settings }]) => [name, { settings: settings as Json }]),
+        ),
+        modules: module === "" ? [] : [module],
+        mock,
+        callMs: this.#callMs,
+      },
+      projectRoot,
+      environment: childEnvironment(process.env, pick(process.env, variables)),
+      guard: this.#guard,
+      clock,
+      log,
+      onReady: () => this.#watchAgain(made),
+      onSaid: (said) => this.#hear(said),
+      onGone: () => this.#lose(made),
+    });
+    return made;
+  }
+
+  #hear(said: Extract<Said, { method: "observed" | "watched" }>): void {
+    const open = this.#watches.get(said.params.watch);
+    if (open === undefined) return;
+    if (said.method === "observed") {
+      const { ref, observation } = said.params;
+      if (open.refs.has(canonicalText(ref))) open.asked.onObservation(ref, observation as Observation);
+      return;
+    }
+    for (const ref of said.params.refs)
+      if (open.refs.has(canonicalText(ref))) open.asked.onWatched(ref, said.params.watched);
+  }
+
+  #watchAgain(owner: TrackerProcess): void {
+    for (const [watch, open] of this.#watches) {
+      if (open.owner !== owner || open.refs.size === 0) continue;
+      owner.order({
+        jsonrpc: "2.0",
+        method: "watch",
+        params: whole(open.asked, { watch, refs: [...open.refs.values()] }),
+      });
+    }
+  }
+
+  #lose(owner: TrackerProcess): void {
+    for (const { owner: one, refs, asked } of this.#watches.values()) {
+      if (one === owner) for (const ref of refs.values()) asked.onWatched(ref, false);
+    }
+  }
+}
+
+interface OpenWatch {
+  readonly asked: Parameters<Tracking["watch"]>[0];
+  readonly owner: TrackerProcess;
+  readonly refs: Map<string, Json>;
+}
+
+function whole<T extends object>({ service, connection }: JobAddress, more: T): T & JobAddress {
+  return { service, connection, ...more };
+}
+
+function pick(env: Readonly<Record<string, string | undefined>>, names: readonly string[]): Record<string, string> {
+  const entries = names.map((name) => [name, env[name]] as const);
+  return Object.fromEntries(entries.filter((entry): entry is readonly [string, string] => entry[1] !== undefined));
+}

@@ -1,0 +1,132 @@
+import { type JobAddress, type Json, nameHint } from "@holdfast/protocol";
+import { z } from "zod";
+import { AddressGuard, type Resolve } from "./addresses.ts";
+import { Dialer } from "./dialer.ts";
+import { permanent, transient } from "./failures.ts";
+import { Outbound } from "./outbound.ts";
+import { remoteSettingsSchema, remoteTracker } from "./remote-tracker.ts";
+import type { Tracker, TrackerIo } from "./tracker.ts";
+
+/** What a connection has in common with every other, whatever else it says to its service. */
+const commonSchema = z.looseObject({
+  service: z.string().optional(),
+  /** A tracker of the user's own that is a service. */
+  tracker: z.string().optional(),
+  baseUrl: z.string().optional(),
+  private: z.boolean().optional(),
+  allow: z.array(z.string()).optional(),
+});
+
+export interface ConnectionsOptions {
+  /** The configuration's connections by name. */
+  readonly settings: Readonly<Record<string, Json>>;
+  readonly trackers: readonly Tracker[];
+  /** Why trackers of the user's are not there, one text a module. */
+  readonly broken: () => readonly string[];
+  readonly mock: boolean;
+  readonly callMs: number;
+  readonly now: () => number;
+  /** How names are looked up; default the system's way. */
+  readonly resolve?: Resolve;
+}
+
+/** A tracker with the settings of one connection, parsed, and what calls go through. */
+export interface OpenConnection {
+  readonly tracker: Tracker;
+  readonly settings: Json;
+  io(signal: AbortSignal): TrackerIo;
+}
+
+/** The connections of a tracker process, each opened when it is first asked for and kept. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Map<string, OpenConnection>();
+  readonly #dialers: Dialer[] = [];
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws a TrackingError where there is no such service or connection, or its settings are wrong. */
+  get(address: JobAddress): OpenConnection {
+    const key = JSON.stringify([address.service, address.connection]);
+    const open = this.#open.get(key) ?? this.#make(address);
+    this.#open.set(key, open);
+    return open;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#dialers.map((dialer) => dialer.destroy()));
+  }
+
+  #make(address: JobAddress): OpenConnection {
+    const known = this.#options.trackers.find((one) => isCalled(one, address.service));
+    const name = address.connection ?? this.#nameFor(address.service, known);
+    const given = name === undefined ? {} : this.#options.settings[name];
+    if (given === undefined) {
+      const hint = nameHint(name ?? "", Object.keys(this.#options.settings));
+      throw permanent("unknown_connection", `There is no connection "${name}".`, hint);
+    }
+    const place = name === undefined ? `the service ${address.service}` : `the connection "${name}"`;
+    const common = commonSchema.safeParse(given);
+    if (!common.success) throw permanent("invalid_settings", `${place}: ${z.prettifyError(common.error)}`);
+    const { service = address.service, tracker: remote } = common.data;
+    const tracker = remote === undefined ? known : remoteTracker(parse(remoteSettingsSchema, given, place));
+    if (tracker === undefined) throw this.#unknown(address.service);
+    if (!isCalled(tracker, address.service) || !isCalled(tracker, service)) {
+      throw permanent("wrong_connection", `${place} is for the service ${service}, not for ${address.service}.`);
+    }
+    return this.#connect(tracker, given, place, common.data);
+  }
+
+  #connect(tracker: Tracker, given: Json, place: string, common: z.infer<typeof commonSchema>): OpenConnection {
+    const { callMs, mock, now, resolve } = this.#options;
+    const settings = parse(tracker.settings, given, place);
+    const own = common.baseUrl === undefined ? [] : [new URL(common.baseUrl).hostname.replaceAll(/[[\]]/g, "")];
+    const guard = new AddressGuard({ private: common.private === true, allow: [...(common.allow ?? []), ...own] });
+    const dialer = new Dialer(guard, resolve);
+    this.#dialers.push(dialer);
+    const access = tracker.connect?.(settings);
+    return {
+      tracker,
+      settings,
+      io: (signal) => ({
+        settings,
+        access,
+        outbound: new Outbound({ dialer, signal, timeoutMs: callMs }),
+        signal,
+        mock,
+        now,
+      }),
+    };
+  }
+
+  /** The connection that is meant where none is named: the one that is called like the service. */
+  #nameFor(service: string, known: Tracker | undefined): string | undefined {
+    const names = [service, ...(known === undefined ? [] : [known.service, ...(known.aliases ?? [])])];
+    return names.find((name) => Object.hasOwn(this.#options.settings, name));
+  }
+
+  #unknown(service: string): Error {
+    const broken = this.#options.broken();
+    // A module that is mended brings its service back: no job fails by it meanwhile.
+    if (broken.length > 0)
+      return transient("tracker_broken", `No tracker for ${service} is there: ${broken.join("; ")}`);
+    const names = this.#options.trackers.flatMap((one) => [one.service, ...(one.aliases ?? [])]);
+    return permanent("unknown_service", `There is no tracker for the service "${service}".`, nameHint(service, names));
+  }
+}
+
+function isCalled(tracker: Tracker, service: string): boolean {
+  return tracker.service === service || tracker.aliases?.includes(service) === true;
+}
+
+function parse<T>(schema: z.ZodType<T>, given: Json, place: string): T {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw permanent(
+    "invalid_settings",
+    `${place} cannot be used: ${z.prettifyError(parsed.error)}`,
+    "Mend it in the configuration.",
+  );
+}

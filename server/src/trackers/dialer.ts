@@ -1,0 +1,110 @@
+import { lookup as systemLookup } from "node:dns";
+import { Agent, buildConnector } from "undici";
+import { type AddressGuard, guardedAddresses, type Resolve } from "./addresses.ts";
+
+/** What a connection's server is told and believed by, where that is not the system's choice. PEM texts. */
+export interface TlsSettings {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  readonly insecure?: boolean;
+}
+
+/**
+ * `call`: connections are used again. `fresh`: one of its own, for what must not be sent twice: on a connection used again nobody
+ * can tell whether the server had closed it before it read the request. `wait`: answers that come late do not hold up the calls.
+ */
+export type Lane = "call" | "fresh" | "wait";
+
+export interface Dialling {
+  readonly lane: Lane;
+  /** Whether the address was written by somebody who may not reach every address. */
+  readonly guarded: boolean;
+  readonly tls?: TlsSettings | undefined;
+}
+
+const connectionsPerServer: Readonly<Record<Lane, number>> = { call: 64, fresh: 64, wait: 1_000 };
+const keptAgents = 200;
+
+/** The connections of one named connection: to each server as many as are wanted, within limits. */
+export class Dialer {
+  readonly #guard: AddressGuard;
+  readonly #resolve: Resolve;
+  readonly #agents = new Map<string, Agent>();
+
+  constructor(guard: AddressGuard, resolve: Resolve = systemLookup) {
+    this.#guard = guard;
+    this.#resolve = resolve;
+  }
+
+  agent(dialling: Dialling): Agent {
+    const key = JSON.stringify([dialling.lane, dialling.guarded, dialling.tls ?? null]);
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    // Only certificates that are renewed make new ones: what they replace goes when its calls are done.
+    if (this.#agents.size >= keptAgents) void this.close();
+    const agent = this.#make(dialling);
+    this.#agents.set(key, agent);
+    return agent;
+  }
+
+  /** Ends the connections, each when its call is done. */
+  async close(): Promise<void> {
+    const agents = [...this.#agents.values()];
+    this.#agents.clear();
+    await Promise.allSettled(agents.map((agent) => agent.close()));
+  }
+
+  /** Ends the connections now. */
+  async destroy(): Promise<void> {
+    const agents = [...this.#agents.values()];
+    this.#agents.clear();
+    await Promise.allSettled(agents.map((agent) => agent.destroy()));
+  }
+
+  #make({ lane, guarded, tls = {} }: Dialling): Agent {
+    const { insecure = false, ...certificates } = tls;
+    const connect = buildConnector({
+      ...certificates,
+      ...(insecure && { rejectUnauthorized: false }),
+      timeout: 10_000,
+      ...(guarded && { lookup: guardedAddresses(this.#guard, this.#resolve) }),
+    });
+    return new Agent({
+      connect: guarded ? this.#checked(connect) : connect,
+      connections: connectionsPerServer[lane],
+      pipelining: lane === "fresh" ? 0 : 1,
+      keepAliveTimeout: 10_000,
+      keepAliveMaxTimeout: 60_000,
+      // How long a call may take is the call's own timer.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** An address that a URL states itself is never looked up, and what is connected to is looked at once more. */
+  #checked(connect: buildConnector.connector): buildConnector.connector {
+    return (options, callback) => {
+      try {
+        this.#guard.checkHost(options.hostname);
+      } catch (error) {
+        callback(error as Error, null);
+        return;
+      }
+      connect(options, (error, socket) => {
+        if (error !== null || socket === null) {
+          callback(error ?? new Error("No connection came about."), null);
+          return;
+        }
+        try {
+          this.#guard.checkAddress(socket.remoteAddress ?? "0.0.0.0", options.hostname);
+          callback(null, socket);
+        } catch (refusal) {
+          socket.destroy();
+          callback(refusal as Error, null);
+        }
+      });
+    };
+  }
+}

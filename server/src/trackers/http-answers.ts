@@ -1,0 +1,36 @@
+import type { Json, TrackingFailure } from "@holdfast/protocol";
+import { isTransientStatus, retryAfterMs, shortText, unauthorized } from "./failures.ts";
+import type { Answer } from "./outbound.ts";
+
+/** An answer as JSON; undefined where it is none. */
+export function jsonOf(answer: Answer): Json | undefined {
+  try {
+    return JSON.parse(answer.text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isGood(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/** What a status means that is no good one, where nobody has said otherwise. */
+export function httpFailure(answer: Answer, now: number): TrackingFailure {
+  const { status } = answer;
+  const said = saidIn(jsonOf(answer));
+  const message = shortText(`HTTP request failed with status ${status}${said === undefined ? "" : `: ${said}`}`);
+  const code = `http_${status}`;
+  if (status === 401) return unauthorized(code, message, "Put the credentials into the connection's headers.").failure;
+  const after = retryAfterMs(answer.headers["retry-after"], now);
+  const rest = { code, message, ...(after !== undefined && { retryAfterMs: after }) };
+  if (isTransientStatus(status)) return { fault: "transient", ...rest, ...(status >= 500 && { undecided: true }) };
+  return { fault: status < 400 ? "transient" : "permanent", ...rest };
+}
+
+function saidIn(body: Json | undefined): string | undefined {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
+  const { error, message } = body as Readonly<Record<string, Json>>;
+  const said = error ?? message;
+  return said === undefined ? undefined : typeof said === "string" ? said : JSON.stringify(said);
+}

@@ -1,0 +1,272 @@
+import { TrackingError } from "@holdfast/protocol";
+import { errors, request as send } from "undici";
+import type { Dialer, Lane, TlsSettings } from "./dialer.ts";
+import { permanent, shortText, transient } from "./failures.ts";
+
+/** A call to a service. */
+export interface OutboundRequest {
+  readonly method?: string;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** True when the call may change something, so that it matters whether it arrived; default: every method but GET and HEAD. */
+  readonly changes?: boolean;
+  /** True when somebody wrote the URL who may not reach every address; see AddressGuard. Redirects are followed, each checked. */
+  readonly guarded?: boolean;
+  /** Headers that only this origin is sent, whatever it redirects to. */
+  readonly secrets?: { readonly origin: string; readonly headers: Readonly<Record<string, string>> };
+  readonly tls?: TlsSettings | undefined;
+  readonly lane?: Lane;
+  readonly timeoutMs?: number;
+}
+
+/** What came back, whatever its status. */
+export interface Answer {
+  readonly status: number;
+  /** Names in lower case; of several with one name the first. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+export interface OutboundOptions {
+  readonly dialer: Dialer;
+  /** Aborts all calls. */
+  readonly signal: AbortSignal;
+  /** How long one call may take, from the connection to the end of its answer. */
+  readonly timeoutMs: number;
+  readonly maxBytes?: number;
+}
+
+const mostRedirects = 5;
+const defaultMaxBytes = 8 * 1024 * 1024;
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+type Response = Awaited<ReturnType<typeof send>>;
+
+/** Calls services. Rejects with TrackingError alone; a status is an answer, never an error here. */
+export class Outbound {
+  readonly #options: OutboundOptions;
+
+  constructor(options: OutboundOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a call and reads its whole answer. */
+  async send(request: OutboundRequest): Promise<Answer> {
+    let next: OutboundRequest = request;
+    const timer = new Timer(request.timeoutMs ?? this.#options.timeoutMs, this.#options.signal);
+    try {
+      for (let hops = 0; ; hops++) {
+        const response = await this.#open(next, timer.signal);
+        const place = redirects.has(response.statusCode) ? headerOf(response, "location") : undefined;
+        if (place === undefined || request.guarded !== true) return await this.#read(response);
+        response.body.on("error", () => undefined).destroy();
+        if (hops === mostRedirects)
+          throw permanent("redirects", `${shown(request.url)} redirects more than ${mostRedirects} times.`);
+        next = redirected(next, response.statusCode, place);
+      }
+    } catch (error) {
+      throw networkFailure(error, request, timer);
+    } finally {
+      timer.stop();
+    }
+  }
+
+  /** Sends a call and gives its answer in lines as they come. Ends when the server ends it; `silenceMs` without a byte is an error. */
+  async *lines(
+    request: OutboundRequest & { readonly silenceMs: number; readonly opened?: () => void },
+  ): AsyncGenerator<string, void, undefined> {
+    const timer = new Timer(request.timeoutMs ?? this.#options.timeoutMs, this.#options.signal);
+    try {
+      const response = await this.#open({ lane: "wait", ...request }, timer.signal);
+      if (response.statusCode !== 200) {
+        const { status, text } = await this.#read(response);
+        throw new StreamRefused(status, text);
+      }
+      request.opened?.();
+      yield* linesOf(response, this.#maxBytes, () => timer.restart(request.silenceMs));
+    } catch (error) {
+      if (error instanceof StreamRefused) throw error;
+      throw networkFailure(error, request, timer);
+    } finally {
+      timer.stop();
+    }
+  }
+
+  get #maxBytes(): number {
+    return this.#options.maxBytes ?? defaultMaxBytes;
+  }
+
+  async #open(request: OutboundRequest, signal: AbortSignal): Promise<Response> {
+    const url = parseUrl(request.url);
+    const secrets = request.secrets?.origin === url.origin ? request.secrets.headers : {};
+    const dispatcher = this.#options.dialer.agent({
+      lane: request.lane ?? "call",
+      guarded: request.guarded === true,
+      tls: request.tls,
+    });
+    return await send(url, {
+      dispatcher,
+      method: (request.method ?? "GET") as "GET",
+      headers: { "user-agent": "holdfast", ...request.headers, ...secrets },
+      ...(request.body !== undefined && { body: request.body }),
+      signal,
+    });
+  }
+
+  async #read(response: Response): Promise<Answer> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > this.#maxBytes) throw permanent("answer_too_large", `The answer is over ${this.#maxBytes} bytes.`);
+      chunks.push(chunk as Buffer);
+    }
+    const headers = Object.keys(response.headers).map((name) => [name, headerOf(response, name) ?? ""] as const);
+    return {
+      status: response.statusCode,
+      headers: Object.fromEntries(headers),
+      text: Buffer.concat(chunks).toString("utf8"),
+    };
+  }
+}
+
+/** A stream's answer was no stream. */
+export class StreamRefused extends Error {
+  readonly status: number;
+  readonly text: string;
+
+  constructor(status: number, text: string) {
+    super(`A stream was answered ${status}.`);
+    this.status = status;
+    this.text = text;
+  }
+}
+
+/** Aborts after a time, or with somebody else's signal; unlike AbortSignal.any it leaves nothing behind on that. */
+class Timer {
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #onOuter = () => this.#controller.abort();
+  #timeout: NodeJS.Timeout;
+  ran = false;
+
+  constructor(ms: number, outer: AbortSignal) {
+    this.#outer = outer;
+    this.#timeout = this.#set(ms);
+    outer.addEventListener("abort", this.#onOuter);
+    if (outer.aborted) this.#controller.abort();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  restart(ms: number): void {
+    clearTimeout(this.#timeout);
+    this.#timeout = this.#set(ms);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timeout);
+    this.#outer.removeEventListener("abort", this.#onOuter);
+  }
+
+  #set(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.ran = true;
+      this.#controller.abort();
+    }, ms);
+  }
+}
+
+async function* linesOf(
+  response: Response,
+  maxBytes: number,
+  heard: () => void,
+): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder("utf-8");
+  let rest = "";
+  heard();
+  for await (const chunk of response.body) {
+    heard();
+    rest += decoder.decode(chunk as Buffer, { stream: true });
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > maxBytes) throw transient("answer_too_large", `A line of the answer is over ${maxBytes} bytes.`);
+    for (const line of lines) if (line !== "") yield line;
+  }
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw permanent(
+      "invalid_url",
+      `${shortText(text, 200)} is no URL that can be called.`,
+      "Write http://… or https://….",
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw permanent("invalid_url", `The URL for ${url.host} has credentials in it.`, "Send them in a header instead.");
+  }
+  return url;
+}
+
+/** A URL as messages show it: what is behind the path may be secret. */
+function shown(text: string): string {
+  const url = URL.parse(text);
+  return url === null ? shortText(text, 200) : shortText(`${url.origin}${url.pathname}`, 500);
+}
+
+function headerOf(response: Response, name: string): string | undefined {
+  const value = response.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** The next hop, as the Fetch standard has it, but never from https to http. */
+function redirected(request: OutboundRequest, status: number, place: string): OutboundRequest {
+  const from = parseUrl(request.url);
+  const to = URL.parse(place, from.href);
+  if (to === null) throw permanent("invalid_url", `${shown(request.url)} redirects to what is no URL.`);
+  if (from.protocol === "https:" && to.protocol !== "https:") {
+    throw permanent(
+      "redirects",
+      `${shown(request.url)} redirects from https to ${to.origin}, where everybody could read along.`,
+    );
+  }
+  const asGet = status === 303 || (request.method === "POST" && (status === 301 || status === 302));
+  const { body, ...others } = request;
+  const kept = Object.entries(request.headers ?? {}).filter(([name]) => {
+    if (asGet && /^content-/i.test(name)) return false;
+    return from.origin === to.origin || !/^(authorization|cookie|proxy-authorization)$/i.test(name);
+  });
+  return {
+    ...others,
+    url: to.href,
+    headers: Object.fromEntries(kept),
+    ...(asGet ? { method: "GET" } : body !== undefined && { body }),
+  };
+}
+
+/** Failures by which the request surely never reached the service. */
+const unsent =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|UNABLE_TO_\w+)$/;
+
+function networkFailure(error: unknown, request: OutboundRequest, timer: Timer): TrackingError {
+  if (error instanceof TrackingError) return error;
+  const method = request.method ?? "GET";
+  const changes = request.changes ?? (method !== "GET" && method !== "HEAD");
+  const undecided = changes ? { undecided: true } : {};
+  const call = `${method} ${shown(request.url)}`;
+  if (timer.ran) return transient("timeout", `${call} was not answered in time.`, undecided);
+  if (timer.signal.aborted) return transient("aborted", `${call} was given up.`, undecided);
+  const code = codeOf(error);
+  const why = error instanceof Error ? error.message || code : String(error);
+  if (error instanceof errors.InvalidArgumentError) return permanent("invalid_request", `${call}: ${why}.`);
+  return transient(shortText(code, 200), `${call} failed: ${why}.`, unsent.test(code) ? {} : undecided);
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
+  return error instanceof Error && "code" in error ? String(error.code) : "network";
+}
