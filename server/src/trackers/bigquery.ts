@@ -88,7 +88,7 @@ type Job = z.infer<typeof jobSchema>;
 
 const listSchema = z.object({ jobs: z.array(jobSchema).optional(), nextPageToken: z.string().optional() });
 const listFrom = 20;
-const mostPages = 10;
+const mostPages = 50;
 /** The service answers after ten seconds if it is not told otherwise, and never after more than about 200. */
 const longPollMs = 60_000;
 

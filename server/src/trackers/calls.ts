@@ -15,6 +15,8 @@ import { type TrackingMethod, type TrackingParams, type TrackingResult, tracking
 // What a tracker process does when it is asked. Everything that comes in is parsed, and everything that a tracker gives is parsed once
 // more, so that a tracker of the user's own that says nonsense harms nobody but its own jobs.
 
+const resultCharacters = 256 * 1024;
+
 type Asked<M extends TrackingMethod> = TrackingParams<M>;
 
 /** Carries out one call. Rejects with whatever was thrown; `failureOf` tells it. */
@@ -102,8 +104,10 @@ function prepare(open: OpenConnection, asked: Asked<"prepare">): PreparedJob {
   };
 }
 
-function submissionOf(open: OpenConnection, { spec, token }: Asked<"submit">): Submission<Json> {
-  return { spec: parseSpec(open.tracker, spec), token };
+/** What was prepared is complete already, and stays as it is. */
+function submissionOf({ tracker, settings }: OpenConnection, { spec, token }: Asked<"submit">): Submission<Json> {
+  const parsed = parseSpec(tracker, spec);
+  return { spec: tracker.complete?.(parsed, settings) ?? parsed, token };
 }
 
 function parseSpec(tracker: Tracker, spec: Json): Json {
@@ -158,6 +162,16 @@ async function poll(open: OpenConnection, refs: readonly Json[], signal: AbortSi
   );
 }
 
+/** A result is to be kept beside many others: what is large belongs into a file or a table. */
+function withinLimits(result: PollResult): PollResult {
+  if (!("observation" in result) || result.observation.result === undefined) return result;
+  const characters = JSON.stringify(result.observation.result).length;
+  if (characters <= resultCharacters) return result;
+  const { result: _, ...observation } = result.observation;
+  const warning = `The result has ${characters} characters, more than ${resultCharacters}, and is left out.`;
+  return { observation: { ...observation, warning } };
+}
+
 async function pollAll(
   open: OpenConnection,
   refs: readonly Json[],
@@ -167,7 +181,7 @@ async function pollAll(
     const results = await open.tracker.poll(refs, open.io(signal));
     return results.map((result) => {
       const parsed = pollResultSchema.safeParse(result);
-      if (parsed.success) return parsed.data;
+      if (parsed.success) return withinLimits(parsed.data);
       return {
         failure: failureOf(transient("malformed_answer", `The tracker says of it: ${z.prettifyError(parsed.error)}`)),
       };

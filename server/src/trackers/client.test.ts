@@ -122,14 +122,14 @@ describe("a tracker process", { timeout: 120_000 }, () => {
 
   test("in a loop is ended, while other services go on being asked", async () => {
     const warnings: string[] = [];
-    const trackers = start({ callMs: 500, log: (_level, text) => warnings.push(text) });
+    const trackers = start({ silenceMs: 1_000, log: (_level, text) => warnings.push(text) });
     writeFileSync(join(folder, "steady"), "running");
     await trackers.poll({ ...farm, refs: [{ name: "steady" }] });
     const [pid] = trackers.pids;
     await trackers.adopt({ ...http, ref: mock("success") });
     const looping = failure(trackers.poll({ ...farm, refs: [{ name: "loop" }] }));
     assert.deepEqual((await trackers.poll({ ...http, refs: [mock("success")] })).map(word), ["succeeded"]);
-    assert.equal(await looping, "transient timeout");
+    assert.equal(await looping, "transient tracker_process");
     await becomes(() => !existsSync(`/proc/${pid}`));
     assert.ok(warnings.some((text) => /does not answer any more/.test(text)));
     assert.deepEqual((await trackers.poll({ ...farm, refs: [{ name: "steady" }] })).map(word), ["running"]);

@@ -32,6 +32,8 @@ export interface TrackerProcessesOptions {
   readonly mock?: boolean;
   /** How long one call to a service may take; default 30 s. */
   readonly callMs?: number;
+  /** A process that is asked something and does not even say for so long that it is there is ended; default 20 s. */
+  readonly silenceMs?: number;
   readonly clock?: Clock;
   readonly log?: (level: "info" | "warn", text: string) => void;
 }
@@ -49,7 +51,7 @@ const identityVariables = [
   "KUBERNETES_SERVICE_PORT",
   "NODE_EXTRA_CA_CERTS",
 ];
-const refsPerCall = 200;
+const refsPerCall = 5_000;
 /** At so many at a time does a tracker read jobs that it has no listing for. */
 const callsAtOnce = 8;
 
@@ -163,6 +165,7 @@ export class TrackerProcesses implements Tracking {
         callMs: this.#callMs,
       },
       projectRoot,
+      silenceMs: this.#options.silenceMs ?? 20_000,
       environment: childEnvironment(process.env, pick(process.env, variables)),
       guard: this.#guard,
       clock,

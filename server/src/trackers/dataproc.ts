@@ -67,7 +67,7 @@ type Job = z.infer<typeof jobSchema>;
 
 const listSchema = z.object({ jobs: z.array(jobSchema).optional(), nextPageToken: z.string().optional() });
 const listFrom = 10;
-const mostPages = 10;
+const mostPages = 50;
 const finalStates: ReadonlySet<string> = new Set(["DONE", "ERROR", "CANCELLED"]);
 const openStates: ReadonlySet<string> = new Set([
   "",

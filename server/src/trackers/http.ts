@@ -38,7 +38,6 @@ type HttpSettings = z.infer<typeof settingsSchema>;
 type HttpIo = TrackerIo<HttpSettings>;
 
 const callsAtOnce = 16;
-const resultCharacters = 256 * 1024;
 
 function requestOf(call: HttpCall, { settings }: HttpIo, more: Partial<OutboundRequest> = {}): OutboundRequest {
   const url = URL.parse(call.url, settings.baseUrl);
@@ -125,12 +124,6 @@ function finish(observation: Observation, body: Json | undefined, ref: HttpRef):
   if (phase !== "succeeded" || ref.result === undefined) return observation;
   const result = pointed(body, ref.result);
   if (result === undefined) return { ...observation, warning: `The answer has no result at ${ref.result}.` };
-  if (JSON.stringify(result).length > resultCharacters) {
-    return {
-      ...observation,
-      warning: `The result at ${ref.result} is over ${resultCharacters} characters and is left out.`,
-    };
-  }
   return { ...observation, result };
 }
 
@@ -166,7 +159,13 @@ async function submit(spec: HttpSpec, token: string, io: HttpIo): Promise<HttpRe
   // Taken: by this token, where the service knows tokens.
   const isAdopted = answer.status === 409 && mentions(spec.submit, "token");
   if (!isGood(answer.status) && !isAdopted) throw new TrackingError(httpFailure(answer, io.now()));
-  const values = captured(jsonOf(answer), spec);
+  const body = jsonOf(answer);
+  const values = captured(body, spec);
+  if (values === undefined && body === undefined) {
+    throw transient("malformed_answer", `The submission was answered ${answer.status} with what is no JSON.`, {
+      undecided: true,
+    });
+  }
   if (values === undefined) {
     const names = Object.values(spec.capture ?? {}).join(", ");
     throw new TrackingError({

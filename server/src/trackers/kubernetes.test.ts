@@ -39,6 +39,8 @@ test("what Kubernetes says of a Job", async () => {
   const cases: readonly [string, Json][] = [
     ["queued Pending", {}],
     ["running Active", { active: 1, startTime: "2026-01-01T00:00:00Z" }],
+    ["running Active", { active: 1, ready: 1 }],
+    ["queued Pending", { active: 1, ready: 0 }],
     ["running Active", { failed: 1 }],
     ["queued Suspended", condition("Suspended")],
     ["running FailureTarget", condition("FailureTarget")],

@@ -75,6 +75,7 @@ const jobSchema = z.object({
   status: z
     .object({
       active: z.number().optional(),
+      ready: z.number().nullish(),
       succeeded: z.number().optional(),
       failed: z.number().optional(),
       startTime: z.string().optional(),
@@ -161,7 +162,9 @@ function observe(job: Job, ref: KubernetesRef): Observation {
     return { phase: "running", rawStatus: announced.type, ...message, ...open };
   }
   if (condition("Suspended") !== undefined) return { phase: "queued", rawStatus: "Suspended", ...open };
-  return active > 0 || succeeded > 0 || failed > 0
+  // A pod counts as active from its creation on, also while no node has room for it.
+  const hasBegun = active > 0 && job.status?.ready !== 0;
+  return hasBegun || succeeded > 0 || failed > 0
     ? { phase: "running", rawStatus: "Active", ...open }
     : { phase: "queued", rawStatus: "Pending", ...open };
 }

@@ -20,6 +20,8 @@ export interface TrackerProcessOptions {
   readonly projectRoot: string;
   /** The whole environment: nothing else is passed on. */
   readonly environment: Readonly<Record<string, string>>;
+  /** How long it may not answer at all. */
+  readonly silenceMs: number;
   readonly guard: Guard;
   readonly clock: Clock;
   /** What it prints, and what befalls it. */
@@ -41,11 +43,11 @@ interface Life {
   readonly ready: PromiseWithResolvers<void>;
   readonly pending: Map<number, Pending>;
   readonly gone: Promise<void>;
+  isWatchedOver: boolean;
 }
 
 const entry = fileURLToPath(new URL(`./process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
 const startMs = 60_000;
-const pingMs = 10_000;
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 /** A process that lived so long had no quick death. */
@@ -128,7 +130,6 @@ export class TrackerProcess {
       const timer = setTimeout(() => {
         settle({ failure: failed("timeout", `${method} was not answered in time.`, undecided(method)).failure });
         send(life, { jsonrpc: "2.0", method: "stop", params: { id } });
-        if (method !== "ping") void this.#doubt(life);
       }, limitMs);
       const settle: Pending["settle"] = (outcome) => {
         clearTimeout(timer);
@@ -138,6 +139,7 @@ export class TrackerProcess {
       life.pending.set(id, { method, settle });
       try {
         send(life, { jsonrpc: "2.0", id, method, params });
+        if (!life.isWatchedOver) void this.#watchOver(life);
       } catch (error) {
         settle({
           failure: failed("too_large", error instanceof Error ? error.message : String(error), { fault: "permanent" })
@@ -147,12 +149,20 @@ export class TrackerProcess {
     });
   }
 
-  /** A process that does not even answer that it is there is in a loop, or stopped. */
-  async #doubt(life: Life): Promise<void> {
-    const outcome = await this.#ask(life, "ping", {}, pingMs);
-    if (!("failure" in outcome) || this.#life !== life) return;
-    this.#options.log("warn", "The tracker process does not answer any more and is ended.");
-    endGroup(life.child);
+  /** While it has something to answer, a process that does not even say that it is there is in a loop, or stopped: it is ended. */
+  async #watchOver(life: Life): Promise<void> {
+    const { silenceMs, log } = this.#options;
+    life.isWatchedOver = true;
+    while (life.pending.size > 0 && this.#life === life) {
+      await new Promise((resolve) => setTimeout(resolve, silenceMs / 2));
+      if (life.pending.size === 0 || this.#life !== life) break;
+      const outcome = await this.#ask(life, "ping", {}, silenceMs);
+      if (!("failure" in outcome) || this.#life !== life) continue;
+      log("warn", "The tracker process does not answer any more and is ended.");
+      endGroup(life.child);
+      break;
+    }
+    life.isWatchedOver = false;
   }
 
   #start(): Life {
@@ -167,7 +177,14 @@ export class TrackerProcess {
     if (child.pid !== undefined) options.guard.add(child.pid);
     const gone = Promise.withResolvers<void>();
     const channel = child.stdio[3] as unknown as Socket;
-    const life: Life = { child, channel, ready: Promise.withResolvers(), pending: new Map(), gone: gone.promise };
+    const life: Life = {
+      child,
+      channel,
+      ready: Promise.withResolvers(),
+      pending: new Map(),
+      gone: gone.promise,
+      isWatchedOver: false,
+    };
     life.ready.promise.catch(() => undefined);
     const late = setTimeout(() => endGroup(child), startMs);
     void life.ready.promise.finally(() => clearTimeout(late)).catch(() => undefined);
