@@ -7,7 +7,7 @@ import { Ledger } from "./ledger.ts";
 import type { Next } from "./next.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { newRun } from "./run.fixture.ts";
-import { isClaimable, type OutcomeCounts, type RunRow } from "./run.ts";
+import { isClaimable, type OutcomeCounts, type RunRow, startingRun } from "./run.ts";
 import { isEnded } from "./transitions.ts";
 
 const error = { code: "task_failed", message: "The disk is full." };
@@ -253,6 +253,33 @@ test("an event's error is brief, the row's is whole", () => {
   assert.deepEqual(book.row("r").error, long);
   const data = book.events.get("r")?.at(-1)?.data;
   assert.deepEqual(data, { attempt: 1, error: { code: "task_failed", message: "x".repeat(1_000) } });
+});
+
+test("a child of a generation that was superseded counts no more when it ends", () => {
+  const ledger = new Ledger(1);
+  const parent = startingRun(newRun({ id: "r" }), 0);
+  const child = startingRun(newRun({ id: "r.0", rootId: "r", parentId: "r" }), 0);
+  const waiting: RunRow = { ...parent, status: "waiting", generation: 2, openChildren: 1 };
+  ledger.load([waiting, { ...child, status: "running", epoch: 1, claimedBy: "n1" }]);
+  assert.equal(ledger.finish({ runId: child.id, epoch: 1, ranMs: 1, next: nexts[0] }).outcome, "finished");
+  ledger.link(ledger.propagate(), { edges: [], rows: [] });
+  assert.deepEqual(ledger.propagate(), []);
+  assert.equal(ledger.row(child.id)?.status, "succeeded");
+  assert.deepEqual(ledger.row(parent.id), waiting);
+});
+
+test("nothing is remarked about a run that has ended", () => {
+  const ledger = new Ledger(1);
+  const run = startingRun(newRun({ id: "r" }), 0);
+  ledger.load([run, { ...run, id: "s", status: "succeeded", endedAt: 1 }]);
+  assert.deepEqual(
+    ["r", "s", "nobody"].map((id) => ledger.remark(id, "run.paused", {})),
+    [true, false, false],
+  );
+  assert.deepEqual(
+    ledger.changes().events.map(({ run }) => run.id),
+    ["r"],
+  );
 });
 
 test("a ledger that was given no rows finds none and changes nothing", () => {

@@ -29,10 +29,10 @@ export function gateChange(before: RunRow | undefined, run: RunRow): GateChange 
 function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] {
   if (before === undefined) return [];
   if (isEnded(run.status)) return isEnded(before.status) ? [] : run.limits;
+  // It was claimed, and begins anew or stands in line first, as its input says: it takes all of its slots again, and keeps none meanwhile.
+  if (before.startedAt !== null && run.startedAt === null) return before.limits;
   // It was let in and goes back before it began: it will stand in line again.
   if (before.status === "ready" && (run.status === "pending" || run.status === "waiting")) return limitsAside(before);
-  // It was claimed, and its input says that it has to stand in line first: it keeps nothing meanwhile.
-  if (before.startedAt !== null && run.startedAt === null) return before.limits;
   const isOver = before.claimedBy !== null && run.claimedBy === null;
   return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
 }

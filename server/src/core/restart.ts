@@ -301,9 +301,9 @@ class Plan {
   }
 }
 
-/** A node's arguments are bound when it starts; a root's and an item's input is given. */
-function isBound({ parentId, item }: RunRow): boolean {
-  return parentId !== null && item === null;
+/** A node's arguments are bound when it starts; the input of a root, of an item and of a run that a body has called is given. */
+function isBound({ parentId, workflow, item }: RunRow): boolean {
+  return parentId !== null && workflow !== null && item === null;
 }
 
 /** Whether its rule would skip it once more. */

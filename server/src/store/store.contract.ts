@@ -19,6 +19,7 @@ import { nestingContract } from "./contract/nesting.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
 import { restartsContract } from "./contract/restarts.contract.ts";
+import { revivalsContract } from "./contract/revivals.contract.ts";
 import { schedulesContract } from "./contract/schedules.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
@@ -43,6 +44,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   pauses: pausesContract,
   schedules: schedulesContract,
   restarts: restartsContract,
+  revivals: revivalsContract,
   marks: marksContract,
   members: membersContract,
   steps: stepsContract,

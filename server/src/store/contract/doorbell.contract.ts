@@ -49,6 +49,20 @@ export function doorbellContract(contract: Contract, subject: ContractSubject): 
     await until(async () => heard.has("cancelling"));
   });
 
+  contract("an order that has reached everything rings that what lies beside it is ready", async (world) => {
+    const { ids } = await world.workflow([{ name: "inner", kind: "workflow" }, { name: "beside" }]);
+    const inner = await world.activate(ids.inner ?? "");
+    await world.expand(inner, [{ name: "x" }, { name: "y" }, { name: "z" }]);
+    await world.order(inner.id, 1);
+    await quiet(world.store);
+    const heard = listen(world.store);
+    await world.store.spreadOrders({ limitRows: 1 });
+    await quiet(world.store);
+    assert.equal(heard.has("ready"), false);
+    assert.equal((await world.store.spreadOrders({ limitRows: 10 })).more, false);
+    await until(async () => heard.has("ready"));
+  });
+
   contract("a run whose moment has come and that was woken rings that something is ready", async (world) => {
     const { id, epoch } = await world.running();
     await world.finish({ id, epoch }, next.retry(20));

@@ -346,7 +346,8 @@ function order(runId: string, some: Partial<RestartOrder>): RestartOrder {
   return { runId, fresh: false, ifAttempt: null, data: {}, ...some };
 }
 
-async function restart(world: World, runId: string, some: Partial<RestartOrder>): Promise<RestartResult> {
+/** Lets one run start again. */
+export async function restart(world: World, runId: string, some: Partial<RestartOrder>): Promise<RestartResult> {
   const [result] = await world.store.restartRuns({ rows: [order(runId, some)] });
   assert.ok(result);
   return result;
@@ -367,12 +368,12 @@ async function step(world: World, run: RunRow, key: string, value: number) {
 }
 
 /** Claims and ends these, which have to become ready in this order. */
-async function finishAll(world: World, ids: Record<string, string>, names: readonly string[]): Promise<void> {
+export async function finishAll(world: World, ids: Record<string, string>, names: readonly string[]): Promise<void> {
   for (const name of names) await world.finish(await world.activate(ids[name] ?? ""), next.success(name));
 }
 
 /** The last activation of a workflow, which has to be ready. */
-async function conclude(world: World, id: string, end: ReturnType<typeof next.success>): Promise<void> {
+export async function conclude(world: World, id: string, end: ReturnType<typeof next.success>): Promise<void> {
   await world.finish(await world.activate(id), end);
 }
 

@@ -513,9 +513,10 @@ function endings(contract: Contract): void {
       if (isWoken) {
         await suspend(world, run, [], [["go"]]);
         await send(world, run, "go", 1);
-      } else await world.finish(run, next.retry());
+      } else await world.finish(run, next.retry(hourMs));
       assert.equal(await world.status(run.id), "ready");
       await world.cancel(run.id);
+      assert.equal((await world.get(run.id)).wakeAt, null, "who is being ended is due to nothing");
       assert.deepEqual([await world.status(run.id), await world.status(child.id)], ["cancelling", "cancelling"]);
       await world.finish(child, next.success());
       assert.equal(await world.status(run.id), "cancelled");
@@ -646,7 +647,14 @@ function signal(key: string): NewWait {
 }
 
 function call(world: World, run: RunRow, key: string): NewWait {
-  return { key, kind: "call", hash: `h-${key}`, delayMs: null, signal: null, child: world.child(run, { name: key }) };
+  return {
+    key,
+    kind: "call",
+    hash: `h-${key}`,
+    delayMs: null,
+    signal: null,
+    child: world.child(run, { name: key, workflow: null }),
+  };
 }
 
 function orderOf({ id, epoch, generation }: RunRow): WaitsOrder {
