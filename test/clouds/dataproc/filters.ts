@@ -1,13 +1,15 @@
 import { Refusal } from "../refusal.ts";
 
-/** `field = value AND field:value …` as lists of Dataproc take it; a value may be quoted, `*` fits whatever is there. */
+/** `field = value AND field:value OR …` as lists of Dataproc take it; a value may be quoted, `*` fits whatever is there. */
 export function readFilter(
   text: string,
   known: readonly string[],
 ): (fieldOf: (field: string) => string | undefined) => boolean {
   if (text.trim() === "") return () => true;
-  const conditions = text.split(/\s+AND\s+/i).map((part) => readCondition(part.trim(), known));
-  return (fieldOf) => conditions.every((fits) => fits(fieldOf));
+  const clauses = text.split(/\s+OR\s+/i).map((clause) => {
+    return clause.split(/\s+AND\s+/i).map((part) => readCondition(part.trim(), known));
+  });
+  return (fieldOf) => clauses.some((conditions) => conditions.every((fits) => fits(fieldOf)));
 }
 
 type Fits = (fieldOf: (field: string) => string | undefined) => boolean;
