@@ -13,10 +13,8 @@ const clock = new HeldClock();
 const clouds = await openClouds({ clock });
 signInAtFakes(clouds.url);
 const google = { baseUrl: clouds.url, project: "shop", location: "europe-west1" };
-const open = openConnections(
-  { bigquery: google, cloudrun: google, dataproc: google, custom_http: { baseUrl: clouds.url } },
-  { callMs: 500 },
-);
+const connections = { bigquery: google, cloudrun: google, dataproc: google, custom_http: { baseUrl: clouds.url } };
+const open = openConnections(connections, { callMs: 60_000 });
 after(async () => {
   await open.close();
   await clouds.close();
@@ -27,10 +25,10 @@ beforeEach(() => {
 });
 
 /** Asks for a job by what Ork's task returned of it. */
-async function look(payload: Record<string, Json>): Promise<Observation | string> {
+async function look(payload: Record<string, Json>, signal?: AbortSignal): Promise<Observation | string> {
   const service = String(payload.service_type);
   const { ref } = await ask(open, "adopt", { service, connection: null, ref: payload });
-  const [result] = await ask(open, "poll", { service, connection: null, refs: [ref] });
+  const [result] = await ask(open, "poll", { service, connection: null, refs: [ref] }, signal);
   assert.ok(result !== undefined);
   return "observation" in result ? (result.observation as Observation) : result.failure.fault;
 }
@@ -68,9 +66,11 @@ test("5: an error of a look at a job is no end of it", async () => {
 test("8: a job that hangs holds up no other, and a hundred are no limit", async () => {
   const { ref } = await start("bigquery", { sql: "SELECT 1" });
   clouds.server.faults.add({ match: { text: "/jobs/hanging" }, fault: { kind: "hang" } });
-  const hanging = look({ url: "/jobs/hanging", service_type: "custom_http", job_id: "/jobs/hanging" });
+  const giveUp = new AbortController();
+  const hanging = look({ url: "/jobs/hanging", service_type: "custom_http", job_id: "/jobs/hanging" }, giveUp.signal);
   const many = await Promise.all(Array.from({ length: 150 }, () => phase({ ...ref, service_type: "bigquery" })));
   assert.ok(many.every((one) => one === "queued"));
+  giveUp.abort();
   assert.equal(await hanging, "transient");
 });
 

@@ -172,20 +172,23 @@ describe("a job behind an address", { timeout: 60_000 }, () => {
     );
   });
 
-  test("that hangs holds up no other, and is given up in time", async () => {
-    const impatient = openConnections({ http: { allow: ["127.0.0.1"] } }, { callMs: 300 });
-    after(() => impatient.close());
+  test("that hangs holds up no other, and is given up", async () => {
     local.script = ({ path }) => (path === "/hangs" ? "hang" : { body: { status: "ok" } });
     const ref = (path: string) => ({ url: `${local.url}${path}`, statuses: { succeeded: ["ok"] } });
-    const refs = [
-      ...Array.from({ length: 15 }, () => ref("/hangs")),
-      ...Array.from({ length: 15 }, (_, n) => ref(`/${n}`)),
-    ];
-    const results = await Promise.all(refs.map((one) => poll(one, impatient)));
-    assert.deepEqual(results.map(word), [
-      ...Array.from({ length: 15 }, () => "transient timeout"),
-      ...Array.from({ length: 15 }, () => "succeeded"),
-    ]);
+    const giveUp = new AbortController();
+    const hanging = ask(
+      open,
+      "poll",
+      { ...address, refs: Array.from({ length: 30 }, () => ref("/hangs")) },
+      giveUp.signal,
+    );
+    const others = await Promise.all(Array.from({ length: 30 }, (_, n) => poll(ref(`/${n}`))));
+    assert.ok(others.every((result) => word(result) === "succeeded"));
+    giveUp.abort();
+    assert.ok((await hanging).every((result) => word(result) === "transient aborted"));
+    const impatient = openConnections({ http: { allow: ["127.0.0.1"] } }, { callMs: 100 });
+    assert.equal(word(await poll(ref("/hangs"), impatient)), "transient timeout");
+    await impatient.close();
   });
 });
 
@@ -275,6 +278,22 @@ describe("starting a job behind an address", { timeout: 60_000 }, () => {
       (error: unknown) => error,
     );
     assert.ok(refused instanceof TrackingError && refused.failure.undecided === undefined);
+  });
+
+  test("goes over a connection of its own, which no server can have closed before it read the request", async () => {
+    const ports = new Set<number | undefined>();
+    local.script = (_call, response) => {
+      ports.add(response.socket?.remotePort);
+      return { body: { id: "1", status: "ok" } };
+    };
+    const own = openConnections({ http: { allow: ["127.0.0.1"] } });
+    const refs = [{ url: `${local.url}/1`, statuses: { succeeded: ["ok"] } }];
+    for (let n = 0; n < 10; n++) await ask(own, "poll", { ...address, refs });
+    const pool = ports.size;
+    assert.ok(pool < 10, "looks use connections again");
+    for (let n = 0; n < 10; n++) await ask(own, "submit", { ...address, spec: spec(local.url), token: `p${n}` });
+    assert.equal(ports.size, pool + 10);
+    await own.close();
   });
 
   test("answers what became of a cancel", async () => {
