@@ -1,6 +1,9 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-sign-in-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 /** From now on Google's library finds the fakes' metadata server, and nothing of the person who runs the tests. */
 export function signInAtFakes(url: string): void {
@@ -9,7 +12,7 @@ export function signInAtFakes(url: string): void {
     GCE_METADATA_HOST: new URL(url).host,
     METADATA_SERVER_DETECTION: "assume-present",
     GOOGLE_CLOUD_PROJECT: "shop",
-    CLOUDSDK_CONFIG: mkdtempSync(join(tmpdir(), "holdfast-gcloud-")),
-    HOME: mkdtempSync(join(tmpdir(), "holdfast-home-")),
+    CLOUDSDK_CONFIG: folder,
+    HOME: folder,
   });
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Json, SubmissionClass } from "@holdfast/protocol";
@@ -25,12 +25,11 @@ export interface Subject {
   readonly cancelled: "cancelled" | "gone";
   /** Calls of one poll whose credentials are refused: one more with new ones, where there can be any. */
   readonly callsWhenRefused: number;
-  /** A lost answer to a good call leaves a job of that name. */
-  readonly codeOfFailure?: string;
 }
 
 const google = (url: string) => ({ project: "shop", location: "europe-west1", baseUrl: url, credentials: "ambient" });
 const folder = mkdtempSync(join(tmpdir(), "holdfast-subjects-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 function kubeconfig(url: string): string {
   const file = join(folder, `${new URL(url).port}.yaml`);

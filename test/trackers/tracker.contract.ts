@@ -127,7 +127,6 @@ export function testTracker(subject: Subject): void {
       test(`finds what it has started when the answer is ${how}`, async () => {
         fault(subject.submits, { kind: how }, { times: 1 });
         const failure = await failed(started(`a-${how}`));
-        // A name that is chosen by the caller needs no word of an answer that has come well.
         assert.deepEqual([failure.fault, failure.undecided], ["transient", true]);
         const { ref } = await recovered(`a-${how}`);
         assert.equal(jobs().length, 1);

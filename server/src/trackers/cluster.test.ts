@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { z } from "zod";
-import { Cluster, callCluster } from "./cluster.ts";
+import { Cluster, callCluster, watchCluster } from "./cluster.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 import { ioOf, LocalService } from "./service.fixture.ts";
 
@@ -126,4 +126,20 @@ test("a refused token is read again once within the call", async () => {
   };
   const io = ioOf({}, new Cluster({ kubeconfig: file }, {}));
   assert.deepEqual(await callCluster(io, z.unknown(), { path: "/apis" }), { ok: 1 });
+});
+
+test("a watch in which nothing is heard for too long has ended, whatever the connection says", async () => {
+  local.script = (_call, response) => {
+    response.writeHead(200);
+    response.write('{"type":"BOOKMARK"}\n{"type":');
+    return "mine";
+  };
+  const io = ioOf({ server: local.url }, new Cluster({ server: local.url }));
+  const heard: unknown[] = [];
+  const watching = async () => {
+    for await (const line of watchCluster(io, { path: "/jobs", silenceMs: 100, opened: () => heard.push("open") }))
+      heard.push(line);
+  };
+  await assert.rejects(watching, (error: { failure?: { code?: string } }) => error.failure?.code === "timeout");
+  assert.deepEqual(heard, ["open", { type: "BOOKMARK" }]);
 });
