@@ -24,6 +24,7 @@ test("states of PostgreSQL and of the way to it become codes that callers act on
     "57P01": "store_unavailable",
     "08006": "store_unavailable",
     "25006": "store_unavailable",
+    "42501": "store_unavailable",
     ECONNREFUSED: "store_unavailable",
     EPIPE: "store_unavailable",
     CONNECTION_CLOSED: "store_unavailable",

@@ -31,6 +31,11 @@ export function isMissingRelation(error: unknown): boolean {
   return ["42P01", "3F000", "42883"].includes(stateOf(error) ?? "");
 }
 
+/** True for "there is such a table, function, type or schema already". */
+export function isTaken(error: unknown): boolean {
+  return ["42P06", "42P07", "42710", "42723"].includes(stateOf(error) ?? "");
+}
+
 function stateFailure(error: DriverError): unknown {
   if (error.code === "53100") {
     return new AppError("store_full", "The disk of the PostgreSQL server is full.", {
@@ -38,6 +43,8 @@ function stateFailure(error: DriverError): unknown {
       cause: error,
     });
   }
+  // Whoever may do it can grant it while the caller waits.
+  if (error.code === "42501") return unavailable(error, "forbids it");
   switch (error.code.slice(0, 2)) {
     case "22":
     case "23":
@@ -60,8 +67,12 @@ function stateFailure(error: DriverError): unknown {
   }
 }
 
-/** By the state's class: what helps, where repeating alone does not. */
+/** By the state, or its class: what helps, where repeating alone does not. */
 const hints: Readonly<Record<string, string>> = {
+  "25006": "It only reads: give the address of the primary server, and look at default_transaction_read_only.",
+  "42501":
+    "Nodes and `holdfast migrate` work as the role that owns the schema holdfast, or with all rights on it; the first migration needs " +
+    "CREATE on the database (grant create on database NAME to ROLE).",
   "28": "Check the user and the password in its address.",
   "3D": "Create that database (createdb), or correct its name in the address; then run `holdfast migrate`.",
 };
@@ -69,7 +80,9 @@ const hints: Readonly<Record<string, string>> = {
 function unavailable(cause: DriverError, what: string): AppError {
   return new AppError("store_unavailable", `The PostgreSQL server ${what} (${cause.message}).`, {
     hint:
-      hints[cause.code.slice(0, 2)] ?? "Check that it runs and that its address is right; the call can be repeated.",
+      hints[cause.code] ??
+      hints[cause.code.slice(0, 2)] ??
+      "Check that it runs and that its address is right; the call can be repeated.",
     details: { state: cause.code },
     cause,
   });

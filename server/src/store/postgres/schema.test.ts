@@ -73,6 +73,53 @@ test("a store of a newer version is refused, and stays as it is", async () => {
   }
 });
 
+test("a store on which other migrations were carried out under the same numbers is refused, and stays as it is", async () => {
+  const url = await createDatabase();
+  const sql = postgres(url, { max: 1 });
+  const refusal = (pattern: RegExp) => (error: unknown) =>
+    isAppError(error, "invalid_request") && pattern.test(error.message);
+  try {
+    await migratePostgres(url);
+    await sql`update holdfast.migrations set name = '0003_other.sql' where version = 3`;
+    const other = refusal(/its migration 3 was 0003_other\.sql, and is 0003_\w+\.sql here/);
+    await assert.rejects(openPostgresStore({ url }), other);
+    await assert.rejects(openPostgresStore({ url, migrate: true }), other);
+    await sql`delete from holdfast.migrations where version = 3`;
+    await assert.rejects(openPostgresStore({ url, migrate: true }), refusal(/0003_\w+\.sql was never carried out/));
+  } finally {
+    await sql.end();
+    await dropDatabase(url);
+  }
+});
+
+test("a schema that holds something else, and a role that may do too little, are refused with the remedy", async () => {
+  const url = await createDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const role = `weak_${new URL(url).pathname.slice(1)}`;
+  const weak = Object.assign(new URL(url), { username: role, password: "weak" }).href;
+  const told = (code: "invalid_request" | "store_unavailable", message: RegExp, hint: RegExp) => (error: unknown) =>
+    isAppError(error, code) && message.test(error.message) && hint.test(error.hint ?? "");
+  const grants = told("store_unavailable", /permission denied/, /the role that owns the schema holdfast/);
+  try {
+    await sql.unsafe(
+      `create role ${role} login password 'weak'; create schema holdfast; create table holdfast.runs (n int)`,
+    );
+    const foreign = told("invalid_request", /not Holdfast's alone: .*runs.* already exists/, /another database/);
+    await assert.rejects(migratePostgres(url), foreign);
+    await sql.unsafe("drop schema holdfast cascade");
+    await assert.rejects(migratePostgres(weak), grants);
+    await migratePostgres(url);
+    await assert.rejects(openPostgresStore({ url: weak }), grants);
+    await sql.unsafe(`alter role ${role} set default_transaction_read_only = on; grant create on database ${new URL(url).pathname.slice(1)} to ${role};
+      drop schema holdfast cascade`);
+    await assert.rejects(migratePostgres(weak), told("store_unavailable", /read-only/, /It only reads/));
+  } finally {
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+    await sql.end();
+    await dropDatabase(url);
+  }
+});
+
 test("a database of another encoding is refused, with how to make one that fits", async () => {
   const url = new URL(await createDatabase());
   const name = url.pathname.slice(1);

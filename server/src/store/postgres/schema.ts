@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { AppError } from "@holdfast/protocol";
+import { type AppliedMigration, migrationFiles, missingMigrations, newestOf } from "../migration-files.ts";
 import { readAddress } from "./address.ts";
-import { isMissingRelation } from "./failures.ts";
+import { isMissingRelation, isTaken } from "./failures.ts";
 import { makePartitions } from "./partitions.ts";
 import { type Runner, Session, type Transaction } from "./session.ts";
 
@@ -12,22 +13,12 @@ const folder = new URL("../migrations/postgres/", import.meta.url);
 /** Names the migrating process among advisory locks ("hold", "mig"). */
 const migrationLock = [0x686f6c64, 0x6d6967] as const;
 
-interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly file: URL;
-}
-
-function listMigrations(): Migration[] {
-  const names = readdirSync(folder)
-    .filter((name) => /^\d{4}_.*\.sql$/.test(name))
-    .sort();
-  return names.map((name) => ({ version: Number(name.slice(0, 4)), name, file: new URL(name, folder) }));
-}
+const migrations = migrationFiles(folder);
+const storeName = "The PostgreSQL store";
 
 /** The version of the schema that this code works with. */
 export function newestSchema(): number {
-  return listMigrations().at(-1)?.version ?? 0;
+  return newestOf(migrations);
 }
 
 /**
@@ -42,6 +33,8 @@ export async function migratePostgres(url: string): Promise<{ version: number }>
   try {
     await session.transaction(migrate);
     return { version: newestSchema() };
+  } catch (error) {
+    throw foreignSchema(error);
   } finally {
     await session.close();
   }
@@ -57,10 +50,7 @@ async function migrate(transaction: Transaction): Promise<void> {
     `create table if not exists holdfast.migrations (
       version integer primary key, name text not null, applied_at timestamptz not null default now())`,
   );
-  const version = await schemaVersion(transaction);
-  refuseNewer(version);
-  for (const migration of listMigrations()) {
-    if (migration.version <= version) continue;
+  for (const migration of missingMigrations(storeName, migrations, await listApplied(transaction))) {
     await transaction.run(migration.name, readFileSync(migration.file, "utf8"));
     await transaction.run("recordMigration", "insert into holdfast.migrations (version, name) values ($1, $2)", [
       migration.version,
@@ -79,15 +69,14 @@ async function migrate(transaction: Transaction): Promise<void> {
  * restored into another server or cloned.
  */
 export async function openSchema(session: Session): Promise<{ incarnation: string }> {
-  let version: number;
+  let applied: readonly AppliedMigration[] = [];
   try {
-    version = await schemaVersion(session);
+    applied = await listApplied(session);
   } catch (error) {
     if (!isMissingRelation(error)) throw error;
-    version = 0;
   }
-  refuseNewer(version);
-  if (version < newestSchema()) {
+  const version = applied.at(-1)?.version ?? 0;
+  if (missingMigrations(storeName, migrations, applied).length > 0) {
     const what = version === 0 ? "holds no store" : `has schema ${version}, and ${newestSchema()} is needed`;
     throw new AppError("invalid_request", `The PostgreSQL database ${what}.`, { hint: "Run `holdfast migrate`." });
   }
@@ -108,21 +97,16 @@ async function requireUnicode(db: Runner): Promise<void> {
   });
 }
 
-async function schemaVersion(db: Runner): Promise<number> {
-  const [row] = await db.run<{ version: number | null }>(
-    "schemaVersion",
-    "select max(version) as version from holdfast.migrations",
-  );
-  return row?.version ?? 0;
+function listApplied(db: Runner): Promise<AppliedMigration[]> {
+  return db.run("listMigrations", "select version, name from holdfast.migrations order by version");
 }
 
-function refuseNewer(version: number): void {
-  if (version <= newestSchema()) return;
-  throw new AppError(
-    "store_newer",
-    `The PostgreSQL store has schema ${version}; this version of Holdfast knows up to ${newestSchema()}.`,
-    { hint: "Use the version of Holdfast that migrated it, or a newer one." },
-  );
+function foreignSchema(cause: unknown): unknown {
+  if (!isTaken(cause)) return cause;
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const message = `The schema "holdfast" of the database is not Holdfast's alone: ${what}.`;
+  const hint = "Name another database, or rename what lies in that schema.";
+  return new AppError("invalid_request", message, { hint, cause });
 }
 
 /** Writes down which database this is; the incarnation stays as long as that is the same. */

@@ -56,6 +56,18 @@ test("a store of a newer version is refused and left as it is", () =>
     assert.deepEqual(readFileSync(path), before);
   }));
 
+test("a store that other migrations of the same numbers made is refused and left as it is", () =>
+  inFolder((folder) => {
+    const path = join(folder, "store.db");
+    open(path).close();
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE migrations SET name = '0002_other.sql' WHERE version = 2");
+    other.close();
+    const before = readFileSync(path);
+    refused("invalid_request", () => open(path));
+    assert.deepEqual(readFileSync(path), before);
+  }));
+
 test("an absent schema is not made when that is not asked for", () =>
   inFolder((folder) => refused("invalid_request", () => open(join(folder, "store.db"), { migrate: false }))));
 

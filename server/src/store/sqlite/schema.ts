@@ -1,5 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { AppError } from "@holdfast/protocol";
+import {
+  type AppliedMigration,
+  type MigrationFile,
+  migrationFiles,
+  missingMigrations,
+  newestOf,
+} from "../migration-files.ts";
 import type { Connection } from "./connection.ts";
 
 // Migrations are plain SQL, forward only. The file's user_version is the number of the last one; the table `migrations`
@@ -9,22 +16,11 @@ const folder = new URL("../migrations/sqlite/", import.meta.url);
 /** "Hold" in ASCII. */
 const applicationId = 0x486f6c64;
 
-interface Migration {
-  readonly version: number;
-  readonly name: string;
-  readonly file: URL;
-}
-
-function listMigrations(): Migration[] {
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith(".sql"))
-    .sort();
-  return names.map((name) => ({ version: Number(name.slice(0, 4)), name, file: new URL(name, folder) }));
-}
+const migrations = migrationFiles(folder);
 
 /** The version of the schema that this code works with. */
 export function newestSchema(): number {
-  return listMigrations().at(-1)?.version ?? 0;
+  return newestOf(migrations);
 }
 
 /**
@@ -36,12 +32,7 @@ export function prepareSchema(db: Connection, options: { path: string; migrate: 
   const version = pragma(db, "user_version");
   const newest = newestSchema();
   refuseForeign(db, version, path);
-  if (version > newest) {
-    throw new AppError("store_newer", `The store ${path} has schema ${version}; this version knows up to ${newest}.`, {
-      hint: "Use the version of Holdfast that last opened it, or a newer one.",
-    });
-  }
-  const missing = listMigrations().filter((migration) => migration.version > version);
+  const missing = missingMigrations(`The store ${path}`, migrations, listApplied(db, version));
   if (missing.length > 0 && !migrate) {
     throw new AppError("invalid_request", `The store ${path} has schema ${version}, and ${newest} is needed.`, {
       hint: "Run `holdfast migrate`.",
@@ -49,6 +40,13 @@ export function prepareSchema(db: Connection, options: { path: string; migrate: 
   }
   for (const migration of missing) apply(db, migration, now);
   return newest;
+}
+
+function listApplied(db: Connection, version: number): readonly AppliedMigration[] {
+  if (version === 0) return [];
+  // What tables the future has is not known.
+  if (version > newestSchema()) return [{ version, name: "" }];
+  return db.list<AppliedMigration>("SELECT version, name FROM migrations ORDER BY version");
 }
 
 function refuseForeign(db: Connection, version: number, path: string): void {
@@ -61,7 +59,7 @@ function refuseForeign(db: Connection, version: number, path: string): void {
   });
 }
 
-function apply(db: Connection, migration: Migration, now: number): void {
+function apply(db: Connection, migration: MigrationFile, now: number): void {
   db.script("BEGIN IMMEDIATE");
   try {
     db.script(readFileSync(migration.file, "utf8"));
