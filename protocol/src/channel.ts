@@ -2,6 +2,7 @@ import { z } from "zod";
 import { codeFileSchema } from "./code-file.ts";
 import { runErrorSchema } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
+import { keySchema } from "./key.ts";
 import { limits } from "./limits.ts";
 import { withCode } from "./manifest.ts";
 
@@ -24,7 +25,6 @@ export const defaultGrants: Readonly<Record<ProcessKind, readonly AccessGroup[]>
   compiler: ["logging"],
 };
 
-const keySchema = z.string().min(1).max(limits.keyCharacters);
 const emptySchema = z.strictObject({});
 
 export const stepRecordSchema = z.strictObject({ key: keySchema, value: jsonSchema });

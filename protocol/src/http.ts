@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type ErrorCode, errorCodes, runErrorSchema } from "./errors.ts";
 import { logLineSchema, runEventSchema, topicEventSchema } from "./events.ts";
 import { jsonSchema } from "./json.ts";
+import { keySchema } from "./key.ts";
 import { limits } from "./limits.ts";
 import { manifestSchema } from "./manifest.ts";
 import { pauseViewSchema } from "./pauses.ts";
@@ -58,7 +59,7 @@ export type RunView = z.infer<typeof runViewSchema>;
 export const startRunSchema = z.strictObject({
   definition: z.string().min(1).max(limits.idCharacters),
   input: jsonSchema.optional(),
-  key: z.string().min(1).max(limits.keyCharacters).optional(),
+  key: keySchema.optional(),
   /** How long the key is remembered after it was first used; default 30 days. */
   keyRetentionMs: z.number().int().positive().max(limits.spanMs).optional(),
   priority: z.number().int().min(-1_000).max(1_000).optional(),

@@ -54,6 +54,11 @@ const frameworkFailures: Readonly<Record<string, { code: ErrorCode; message: str
     message: "The body's size is not the one that Content-Length states.",
     hint: "Let the HTTP client set Content-Length.",
   },
+  FST_ERR_MAX_PARAM_LENGTH: {
+    code: "invalid_request",
+    message: "A part of the path is longer than any id or name.",
+    hint: "Check the id; what the path names is in GET /v1/openapi.json.",
+  },
   FST_ERR_BAD_URL: {
     code: "invalid_request",
     message: "The path is not a valid URL path.",
