@@ -44,6 +44,11 @@ export interface TaskOptions {
   readonly placement?: "process" | "inline";
   /** `pool` (default): a warm child. `fresh`: a new process for each activation. */
   readonly isolation?: "pool" | "fresh";
+  /**
+   * Variables of its process, beside PATH, HOME, LANG, TZ and TMPDIR: constants, known to everybody who may read the definition. Not
+   * for inline tasks, which have none of their own.
+   */
+  readonly env?: Readonly<Record<string, string>>;
   /** The most memory that its process may hold: `"512mb"`, `"2gb"`. */
   readonly memory?: `${number}${"mb" | "gb"}`;
   readonly reads?: readonly Asset[];

@@ -17,9 +17,11 @@ describe("the error of a run", () => {
       "async /project/tasks/other.ts:1:1",
       "new Promise (<anonymous>)",
       "process.processTicksAndRejections (node:internal/process/task_queues:104:5)",
-      `runBody (${own}:40:5)`,
+      `Context.step (${own}:40:5)`,
       "x (/project/node_modules/@holdfast/sdk/dist/body.js:1:1)",
       "query (/project/node_modules/pg/lib/client.js:5:5)",
+      `runBody (${own}:41:5)`,
+      "#bodyOutcome (/opt/holdfast/server/src/placements/inline/inline-placement.ts:151:12)",
     ]);
     assert.equal(
       runError(error, "/project").stack,
@@ -30,6 +32,11 @@ describe("the error of a run", () => {
         "    at query (node_modules/pg/lib/client.js:5:5)",
       ].join("\n"),
     );
+  });
+
+  it("names files whole where there is no project's folder to shorten them by", () => {
+    const error = withStack(new Error("no"), ["clean (file:///tmp/clean.ts:3:9)"]);
+    assert.match(runError(error, "/").stack ?? "", /at clean \(\/tmp\/clean\.ts:3:9\)/);
   });
 
   it("tells the causes", () => {

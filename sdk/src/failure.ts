@@ -44,10 +44,12 @@ function isErrorLike(value: unknown): value is ErrorLike {
 }
 
 function stackText(error: ErrorLike, projectRoot: string, depth: number): string {
-  const frames = ownStack(error)
+  const all = ownStack(error)
     .split("\n")
-    .filter((line) => /^\s+at /.test(line) && isUserFrame(line))
-    .map((line) => shorten(line, projectRoot));
+    .filter((line) => /^\s+at /.test(line));
+  // What called the SDK is whoever runs the body.
+  const last = all.findLastIndex(isOwnFrame);
+  const frames = (last === -1 ? all : all.slice(0, last)).filter(isUserFrame).map((line) => shorten(line, projectRoot));
   const text = [`${error.name}: ${error.message}`, ...frames].join("\n");
   const cause = error.cause;
   if (cause === undefined || depth === deepestCause) return text;
@@ -66,12 +68,18 @@ function ownStack(error: ErrorLike): string {
 function isUserFrame(line: string): boolean {
   if (line.includes("(node:") || line.includes("at node:")) return false;
   if (line.includes("(<anonymous>)") || line.includes("native)")) return false;
-  if (line.includes(ownFolder) || line.includes(ownFolder.slice("file://".length))) return false;
+  if (isOwnFrame(line)) return false;
   return !/\/node_modules\/(@holdfast|holdfast)\//.test(line);
 }
 
+function isOwnFrame(line: string): boolean {
+  return line.includes(ownFolder) || line.includes(ownFolder.slice("file://".length));
+}
+
 function shorten(line: string, projectRoot: string): string {
-  return line.replace("file://", "").replace(`${projectRoot.replace(/\/$/, "")}/`, "");
+  const folder = projectRoot.replace(/\/$/, "");
+  const path = line.replace("file://", "");
+  return folder === "" ? path : path.replace(`${folder}/`, "");
 }
 
 function clean(text: string, maxCharacters: number): string {

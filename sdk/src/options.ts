@@ -1,4 +1,4 @@
-import { defaultRetry, durationMs, limits, nameHint, type RetryPolicy } from "@holdfast/protocol";
+import { defaultRetry, durationMs, environmentSchema, limits, nameHint, type RetryPolicy } from "@holdfast/protocol";
 import { ProblemList } from "./problem-list.ts";
 import type { Position } from "./source-position.ts";
 
@@ -105,6 +105,28 @@ export class OptionReader {
     return found;
   }
 
+  /** Names and values of variables; undefined when there are none. */
+  environment(name: string): Record<string, string> | undefined {
+    const value = this.#options[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      this.add(`"${name}" is ${show(value)}`, 'Write names and texts: { TZ: "UTC" }.');
+      return undefined;
+    }
+    for (const { path } of environmentSchema.safeParse(value).error?.issues ?? []) {
+      const variable = String(path[0] ?? "");
+      const what = isText((value as Readonly<Record<string, unknown>>)[variable]) ? "" : ", whose value is no text";
+      const hint =
+        "Use letters, digits and _, and texts; names that begin with HOLDFAST_ or ORK_ are the runner's own.";
+      this.add(`"${name}" cannot have "${variable}"${what}`, hint);
+    }
+    if (this.#options.placement === "inline") {
+      const hint = 'Leave "env" out, or let it run in a process of its own: placement: "process".';
+      this.add(`"${name}" needs a process, but the task is placed inline`, hint);
+    }
+    return Object.keys(value).length === 0 ? undefined : (value as Record<string, string>);
+  }
+
   memoryBytes(name: string): number | undefined {
     const value = this.#options[name];
     if (value === undefined) return undefined;
@@ -137,6 +159,10 @@ export class OptionReader {
     this.problems.found.push(...inner.problems.found);
     return policy;
   }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 /** A value as it may stand in a message. */

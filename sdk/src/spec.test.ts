@@ -44,7 +44,14 @@ type Loose = any;
 test("a workflow compiles to a manifest of everything it uses", async () => {
   const orders = asset({ id: "orders", watermark: z.string() });
   const write = task(
-    { id: "write", writes: [orders], memory: "512mb", timeout: "90s", retry: { attempts: 3, delay: "2m" } },
+    {
+      id: "write",
+      writes: [orders],
+      memory: "512mb",
+      env: { REGION: "eu" },
+      timeout: "90s",
+      retry: { attempts: 3, delay: "2m" },
+    },
     async () => 1,
   );
   const nightly = workflow({ id: "nightly", params: z.object({ day: z.string() }) }, (w) => {
@@ -89,6 +96,7 @@ test("a workflow compiles to a manifest of everything it uses", async () => {
   const written = manifest.definitions.write;
   assert.ok(written?.kind === "task");
   assert.equal(written.memoryBytes, 512 * 1024 * 1024);
+  assert.deepEqual(written.env, { REGION: "eu" });
   assert.equal(written.timeoutMs, 90_000);
   assert.deepEqual(written.retry, { attempts: 3, delayMs: 120_000, factor: 2, maxDelayMs: 120_000, jitter: 0.25 });
 });
@@ -324,11 +332,14 @@ test("everything wrong in a task's options is told, with the nearest known name"
     priority: Number.NaN,
     placement: "proces",
     memory: "much",
+    env: { "A-B": "x", HOLDFAST_RUN_ID: "1", N: 1 },
     reads: [extract],
     input: { type: "object" },
     concurrency: 0,
     concurrencyKey: "x",
   };
+  const variables =
+    "Use letters, digits and _, and texts; names that begin with HOLDFAST_ or ORK_ are the runner's own.";
   const { problems } = await compile({ wrong: task(options, undefined as Loose) });
   assert.deepEqual(
     problems.map((problem) => `${problem.message} ${problem.hint}`),
@@ -344,6 +355,9 @@ test("everything wrong in a task's options is told, with the nearest known name"
       'task "bad id": "priority" is NaN. It must be a whole number from -1000 to 1000.',
       'task "bad id": "placement" is "proces". Did you mean "process"?',
       'task "bad id": "memory" is "much". Write a size such as "512mb" or "2gb".',
+      `task "bad id": "env" cannot have "A-B". ${variables}`,
+      `task "bad id": "env" cannot have "HOLDFAST_RUN_ID". ${variables}`,
+      `task "bad id": "env" cannot have "N", whose value is no text. ${variables}`,
       'task "bad id": "reads" is not a list of assets. Write reads: [orders], where orders = asset({ id: "orders" }).',
       'task "bad id": its body is undefined. Pass a function second: task({ id }, async (input, ctx) => { … }).',
       'task "bad id": "concurrencyKey" is "x". Write a function of the input: { concurrencyKey: (input) => input.customer }.',

@@ -229,7 +229,7 @@ class Compiler {
       ...present({ timeoutMs: read.duration("timeout"), expiresAfterMs: read.duration("expiresAfter") }),
       placement: read.oneOf("placement", ["process", "inline"]) ?? "process",
       isolation: read.oneOf("isolation", ["pool", "fresh"]) ?? "pool",
-      ...present({ memoryBytes: read.memoryBytes("memory") }),
+      ...present({ memoryBytes: read.memoryBytes("memory"), env: read.environment("env") }),
       reads: assetIds(data.options.reads),
       writes: assetIds(data.options.writes),
     };

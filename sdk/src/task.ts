@@ -10,9 +10,9 @@ import type { Storable, Stored } from "./stored.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "priority", "placement", "isolation",
-  "memory", "reads", "schedule", "writes",
+  "memory", "env", "reads", "schedule", "writes",
 ]; // biome-ignore format: one list
-const later = ["env", "secrets", "onFailure", "onSuccess", "access", "code"];
+const later = ["secrets", "onFailure", "onSuccess", "access", "code"];
 
 type CallerInput<In, I> = In extends StandardSchema ? InputOf<In> : I;
 /** The body says what the input is, never the schedule. */
@@ -74,6 +74,7 @@ function checkTask(reader: OptionReader): void {
   reader.oneOf("placement", ["process", "inline"]);
   reader.oneOf("isolation", ["pool", "fresh"]);
   reader.memoryBytes("memory");
+  reader.environment("env");
   for (const name of ["reads", "writes"]) checkAssets(reader, name);
 }
 

@@ -82,7 +82,7 @@ export const both = workflow({ id: "both" }, (w) => {
   const { code, stdout, stderr } = await project.run("why", id);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /both .* ready\n {2}It could start, but no node is running here\./);
-  assert.match(stderr, /→ Start one: .*dev, or .*server\./);
+  assert.match(stdout, /→ Start one: .*dev, or .*server\./);
   const answer = JSON.parse((await project.run("why", id, "--json")).stdout);
   assert.deepEqual([answer.run.id, answer.reasons[0].code, answer.causes], [id, "no_node", []]);
   const unknown = await project.run("why", "00000000000000000000");

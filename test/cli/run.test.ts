@@ -13,6 +13,7 @@ import { task, workflow } from "holdfast";
 import { z } from "zod";
 export const act = task({ id: "act", input: z.object({ how: z.string().default("ok") }) }, async ({ how }, ctx) => {
   ctx.log.info("acting " + how);
+  if (how === "skip") ctx.skip("nothing today");
   if (how === "fail") throw new Error("it was asked to fail");
   if (how === "hang") {
     await ctx.step("once", () => console.log("the step runs"));
@@ -85,13 +86,16 @@ test("a run that fails says why and ends with 1", { timeout }, async (t) => {
   const run = await project.run("run", "tasks/act.ts", "--id", "act", "--input", '{"how":"fail"}');
   assert.equal(run.code, 1);
   assert.match(run.stderr, /it was asked to fail \(task_failed\)/);
-  assert.match(run.stderr, /tasks\/act\.ts:6/);
+  assert.match(run.stderr, /tasks\/act\.ts:7/);
+  const skipped = await project.run("run", "tasks/act.ts", "--id", "act", "--input", '{"how":"skip"}');
+  assert.equal(skipped.code, 0, skipped.stderr);
+  assert.match(skipped.stderr, /nothing today/);
   const json = await project.run("run", "act", "--input", '{"how":"fail"}', "--json");
   assert.equal(json.code, 1);
   const { id, error } = JSON.parse(json.stdout) as { id: string; error: { code: string } };
   assert.equal(error.code, "task_failed");
   const logs = await project.run("runs", "logs", id);
-  assert.match(logs.stdout, /error .*it was asked to fail[\s\S]*tasks\/act\.ts:6/, "the log has the place of each try");
+  assert.match(logs.stdout, /error .*it was asked to fail[\s\S]*tasks\/act\.ts:7/, "the log has the place of each try");
 });
 
 test("interrupted without a server, a run goes on at the next start and repeats no step", { timeout }, async (t) => {

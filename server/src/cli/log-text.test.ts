@@ -1,4 +1,5 @@
-// Faults to catch: what a JSON line says is shown twice; fields beside a message are lost.
+// Faults to catch: what a JSON line says is shown twice; fields beside a message are lost;
+// a stack loses what its indentation says.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogLine } from "@holdfast/protocol";
@@ -16,4 +17,10 @@ test("a JSON line is shown once: as it is without a message, else as its message
   assert.equal(shown('{"msg":"exported","files":3}'), 'exported {"files":3}');
   assert.equal(shown('{"level":"warn","files":3}'), '{"level":"warn","files":3}');
   assert.equal(shown("plain {text}"), "plain {text}");
+});
+
+test("the lines of a stack keep their indentation", () => {
+  const line: LogLine = { runId: "r", epoch: 1, seq: 1, at: 0, stream: "log", level: "info", text: "Traceback:\n  File 1\n\traise" };
+  const text = withoutCodes(logText(openTerminal({ json: false }), line, undefined)).replace(/^\S+ /, "");
+  assert.equal(text, "Traceback:\n      File 1\n      raise");
 });

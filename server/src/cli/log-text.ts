@@ -6,13 +6,19 @@ import { clockText } from "./times.ts";
 export function logText({ colors }: Terminal, line: LogLine, name: string | undefined): string {
   const from = name === undefined ? "" : `${colors.cyan(oneLine(name))} ${colors.dim("|")} `;
   const paint = { error: colors.red, warn: colors.yellow, info: (text: string) => text, debug: colors.dim }[line.level];
-  const text = line.text.split("\n").map(oneLine).join("\n    ");
+  const text = line.text.split("\n").map(indentedLine).join("\n    ");
   const level = line.level === "info" ? "" : `${line.level} `;
   const said = JSON.stringify(line.fields ?? {});
   // A JSON line without a message is its own text.
   const isPlain = said === "{}" || line.stream === "progress" || isSame(line.text, said);
   const fields = isPlain ? "" : ` ${colors.dim(said)}`;
   return `${colors.dim(clockText(line.at))} ${from}${paint(`${level}${text}`)}${fields}`;
+}
+
+/** What a stack says by its indentation is kept. */
+function indentedLine(text: string, index: number): string {
+  const indent = index === 0 ? "" : (/^[ \t]*/.exec(text)?.[0] ?? "").replaceAll("\t", "  ");
+  return `${indent}${oneLine(text)}`;
 }
 
 function isSame(text: string, fields: string): boolean {

@@ -89,7 +89,9 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
       terminal.note(`\nServing ${engine.url} until Ctrl-C.`);
       await untilAborted(interruption.signal);
     }
-    return ended.status === "succeeded" ? exitCodes.done : exitCodes.failed;
+    // A task that found nothing to do has not failed.
+    const isDone = ended.status === "succeeded" || ended.error?.code === "skipped_by_task";
+    return isDone ? exitCodes.done : exitCodes.failed;
   } finally {
     // Tasks of other runs may have begun here: they may end, unless somebody is in a hurry.
     const graceMs = interruption.signal.aborted ? 0 : othersGraceMs;

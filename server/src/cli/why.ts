@@ -17,7 +17,7 @@ export function why(terminal: Terminal, id: string, flags: CommonFlags): Promise
       terminal.print("");
       tell(terminal, cause.run, cause.reasons);
     }
-    if (more) terminal.note(`\nIt waits for more than these ${counted(causes.length, "run")}.`);
+    if (more) terminal.print(`\nIt waits for more than these ${counted(causes.length, "run")}.`);
     return exitCodes.done;
   });
 }
@@ -31,6 +31,6 @@ function tell(terminal: Terminal, run: RunBrief, reasons: readonly Reason[]): vo
     for (const { id, name, status: theirs } of runs) {
       terminal.print(`    ${statusSign(terminal, theirs)} ${oneLine(name)} ${colors.dim(id)}`);
     }
-    if (remedy !== null) terminal.note(wrapped(`  ${colors.dim("→")} ${remedy}`, terminal.columns));
+    if (remedy !== null) terminal.print(wrapped(`  ${colors.dim("→")} ${remedy}`, terminal.columns));
   }
 }

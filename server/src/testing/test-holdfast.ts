@@ -216,12 +216,10 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
     timing: timingDefect,
   });
   if (problems.length > 0) {
-    const message = problems.map((each) => `${each.file}:${each.line} ${each.message}`).join("\n");
-    throw new AppError(
-      "invalid_definition",
-      message,
-      problems[0]?.hint === undefined ? {} : { hint: problems[0].hint },
-    );
+    const message = problems.map((each) => `${each.file}:${each.line} ${inTest(each.message)}`).join("\n");
+    const [first] = problems;
+    const isMissing = first !== undefined && inTest(first.message) !== first.message;
+    throw new AppError("invalid_definition", message, { hint: isMissing ? wholeHint : (first?.hint ?? "") });
   }
   const clock = new VirtualClock();
   const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs });
@@ -240,6 +238,14 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
   });
   return new TestHoldfast({ clock, services, node, placement, plan });
 }
+
+/** In a test there are no files that export: there is what was given. */
+function inTest(message: string): string {
+  return message.replace(/which is not exported\.$/, "which was not given to openTest.");
+}
+
+const wholeHint =
+  'Pass what a workflow uses as well: openTest([daily, extract, load]), or all of a module: import * as tasks from "./tasks.ts".';
 
 function exportsOf(definitions: TestedDefinitions): ExportedDefinition[] {
   const exported: ExportedDefinition[] = [];

@@ -167,6 +167,15 @@ test("definitions with mistakes are refused with all of them", async () => {
     (error) => isAppError(error, "invalid_definition") && /timeout/.test(error.message),
   );
   await assert.rejects(openTest({ nothing: 1 }), /no definition/);
+  const used = task({ id: "used" }, () => 1);
+  const user = workflow({ id: "user" }, (w) => w.call(used, {}).output);
+  await assert.rejects(openTest({ user }), (error) => {
+    return (
+      isAppError(error) &&
+      /which was not given to openTest/.test(error.message) &&
+      /openTest\(\[/.test(error.hint ?? "")
+    );
+  });
 });
 
 test("errors and reasons of any text end their run, whatever in them cannot be stored", async () => {
