@@ -195,3 +195,25 @@ test("an action for many runs is shown before it is done, done with --yes, and s
   assert.match((await project.run("runs", "retry", "--status", "cancelled", "--yes")).stderr, /3 runs: tried again\./);
   assert.match((await project.run("runs", "cancel", "--status", "failed", "--preview")).stderr, /No run is meant\./);
 });
+
+test("Ctrl-C at a question interrupts, Ctrl-D and n answer no, and nothing is done", { timeout }, async (t) => {
+  const project = new Project(t, flaky);
+  await project.run("run", "tasks/work.ts", "--id", "work");
+  const asked = `'${process.execPath}' '${project.command}' runs clear --definition work`;
+  for (const [keys, code] of [
+    ["\\003", 130],
+    ["\\004", 1],
+    ["n\\r", 1],
+  ] as const) {
+    // The keys are pressed once the question stands there.
+    const pressed = `rm -f keys; mkfifo keys; script --quiet --return --command "${asked}" /dev/null < keys > shown &
+      exec 3> keys; until grep -q 'y/N' shown; do sleep 0.05; done; printf '${keys}' >&3; wait $!; echo "code $?"; cat shown`;
+    const { stdout } = await project.startProgram("bash", ["-c", pressed]).ended;
+    assert.match(stdout, new RegExp(`^code ${code}\\n`), stdout);
+    assert.match(stdout, /Nothing was done\./);
+    assert.doesNotMatch(stdout, /mistake in Holdfast/);
+  }
+  const [run] = (JSON.parse((await project.run("runs", "list", "--json")).stdout) as { runs: { status: string }[] })
+    .runs;
+  assert.equal(run?.status, "failed");
+});

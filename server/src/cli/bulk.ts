@@ -33,7 +33,11 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
   return connected(terminal, flags, async ({ plane }) => {
     const matched = await allPages(plane, { ...request, preview: true });
     if (flags.preview === true || matched.length === 0) return preview(terminal, action, matched);
-    if (flags.yes !== true && !(await agrees(terminal, action, matched))) return exitCodes.failed;
+    const answer = flags.yes === true ? "yes" : await ask(terminal, action, matched);
+    if (answer !== "yes") {
+      terminal.note("Nothing was done.");
+      return answer === "no" ? exitCodes.failed : exitCodes.interrupted;
+    }
     const done = await allPages(plane, request);
     terminal.answer({ action, runs: done });
     const of = (outcome: Acted[number]["outcome"]) => done.filter((run) => run.outcome === outcome);
@@ -117,7 +121,7 @@ function list(terminal: Terminal, action: Bulk["action"], runs: Acted): void {
 }
 
 /** Asks on a terminal; elsewhere nobody can answer, and --yes has to be said. */
-async function agrees(terminal: Terminal, action: Bulk["action"], runs: Acted): Promise<boolean> {
+async function ask(terminal: Terminal, action: Bulk["action"], runs: Acted): Promise<"yes" | "no" | "interrupted"> {
   if (!terminal.live || terminal.json || !process.stdin.isTTY) {
     throw new UsageError(
       `${counted(runs.length, "run")} would be meant.`,
@@ -128,7 +132,12 @@ async function agrees(terminal: Terminal, action: Bulk["action"], runs: Acted): 
   const reading = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await reading.question(`${words[action].ask} ${counted(runs.length, "run")}? [y/N] `);
-    return /^y(es)?$/i.test(answer.trim());
+    return /^y(es)?$/i.test(answer.trim()) ? "yes" : "no";
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "AbortError") throw error;
+    terminal.note("");
+    // Ctrl-D ends the input without an answer.
+    return error.message.endsWith("Ctrl+D") ? "no" : "interrupted";
   } finally {
     reading.close();
   }

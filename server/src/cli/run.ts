@@ -161,10 +161,10 @@ async function applyTarget(
   if (chosen !== undefined) return chosen.id;
   const ids = (await plane.listDefinitions()).map(({ id }) => id);
   if (ids.includes(target)) return target;
-  throw new UsageError(
-    `There is no definition "${target}".`,
-    ids.length === 0 ? "Name a file that exports one: holdfast run FILE." : nameHint(target, ids),
-  );
+  const known = ids.length === 0 ? "Name a file that exports one: holdfast run FILE." : nameHint(target, ids);
+  // A server keeps what it had while a file has a mistake.
+  const mistaken = compiled === undefined ? " Should its file have a mistake, `holdfast validate` says which." : "";
+  throw new UsageError(`There is no definition "${target}".`, `${known}${mistaken}`);
 }
 
 interface Starting {
