@@ -78,6 +78,8 @@ interface Place {
   readonly socketPlace: string;
   /** Where a young store keeps what is written. */
   readonly data: string;
+  /** All that it keeps. */
+  readonly files: readonly string[];
   /** Another name for it: a link that is there before the store is. */
   readonly link: string;
 }
@@ -89,6 +91,7 @@ const kinds: Readonly<Record<string, (folder: string) => Place>> = {
     return {
       ...placeOf(path),
       data: `${path}-wal`,
+      files: [path, `${path}-wal`],
       address: `sqlite:${path}`,
       link: `sqlite:${join(folder, "link.db")}`,
     };
@@ -99,6 +102,7 @@ const kinds: Readonly<Record<string, (folder: string) => Place>> = {
     return {
       ...placeOf(join(folder, "kept", "store")),
       data: join(folder, "kept", "journal-1.jsonl"),
+      files: ["journal-1.jsonl", "snapshot-1.jsonl"].map((name) => join(folder, "kept", name)),
       address: `file:${join(folder, "kept")}`,
       link: `file:${join(folder, "link")}`,
     };
@@ -244,12 +248,14 @@ for (const [kind, place] of Object.entries(kinds)) {
     });
 
     test("a data file that was cut, or moved away, is told at the next call, and nothing more is acknowledged", async () => {
-      await withStore(place, async ({ address, data }) => {
+      await withStore(place, async ({ address, data, files }) => {
         const store = await openOwned(address, { role: "owner" });
-        await store.describe();
-        renameSync(data, `${data}.moved`);
-        await assert.rejects(store.describe(), /removed or replaced/);
-        renameSync(`${data}.moved`, data);
+        for (const file of files) {
+          await store.describe();
+          renameSync(file, `${file}.moved`);
+          await assert.rejects(store.describe(), /removed or replaced/);
+          renameSync(`${file}.moved`, file);
+        }
         await store.describe();
         truncateSync(data, statSync(data).size - 1);
         await assert.rejects(store.describe(), /was cut from \d+ to \d+ bytes/);

@@ -17,13 +17,13 @@ export async function compilePaths(
   terminal: Terminal,
   settings: Settings,
   paths: readonly string[],
-  { validateOnly = false } = {},
+  { validateOnly = false, signal }: { readonly validateOnly?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<Compiled> {
   const { root, include } = settings;
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
   const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-  const options = { onOutput, validateOnly };
+  const options = { onOutput, validateOnly, ...(signal === undefined ? {} : { signal }) };
   const compiled =
     paths.length === 0
       ? await compileProject({ root, include, ...options })

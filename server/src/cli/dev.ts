@@ -46,7 +46,7 @@ export async function dev(terminal: Terminal, flags: DevFlags): Promise<number> 
   terminal.answer({ url, root: settings.root, store: settings.store, pid: process.pid });
   terminal.note(`${colors.bold("holdfast")} ${version}  ${colors.cyan(url)}  ${colors.dim(`ready in ${readyMs} ms`)}`);
   terminal.note(colors.dim(`${settings.root}  ${shownStore(settings.store)}`));
-  const compiler = new Compiler(terminal, settings, hosted);
+  const compiler = new Compiler(terminal, settings, hosted, interruption.signal);
   const watcher = new SourceWatcher(settings.root, (files) => compiler.changed(files));
   if (watcher.isPartial) terminal.note("The project has too many folders to watch them all.");
   compiler.changed([]);
@@ -70,13 +70,15 @@ class Compiler {
   readonly #terminal: Terminal;
   readonly #settings: Settings;
   readonly #hosted: Hosted;
+  readonly #stop: AbortSignal;
   #current: Promise<void> | undefined;
   #again = false;
   #isFirst = true;
   /** What goes on starting by itself though no file defines it: told once. */
   #left: readonly string[] = [];
 
-  constructor(terminal: Terminal, settings: Settings, hosted: Hosted) {
+  constructor(terminal: Terminal, settings: Settings, hosted: Hosted, stop: AbortSignal) {
+    this.#stop = stop;
     this.#terminal = terminal;
     this.#settings = settings;
     this.#hosted = hosted;
@@ -113,7 +115,8 @@ class Compiler {
     const { root, include } = this.#settings;
     const startedMs = performance.now();
     const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-    const { manifests, schedules, problems } = await compileProject({ root, include, onOutput });
+    const { manifests, schedules, problems } = await compileProject({ root, include, onOutput, signal: this.#stop });
+    if (this.#stop.aborted) return;
     this.#hosted.forgetCode();
     if (problems.length > 0) {
       terminal.note(problemText(terminal, problems));

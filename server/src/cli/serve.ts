@@ -28,7 +28,8 @@ function openServerLog(terminal: Terminal): Logger {
 export async function server(terminal: Terminal, flags: ServerFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption();
-  const compiled = flags.apply === true ? await compilePaths(terminal, settings, []) : undefined;
+  const compiled =
+    flags.apply === true ? await compilePaths(terminal, settings, [], { signal: interruption.signal }) : undefined;
   const manifests = compiled?.manifests ?? [];
   const token = flags.token ?? (process.env.HOLDFAST_TOKEN || undefined);
   const hosted = await startHosting(settings, {

@@ -171,6 +171,10 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   const hung = await compileProject({ root: hangs, include, limitMs: 2_000, slowMs: 1_500, onOutput });
   assert.deepEqual(said(hung.problems), [["tasks/a.ts", 0, "The loading took longer than 2 s."]]);
   assert.match(told.join(""), /^Still loading (?:tasks\/a\.ts|the project); it may take 2 s\.$/m);
+  const stop = new AbortController();
+  const interrupted = compileProject({ root: hangs, include, signal: stop.signal });
+  stop.abort();
+  assert.deepEqual(said((await interrupted).problems), [["", 0, "The loading was interrupted."]]);
   const leaves = project("leaves", {
     "tasks/a.ts": `import { spawn } from "node:child_process"; import { writeFileSync } from "node:fs"; import { task } from "holdfast";
       writeFileSync("pid", String(spawn("sleep", ["600"], { stdio: "inherit" }).pid));

@@ -3,13 +3,21 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
 import { Guard } from "../guard.ts";
-import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
+import {
+  type CompileAnswer,
+  type CompileNote,
+  type CompileRequest,
+  compileAnswerSchema,
+  compileNoteSchema,
+} from "./answer.ts";
 
 export interface CompileProcessOptions {
   /** What user code prints while it is loaded, and that it takes long. */
   readonly onOutput?: (text: string, stream: "stdout" | "stderr") => void;
   /** The process is ended after this; default 60 s. */
   readonly limitMs?: number;
+  /** Ends the process at once. */
+  readonly signal?: AbortSignal;
   /** After this it is said which file is still being loaded; default 5 s. */
   readonly slowMs?: number;
 }
@@ -66,6 +74,9 @@ export function runCompileProcess(
         "Code outside of tasks runs when a file is loaded: look for an endless loop or an await that never ends.";
       stop(`The loading took longer than ${limitMs / 1_000} s.`, hint);
     }, limitMs);
+    const abandon = (): void => stop("The loading was interrupted.", "");
+    if (options.signal?.aborted === true) abandon();
+    options.signal?.addEventListener("abort", abandon);
     const slow = setTimeout(() => {
       const { file } = splitNotes(Buffer.concat(chunks).toString("utf8"));
       const where = file === "" ? "the project" : relative(request.root, file);
@@ -91,6 +102,7 @@ export function runCompileProcess(
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       clearTimeout(slow);
+      options.signal?.removeEventListener("abort", abandon);
       void guard.close();
       const { file, answer, isForeign } = splitNotes(Buffer.concat(chunks).toString("utf8"));
       const read = ended ?? (isForeign ? foreign : readAnswer(answer, code, signal));
@@ -130,11 +142,11 @@ function readNote(line: string): string | undefined {
 }
 
 function readAnswer(
-  text: string,
+  { answer, hasForeign }: Omit<Heard, "file">,
   code: number | null,
   signal: NodeJS.Signals | null,
 ): CompileAnswer | Omit<NoAnswer, "file"> {
-  if (text === "") {
+  if (answer === "") {
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
     const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
     return { kind: "none", message: `Loading it ended the process ${how}.`, hint };
