@@ -113,6 +113,19 @@ export function expandContract(contract: Contract): void {
     ]);
   });
 
+  contract("an expansion that ends its run tells what else ended with it", async (world) => {
+    const { parent } = await world.workflow([{ name: "inner", kind: "workflow" }]);
+    const [inner] = await world.claim(await world.member());
+    assert.ok(inner);
+    await world.cancel(parent.id);
+    const [result] = await world.store.expandRuns({ rows: [world.expansion(inner, [{ name: "a" }])] });
+    assert.ok(result?.outcome === "finished");
+    assert.deepEqual(
+      result.ended?.map(({ id, status }) => [id, status]),
+      [[parent.id, "cancelled"]],
+    );
+  });
+
   contract("several expansions in one call each have their result", async (world) => {
     const [one, two] = [await world.running({ kind: "map" }), await world.running({ kind: "map" })];
     const rows = [

@@ -76,7 +76,7 @@ export function expandRuns(memory: Memory, rows: readonly Expansion[]): FinishRe
   ledger.load(known(memory, rows));
   const results = rows.map((row) => ledger.expand(row));
   memory.commit(ledger);
-  return results;
+  return withAftermath(results, rows, ledger);
 }
 
 export function commitSteps(memory: Memory, rows: readonly StepRow[]): StepResult[] {

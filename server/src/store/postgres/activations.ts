@@ -33,9 +33,9 @@ async function settleFinishes(pool: SessionPool, rows: readonly Finish[]): Promi
 /** See `Store.expandRuns`. */
 export async function expandRuns(pool: SessionPool, rows: readonly Expansion[]): Promise<Ended> {
   const { value, topics } = await pool.transaction((transaction) =>
-    settle(transaction, idsOf(rows), (ledger) => rows.map((row) => ledger.expand(row))),
+    settle(transaction, idsOf(rows), (ledger) => ({ ledger, results: rows.map((row) => ledger.expand(row)) })),
   );
-  return { results: value, topics };
+  return { results: withAftermath(value.results, rows, value.ledger), topics };
 }
 
 function idsOf(rows: readonly { readonly runId: string }[]): string[] {
