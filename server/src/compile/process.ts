@@ -3,13 +3,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
 import { Guard } from "../guard.ts";
-import {
-  type CompileAnswer,
-  type CompileNote,
-  type CompileRequest,
-  compileAnswerSchema,
-  compileNoteSchema,
-} from "./answer.ts";
+import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
 
 export interface CompileProcessOptions {
   /** What user code prints while it is loaded, and that it takes long. */
@@ -142,11 +136,11 @@ function readNote(line: string): string | undefined {
 }
 
 function readAnswer(
-  { answer, hasForeign }: Omit<Heard, "file">,
+  text: string,
   code: number | null,
   signal: NodeJS.Signals | null,
 ): CompileAnswer | Omit<NoAnswer, "file"> {
-  if (answer === "") {
+  if (text === "") {
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
     const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
     return { kind: "none", message: `Loading it ended the process ${how}.`, hint };
