@@ -20,7 +20,15 @@ test("a JSON line is shown once: as it is without a message, else as its message
 });
 
 test("the lines of a stack keep their indentation", () => {
-  const line: LogLine = { runId: "r", epoch: 1, seq: 1, at: 0, stream: "log", level: "info", text: "Traceback:\n  File 1\n\traise" };
+  const line: LogLine = {
+    runId: "r",
+    epoch: 1,
+    seq: 1,
+    at: 0,
+    stream: "log",
+    level: "info",
+    text: "Traceback:\n  File 1\n\traise",
+  };
   const text = withoutCodes(logText(openTerminal({ json: false }), line, undefined)).replace(/^\S+ /, "");
   assert.equal(text, "Traceback:\n      File 1\n      raise");
 });
