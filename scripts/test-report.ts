@@ -13,6 +13,7 @@ export interface TestCounts {
 interface FileReport {
   readonly counts: TestCounts;
   readonly failures: string[];
+  readonly skipped: string[];
   said: string;
   /** Names of the suites and tests that enclose the one that is reported next, by nesting. */
   readonly path: string[];
@@ -23,7 +24,13 @@ const maxSaidCharacters = 20_000;
 /** Reads the events of one test file to their end, prints it, and answers its counts. */
 export async function report(events: TestsStream, options: { name: string }): Promise<TestCounts> {
   const startedMs = performance.now();
-  const file: FileReport = { counts: { passed: 0, failed: 0, skipped: 0 }, failures: [], said: "", path: [] };
+  const file: FileReport = {
+    counts: { passed: 0, failed: 0, skipped: 0 },
+    failures: [],
+    skipped: [],
+    said: "",
+    path: [],
+  };
   const { counts } = file;
   for await (const { type, data } of events) {
     if (type === "test:start") {
@@ -31,7 +38,7 @@ export async function report(events: TestsStream, options: { name: string }): Pr
       file.path.push(data.name);
     } else if (type === "test:pass") {
       if (data.details.type === "suite") continue;
-      if (data.skip !== undefined || data.todo !== undefined) counts.skipped++;
+      if (data.skip !== undefined || data.todo !== undefined) skip(file, data);
       else counts.passed++;
     } else if (type === "test:fail") {
       fail(file, data);
@@ -41,6 +48,12 @@ export async function report(events: TestsStream, options: { name: string }): Pr
   }
   print({ name: options.name, durationMs: performance.now() - startedMs, file });
   return counts;
+}
+
+/** A test that did not run is named: it must not be taken for one that passed. */
+function skip(file: FileReport, { name, skip: why }: { name: string; skip?: string | boolean }): void {
+  file.counts.skipped++;
+  file.skipped.push(`${pc.yellow("-")} ${name}${typeof why === "string" ? `: ${why}` : ""}`);
 }
 
 type Failure = Extract<TestsStream extends AsyncIterable<infer E> ? E : never, { type: "test:fail" }>["data"];
@@ -64,5 +77,6 @@ function print({ name, durationMs, file }: { name: string; durationMs: number; f
   const seconds = pc.dim(`${(durationMs / 1000).toFixed(1)} s`);
   console.log(`${ok ? pc.green("✓") : pc.red("✗")} ${name}  ${counts.filter(Boolean).join(", ")} ${seconds}`);
   if (file.said !== "") console.log(pc.dim(file.said.trimEnd().replaceAll(/^/gm, "    ")));
+  for (const skipped of file.skipped) console.log(skipped.replaceAll(/^/gm, "    "));
   for (const failure of file.failures) console.log(failure.replaceAll(/^/gm, "    "));
 }

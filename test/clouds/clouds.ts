@@ -19,6 +19,8 @@ export interface OpenCloudsOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Carries BigQuery's queries out. */
   readonly engine?: QueryEngine;
+  /** How long a query that is carried out takes at least, in milliseconds; 0 when left out. */
+  readonly queryMs?: number;
 }
 
 export interface Clouds extends AsyncDisposable {
@@ -29,10 +31,10 @@ export interface Clouds extends AsyncDisposable {
 }
 
 /** Opens the fakes in this process. */
-export async function openClouds({ port, host, engine, ...options }: OpenCloudsOptions = {}): Promise<Clouds> {
+export async function openClouds({ port, host, engine, queryMs, ...options }: OpenCloudsOptions = {}): Promise<Clouds> {
   const services = (world: CloudServer["world"]) => [
     identity,
-    bigquery(world, engine),
+    bigquery(world, { ...(engine && { engine }), ...(queryMs !== undefined && { queryMs }) }),
     cloudRun(world),
     dataproc(world),
     batches(world),

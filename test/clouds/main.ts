@@ -1,12 +1,17 @@
 /** The fakes as a process of their own: `node test/clouds/main.ts --port 4401`. README.md says what they can do. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { HeldClock } from "./clock.ts";
 import { openClouds } from "./clouds.ts";
+import { openDuckDB } from "./duckdb/duckdb.ts";
 import { testToken } from "./tokens.ts";
 
 const usage = `node test/clouds/main.ts [--port 4401] [--host 127.0.0.1] [--clock held] [--journal FILE]
-                         [--tls-key FILE --tls-cert FILE] [--quiet]`;
+                         [--duckdb FOLDER [--duckdb-file FILE] [--query-ms 0]]
+                         [--tls-key FILE --tls-cert FILE] [--quiet]
+
+--duckdb: BigQuery's queries are carried out over the CSV, Parquet and JSON files of FOLDER; FOLDER/sales/orders.csv is the
+table sales.orders. What jobs write is kept in --duckdb-file, beside the journal when there is one, else in memory.`;
 
 function readOptions() {
   try {
@@ -16,6 +21,9 @@ function readOptions() {
         host: { type: "string", default: "127.0.0.1" },
         clock: { type: "string", default: "wall" },
         journal: { type: "string" },
+        duckdb: { type: "string" },
+        "duckdb-file": { type: "string" },
+        "query-ms": { type: "string", default: "0" },
         "tls-key": { type: "string" },
         "tls-cert": { type: "string" },
         quiet: { type: "boolean", default: false },
@@ -29,7 +37,11 @@ function readOptions() {
     if ((values["tls-key"] === undefined) !== (values["tls-cert"] === undefined)) {
       throw new Error("--tls-key and --tls-cert go together.");
     }
-    return { ...values, port };
+    const queryMs = Number(values["query-ms"]);
+    if (!(queryMs >= 0)) throw new Error(`--query-ms: '${values["query-ms"]}' is no number of milliseconds.`);
+    if (values.duckdb !== undefined && !existsSync(values.duckdb))
+      throw new Error(`--duckdb: there is no folder ${values.duckdb}.`);
+    return { ...values, port, queryMs };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
     process.exit(2);
@@ -42,9 +54,16 @@ if (options.help) {
   process.exit(0);
 }
 const { port, host, journal, clock, "tls-key": key, "tls-cert": cert } = options;
+const file = options["duckdb-file"] ?? (journal === undefined ? undefined : `${journal}.duckdb`);
+const engine =
+  options.duckdb === undefined
+    ? undefined
+    : await openDuckDB({ folder: options.duckdb, ...(file !== undefined && { file }) });
 const clouds = await openClouds({
   port,
   host,
+  queryMs: options.queryMs,
+  ...(engine && { engine }),
   ...(clock === "held" && { clock: new HeldClock(Date.now()) }),
   ...(journal !== undefined && { journal }),
   ...(key !== undefined &&
@@ -55,6 +74,12 @@ if (!options.quiet) {
   console.log(
     `  BigQuery, Cloud Run, Dataproc, Kubernetes, HTTP jobs and Google's tokens at this address; the token ${testToken} is always good.`,
   );
+  if (engine) {
+    const tables = (await engine.tables()).map(
+      ({ dataset, table, rowCount }) => `${dataset}.${table} (${rowCount} rows)`,
+    );
+    console.log(`  BigQuery carries queries out over ${tables.join(", ") || "no tables yet"}.`);
+  }
   console.log("  What was called and what is to happen: /__clouds (test/clouds/README.md). Ctrl+C ends it.");
 }
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -52,7 +52,7 @@ interface NewJob {
   readonly text: string;
   readonly facts?: Record<string, unknown>;
   readonly uid?: string;
-  /** Stands in for what no rule says: the timeline of a job that a real engine carries out. */
+  /** Stands in for what the rule does not say: the timeline of a job that a real engine carries out. */
   readonly script?: Script;
 }
 
@@ -100,7 +100,7 @@ export class World {
     const rule = this.rules.findLast(({ match }) =>
       matches({ ...match, operation: "*" }, { service, operation: "", text }),
     );
-    const chosen: Script = rule?.script ?? script ?? {};
+    const chosen: Script = { ...script, ...rule?.script };
     const timeline = (chosen.timeline ?? usualTimeline).map(({ afterMs, ...turn }) => ({
       ...turn,
       atMs: nowMs + afterMs,

@@ -1,5 +1,7 @@
 /** A query as a job asks for it. */
 export interface Query {
+  /** Of the job: a change is made once for it, however often it is asked for. */
+  readonly job: string;
   readonly sql: string;
   readonly project: string;
   /** Where names of tables without one are looked for. */

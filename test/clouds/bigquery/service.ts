@@ -3,9 +3,10 @@ import { page } from "../google/pages.ts";
 import { admit, ok, refuseWithErrors, unknown } from "../google/refusals.ts";
 import { Refusal } from "../refusal.ts";
 import type { Answer, Exchange, Route, Service } from "../routes.ts";
-import { list, record, text, whole } from "../values.ts";
+import { record, text, whole } from "../values.ts";
 import { endedMs, hasEnded, type Job, phaseOf, type World } from "../world.ts";
-import { type QueryEngine, QueryFailure, type QueryParameter, type QueryResult } from "./engine.ts";
+import type { QueryEngine, QueryResult } from "./engine.ts";
+import { RealQueries, realScript } from "./queries.ts";
 import { canonical, jobFields, readJob, requestFields } from "./requests.ts";
 import { errorOf, etagOf, jobTypeOf, referenceOf, showJob, showListedJob, userEmail } from "./resources.ts";
 import { showRows, showSchema } from "./rows.ts";
@@ -30,8 +31,11 @@ const codes: Readonly<Record<string, number>> = {
   stopped: 499,
 };
 
-export function bigquery(world: World, engine?: QueryEngine): Service {
-  const jobs = new QueryJobs(world, engine);
+/** With an engine queries are carried out, and take `queryMs` at least; without one they do as their scripts say. */
+export function bigquery(world: World, options: { engine?: QueryEngine; queryMs?: number } = {}): Service {
+  const { engine, queryMs = 0 } = options;
+  const queries = engine && new RealQueries({ world, engine, queryMs });
+  const jobs = new QueryJobs(world, queries);
   const root = "/bigquery/v2/projects/{project}";
   const routes: readonly Route[] = [
     { method: "POST", path: `${root}/jobs`, operation: "jobs.insert", handle: (exchange) => jobs.insert(exchange) },
@@ -70,18 +74,11 @@ export function bigquery(world: World, engine?: QueryEngine): Service {
 
 class QueryJobs {
   readonly #world: World;
-  readonly #engine: QueryEngine | undefined;
-  readonly #results = new Map<string, QueryResult>();
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #queries: RealQueries | undefined;
 
-  constructor(world: World, engine: QueryEngine | undefined) {
+  constructor(world: World, queries: RealQueries | undefined) {
     this.#world = world;
-    this.#engine = engine;
-    world.listen((job, change) => {
-      if (change === "gone") this.#results.delete(job.key);
-    });
-    // Jobs that a killed process left running are carried out again, as a cloud's jobs outlive a machine of it.
-    if (engine !== undefined) for (const job of world.list("bigquery")) if (!hasEnded(job)) this.#start(job, engine);
+    this.#queries = queries;
   }
 
   insert(exchange: Exchange): Answer {
@@ -251,76 +248,15 @@ class QueryJobs {
       spec: body,
       text: `${key}\n${exchange.text}`,
       facts,
-      ...(this.#engine !== undefined &&
-        kind === "query" && { script: { timeline: [{ afterMs: 0, phase: "queued" }] } }),
+      ...(kind === "query" && this.#queries && { script: realScript }),
     });
     const limitMs = whole(jobTimeoutMs);
     if (limitMs !== undefined && limitMs > 0) {
       const message = `Job execution was cancelled: Job timed out after ${limitMs / 1000}s`;
       this.#world.limit(job, { atMs: job.createdMs + limitMs, phase: "cancelled", reason: "stopped", message });
     }
-    if (this.#engine !== undefined && kind === "query") this.#start(job, this.#engine);
+    this.#queries?.start(job);
     return job;
-  }
-
-  /** Carries the query out, unless a script says what becomes of the job. */
-  #start(job: Job, engine: QueryEngine): void {
-    if (job.ahead.some(({ phase }) => phase === "succeeded" || phase === "failed")) return;
-    const ended = new AbortController();
-    const stop = this.#world.listen((changed, change) => {
-      if (changed === job && (change === "gone" || hasEnded(job))) ended.abort();
-    });
-    const running = this.#carryOut(job, { engine, ended: ended.signal }).finally(() => {
-      stop();
-      this.#running.delete(job.key);
-    });
-    this.#running.set(job.key, running);
-  }
-
-  async #carryOut(job: Job, { engine, ended }: { engine: QueryEngine; ended: AbortSignal }): Promise<void> {
-    if (phaseOf(job) === "queued") this.#world.turn(job, { phase: "running" });
-    const {
-      query: sql,
-      defaultDataset,
-      queryParameters,
-      destinationTable,
-      writeDisposition,
-      useLegacySql,
-    } = record(record(job.spec.configuration).query);
-    const dataset = text(record(defaultDataset).datasetId);
-    const target = record(destinationTable);
-    try {
-      if (useLegacySql !== false) {
-        throw new QueryFailure(
-          "invalidQuery",
-          "Only GoogleSQL is spoken here: set useLegacySql to false, for it is true when it is left out.",
-        );
-      }
-      const result = await engine.run(
-        {
-          sql: text(sql) ?? "",
-          project: referenceOf(job).projectId,
-          parameters: list(queryParameters) as QueryParameter[],
-          ...(dataset !== undefined && { defaultDataset: dataset }),
-          ...(target.tableId !== undefined && {
-            destination: {
-              dataset: String(target.datasetId),
-              table: String(target.tableId),
-              write: text(writeDisposition) ?? "WRITE_EMPTY",
-            },
-          }),
-        },
-        ended,
-      );
-      if (hasEnded(job)) return;
-      this.#results.set(job.key, result);
-      this.#world.turn(job, { phase: "succeeded" });
-    } catch (error) {
-      if (hasEnded(job) || ended.aborted) return;
-      const failure = error instanceof QueryFailure ? error : new QueryFailure("backendError", String(error));
-      if (failure.location !== undefined) job.facts.errorLocation = failure.location;
-      this.#world.turn(job, { phase: "failed", reason: failure.reason, message: failure.message });
-    }
   }
 
   #find(exchange: Exchange): Job {
@@ -346,7 +282,7 @@ class QueryJobs {
   #resultOf(job: Job): QueryResult | undefined {
     const scripted = job.script.result;
     if (scripted !== undefined) return { ...scripted, statementType: "SELECT" };
-    return this.#results.get(job.key);
+    return job.facts.result as QueryResult | undefined;
   }
 
   #show(job: Job): Record<string, unknown> {

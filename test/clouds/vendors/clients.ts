@@ -35,7 +35,7 @@ export interface BigQueryJob {
 }
 
 export interface BigQuery {
-  createQueryJob(options: object): Promise<[BigQueryJob]>;
+  createQueryJob(options: object | string): Promise<[BigQueryJob]>;
   query(options: object | string): Promise<[Record<string, unknown>[]]>;
   job(id: string, options?: object): BigQueryJob;
   getJobs(options?: object): Promise<[BigQueryJob[], object]>;
