@@ -3,7 +3,15 @@ import { after, before, beforeEach, test } from "node:test";
 import { HeldClock } from "../clock.ts";
 import { testToken } from "../tokens.ts";
 import { type OpenFakes, openFakes } from "./clients.ts";
-import { asDescribed, cloudRunOf, type Execution, type RestError, type RunExecutions, type RunJobs } from "./google.ts";
+import {
+  asDescribed,
+  cloudRunOf,
+  defaultsIn,
+  type Execution,
+  type RestError,
+  type RunExecutions,
+  type RunJobs,
+} from "./google.ts";
 
 // Faults to catch, seen with @google-cloud/run: an execution that looks finished before `Completed` says so; a cancelled one
 // that looks like a good one; a count, time or enum that the client reads otherwise; a run that can be told from another by nothing.
@@ -77,7 +85,8 @@ test("a failure and a cancel are told apart by their reason and counts", async (
   assert.equal(completed(stopping)?.executionReason, "CANCELLING");
   clock.advance(1_000);
   const [cancelled] = await executions.getExecution({ name: stopped });
-  assert.deepEqual([completed(cancelled)?.executionReason, cancelled.cancelledCount], ["CANCELLED", 1]);
+  const { state, executionReason } = completed(cancelled) ?? {};
+  assert.deepEqual([state, executionReason, cancelled.cancelledCount], ["CONDITION_FAILED", "CANCELLED", 1]);
   const again = executions.cancelExecution({ name: stopped });
   await assert.rejects(again, (error: RestError) => /FAILED_PRECONDITION/.test(error.message));
 });
@@ -146,6 +155,7 @@ test("every answer is JSON of the published messages: enums by name, int64 as te
     await fakes.remote.turn({ service: "cloudrun", key }, { phase });
     const execution = await get(key);
     assert.deepEqual(described("google.cloud.run.v2.Execution", execution), execution, phase);
+    assert.deepEqual(defaultsIn(execution), [], phase);
     const whole = await get(operation.name);
     assert.deepEqual(described("google.longrunning.Operation", whole), whole, phase);
   }
@@ -153,6 +163,7 @@ test("every answer is JSON of the published messages: enums by name, int64 as te
   assert.deepEqual(described("google.cloud.run.v2.ListExecutionsResponse", page), page);
   const job = await get(parent);
   assert.deepEqual(described("google.cloud.run.v2.Job", job), job);
+  assert.deepEqual(defaultsIn({ page, job }), []);
 });
 
 test("nothing that the client called was unknown", async () => {

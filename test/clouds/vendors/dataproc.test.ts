@@ -8,6 +8,7 @@ import {
   type DataprocBatches,
   type DataprocJobs,
   dataprocOf,
+  defaultsIn,
   type RestError,
   withoutEmptyMaps,
 } from "./google.ts";
@@ -195,6 +196,7 @@ test("every answer is JSON of the published messages: enums by name, int64 as te
     ] as const) {
       const answer = withoutEmptyMaps(await get(path));
       assert.deepEqual(described(`google.cloud.${type}`, answer), answer, `${type} ${phase}`);
+      assert.deepEqual(defaultsIn(answer), [], `${type} ${phase}`);
     }
     const whole = withoutEmptyMaps(await get(operation.name));
     assert.deepEqual(described("google.longrunning.Operation", whole), whole, phase);

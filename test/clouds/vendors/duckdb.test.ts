@@ -99,13 +99,14 @@ test("a cancel ends the query itself", async () => {
   // A server that was still busy with it would not close.
 });
 
-test("a script stands above the engine", async () => {
-  const timeline = [{ afterMs: 0, phase: "failed", reason: "quotaExceeded", message: "Enough for today." } as const];
-  await fakes.remote.script({ text: "scripted" }, { timeline });
-  await assert.rejects(
-    bigQuery.createQueryJob("SELECT 'scripted'"),
-    (error: ApiError) => error.errors?.[0]?.reason === "quotaExceeded",
-  );
+test("a script stands above the engine: what it says of a job is all that becomes of it", async () => {
+  await fakes.remote.script({ text: "by-script" }, { timeline: [{ afterMs: 0, phase: "running" }] });
+  const [job] = await bigQuery.createQueryJob({ query: "CREATE SCHEMA twice", jobId: "by-script" });
+  // Changes follow each other: had the first been made, this one would find its schema.
+  await bigQuery.query("CREATE SCHEMA twice");
+  assert.equal((await job.getMetadata())[0].status.state, "RUNNING");
+  await fakes.remote.turn({ service: "bigquery", key: "p:US.by-script" }, { phase: "failed", reason: "quotaExceeded" });
+  await assert.rejects(job.getQueryResults(), (error: ApiError) => error.errors?.[0]?.reason === "quotaExceeded");
 });
 
 test("a change is made once for its job, however often the job is carried out", async () => {

@@ -120,9 +120,18 @@ interface Root {
   resolveAll(): unknown;
 }
 
+/** Paths of an answer that hold what JSON of protobuf leaves out: nought, false, empty texts and lists. The package's reader keeps them. */
+export function defaultsIn(value: unknown, path = ""): string[] {
+  if (Array.isArray(value))
+    return value.length === 0 ? [path] : value.flatMap((part, at) => defaultsIn(part, `${path}[${at}]`));
+  if (typeof value !== "object" || value === null)
+    return value === 0 || value === false || value === "" || value === null ? [path] : [];
+  return Object.entries(value).flatMap(([name, part]) => defaultsIn(part, path === "" ? name : `${path}.${name}`));
+}
+
 /**
  * Reads an answer by the vendor's own description of its message and writes it again: what comes out differs where the
- * answer has an unknown field, a default that JSON leaves out, a number that has to be text, or a time of another form.
+ * answer has an unknown field, a number that has to be text, or a time of another form.
  */
 export async function asDescribed(packageName: string): Promise<(type: string, answer: unknown) => unknown> {
   const protobuf = await loadPackage<{ default: { Root: { fromJSON(json: object): Root } } }>("vendors", "protobufjs");
