@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { AppError, limits, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
@@ -25,6 +25,7 @@ import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
 import { intentRoutes } from "./intents.ts";
 import { limitRoutes } from "./limits.ts";
+import { refuseConnection } from "./no-request.ts";
 import { openApi } from "./openapi.ts";
 import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
@@ -132,7 +133,7 @@ function newApp(log: Logger): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: "idle",
     frameworkErrors: (error, request, reply) => fail({ error, request, reply, log }),
-    clientErrorHandler: refuseGarbage,
+    clientErrorHandler: refuseConnection,
   });
   app.setErrorHandler((error, request, reply) => fail({ error, request, reply, log }));
   app.removeAllContentTypeParsers();
@@ -157,15 +158,6 @@ function fail({ error, request, reply, log }: Failing): void {
   const { status, body } = failureAnswer(error, request.id);
   if (status === 500) log.error({ err: error, request_id: request.id, url: request.url }, "a request failed");
   void reply.code(status).type("application/json").send(JSON.stringify(body));
-}
-
-/** What is no HTTP at all. */
-function refuseGarbage(_error: unknown, socket: Socket): void {
-  if (!socket.writable) return void socket.destroy();
-  const error = new AppError("invalid_request", "This is not a request in HTTP/1.1.");
-  const body = JSON.stringify(failureAnswer(error, randomUUID()).body);
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`;
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
 }
 
 /** Host and Origin for every request; the token for all but the probes. */

@@ -1,6 +1,7 @@
 // Faults to catch: a store that is away for a moment fails a run whose arguments it was asked for; a run that is being
 // enqueued for a free slot is given back as unknown; a claim whose answer was lost holds its runs until somebody happens to
-// look; runs claimed under a membership that has ended run beside those who have taken them over; an attempt that was given
+// look, and so does the enqueueing of a run that was claimed with it; a body is ended because its end was just being written when
+// the node looked; runs claimed under a membership that has ended run beside those who have taken them over; an attempt that was given
 // back has its whole time again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -70,6 +71,43 @@ test("what a claim took whose answer was lost is given back at the next look and
   assert.equal(lost, 1);
   assert.deepEqual(world.placement.started, [runId]);
   await world.stop(node);
+});
+
+test("a run that was enqueued and claimed in a call whose answer was lost runs at the next look", async () => {
+  let isLost = false;
+  const world = await NodeWorld.open((memory) => ({
+    enqueueRuns: async (args) => {
+      const results = await memory.enqueueRuns(args);
+      isLost = results.some((result) => result.outcome === "created" && result.run.claimedBy !== null);
+      throw away();
+    },
+  }));
+  const node = await world.startNode();
+  await assert.rejects(world.startRun("load"), { code: "store_unavailable" });
+  // Twice: it is given back, and then claimed.
+  await world.clock.advanceMs(2 * defaults.pollMs);
+  assert.deepEqual([isLost, world.placement.started.length], [true, 1]);
+  await world.stop(node);
+});
+
+test("a body that the store does not name as this node's is ended at the second look, and not at the first", async () => {
+  for (const [unnamed, isEnded] of [
+    [1, false],
+    [2, true],
+  ] as const) {
+    let looks = 0;
+    const world = await NodeWorld.open((memory) => ({
+      listClaimed: async (args) => {
+        looks += 1;
+        return looks <= unnamed ? [] : memory.listClaimed(args);
+      },
+    }));
+    const node = await world.startNode();
+    const runId = await world.startRun("load");
+    while (looks < 4) await world.clock.advanceMs(defaults.pollMs);
+    assert.equal(world.placement.killed.includes(runId), isEnded);
+    await world.stop(node);
+  }
 });
 
 test("what was claimed under a membership that ended before the answer came is left to others", async () => {

@@ -27,6 +27,24 @@ test("a node that was judged gone where leases are not timed ends what it runs, 
   await world.stop(node);
 });
 
+test("a node hears from its claims, too, that its member is gone", async () => {
+  const world = await NodeWorld.open((memory) => ({
+    describe: async () => ({ ...(await memory.describe()), timedLeases: false }),
+    // Nobody asks in its name but who claims.
+    judgeMembers: async () => ({ judged: [], taken: 0, more: false }),
+  }));
+  const { clock, placement, memory } = world;
+  const node = await world.startNode();
+  const first = node.memberId ?? "";
+  const runId = await world.startRun("load");
+  await clock.advanceMs(defaults.pollMs);
+  await memory.leaveMember({ id: first });
+  await clock.advanceMs(2 * defaults.pollMs);
+  assert.notEqual(node.memberId, first);
+  assert.deepEqual([placement.killed, placement.started], [[runId], [runId, runId]]);
+  await world.stop(node);
+});
+
 test("what a member ran is killed once it hears that it is gone, though others hold it all", async () => {
   const world = await NodeWorld.open();
   const { clock, placement } = world;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
+import { replaced } from "../engine/endless.fixture.ts";
 import { serve } from "../main.ts";
 import { namespace, World } from "../store/contract/world.contract.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -83,6 +84,38 @@ test("an Idempotency-Key answers what it answered first and refuses another requ
   );
 });
 
+test("an Idempotency-Key that comes back under another span is the same request", async () => {
+  const { runs } = await open(hourMs);
+  const under = (span: string) => {
+    const traceparent = `00-${"a".repeat(32)}-${span.repeat(16)}-01`;
+    return runs.start({ definition: "load", traceparent }, "request-1");
+  };
+  const { run } = await under("1");
+  assert.equal((await under("2")).run.id, run.id);
+});
+
+test("a definition that is replaced again and again while its run is to start is said to be, and the run is not waited for", async () => {
+  const clock = new VirtualClock();
+  const memory = openMemoryStore({ clock });
+  const there = serve(memory, { clock });
+  const apply = (priority: number) => {
+    const load = { ...manifest.definitions.load, priority };
+    return there.definitions.apply([{ ...manifest, definitions: { load } } as never]);
+  };
+  let rounds = 0;
+  const store = replaced(memory, {
+    enqueueRuns: async (args) => {
+      rounds += 1;
+      if (rounds <= 30) await apply(rounds);
+      return memory.enqueueRuns(args);
+    },
+  });
+  await apply(0);
+  const { runs } = serve(store, { clock });
+  await assert.rejects(runs.start({ definition: "load" }), { code: "invalid_definition" });
+  assert.deepEqual([rounds, (await runs.list({ rootsOnly: true, limit: 10 })).runs.length], [10, 0]);
+});
+
 // The fault: a node that starts runs of what was current when it last looked, or refuses what no longer is wrong.
 test("a run is of what is current at its start, also where another node has applied it", async () => {
   const clock = new VirtualClock();
@@ -113,7 +146,8 @@ test("an id may be shortened as long as it names one run", async () => {
   await assert.rejects(runs.get(run.id.slice(0, 7)), (error) => {
     return isAppError(error, "ambiguous_id") && error.hint?.includes(`${other.id} (load)`) === true;
   });
-  for (const unknown of ["", "abc", "zzzzzzzz", "%", "a'; drop table runs"]) {
+  await assert.rejects(runs.get("abc"), { code: "ambiguous_id" });
+  for (const unknown of ["", "zzzzzzzz", "%", "a'; drop table runs"]) {
     await assert.rejects(runs.get(unknown), (error) => isAppError(error, "not_found"), unknown);
   }
 });

@@ -195,7 +195,8 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
 
   /**
    * Inserts roots, each with its keys and event 1 (claimed: also 2). Judged in this order: request, key, id. Idempotent by id.
-   * A name stands until `prune` has deleted it; a request is kept only by the row that it created.
+   * A name stands until `prune` has deleted it. A request is kept with the run that it created, or that its key had created before:
+   * said again, it answers that run.
    */
   enqueueRuns(args: { rows: readonly EnqueueRow[] }): Promise<EnqueueResult[]>;
   /**

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { limits } from "@holdfast/protocol";
 import { enqueuedData, startingRun } from "../../core/index.ts";
-import type { Uniqueness } from "../store.ts";
-import { type Contract, created, hourMs, plain, refused } from "./world.contract.ts";
+import type { EnqueueRow, Uniqueness } from "../store.ts";
+import { type Contract, created, hourMs, next, plain, refused } from "./world.contract.ts";
 
 const name = (key: string, hash = "h1"): Uniqueness => ({ key, hash, retentionMs: hourMs });
 
@@ -107,13 +107,44 @@ export function enqueueContract(contract: Contract): void {
     assert.deepEqual(await world.store.enqueueRuns({ rows: [row] }), [{ outcome: "existing", runId: byRequest.id }]);
   });
 
-  contract("a request that found a run by its key is not kept", async (world) => {
-    await world.enqueue({}, { key: name("k") });
-    const found = world.row({}, { key: name("k"), request: name("req-1") });
-    assert.equal((await world.store.enqueueRuns({ rows: [found] }))[0]?.outcome, "existing");
-    const next = await world.enqueue({}, { request: name("req-1", "h9") });
-    assert.equal(next.status, "ready");
+  contract("a request that found a run by its key answers that run from then on", async (world) => {
+    const { id: runId } = await world.enqueue({}, { key: name("k") });
+    const ask = async (...rows: Partial<EnqueueRow>[]) => {
+      return world.store.enqueueRuns({ rows: rows.map((row) => world.row({}, row)) });
+    };
+    const existing = { outcome: "existing", runId };
+    // Twice in one call, and once where another request has come between.
+    const found = { key: name("k"), request: name("req-1") };
+    assert.deepEqual(await ask(found, found, { request: name("req-1", "h9") }), [
+      existing,
+      existing,
+      { outcome: "request_conflict", runId },
+    ]);
+    assert.deepEqual(await ask({ request: name("req-1") }), [existing]);
+    assert.deepEqual(await ask({ request: name("req-1", "h9") }), [{ outcome: "request_conflict", runId }]);
+    // A key that is in conflict has answered nothing.
+    const refusal = { outcome: "key_conflict", runId };
+    assert.deepEqual(await ask({ key: name("k", "h9"), request: name("req-2") }), [refusal]);
+    created((await ask({ request: name("req-2", "h9") }))[0]);
   });
+
+  contract(
+    "a request that a key has answered whose run is gone stands as long as it is kept, and no longer",
+    async (world) => {
+      const { id } = await world.enqueue({}, { key: name("k") });
+      const run = await world.activate(id);
+      await world.finish(run, next.success());
+      await world.pass(10);
+      const prune = () => world.store.prune({ runsMs: 0, logsMs: 0, limitRows: 100 });
+      assert.equal((await prune()).runs, 1);
+      const request = { ...name("req-1"), retentionMs: 20 };
+      const row = world.row({}, { key: name("k"), request });
+      assert.deepEqual(await world.store.enqueueRuns({ rows: [row] }), [{ outcome: "existing", runId: run.id }]);
+      await world.pass(30);
+      await prune();
+      created((await world.store.enqueueRuns({ rows: [world.row({}, { request: name("req-1", "h9") })] }))[0]);
+    },
+  );
 
   contract("rows of one call see each other, and each has its own result in its place", async (world) => {
     const first = world.row({}, { key: name("k", "h1") });

@@ -36,7 +36,10 @@ function existing(memory: Memory, { run, key, request }: EnqueueRow): EnqueueRes
   }
   const byKey = key === null ? undefined : memory.names.find(keyName(run.namespace, run.definition, key.key));
   if (byKey !== undefined) {
-    return { outcome: byKey.hash === key?.hash ? "existing" : "key_conflict", runId: byKey.runId };
+    const { runId } = byKey;
+    if (byKey.hash !== key?.hash) return { outcome: "key_conflict", runId };
+    if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, runId, memory.now());
+    return { outcome: "existing", runId };
   }
   return memory.runs.find(run.id) === undefined ? undefined : { outcome: "existing", runId: run.id };
 }

@@ -66,6 +66,24 @@ const dropText = `
     n(namespace, kind, definition, name)
   where k.namespace = n.namespace and k.kind = n.kind and k.definition = n.definition and k.name = n.name`;
 
+/** Holds runs in place until the transaction ends; those that are being pruned are waited for. */
+export function holdRuns(db: Runner, ids: readonly string[]): Promise<unknown> {
+  return db.run("holdRuns", "select 1 from holdfast.runs r where r.id = any ($1::text[]) for key share of r", [
+    textArray(ids),
+  ]);
+}
+
+/** Notes of names whose run is not there that nothing but their retention keeps them. */
+export function noteGone(db: Runner, names: readonly Name[]): Promise<unknown> {
+  return db.run("noteGone", goneText, nameParameters(names));
+}
+
+const goneText = `
+  update holdfast.names k set run_gone = true
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[]) n(namespace, kind, definition, name)
+  where k.namespace = n.namespace and k.kind = n.kind and k.definition = n.definition and k.name = n.name
+    and not exists (select 1 from holdfast.runs r where r.id = k.run_id)`;
+
 /** Which of these runs exist. */
 export function findKnownIds(db: Runner, ids: readonly string[]): Promise<{ id: string }[]> {
   return db.run("findKnownIds", knownText, [textArray(ids)]);
@@ -100,7 +118,7 @@ export type Verdict = Exclude<EnqueueResult, { readonly outcome: "created" }> | 
 
 /**
  * Judges rows one after the other by their request, then their key, then their id. Afterwards exactly the names of rows without
- * a verdict are held for them, besides those that were held before.
+ * a verdict are held for them, and the requests that a key has answered for its run, besides those that were held before.
  */
 export async function judgeNames(transaction: Transaction, rows: readonly EnqueueRow[]): Promise<Verdict[]> {
   const names = rows.flatMap((row) => namesOf(row));
@@ -121,15 +139,22 @@ export async function judgeNames(transaction: Transaction, rows: readonly Enqueu
   }
   const ids = new Set(known.map((run) => run.id));
   const granted: Name[] = [];
+  const answered: Name[] = [];
+  const grant = (name: Name) => {
+    granted.push(name);
+    held.set(placeOf(name), { hash: name.hash, runId: name.runId });
+  };
   const verdicts = rows.map((row): Verdict => {
     const verdict = judge(row, held, ids);
+    const request = answeredRequest(row, verdict, held);
+    if (request !== undefined) {
+      answered.push(request);
+      grant(request);
+    }
     if (verdict !== undefined) return verdict;
     if (row.onlyIfCurrent === true && outdated.has(row.run.id)) return { outcome: "outdated" };
     ids.add(row.run.id);
-    for (const name of namesOf(row)) {
-      granted.push(name);
-      held.set(placeOf(name), { hash: name.hash, runId: name.runId });
-    }
+    for (const name of namesOf(row)) grant(name);
     return undefined;
   });
   // What stood in a name's way may have been pruned before it was looked at: then the name is free, and nobody has taken it.
@@ -139,7 +164,30 @@ export async function judgeNames(transaction: Transaction, rows: readonly Enqueu
     return judgeNames(transaction, rows);
   }
   await correct(transaction, taken, names, granted);
+  if (answered.length > 0) await keepAnswered(transaction, answered);
   return verdicts;
+}
+
+/** The request of a row that its key has answered: from now on it answers, too, and that run. */
+function answeredRequest(
+  { run, key, request }: EnqueueRow,
+  verdict: Verdict,
+  held: ReadonlyMap<string, unknown>,
+): Name | undefined {
+  if (verdict?.outcome !== "existing" || key === null || request === null) return undefined;
+  const name = requestName(run.namespace, request, verdict.runId);
+  if (held.has(placeOf(name)) || !held.has(placeOf(keyName(run.namespace, run.definition, key, run.id))))
+    return undefined;
+  return name;
+}
+
+/** Their runs may be gone, or be going at this moment: then nobody would tell these names so later. */
+async function keepAnswered(transaction: Transaction, names: readonly Name[]): Promise<void> {
+  await holdRuns(
+    transaction,
+    names.map(({ runId }) => runId),
+  );
+  await noteGone(transaction, names);
 }
 
 /** What was taken for the first row that mentions a name may belong to a later row, or to none. */

@@ -1,5 +1,5 @@
-// Fault to catch: members whose process outlives the store's owner are taken for dead by the next owner, and what they run is
-// taken over, because nobody told it that they are there.
+// Faults to catch: members whose process outlives the store's owner are taken for dead by the next owner, and what they run is
+// taken over, because nobody told it that they are there; whoever listens through a link does not look for what was rung while it was away.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -64,11 +64,14 @@ test("the next owner is told of the members behind a link before anything else, 
       await reopening.call("joinMember", member);
     }
     await reopening.call("leaveMember", { id: "leaves" });
+    const heard = new Set<RingTopic>();
+    reopening.onRing((topics) => topics.forEach((topic) => void heard.add(topic)));
     before.close();
     const after = open(path);
     owner = new DirectLink(after, clock);
     link?.cut();
     await reopening.call("describe", undefined);
+    assert.deepEqual([...heard].sort(), ["cancelling", "ended", "events", "ready"]);
     joinNode(after, "owner");
     const judging = { by: "owner", limitRows: 10 };
     assert.deepEqual(call(after, "judgeMembers", judging, start + 6_000), { judged: [], taken: 0, more: false });

@@ -71,7 +71,7 @@ function claimAtOnce({ db, now }: Turn, run: RunRow, memberId: string | null): {
   return anyPause(db) && pausesOf(db, run).length > 0 ? undefined : claimed(run, memberId, now);
 }
 
-function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined {
+function findRepeated({ db, now }: Turn, row: EnqueueRow): EnqueueResult | undefined {
   const { key, request } = row;
   if (request !== null) {
     const known = findKey(db, { ...requestKey(row), key: request.key });
@@ -82,7 +82,10 @@ function findRepeated({ db }: Turn, row: EnqueueRow): EnqueueResult | undefined 
   if (key !== null) {
     const known = findKey(db, { ...runKey(row), key: key.key });
     if (known !== undefined) {
-      return { outcome: known.hash === key.hash ? "existing" : "key_conflict", runId: known.runId };
+      const { runId } = known;
+      if (known.hash !== key.hash) return { outcome: "key_conflict", runId };
+      if (request !== null) insertKey(db, { ...requestKey(row), uniqueness: request, runId, now });
+      return { outcome: "existing", runId };
     }
   }
   return undefined;

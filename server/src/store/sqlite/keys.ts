@@ -22,13 +22,15 @@ export function findKey(
   );
 }
 
+/** The run may be gone already: a key outlives it. */
 export function insertKey(
   db: Connection,
   args: KeyScope & { uniqueness: Uniqueness; runId: string; now: number },
 ): void {
   const { namespace, kind, scope, uniqueness, runId, now } = args;
   db.run(
-    `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at, run_gone)
+     VALUES (?, ?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM runs WHERE id = ?))`,
     namespace,
     kind,
     scope,
@@ -36,5 +38,6 @@ export function insertKey(
     uniqueness.hash,
     runId,
     now + uniqueness.retentionMs,
+    runId,
   );
 }
