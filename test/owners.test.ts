@@ -219,18 +219,22 @@ for (const [kind, place] of Object.entries(kinds)) {
       });
     });
 
-    test("a store whose files are removed under its owner acknowledges nothing more, and says so", async () => {
-      await withStore(place, async ({ address, lock }) => {
+    test("a store of whose files one is removed under its owner acknowledges nothing more, and says so", async () => {
+      await withStore(place, async ({ address, lock, data }) => {
         const store = await openOwned(address, { role: "owner" });
         await store.describe();
-        renameSync(lock, `${lock}.moved`);
         const refused = (error: unknown) =>
           isAppError(error, "store_unavailable") && /removed or replaced/.test(error.message);
-        await assert.rejects(store.describe(), refused);
-        writeFileSync(lock, "");
-        await assert.rejects(store.describe(), refused);
-        renameSync(`${lock}.moved`, lock);
-        await store.describe();
+        const files = readdirSync(dirname(data)).filter((name) => /^store\.db(-wal)?$|\.lock$|\.jsonl$/.test(name));
+        assert.ok(files.includes(basename(lock)) && files.includes(basename(data)));
+        for (const file of files.map((name) => join(dirname(data), name))) {
+          renameSync(file, `${file}.moved`);
+          await assert.rejects(store.describe(), refused, file);
+          writeFileSync(file, "");
+          await assert.rejects(store.describe(), refused, file);
+          renameSync(`${file}.moved`, file);
+          await store.describe();
+        }
         await store.close();
       });
     });
