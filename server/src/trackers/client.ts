@@ -59,7 +59,8 @@ const callsAtOnce = 8;
 export class TrackerProcesses implements Tracking {
   readonly #options: TrackerProcessesOptions;
   readonly #callMs: number;
-  readonly #guard: Guard;
+  /** There is none before there is a process. */
+  #guard: Guard | undefined;
   readonly #processes = new Map<string, TrackerProcess>();
   readonly #watches = new Map<number, OpenWatch>();
   #nextWatch = 1;
@@ -67,7 +68,6 @@ export class TrackerProcesses implements Tracking {
   constructor(options: TrackerProcessesOptions) {
     this.#options = options;
     this.#callMs = options.callMs ?? 30_000;
-    this.#guard = new Guard(() => void this.#endAll());
   }
 
   /** The processes that live, for tests. */
@@ -129,12 +129,12 @@ export class TrackerProcesses implements Tracking {
 
   async close(): Promise<void> {
     this.#watches.clear();
-    await this.#endAll();
-    await this.#guard.close();
+    await Promise.all([...this.#processes.values()].map((one) => one.close()));
+    await this.#guard?.close();
   }
 
   async #endAll(): Promise<void> {
-    await Promise.all([...this.#processes.values()].map((one) => one.close()));
+    await Promise.all([...this.#processes.values()].map((one) => one.end()));
   }
 
   #of({ service, connection }: JobAddress): TrackerProcess {
@@ -155,6 +155,7 @@ export class TrackerProcesses implements Tracking {
       return (one.module === undefined ? "" : resolve(projectRoot, one.module)) === module;
     });
     const variables = module === "" ? identityVariables : own.flatMap(([, { env = [] }]) => env);
+    this.#guard ??= new Guard(() => void this.#endAll());
     const made: TrackerProcess = new TrackerProcess({
       start: {
         connections: Object.fromEntries(

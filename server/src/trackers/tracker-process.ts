@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { encodeFrame, FrameDecoder, type Json, TrackingError, type TrackingFailure } from "@holdfast/protocol";
@@ -83,7 +84,13 @@ export class TrackerProcess {
     const life = await this.#alive();
     const outcome = await this.#ask(life, method, params as Json, limitMs);
     if ("failure" in outcome) throw new TrackingError(outcome.failure);
-    return trackingMethods[method].result.parse(outcome.result) as TrackingResult<M>;
+    const parsed = trackingMethods[method].result.safeParse(outcome.result);
+    if (parsed.success) return parsed.data as TrackingResult<M>;
+    throw failed(
+      "malformed_answer",
+      `The tracker process answered ${method} with what it cannot mean.`,
+      undecided(method),
+    );
   }
 
   /** Tells the process, if there is one that is ready; one that is started later is told by `onReady`. */
@@ -96,12 +103,17 @@ export class TrackerProcess {
     this.#alive().catch(() => undefined);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Ends the process; the next call starts another. */
+  async end(): Promise<void> {
     const life = this.#life;
     if (life === undefined) return;
     endGroup(life.child);
     await life.gone;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.end();
   }
 
   async #alive(): Promise<Life> {
@@ -197,7 +209,8 @@ export class TrackerProcess {
       if (child.pid === undefined) ended(error.message);
     });
     child.once("exit", (code, signal) => {
-      endGroup(child);
+      // A leader with this number again: its group was empty, and the number is another's now.
+      if (!existsSync(`/proc/${child.pid}`)) endGroup(child);
       ended(signal === null ? `exit code ${code}` : signal);
     });
     this.#hear(life);
