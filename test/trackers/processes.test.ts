@@ -143,3 +143,30 @@ test("a URL of a task's reaches nothing inside where that is not allowed", { tim
   assert.ok(allowed !== undefined && "observation" in allowed);
   await trackers.close();
 });
+
+test("a query's first rows are in its result", { timeout: 60_000 }, async () => {
+  await using clouds = await openClouds({ clock: new HeldClock() });
+  signInAtFakes(clouds.url);
+  const trackers = start({ bigquery: { project: "shop", location: "EU", baseUrl: clouds.url } });
+  const fields = [
+    { name: "day", type: "DATE" },
+    { name: "flights", type: "INTEGER" },
+  ];
+  const script = {
+    timeline: [{ afterMs: 0, phase: "succeeded" as const }],
+    result: { fields, rows: [["2026-01-01", "12"]] },
+  };
+  clouds.server.world.addRule({ id: "r", match: { service: "bigquery" }, script });
+  const asked = {
+    service: "bigquery",
+    connection: null,
+    spec: { sql: "SELECT day, flights FROM f", rows: 10 },
+    token: "rows",
+  };
+  const { ref } = await trackers.submit({ ...asked, spec: (await trackers.prepare(asked)).spec });
+  const [result] = await trackers.poll({ service: "bigquery", connection: null, refs: [ref] });
+  assert.ok(result !== undefined && "observation" in result);
+  const { rows } = result.observation.result as { rows: Json };
+  assert.deepEqual(rows, [{ day: "2026-01-01", flights: 12 }]);
+  await trackers.close();
+});

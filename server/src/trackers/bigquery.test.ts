@@ -186,3 +186,70 @@ test("parameters have the types of their values", () => {
   ]);
   for (const bad of [[], [1, "a"], [[1]], [null]]) assert.throws(() => queryParameters({ bad }), /The parameter bad/);
 });
+
+test("the first rows become part of the result, as values of JSON", async () => {
+  const { spec, job: named } = await ask(open, "prepare", {
+    ...address,
+    spec: { sql: "SELECT 1", rows: 2 },
+    token: "r",
+  });
+  local.script = () => ({ body: job(nameOf("r"), { state: "DONE" }) });
+  const { ref } = await ask(open, "submit", { ...address, spec, token: "r" });
+  assert.deepEqual(ref, named?.ref);
+  const column = (name: string, type: string, more: object = {}) => ({ name, type, ...more });
+  const cells = (...values: unknown[]) => ({ f: values.map((v) => ({ v })) });
+  const fields = [
+    ...[
+      column("n", "INTEGER"),
+      column("big", "INT64"),
+      column("x", "FLOAT"),
+      column("odd", "FLOAT"),
+      column("ok", "BOOLEAN"),
+    ],
+    ...[
+      column("at", "TIMESTAMP"),
+      column("before", "TIMESTAMP"),
+      column("day", "DATE"),
+      column("price", "NUMERIC"),
+      column("doc", "JSON"),
+    ],
+    ...[column("none", "STRING"), column("tags", "STRING", { mode: "REPEATED" })],
+    column("rows", "RECORD", { mode: "REPEATED", fields: [column("id", "INTEGER")] }),
+  ];
+  const row = cells(
+    ...["7", "9007199254740993", "1.5", "NaN", "true", "1700000000123456", "-1", "2026-01-01", "1.10", '{"a":1}', null],
+    ...[[{ v: "a" }, { v: "b" }], [{ v: cells("1") }]],
+  );
+  local.script = ({ path }) => ({
+    body: path.includes("/queries/")
+      ? { jobComplete: true, schema: { fields }, rows: [row], totalRows: "30" }
+      : job(nameOf("r"), { state: "DONE" }),
+  });
+  const [result] = await ask(open, "poll", { ...address, refs: [ref] });
+  assert.ok(result !== undefined && "observation" in result);
+  const { rows, totalRows } = result.observation.result as { rows: unknown; totalRows: string };
+  assert.equal(totalRows, "30");
+  assert.deepEqual(rows, [
+    {
+      ...{ n: 7, big: "9007199254740993", x: 1.5, odd: "NaN", ok: true, at: "2023-11-14T22:13:20.123456Z" },
+      ...{ before: "1969-12-31T23:59:59.999999Z", day: "2026-01-01", price: "1.10", doc: { a: 1 }, none: null },
+      ...{ tags: ["a", "b"], rows: [{ id: 1 }] },
+    },
+  ]);
+  const { query } = local.calls.at(-1) ?? {};
+  assert.deepEqual([query?.get("maxResults"), query?.get("location")], ["2", "EU"]);
+
+  local.script = ({ path }) =>
+    path.includes("/queries/") ? { status: 503 } : { body: job(nameOf("r"), { state: "DONE" }) };
+  const [later] = await ask(open, "poll", { ...address, refs: [ref] });
+  assert.ok(
+    later !== undefined && "failure" in later && later.failure.fault === "transient",
+    "rows that come later are waited for",
+  );
+  local.script = ({ path }) =>
+    path.includes("/queries/") ? { status: 400 } : { body: job(nameOf("r"), { state: "DONE" }) };
+  const [without] = await ask(open, "poll", { ...address, refs: [ref] });
+  assert.ok(without !== undefined && "observation" in without);
+  assert.equal(without.observation.phase, "succeeded");
+  assert.match(without.observation.warning ?? "", /rows cannot be read/);
+});

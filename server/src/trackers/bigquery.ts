@@ -8,7 +8,7 @@ import {
 } from "@holdfast/protocol";
 import { z } from "zod";
 import { pollByListing } from "./batch.ts";
-import { shortText } from "./failures.ts";
+import { failureOf, shortText } from "./failures.ts";
 import {
   askGoogle,
   callGoogle,
@@ -27,6 +27,7 @@ import { googleTokens } from "./google-tokens.ts";
 import { span } from "./instants.ts";
 import { nameOf } from "./names.ts";
 import { queryParameters } from "./query-parameters.ts";
+import { rowObjects, rowsSchema } from "./query-rows.ts";
 import type { TokenProvider } from "./token-provider.ts";
 import type { Tracker } from "./tracker.ts";
 
@@ -35,7 +36,15 @@ import type { Tracker } from "./tracker.ts";
 
 const host = "bigquery.googleapis.com";
 
-const refSchema = z.object({ project: projectSchema, location: regionSchema, job_id: nameSchema });
+/** So many rows are small enough to be kept as a result; others are read from the table where they are. */
+const rowCountSchema = z.number().int().min(1).max(1_000);
+const refSchema = z.object({
+  project: projectSchema,
+  location: regionSchema,
+  job_id: nameSchema,
+  /** So many of its rows at most belong to the result. */
+  rows: rowCountSchema.optional(),
+});
 export type BigQueryRef = z.infer<typeof refSchema>;
 const looseRefSchema = refSchema.partial({ project: true, location: true });
 
@@ -48,12 +57,15 @@ const specSchema = z
     params: z.record(z.string().regex(/^[A-Za-z_]\w*$/), jsonSchema).optional(),
     configuration: z.record(z.string(), jsonSchema).optional(),
     labels: z.record(z.string(), z.string()).optional(),
+    /** The first so many rows of the query become part of the result. */
+    rows: rowCountSchema.optional(),
     /** The service itself ends the job after that. */
     jobTimeoutMs: z.number().int().positive().optional(),
   })
   .refine((spec) => (spec.sql === undefined) !== (spec.configuration === undefined), {
     error: "say either sql or configuration",
   })
+  .refine((spec) => spec.rows === undefined || spec.sql !== undefined, { error: "rows are those of sql" })
   .refine((spec) => spec.params === undefined || spec.sql !== undefined, { error: "params belong to sql" });
 export type BigQuerySpec = z.infer<typeof specSchema>;
 
@@ -102,10 +114,29 @@ async function getJob(ref: BigQueryRef, io: GoogleIo): Promise<Job> {
 
 async function look(ref: BigQueryRef, io: GoogleIo): Promise<PollResult> {
   try {
-    return { observation: observe(await getJob(ref, io)) };
+    return { observation: await withRows(observe(await getJob(ref, io)), ref, io) };
   } catch (error) {
     return googlePollFailure(error);
   }
+}
+
+/** A statement that gives no rows is answered without any, or with an error that stays: then the result has none. */
+async function withRows(observation: Observation, ref: BigQueryRef, io: GoogleIo): Promise<Observation> {
+  if (observation.phase !== "succeeded" || ref.rows === undefined) return observation;
+  const query = { location: ref.location, maxResults: String(ref.rows), "formatOptions.useInt64Timestamp": "true" };
+  try {
+    const found = await askGoogle(io, rowsSchema, { host, path: resultsPath(ref), query });
+    const more = { rows: rowObjects(found), ...(found.totalRows !== undefined && { totalRows: found.totalRows }) };
+    return { ...observation, result: { ...(observation.result as JsonObject), ...more } };
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.fault !== "permanent") throw error;
+    return { ...observation, warning: `Its rows cannot be read: ${failure.message}` };
+  }
+}
+
+function resultsPath(ref: BigQueryRef): string {
+  return `/bigquery/v2/projects/${ref.project}/queries/${encodeURIComponent(ref.job_id)}`;
 }
 
 function observe(job: Job): Observation {
@@ -192,7 +223,8 @@ function queryOf(spec: BigQuerySpec): JsonObject {
 }
 
 function refOf(spec: BigQuerySpec, token: string): BigQueryRef {
-  return { project: spec.project ?? "", location: spec.location ?? "", job_id: nameOf(token) };
+  const { project = "", location = "", rows } = spec;
+  return { project, location, job_id: nameOf(token), ...(rows !== undefined && { rows }) };
 }
 
 /** Answers when the query is done, or when the service has waited long enough; what it is, the job itself says. */
@@ -222,6 +254,7 @@ export const bigQuery: Tracker<BigQuerySpec, BigQueryRef, GoogleSettings, TokenP
     project: named(ref.project, settings.project, "project"),
     location: named(ref.location, settings.location, "location"),
     job_id: ref.job_id,
+    ...(ref.rows !== undefined && { rows: ref.rows }),
   }),
   refOf: ({ spec, token }) => refOf(spec, token),
   describe: ({ project, location, job_id }) => ({
@@ -278,7 +311,7 @@ export const bigQuery: Tracker<BigQuerySpec, BigQueryRef, GoogleSettings, TokenP
         () => undefined,
         (error: unknown) => error,
       );
-      const observation = observe(await getJob(ref, io));
+      const observation = await withRows(observe(await getJob(ref, io)), ref, io);
       tell(ref, observation);
       if (isFinalPhase(observation.phase)) return;
       if (refused !== undefined) throw refused;

@@ -122,7 +122,7 @@ describe("a tracker process", { timeout: 120_000 }, () => {
 
   test("in a loop is ended, while other services go on being asked", async () => {
     const warnings: string[] = [];
-    const trackers = start({ silenceMs: 1_000, log: (_level, text) => warnings.push(text) });
+    const trackers = start({ silenceMs: 5_000, log: (_level, text) => warnings.push(text) });
     writeFileSync(join(folder, "steady"), "running");
     await trackers.poll({ ...farm, refs: [{ name: "steady" }] });
     const [pid] = trackers.pids;
