@@ -2,8 +2,11 @@
 // number in any spelling, by a name, by a name that changes between check and call, or by a redirect.
 import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
 import { TrackingError } from "@holdfast/protocol";
+import { authority, serverTls } from "../../../test/clouds/certificates/index.ts";
 import { AddressGuard, type Resolve } from "./addresses.ts";
 import { Dialer } from "./dialer.ts";
 import { Outbound } from "./outbound.ts";
@@ -176,5 +179,33 @@ test("secrets of a connection go to its own origin alone, and what a caller sent
     assert.deepEqual([second?.method, second?.headers["x-kept"]], ["POST", "yes"]);
   } finally {
     await Promise.all([dialer.destroy(), target.close(), entry.close()]);
+  }
+});
+
+test("a redirect leads from https to no place where everybody could read along", async () => {
+  const target = await LocalService.start(() => ({ body: {} }));
+  const secure = createServer(serverTls, (_request, response) =>
+    response.writeHead(302, { location: target.url }).end(),
+  );
+  await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+  const dialer = new Dialer(new AddressGuard({ private: true }));
+  try {
+    const outbound = new Outbound({ dialer, signal: new AbortController().signal, timeoutMs: 5_000 });
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`;
+    const refused = await outbound
+      .send({ url, guarded: true, tls: { ca: authority } })
+      .catch((error: unknown) => error);
+    assert.ok(refused instanceof TrackingError, String(refused));
+    assert.deepEqual([refused.failure.fault, refused.failure.code], ["permanent", "redirects"]);
+    assert.equal(target.calls.length, 0);
+    const unknown = await outbound.send({ url, guarded: true }).catch((error: unknown) => error);
+    assert.ok(
+      unknown instanceof TrackingError && unknown.failure.fault === "transient",
+      "an unknown authority is not believed",
+    );
+  } finally {
+    secure.closeAllConnections();
+    await new Promise((resolve) => secure.close(resolve));
+    await Promise.all([dialer.destroy(), target.close()]);
   }
 });
