@@ -37,6 +37,48 @@ const lineSchema = z.strictObject({
   fields: z.record(z.string(), jsonSchema).optional(),
 });
 
+const definitionSchema = z.string().min(1).max(limits.idCharacters);
+const spanSchema = z.number().int().nonnegative().max(limits.spanMs);
+const itemSchema = z.strictObject({ key: z.string().min(1).max(limits.itemCharacters), input: jsonSchema });
+
+const waitSpecSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("sleep"), key: keySchema, ms: spanSchema }),
+  /** `timeoutMs`: how long it is waited for; absent: for ever. */
+  z.strictObject({ kind: z.literal("signal"), key: keySchema, name: keySchema, timeoutMs: spanSchema.optional() }),
+  /** `timeoutMs`: from its creation to its end; absent: as its definition says. */
+  z.strictObject({
+    kind: z.literal("call"),
+    key: keySchema,
+    definition: definitionSchema,
+    input: jsonSchema,
+    timeoutMs: spanSchema.optional(),
+  }),
+  /** A task over a list: one run whose children are the items. `timeoutMs`: of each item. */
+  z.strictObject({
+    kind: z.literal("map"),
+    key: keySchema,
+    definition: definitionSchema,
+    items: z.array(itemSchema).max(limits.itemsPerMap),
+    concurrency: z.number().int().positive().max(limits.slots).optional(),
+    timeoutMs: spanSchema.optional(),
+  }),
+]);
+/** Something that a body waits for, as it asks for it. Durations are milliseconds from when it is opened. */
+export type WaitSpec = z.infer<typeof waitSpecSchema>;
+
+const waitsSchema = z.strictObject({
+  waits: z.array(waitSpecSchema).max(limits.openWaitsPerRun),
+  /** Races that are decided: the step that says how, and the keys of the waits that are dropped with it. */
+  settles: z
+    .array(z.strictObject({ key: keySchema, value: jsonSchema, drops: z.array(keySchema).max(limits.openWaitsPerRun) }))
+    .max(limits.openWaitsPerRun),
+});
+/** What is recorded of the keys that were named, and which waits cannot be: these were not opened. */
+const waitsAnswerSchema = z.strictObject({
+  records: z.array(stepRecordSchema),
+  refused: z.array(z.strictObject({ key: keySchema, error: runErrorSchema })),
+});
+
 interface Method {
   readonly group: AccessGroup;
   readonly params: z.ZodType;
@@ -76,6 +118,37 @@ export const channelMethods = {
     /** `tookMs`: how long the step's function ran; said where the activation is traced. */
     params: z.strictObject({ key: keySchema, value: jsonSchema, tookMs: z.number().nonnegative().optional() }),
     result: z.strictObject({ recorded: z.boolean(), value: jsonSchema }),
+  },
+  /** Opens waits while the body goes on. What is open or recorded under its key already stays as it is. */
+  "wait.open": { group: "lifecycle", params: waitsSchema, result: waitsAnswerSchema },
+  /**
+   * Opens waits and ends the activation until every wait of any one group has ended. `suspended` false: a group has ended
+   * already, or a wait was refused, and the body goes on.
+   */
+  "run.suspend": {
+    group: "lifecycle",
+    params: waitsSchema.extend({
+      groups: z.array(z.array(keySchema).min(1).max(limits.openWaitsPerRun)).min(1).max(limits.openWaitsPerRun),
+    }),
+    result: waitsAnswerSchema.extend({ suspended: z.boolean() }),
+  },
+  /** The output of a run that this one called. */
+  "output.get": {
+    group: "read",
+    params: z.strictObject({ run: z.string().min(1).max(100) }),
+    result: z.strictObject({ output: jsonSchema }),
+  },
+  /** Starts a run of its own, once under its key: that is a step, whose record is the run's id. */
+  "run.enqueue": {
+    group: "orchestration",
+    params: z.strictObject({
+      key: keySchema,
+      definition: definitionSchema,
+      input: jsonSchema,
+      /** The run's own key. */
+      runKey: keySchema.optional(),
+    }),
+    result: z.strictObject({ runId: z.string() }),
   },
 } as const satisfies Record<string, Method>;
 

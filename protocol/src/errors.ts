@@ -42,6 +42,7 @@ export const runErrorCodes = [
   "expired",
   "cancelled",
   "child_failed",
+  "wait_timed_out",
   "upstream_failed",
   "upstream_skipped",
   "condition_false",

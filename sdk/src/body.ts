@@ -10,6 +10,7 @@ import {
 import { ActivationContext } from "./context.ts";
 import type { TaskData } from "./definition.ts";
 import { failure, type Outcome } from "./outcome.ts";
+import { isSkip } from "./skip.ts";
 import { describeIssues, type StandardSchema } from "./standard-schema.ts";
 import { storedValue } from "./stored-value.ts";
 
@@ -29,19 +30,26 @@ export interface BodyRun {
 }
 
 /**
- * Runs the body to its end and answers what is to be said of it. Never rejects. Steps that the body left unawaited are
- * waited for, and its log and progress have been sent.
+ * Runs the body to its end and answers what is to be said of it; undefined: nothing, for its run waits and the body is left where
+ * it stands. Never rejects. Steps and calls that the body left unawaited are waited for, and its log and progress have been sent.
  */
-export async function runBody(run: BodyRun): Promise<Outcome> {
+export async function runBody(run: BodyRun): Promise<Outcome | undefined> {
   const context = new ActivationContext(run.start, run.call, run.abortSignal);
+  return Promise.race([bodyOutcome(run, context), context.suspended.then(() => undefined)]);
+}
+
+async function bodyOutcome(run: BodyRun, context: ActivationContext): Promise<Outcome> {
   try {
     const input = await checked(run.task.options.input, run.start.input, (issues) => {
       return new AppError("invalid_input", `The input does not fit ${run.task.options.id}: ${issues}`);
     });
     const returned = await run.task.body(input as never, context);
     await context.stepsDone();
+    await context.callsDone();
     return await success(run.task, returned);
   } catch (thrown) {
+    await context.stayed();
+    if (isSkip(thrown)) await context.callsDone();
     return failure(thrown, run.projectRoot);
   } finally {
     context.close();

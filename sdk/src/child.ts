@@ -72,10 +72,12 @@ async function carryOut(start: ActivationStart): Promise<void> {
   current = running;
   const call = channel.calls(start.nonce);
   enterTrace(start);
-  const { outcome, clean } = await Promise.race([
+  const { outcome, clean } = await Promise.race<{ outcome: Outcome | undefined; clean: () => boolean }>([
     bodyOutcome(start, call, abort.signal),
     running.uncaught.promise.then((thrown) => ({ outcome: thrown, clean: () => false })),
   ]);
+  // Its run waits: this process is ended from outside, with whatever the body is doing beside the wait.
+  if (outcome === undefined) return;
   // In one turn of the loop, what the body left to happen right away has happened.
   await new Promise((resolve) => setImmediate(resolve));
   for (const stream of [process.stdout, process.stderr]) if (stream.writableLength > 0) await written(stream);

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import {
   type ActivationStart,
   AppError,
+  asWaitRecord,
   type ChannelCall,
   canonicalText,
   type Json,
@@ -14,6 +16,9 @@ import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
 import { Skip } from "./skip.ts";
 import type { Stored } from "./stored.ts";
 import { storedValue } from "./stored-value.ts";
+import type { WaitContext } from "./wait.ts";
+import { waitContext } from "./wait-context.ts";
+import { Waits } from "./waits.ts";
 
 /** The run that a body is carrying out. */
 export interface RunIdentity {
@@ -33,7 +38,7 @@ export interface RunIdentity {
 }
 
 /** What a body is given beside its input. */
-export interface TaskContext {
+export interface TaskContext extends WaitContext {
   readonly run: RunIdentity;
   /** The try that users see and count, from 1. */
   readonly attempt: number;
@@ -62,6 +67,9 @@ export interface TaskContext {
   skip(reason: string): never;
 }
 
+/** The key of the step whose function runs. */
+const inStep = new AsyncLocalStorage<string>();
+
 /** The context of one activation, and what its runner needs beside it. */
 export class ActivationContext implements TaskContext {
   readonly run: RunIdentity;
@@ -70,6 +78,14 @@ export class ActivationContext implements TaskContext {
   readonly abortSignal: AbortSignal;
   readonly log: LogSender;
   readonly traceparent: string | null;
+  readonly sleep: WaitContext["sleep"];
+  readonly waitForSignal: WaitContext["waitForSignal"];
+  readonly call: WaitContext["call"];
+  readonly map: WaitContext["map"];
+  readonly all: WaitContext["all"];
+  readonly race: WaitContext["race"];
+  readonly start: WaitContext["start"];
+  readonly #waits: Waits;
   readonly #tokenSeed: string;
   readonly #call: ChannelCall;
   readonly #progress: ProgressSender;
@@ -90,6 +106,22 @@ export class ActivationContext implements TaskContext {
     this.log = new LogSender(call);
     this.#progress = new ProgressSender(call);
     this.#recorded = new Map(start.steps.map((step) => [step.key, step.value]));
+    const recorded = this.#recorded;
+    this.#waits = new Waits({ call, attempt: start.attempt, recorded, warn: (text) => this.log.warn(text) });
+    const waiting = waitContext({ waits: this.#waits, call, recorded, check: (key) => this.#checkWait(key) });
+    const { sleep, waitForSignal, map, all, race } = waiting;
+    this.sleep = sleep;
+    this.waitForSignal = waitForSignal;
+    this.call = waiting.call;
+    this.map = map;
+    this.all = all;
+    this.race = race;
+    this.start = waiting.start;
+  }
+
+  /** Resolves when the body is over without a word: its run waits, or is somebody else's. */
+  get suspended(): Promise<void> {
+    return this.#waits.suspended;
   }
 
   progress(done: number, total?: number, text?: string): void {
@@ -116,11 +148,14 @@ export class ActivationContext implements TaskContext {
     if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
     this.#open.add(key);
     const began = performance.now();
+    const entered = this.#waits.enter();
     try {
-      const value = storedValue(await fn(), `The result of step ${JSON.stringify(key)}`);
+      if (entered !== undefined) await entered;
+      const value = storedValue(await inStep.run(key, fn), `The result of step ${JSON.stringify(key)}`);
       return (await this.#commit(key, value, performance.now() - began)) as Stored<Awaited<R>>;
     } finally {
       this.#open.delete(key);
+      this.#waits.leave();
       if (this.#open.size === 0) this.#allDone();
     }
   }
@@ -139,6 +174,16 @@ export class ActivationContext implements TaskContext {
   }
 
   #check(key: string): void {
+    this.#checkKey(key);
+    if (this.#open.has(key)) {
+      throw new Error(`Step ${JSON.stringify(key)} is under way already: await it, or give each use a key of its own.`);
+    }
+    if (asWaitRecord(this.#recorded.get(key) ?? null) !== undefined) {
+      throw new Error(`${JSON.stringify(key)} is the key of a wait: give the step a key of its own.`);
+    }
+  }
+
+  #checkKey(key: string): void {
     if (typeof key !== "string" || key === "" || key.length > limits.keyCharacters) {
       throw new TypeError(`A step's key is a text of 1 to ${limits.keyCharacters} characters.`);
     }
@@ -146,9 +191,15 @@ export class ActivationContext implements TaskContext {
     // Now, not when the record is refused: by then the step's work would be done.
     if (defect !== undefined) throw new TypeError(`A step's key has a ${defect}, which cannot be stored.`);
     if (this.#closed) throw new Error(`Step ${JSON.stringify(key)} was asked for after the body had ended.`);
-    if (this.#open.has(key)) {
-      throw new Error(`Step ${JSON.stringify(key)} is under way already: await it, or give each use a key of its own.`);
-    }
+  }
+
+  #checkWait(key: string): void {
+    this.#checkKey(key);
+    const step = inStep.getStore();
+    if (step === undefined) return;
+    throw new Error(
+      `${JSON.stringify(key)} waits inside of the step ${JSON.stringify(step)}: await it beside the step.`,
+    );
   }
 
   skip(reason: string): never {
@@ -162,6 +213,16 @@ export class ActivationContext implements TaskContext {
         this.#allDone = resolve;
       });
     }
+  }
+
+  /** Resolves when no run is under way that the body called. */
+  callsDone(): Promise<void> {
+    return this.#waits.callsDone();
+  }
+
+  /** Resolves when nothing is on its way that may end the activation; never when it has ended. */
+  stayed(): Promise<void> {
+    return this.#waits.stayed();
   }
 
   /** Hands over what is still unsent of log and progress, then takes no more. */

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { isAppError, limits, type RunError } from "@holdfast/protocol";
+import { isCallError, isWaitTimedOut } from "./wait-errors.ts";
 
 // What a person reads of a thrown value: its class, its message, and the part of its stack that is user code.
 
@@ -23,12 +24,19 @@ export function runError(thrown: unknown, projectRoot: string): RunError {
   }
   const stack = clean(stackText(thrown, projectRoot, 0), stackCharacters);
   return {
-    code: isAppError(thrown) ? thrown.code : "task_failed",
+    code: codeOf(thrown),
     message: clean(String(thrown.message), messageCharacters),
     name: clean(String(thrown.name), 200),
     ...(stack !== "" && { stack }),
     ...(isAppError(thrown) && thrown.hint !== undefined && { hint: clean(thrown.hint, messageCharacters) }),
+    ...(isCallError(thrown) && { details: { runId: String(thrown.runId) } }),
   };
+}
+
+function codeOf(thrown: unknown): string {
+  if (isCallError(thrown)) return "child_failed";
+  if (isWaitTimedOut(thrown)) return "wait_timed_out";
+  return isAppError(thrown) ? thrown.code : "task_failed";
 }
 
 interface ErrorLike {

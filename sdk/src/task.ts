@@ -7,6 +7,7 @@ import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Storable, Stored } from "./stored.ts";
+import type { Wait } from "./wait.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "priority", "placement", "isolation",
@@ -59,7 +60,7 @@ export function task(options: TaskData["options"], body: TaskData["body"]): Task
   return makeDefinition(data) as Task;
 }
 
-type Returned<R> = (R & Storable<R>) | Promise<R & Storable<R>>;
+type Returned<R> = (R & Storable<R>) | Promise<R & Storable<R>> | Wait<R & Storable<R>>;
 
 function checkTask(reader: OptionReader): void {
   reader.text("description");

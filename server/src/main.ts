@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
+import { BodyWaits } from "./operations/body-waits.ts";
 import { BulkActions } from "./operations/bulk.ts";
 import { Completion } from "./operations/completion.ts";
 import { Concurrency } from "./operations/concurrency.ts";
@@ -263,12 +264,13 @@ interface Held {
 }
 
 function activationsFor(services: Services, held: Held): Activations {
-  const { store, clock, random, definitions, concurrency } = services;
+  const { store, clock, random, definitions, concurrency, runs } = services;
   const { tracing, observer } = services.telemetry;
   const completion = new Completion({ store, clock, random, observer });
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
+  const waits = new BodyWaits({ store, definitions, concurrency, completion, runs, clock, observer });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
-    const session: Session = { held: activation, task, definitions, completion, log };
+    const session: Session = { held: activation, task, definitions, completion, waits, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));

@@ -1,5 +1,6 @@
 import type { ChannelMethod, ChannelParams, ChannelResult, TaskSpec } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
+import type { BodyWaits } from "../operations/body-waits.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
 import type { Definitions } from "../operations/definitions.ts";
 
@@ -9,6 +10,7 @@ export interface Session {
   readonly task: TaskSpec;
   readonly definitions: Definitions;
   readonly completion: Completion;
+  readonly waits: BodyWaits;
   readonly log: ActivationLog;
 }
 

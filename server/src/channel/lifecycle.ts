@@ -3,8 +3,10 @@ import type { ActivationLog } from "../operations/activation-log.ts";
 import type { HeldActivation } from "../operations/completion.ts";
 import type { Handlers } from "./handlers.ts";
 
-/** What an activation says about itself, and its steps. */
-export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run.skip" | "step.commit"> = {
+type Lifecycle = "run.succeed" | "run.fail" | "run.retry" | "run.skip" | "run.suspend" | "step.commit" | "wait.open";
+
+/** What an activation says about itself, its steps, and what it waits for. */
+export const lifecycle: Handlers<Lifecycle> = {
   "run.succeed": async ({ completion, held, task, definitions }, { output }) => {
     mayEnd(held);
     await definitions.checkOutput(task, output);
@@ -28,7 +30,9 @@ export const lifecycle: Handlers<"run.succeed" | "run.fail" | "run.retry" | "run
     await completion.skip(held, { code: "skipped_by_task", message: reason });
     return {};
   },
+  "run.suspend": ({ waits, held }, asked) => waits.suspend(held, asked),
   "step.commit": ({ completion, held }, step) => completion.commitStep(held, step),
+  "wait.open": ({ waits, held }, asked) => waits.open(held, asked),
 };
 
 /**

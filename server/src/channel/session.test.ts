@@ -11,8 +11,11 @@ import {
   type TaskSpec,
 } from "@holdfast/protocol";
 import { ActivationLog } from "../operations/activation-log.ts";
+import { BodyWaits } from "../operations/body-waits.ts";
 import { Completion } from "../operations/completion.ts";
+import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
+import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
@@ -28,7 +31,13 @@ const examples: { readonly [M in ChannelMethod]: ChannelParams<M> } = {
   "run.retry": { error: { code: "task_failed", message: "no" }, afterMs: 10 },
   "run.skip": { reason: "nothing to do" },
   "step.commit": { key: "export", value: 1 },
+  "wait.open": { waits: [{ kind: "sleep", key: "nap", ms: 1 }], settles: [] },
+  "run.suspend": { waits: [{ kind: "signal", key: "go", name: "go" }], settles: [], groups: [["go"]] },
+  "output.get": { run: "called" },
+  "run.enqueue": { key: "follow-up", definition: "unit", input: {} },
 };
+/** What these name is not there: who may ask is told so. */
+const ofOthers: ReadonlySet<ChannelMethod> = new Set(["output.get", "run.enqueue"]);
 const methods = Object.keys(examples) as ChannelMethod[];
 
 /** A session of an activation on a real store. */
@@ -66,6 +75,10 @@ async function openSession(): Promise<Session> {
   const completion = new Completion({ store, clock, random: systemRandom });
   const log = new ActivationLog({ store, clock, runId: run.id, epoch: 1, revoked });
   const definitions = new Definitions({ store, namespace: "n" });
+  const concurrency = new Concurrency({ store, namespace: "n", clock });
+  const parts = { store, definitions, concurrency, clock };
+  const runs = new Runs({ ...parts, namespace: "n", random: systemRandom, keyRetentionMs: 1_000 });
+  const waits = new BodyWaits({ ...parts, completion, runs });
   const source = { module: "unit.py", export: "main" };
   const task: TaskSpec = {
     ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
@@ -76,6 +89,7 @@ async function openSession(): Promise<Session> {
     task,
     definitions,
     completion,
+    waits,
     log,
   };
 }
@@ -86,7 +100,8 @@ for (const kind of processKinds) {
     const isGranted = defaultGrants[kind].includes(group);
     test(`a ${kind} ${isGranted ? "may" : "may not"} ask for ${method}`, async () => {
       const asked = answer(await openSession(), defaultGrants[kind], method, examples[method]);
-      if (isGranted) assert.ok(channelMethods[method].result.safeParse(await asked).success);
+      if (isGranted && ofOthers.has(method)) await assert.rejects(asked, (error) => isAppError(error, "not_found"));
+      else if (isGranted) assert.ok(channelMethods[method].result.safeParse(await asked).success);
       else await assert.rejects(asked, (error) => isAppError(error, "method_denied"));
     });
   }

@@ -145,11 +145,13 @@ export function statusOf(held: HeldActivation, result: FinishResult | undefined)
   throw staleEpoch(held);
 }
 
-function staleEpoch({ run }: HeldActivation): AppError {
+/** What an activation is told that is not its run's last any more. */
+export function staleEpoch({ run }: HeldActivation): AppError {
   return new AppError("stale_epoch", `Activation ${run.epoch} of run ${run.id} has been replaced by a later one.`);
 }
 
-function tooLate({ run }: HeldActivation, status: RunStatus): AppError {
+/** What an activation is told whose run has ended, or will end otherwise. */
+export function tooLate({ run }: HeldActivation, status: RunStatus): AppError {
   return new AppError("run_ended", `Run ${run.id} is ${status}; what its activation says no longer counts.`);
 }
 

@@ -30,6 +30,13 @@ import { persist } from "./persistence.ts";
 
 const pageRows = 1_000;
 
+/** What a body has asked a map for (operations/body-waits.ts has checked it). */
+interface CalledMap {
+  readonly items: readonly { readonly key: string; readonly input: Json }[];
+  readonly concurrency?: number;
+  readonly timeoutMs?: number;
+}
+
 /** What constant arguments see. */
 const emptyScope: Scope = { params: {}, outputs: new Map() };
 
@@ -100,7 +107,7 @@ export class Expander {
     if (counted > 0) return this.#conclude(held, input);
     const manifest = await this.#definitions.manifest(run.manifestHash);
     const { children, edges } =
-      run.kind === "map" ? await this.#mapChildren(run, manifest) : await this.#workflowChildren(run, manifest);
+      run.kind === "map" ? await this.#mapChildren(run, manifest, input) : await this.#workflowChildren(run, manifest);
     if (children.length === 0) return this.#conclude(held, input);
     const row = { runId: run.id, epoch: run.epoch, ranMs: held.ranMs, input, children, edges };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.expandRuns({ rows: [row] }));
@@ -110,8 +117,9 @@ export class Expander {
     this.#observer.activationEnded({ run, outcome, status, error: null, ranMs, at: this.#clock.now() });
   }
 
-  async #mapChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
+  async #mapChildren(run: RunRow, manifest: Manifest, input: Json): Promise<{ children: NewRun[]; edges: Edge[] }> {
     if (run.parentId === null) throw new Error(`the map ${run.id} belongs to no workflow`);
+    if (run.workflow === null) return this.#calledItems(run, manifest, input);
     const { node, scope } = await this.#place(run, run.parentId);
     if (node.kind !== "map") throw new Error(`"${node.name}" is not a map`);
     const list = asItems(
@@ -142,6 +150,21 @@ export class Expander {
       return { ...childOf(run, spec, `${node.name}[${item}]`), limits: limitsOf(limitKey), item, itemIndex, input };
     });
     return { children, edges: [] };
+  }
+
+  /** The items of a map that a body has called: its input says them. */
+  async #calledItems(run: RunRow, manifest: Manifest, input: Json): Promise<{ children: NewRun[]; edges: Edge[] }> {
+    const { items, concurrency, timeoutMs = null } = input as unknown as CalledMap;
+    const spec = specOf(manifest, run.definition);
+    const limitsOf = await this.#concurrency.limitsOfItems(spec, { run, concurrency });
+    const bounded = { what: `Making the items of "${run.name}"`, code: "invalid_input" } as const;
+    const childOfItem = ({ key: item, input: given }: CalledMap["items"][number], itemIndex: number): NewRun => {
+      const child = childOf(run, spec, `${run.name}[${item}]`);
+      const expiresAfterMs = Math.min(child.expiresAfterMs ?? limits.spanMs, timeoutMs ?? limits.spanMs);
+      const expiry = child.expiresAfterMs === null && timeoutMs === null ? {} : { expiresAfterMs };
+      return { ...child, ...expiry, limits: limitsOf(given), item, itemIndex, input: given };
+    };
+    return { children: await inTurns(items, childOfItem, bounded), edges: [] };
   }
 
   async #workflowChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
@@ -251,7 +274,8 @@ function workflowChildren(run: RunRow, manifest: Manifest): { children: NewRun[]
   return { children, edges };
 }
 
-function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
+/** A run below another one, by its definition's manifest of the other one's. */
+export function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun {
   if (run.depth + 1 > limits.treeDepth) {
     throw new AppError("limit_exceeded", `Workflows are nested deeper than ${limits.treeDepth} levels.`);
   }

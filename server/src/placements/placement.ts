@@ -34,7 +34,7 @@ export interface ActivationListener {
 
 /**
  * How an activation ended. `ranMs`: its running time, frozen time left out.
- * `settled`: run.succeed, fail, retry or skip was acknowledged.
+ * `settled`: run.succeed, fail, retry, skip or suspend was acknowledged.
  * `refused`: the control plane answered `stale_epoch` or `run_ended`; the whole group is gone.
  * `exited`: ended without a word. `lost`: by a signal from outside (KILL, TERM, INT, HUP), which uses up no attempt; else
  * the attempt failed. `message` and `hint` are sentences for people.

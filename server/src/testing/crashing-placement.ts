@@ -1,4 +1,4 @@
-import type { ChannelMethod, StepRecord } from "@holdfast/protocol";
+import type { ChannelMethod, ChannelParams, StepRecord } from "@holdfast/protocol";
 import type {
   ActivationEnd,
   ActivationJob,
@@ -9,9 +9,16 @@ import type {
 
 /**
  * Where a body's process dies. `start`: before the body's first line. `step:KEY`: the step's function is done, its result not
- * recorded. `recorded:KEY`: right after it was recorded. `succeed`: the body has returned, nothing is recorded of it.
+ * recorded; `recorded:KEY`: right after it was recorded. `wait:KEY`: a wait is asked for, nothing of it is stored; `waiting:KEY`: right
+ * after it was. `succeed`: the body has returned, nothing is recorded of it.
  */
-export type CrashPoint = "start" | `step:${string}` | `recorded:${string}` | "succeed";
+export type CrashPoint =
+  | "start"
+  | `step:${string}`
+  | `recorded:${string}`
+  | `wait:${string}`
+  | `waiting:${string}`
+  | "succeed";
 
 interface Trap {
   readonly point: CrashPoint;
@@ -91,6 +98,19 @@ export class CrashingPlacement implements Placement {
   }
 }
 
+/** Where a call may find its process dead: before it is carried out, and after. */
+function pointsOf(method: ChannelMethod, params: unknown): { before: CrashPoint[]; after: CrashPoint[] } {
+  if (method === "run.succeed") return { before: ["succeed"], after: [] };
+  if (method === "step.commit" || method === "run.enqueue") {
+    const { key } = params as Pick<StepRecord, "key">;
+    return { before: [`step:${key}`], after: [`recorded:${key}`] };
+  }
+  if (method !== "wait.open" && method !== "run.suspend") return { before: [], after: [] };
+  const { waits, settles } = params as ChannelParams<"wait.open">;
+  const keys = [...waits, ...settles].map(({ key }) => key);
+  return { before: keys.map((key) => `wait:${key}` as const), after: keys.map((key) => `waiting:${key}` as const) };
+}
+
 class CrashingActivation implements RunningActivation {
   readonly ended: Promise<ActivationEnd>;
   readonly #inner: RunningActivation | undefined;
@@ -140,11 +160,10 @@ class CrashingActivation implements RunningActivation {
     return {
       lines: (lines) => listener.lines(lines),
       call: async (method: ChannelMethod, params: unknown) => {
-        const key = method === "step.commit" ? (params as StepRecord).key : undefined;
-        if (key !== undefined && plan.springs(`step:${key}`, definition)) return die();
-        if (method === "run.succeed" && plan.springs("succeed", definition)) return die();
+        const { before, after } = pointsOf(method, params);
+        if (before.some((point) => plan.springs(point, definition))) return die();
         const answer = await listener.call(method, params);
-        return key !== undefined && plan.springs(`recorded:${key}`, definition) ? die() : answer;
+        return after.some((point) => plan.springs(point, definition)) ? die() : answer;
       },
     };
   }

@@ -125,7 +125,8 @@ class InlineActivation implements RunningActivation {
     const { clock } = this.#around;
     try {
       const outcome = await this.#bodyOutcome(job);
-      await settle(this.#call, outcome, (ms) => clock.sleep(ms));
+      // Its run waits: the body is left where it stands for ever.
+      if (outcome !== undefined) await settle(this.#call, outcome, (ms) => clock.sleep(ms));
       this.#end({ how: "settled" });
     } catch (error) {
       const refused = isAppError(error, "stale_epoch") || isAppError(error, "run_ended");
@@ -138,7 +139,7 @@ class InlineActivation implements RunningActivation {
     }
   }
 
-  async #bodyOutcome({ start }: ActivationJob): Promise<Outcome> {
+  async #bodyOutcome({ start }: ActivationJob): Promise<Outcome | undefined> {
     const { projectRoot, find } = this.#around;
     let task: TaskCode;
     try {

@@ -10,7 +10,7 @@ import {
 } from "@holdfast/protocol";
 import { errorReply, resultReply } from "./replies.ts";
 
-const endingMethods: ReadonlySet<string> = new Set(["run.succeed", "run.fail", "run.retry", "run.skip"]);
+const endingMethods: ReadonlySet<string> = new Set(["run.succeed", "run.fail", "run.retry", "run.skip", "run.suspend"]);
 
 export interface CallsOptions {
   readonly nonce: string;
@@ -25,8 +25,8 @@ export interface CallsOptions {
   readonly room: () => Promise<void> | undefined;
   /** Many calls wait: hear no more until it is told `false`. */
   readonly crowded: (crowded: boolean) => void;
-  /** A call that ends the run was acknowledged. */
-  readonly settled: () => void;
+  /** A call that ends the activation was acknowledged. `suspended`: its run waits, and its body does not return. */
+  readonly settled: (suspended: boolean) => void;
   /** The control plane, or `close`, does not want to hear this activation any more. */
   readonly refused: () => void;
   /** What is no request at all: the process has to end. */
@@ -116,10 +116,12 @@ export class Calls {
       return;
     }
     try {
-      this.#options.reply(resultReply(id, await this.#answer(method, params.data)));
-      if (!endingMethods.has(method)) return;
+      const answer = await this.#answer(method, params.data);
+      this.#options.reply(resultReply(id, answer));
+      // A body that waits for what is over already goes on.
+      if (!endingMethods.has(method) || (method === "run.suspend" && !isSuspended(answer))) return;
       this.end("The activation has said how it ended; nothing more is heard of it.");
-      this.#options.settled();
+      this.#options.settled(method === "run.suspend");
     } catch (error) {
       this.#options.reply(errorReply(id, error));
       if (isRefusal(error) && this.#ended === undefined) this.#options.refused();
@@ -139,6 +141,10 @@ export class Calls {
     const lines = this.#options.admitLines(params.lines);
     return lines.length === 0 ? {} : await this.#options.call("log.write", { lines });
   }
+}
+
+function isSuspended(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "suspended" in answer && answer.suspended === true;
 }
 
 function isMethod(method: string): method is ChannelMethod {

@@ -134,7 +134,7 @@ export class Supervisor implements RunningActivation {
       reply: (reply) => child.send(reply),
       room: () => child.room(),
       crowded: (crowded) => (crowded ? child.deafen() : child.hear()),
-      settled: () => this.#settled(),
+      settled: (suspended) => this.#settled(suspended),
       refused: () => this.#refused(),
       violation: (reason) => child.fault(reason),
     });
@@ -194,10 +194,12 @@ export class Supervisor implements RunningActivation {
     await this.#output.flush();
   }
 
-  #settled(): void {
+  /** A body that waits does not return: its process ends (P7). */
+  #settled(suspended: boolean): void {
     if (this.#over) return;
     this.#end({ how: "settled" });
-    this.#letGo();
+    if (suspended) this.#it.child.kill();
+    else this.#letGo();
   }
 
   /** After the acknowledgement: back to the pool when clean, ended when not, and soon when it does not say. */

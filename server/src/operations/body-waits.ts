@@ -1,0 +1,221 @@
+import { createHash } from "node:crypto";
+import {
+  AppError,
+  type ErrorCode,
+  isAppError,
+  type Json,
+  limits,
+  type RunError,
+  type StepRecord,
+  type WaitSpec,
+} from "@holdfast/protocol";
+import { canonicalHash } from "../canonical.ts";
+import type { Clock } from "../clock.ts";
+import { childId, childIdentity, type NewRun, type NewWait, type WaitsOrder, type WaitsResult } from "../core/index.ts";
+import type { Store } from "../store/store.ts";
+import { noObserver, type Observer } from "../telemetry/observer.ts";
+import { checkDistinct } from "./bindings.ts";
+import { inTurns } from "./bounded-work.ts";
+import { type Completion, type HeldActivation, staleEpoch, tooLate } from "./completion.ts";
+import type { Concurrency } from "./concurrency.ts";
+import type { Definitions } from "./definitions.ts";
+import { childOf } from "./expansion.ts";
+import { persist } from "./persistence.ts";
+import type { Runs } from "./runs.ts";
+
+// What a body asks to wait for becomes rows of the store: a called run is made here, of its definition's manifest as it is now.
+// What cannot be (an unknown definition, an input that does not fit) is told by key and harms nothing else.
+
+/** What an activation asks for. */
+export interface WaitsAsked {
+  readonly waits: readonly WaitSpec[];
+  readonly settles: WaitsOrder["settles"];
+}
+
+export interface WaitsAnswered {
+  readonly records: StepRecord[];
+  readonly refused: { readonly key: string; readonly error: RunError }[];
+}
+
+/** What is wrong with a wait itself; anything else is wrong with the whole call. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  "not_found",
+  "invalid_input",
+  "invalid_definition",
+  "invalid_request",
+  "too_large",
+  "limit_exceeded",
+  "unsupported",
+]);
+
+export interface BodyWaitsOptions {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly concurrency: Concurrency;
+  readonly completion: Completion;
+  readonly runs: Runs;
+  readonly clock: Clock;
+  readonly observer?: Observer;
+}
+
+export class BodyWaits {
+  readonly #options: BodyWaitsOptions;
+  readonly #observer: Observer;
+
+  constructor(options: BodyWaitsOptions) {
+    this.#options = options;
+    this.#observer = options.observer ?? noObserver;
+  }
+
+  /** Opens waits. Throws `run_ended` and `stale_epoch` for an activation that is over, `limit_exceeded`. */
+  async open(held: HeldActivation, asked: WaitsAsked): Promise<WaitsAnswered> {
+    const { opens, refused } = await this.#prepare(held, asked.waits);
+    if (opens.length === 0 && asked.settles.length === 0) return { records: [], refused };
+    const result = await this.#order(held, { opens, settles: asked.settles, suspend: null });
+    if (result.outcome === "open") return { records: [...result.records], refused };
+    // A body that is told to end may still end well: its next suspension ends it.
+    if (result.outcome === "repeated" && result.status === "cancelling") return { records: [], refused };
+    throw unopened(held, result);
+  }
+
+  /** Opens waits and lets the run wait. Throws as `open`. */
+  async suspend(
+    held: HeldActivation,
+    asked: WaitsAsked & { readonly groups: WaitsOrder["settles"][number]["drops"][] },
+  ): Promise<WaitsAnswered & { readonly suspended: boolean }> {
+    const { opens, refused } = await this.#prepare(held, asked.waits);
+    if (refused.length > 0) {
+      const opened = await this.open(held, { waits: [], settles: asked.settles });
+      const rest = opens.length === 0 ? undefined : await this.#order(held, { opens, settles: [], suspend: null });
+      const records = rest?.outcome === "open" ? [...opened.records, ...rest.records] : opened.records;
+      return { suspended: false, records, refused };
+    }
+    const { ranMs } = held;
+    const result = await this.#order(held, { opens, settles: asked.settles, suspend: { groups: asked.groups, ranMs } });
+    if (result.outcome === "open") return { suspended: false, records: [...result.records], refused };
+    if (result.outcome !== "suspended" && result.outcome !== "repeated") throw unopened(held, result);
+    const outcome = result.status === "waiting" ? "suspended" : "cancelled";
+    const { run } = held;
+    if (result.outcome === "suspended") {
+      this.#observer.activationEnded({
+        run,
+        outcome,
+        status: result.status,
+        error: null,
+        ranMs,
+        at: this.#options.clock.now(),
+      });
+    }
+    return { suspended: true, records: [], refused };
+  }
+
+  /** What a run that this one called returned. Throws `not_found`. */
+  async output({ run }: HeldActivation, runId: string): Promise<Json> {
+    const child = await this.#options.store.findRun({ id: runId });
+    if (child?.parentId !== run.id || child.status !== "succeeded") {
+      throw new AppError("not_found", `Run ${run.id} has called no run ${runId} that succeeded.`);
+    }
+    return child.output ?? null;
+  }
+
+  /** Starts a run of its own, and records it: once under its key, whatever crashes between. Throws as starting a run. */
+  async start(
+    held: HeldActivation,
+    { key, definition, input, runKey }: { key: string; definition: string; input: Json; runKey?: string | undefined },
+  ): Promise<string> {
+    const { id, generation } = held.run;
+    const request = `run/${id}/${generation}/${createHash("sha256").update(key).digest("hex")}`;
+    const asked = { definition, input, ...(runKey === undefined ? {} : { key: runKey }) };
+    const { run } = await this.#options.runs.start(asked, request);
+    const { value } = await this.#options.completion.commitStep(held, { key, value: run.id });
+    return String(value);
+  }
+
+  async #prepare(held: HeldActivation, waits: readonly WaitSpec[]) {
+    const opens: NewWait[] = [];
+    const refused: WaitsAnswered["refused"] = [];
+    for (const wait of waits) {
+      try {
+        opens.push(await this.#newWait(held, wait));
+      } catch (error) {
+        if (!isAppError(error) || !refusals.has(error.code)) throw error;
+        const { code, message, hint } = error;
+        refused.push({ key: wait.key, error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+      }
+    }
+    return { opens, refused };
+  }
+
+  async #newWait(held: HeldActivation, wait: WaitSpec): Promise<NewWait> {
+    const { key, ...asked } = wait;
+    const facts = { key, hash: canonicalHash(asked), delayMs: null, signal: null, child: null };
+    if (wait.kind === "sleep") return { ...facts, kind: "sleep", delayMs: wait.ms };
+    if (wait.kind === "signal") return { ...facts, kind: "signal", signal: wait.name, delayMs: wait.timeoutMs ?? null };
+    return { ...facts, kind: "call", child: await this.#called(held, wait) };
+  }
+
+  async #called({ run }: HeldActivation, wait: Extract<WaitSpec, { kind: "call" | "map" }>): Promise<NewRun> {
+    const { definitions, concurrency } = this.#options;
+    const { key, definition, timeoutMs } = wait;
+    const { manifestHash } = await definitions.get(definition);
+    const spec = await definitions.spec(manifestHash, definition);
+    // A try of its own: what an earlier one called has ended, or answers.
+    const hash = createHash("sha256")
+      .update(childIdentity(run.id, run.generation, `${run.attempt}/${key}`))
+      .digest();
+    const child = { ...childOf(run, spec, key), id: childId(run.id, hash), workflow: null, manifestHash };
+    if (wait.kind === "map")
+      return { ...child, kind: "map", expiresAfterMs: null, input: await this.#items(wait, manifestHash) };
+    const input = await definitions.fitInput(spec, wait.input);
+    const limitsOf = await concurrency.limitsOfItems(spec, { run, concurrency: undefined });
+    const expiresAfterMs = sooner(child.expiresAfterMs, timeoutMs);
+    return { ...child, expiresAfterMs, limits: limitsOf(input), input };
+  }
+
+  /** The input of a map's run: what its children begin with. */
+  async #items(wait: Extract<WaitSpec, { kind: "map" }>, manifestHash: string): Promise<Json> {
+    const { definitions } = this.#options;
+    const { key, definition, items, concurrency, timeoutMs } = wait;
+    const spec = await definitions.spec(manifestHash, definition);
+    const name = `"${key}"`;
+    checkDistinct(
+      items.map((item) => item.key),
+      name,
+    );
+    const fit = definitions.inputFitter(spec);
+    const bounded = { what: `Checking the items of ${name}`, code: "invalid_input" } as const;
+    const fitted = await inTurns(items, (item) => ({ key: item.key, input: fit(item.input) }), bounded);
+    const options = {
+      ...(concurrency === undefined ? {} : { concurrency }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    };
+    return { items: fitted, ...options };
+  }
+
+  async #order(held: HeldActivation, order: Pick<WaitsOrder, "opens" | "settles" | "suspend">): Promise<WaitsResult> {
+    const { store, clock } = this.#options;
+    const { id: runId, epoch, generation } = held.run;
+    const row = { runId, epoch, generation, ...order };
+    const [result] = await persist(clock, held.revoked, () => store.openWaits({ rows: [row] }));
+    if (result === undefined) throw new Error("the store answered no row");
+    return result;
+  }
+}
+
+/** Why waits could not be opened. */
+function unopened(held: HeldActivation, result: WaitsResult): AppError {
+  if (result.outcome === "repeated") return tooLate(held, result.status);
+  if (result.outcome === "not_open") {
+    return new AppError("invalid_request", `It waits for "${result.key}", which is neither open nor recorded.`);
+  }
+  if (result.outcome !== "limit_exceeded") return staleEpoch(held);
+  const hint = "Map a task over many items instead of calling it for each, and split long bodies into tasks.";
+  return new AppError("limit_exceeded", `The run has reached its limit of ${limits[result.limit]} ${result.limit}.`, {
+    hint,
+  });
+}
+
+function sooner(one: number | null, other: number | undefined): number | null {
+  if (other === undefined) return one;
+  return one === null ? other : Math.min(one, other);
+}
