@@ -1,4 +1,5 @@
 import type { Duration, Problem } from "@holdfast/protocol";
+import type { Task, Workflow } from "./callable.ts";
 import type { TaskContext } from "./context.ts";
 import type { Position } from "./source-position.ts";
 import type { StandardSchema } from "./standard-schema.ts";
@@ -6,8 +7,9 @@ import type { StandardSchema } from "./standard-schema.ts";
 // What `task`, `workflow` and `asset` return. Recognised by a registered symbol, never by instanceof: the copy of the SDK
 // that made a definition need not be the copy that reads it.
 
+export type { PassedTo, ReturnedBy, Task, Workflow } from "./callable.ts";
+
 const definitionMark = Symbol.for("holdfast.definition");
-declare const phantom: unique symbol;
 
 /** How often and when a failed attempt is tried again. */
 export interface RetryOptions {
@@ -63,26 +65,6 @@ export interface WorkflowOptions {
   readonly concurrency?: number;
   readonly expiresAfter?: Duration;
 }
-
-/** Work with an id. `I` is what callers pass, `O` what is stored of what it returns. */
-export interface Task<in I = never, out O = unknown> {
-  readonly kind: "task";
-  readonly id: string;
-  readonly [phantom]: { readonly input: (input: I) => void; readonly output: O };
-}
-
-/** A graph of tasks with an id. `P` is what callers pass, `O` what is stored of its output. */
-export interface Workflow<in P = never, out O = unknown> {
-  readonly kind: "workflow";
-  readonly id: string;
-  readonly [phantom]: { readonly input: (input: P) => void; readonly output: O };
-}
-
-/** What callers of a definition pass. */
-export type PassedTo<D> = D extends { readonly [phantom]: { readonly input: (input: infer I) => void } } ? I : never;
-
-/** What is stored of what a definition returns. */
-export type ReturnedBy<D> = D extends { readonly [phantom]: { readonly output: infer O } } ? O : never;
 
 /** A named thing that tasks read or write. */
 export interface Asset {

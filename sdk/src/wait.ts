@@ -1,5 +1,5 @@
 import type { Duration, Json } from "@holdfast/protocol";
-import type { PassedTo, ReturnedBy, Task, Workflow } from "./definition.ts";
+import type { PassedTo, ReturnedBy, Task, Workflow } from "./callable.ts";
 import type { OutputOf, StandardSchema } from "./standard-schema.ts";
 
 // What bodies see of waiting, as types. waits.ts is what runs.

@@ -75,7 +75,7 @@ async function openSession(): Promise<Session> {
   const completion = new Completion({ store, clock, random: systemRandom });
   const log = new ActivationLog({ store, clock, runId: run.id, epoch: 1, revoked });
   const definitions = new Definitions({ store, namespace: "n" });
-  const concurrency = new Concurrency({ store, namespace: "n", clock });
+  const concurrency = new Concurrency({ store, namespace: "n", clock, evaluator: definitions.evaluator });
   const parts = { store, definitions, concurrency, clock };
   const runs = new Runs({ ...parts, namespace: "n", random: systemRandom, keyRetentionMs: 1_000 });
   const waits = new BodyWaits({ ...parts, completion, runs });

@@ -15,11 +15,10 @@ import { childId, childIdentity, type NewRun, type NewWait, type WaitsOrder, typ
 import type { Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import { checkDistinct } from "./bindings.ts";
-import { inTurns } from "./bounded-work.ts";
 import { type Completion, type HeldActivation, staleEpoch, tooLate } from "./completion.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
-import { childOf } from "./expansion.ts";
+import { childOf, sooner } from "./expansion.ts";
 import { persist } from "./persistence.ts";
 import type { Runs } from "./runs.ts";
 
@@ -164,32 +163,10 @@ export class BodyWaits {
       .update(childIdentity(run.id, run.generation, `${run.attempt}/${key}`))
       .digest();
     const child = { ...childOf(run, spec, key), id: childId(run.id, hash), workflow: null, manifestHash };
-    if (wait.kind === "map")
-      return { ...child, kind: "map", expiresAfterMs: null, input: await this.#items(wait, manifestHash) };
+    if (wait.kind === "map") return { ...child, kind: "map", expiresAfterMs: null, input: itemsInput(wait) };
     const input = await definitions.fitInput(spec, wait.input);
-    const limitsOf = await concurrency.limitsOfItems(spec, { run, concurrency: undefined });
     const expiresAfterMs = sooner(child.expiresAfterMs, timeoutMs);
-    return { ...child, expiresAfterMs, limits: limitsOf(input), input };
-  }
-
-  /** The input of a map's run: what its children begin with. */
-  async #items(wait: Extract<WaitSpec, { kind: "map" }>, manifestHash: string): Promise<Json> {
-    const { definitions } = this.#options;
-    const { key, definition, items, concurrency, timeoutMs } = wait;
-    const spec = await definitions.spec(manifestHash, definition);
-    const name = `"${key}"`;
-    checkDistinct(
-      items.map((item) => item.key),
-      name,
-    );
-    const fit = definitions.inputFitter(spec);
-    const bounded = { what: `Checking the items of ${name}`, code: "invalid_input" } as const;
-    const fitted = await inTurns(items, (item) => ({ key: item.key, input: fit(item.input) }), bounded);
-    const options = {
-      ...(concurrency === undefined ? {} : { concurrency }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    };
-    return { items: fitted, ...options };
+    return { ...child, expiresAfterMs, limits: await concurrency.limitsOfCalled(spec, run, input), input };
   }
 
   async #order(held: HeldActivation, order: Pick<WaitsOrder, "opens" | "settles" | "suspend">): Promise<WaitsResult> {
@@ -215,7 +192,12 @@ function unopened(held: HeldActivation, result: WaitsResult): AppError {
   });
 }
 
-function sooner(one: number | null, other: number | undefined): number | null {
-  if (other === undefined) return one;
-  return one === null ? other : Math.min(one, other);
+/** The input of a map's run: what its children begin with. What does not fit the task fails the map, not its caller. */
+function itemsInput({ key, items, concurrency, timeoutMs }: Extract<WaitSpec, { kind: "map" }>): Json {
+  checkDistinct(
+    items.map((item) => item.key),
+    `"${key}"`,
+  );
+  const bound = concurrency === undefined ? {} : { concurrency };
+  return { items, ...bound, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }

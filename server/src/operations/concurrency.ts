@@ -77,6 +77,12 @@ export class Concurrency {
     };
   }
 
+  /** What a run is subject to that the body of another one calls. Throws `invalid_input` for a key that is none. */
+  async limitsOfCalled(spec: DefinitionSpec, caller: RunRow, input: Json): Promise<Limit[]> {
+    const limitsOf = await this.limitsOfItems(spec, { run: caller, concurrency: undefined });
+    return limitsOf(await this.#keyOf(spec, input));
+  }
+
   /**
    * The limits of a claimed run whose input has just been bound, where it has to stand in line for them: its key asks for
    * another slot than it holds. Undefined: it may go on.

@@ -154,17 +154,25 @@ export class Expander {
 
   /** The items of a map that a body has called: its input says them. */
   async #calledItems(run: RunRow, manifest: Manifest, input: Json): Promise<{ children: NewRun[]; edges: Edge[] }> {
-    const { items, concurrency, timeoutMs = null } = input as unknown as CalledMap;
+    const { items, concurrency, timeoutMs } = input as unknown as CalledMap;
     const spec = specOf(manifest, run.definition);
     const limitsOf = await this.#concurrency.limitsOfItems(spec, { run, concurrency });
-    const bounded = { what: `Making the items of "${run.name}"`, code: "invalid_input" } as const;
-    const childOfItem = ({ key: item, input: given }: CalledMap["items"][number], itemIndex: number): NewRun => {
+    const limited = spec.concurrencyKey === undefined ? {} : { concurrencyKey: spec.concurrencyKey };
+    const inputs = await this.#definitions.evaluator.inputs({
+      with: { ref: { from: "item", path: [] } },
+      scope: emptyScope,
+      list: items.map((item) => item.input),
+      keys: items.map(({ key }) => key),
+      name: run.name,
+      definition: { id: spec.id, ...limited, ...inputSchema(spec) },
+    });
+    const children = inputs.map(({ input: own, limitKey }, itemIndex): NewRun => {
+      const item = items[itemIndex]?.key ?? "";
       const child = childOf(run, spec, `${run.name}[${item}]`);
-      const expiresAfterMs = Math.min(child.expiresAfterMs ?? limits.spanMs, timeoutMs ?? limits.spanMs);
-      const expiry = child.expiresAfterMs === null && timeoutMs === null ? {} : { expiresAfterMs };
-      return { ...child, ...expiry, limits: limitsOf(given), item, itemIndex, input: given };
-    };
-    return { children: await inTurns(items, childOfItem, bounded), edges: [] };
+      const expiresAfterMs = sooner(child.expiresAfterMs, timeoutMs);
+      return { ...child, expiresAfterMs, limits: limitsOf(limitKey), item, itemIndex, input: own };
+    });
+    return { children, edges: [] };
   }
 
   async #workflowChildren(run: RunRow, manifest: Manifest): Promise<{ children: NewRun[]; edges: Edge[] }> {
@@ -272,6 +280,12 @@ function workflowChildren(run: RunRow, manifest: Manifest): { children: NewRun[]
     return kind === "task" ? child : { ...child, queue: defaultQueue };
   });
   return { children, edges };
+}
+
+/** The shorter of two spans of time, where there is one. */
+export function sooner(one: number | null, other: number | undefined): number | null {
+  if (other === undefined) return one;
+  return one === null ? other : Math.min(one, other);
 }
 
 /** A run below another one, by its definition's manifest of the other one's. */

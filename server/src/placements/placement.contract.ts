@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { AppError } from "@holdfast/protocol";
 import { begin as beginJob, carryOut as carryOutJob, type JobOptions, Recorder } from "./fixtures/recording.ts";
 import type { Placement } from "./placement.ts";
@@ -79,6 +81,29 @@ export function placementContract(name: string, open: () => Placement, dialect: 
       assert.equal(retry.said.afterMs, 3_000);
       const skip = await carryOut(placement, { do: "skip" });
       assert.deepEqual(skip.last, { method: "run.skip", params: { reason: "nothing to do" } });
+    });
+
+    it("ends a body that waits once its suspension is acknowledged, and the body does not see it", async () => {
+      if (dialect.job.executor === "python") return;
+      const suspended = { suspended: true, records: [], refused: [] };
+      const recorder = new Recorder((method) => (method === "run.suspend" ? suspended : undefined));
+      const { end, last } = await carryOut(placement, { do: "sleep" }, { recorder });
+      assert.equal(end.how, "settled");
+      const waits = [{ kind: "sleep", key: "nap", ms: 3_600_000 }];
+      assert.deepEqual(last, { method: "run.suspend", params: { waits, settles: [], groups: [["nap"]] } });
+      const { pid } = recorder.loggedFields;
+      while (pid !== process.pid && existsSync(`/proc/${pid}`)) await pause(5);
+      assert.ok(!recorder.lines.some(({ text }) => /caught|finally/.test(text)));
+    });
+
+    it("goes on with a body whose wait is over already, in the same process", async () => {
+      if (dialect.job.executor === "python") return;
+      const value = { "holdfast.wait": "sleep", end: "done", hash: "h", attempt: 1 };
+      const goesOn = { suspended: false, records: [{ key: "nap", value }], refused: [] };
+      const recorder = new Recorder((method) => (method === "run.suspend" ? goesOn : undefined));
+      const { end, last } = await carryOut(placement, { do: "sleep" }, { recorder });
+      assert.deepEqual([end.how, last?.method], ["settled", "run.succeed"]);
+      assert.deepEqual(last?.params, { output: recorder.loggedFields.pid });
     });
 
     it("refuses a result that JSON cannot keep, naming the path", async () => {
