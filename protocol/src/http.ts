@@ -9,6 +9,7 @@ import { pauseViewSchema } from "./pauses.ts";
 import { scheduleSpecSchema } from "./schedule.ts";
 import { runKinds, runStatusSchema } from "./status.ts";
 import { traceparentPattern } from "./traceparent.ts";
+import { waitViewSchema } from "./waits.ts";
 
 // Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
 
@@ -53,6 +54,8 @@ export const runViewSchema = z.object({
   ranMs: z.number(),
   /** What it is paused by; only where one run is asked for, and something does. */
   pauses: z.array(pauseViewSchema).optional(),
+  /** What its body has open, the oldest first, at most 100; only where one run is asked for, and something is open. */
+  waits: z.array(waitViewSchema).optional(),
 });
 export type RunView = z.infer<typeof runViewSchema>;
 

@@ -9,6 +9,8 @@ export const reasonCodes = [
   "at_work", // an activation runs
   "upstreams", // runs before it in its workflow have not ended
   "children", // runs below it have not ended
+  "sleep", // its body waits for a moment
+  "signal", // its body waits for a signal
   "limit", // it stands in line for a slot of a limit
   "paused", // it, what it belongs to, its definition or its queue
   "retry_delay", // its last attempt failed, and the next is put off

@@ -49,11 +49,14 @@ import {
   type ScheduleSpec,
   type ScheduleView,
   type ServerView,
+  type Signalled,
+  type SignalRun,
   type StartedRun,
   type StartRun,
   schedulePageSchema,
   scheduleViewSchema,
   serverViewSchema,
+  signalledSchema,
   startedRunSchema,
   type TopicPage,
   topicPageSchema,
@@ -202,6 +205,10 @@ export class HttpPlane implements ControlPlane {
 
   clearRun(id: string, body: ClearRun): Promise<Restarted> {
     return this.#ask({ method: "POST", path: `${runPath(id)}/clear`, body, answer: restartedSchema });
+  }
+
+  signalRun(id: string, body: SignalRun, requestKey: string = crypto.randomUUID()): Promise<Signalled> {
+    return this.#ask({ method: "POST", path: `${runPath(id)}/signals`, body, requestKey, answer: signalledSchema });
   }
 
   markRun(id: string, body: MarkRun): Promise<Marked> {

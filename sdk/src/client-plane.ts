@@ -28,6 +28,8 @@ import type {
   ScheduleSpec,
   ScheduleView,
   ServerView,
+  Signalled,
+  SignalRun,
   StartedRun,
   StartRun,
   TopicPage,
@@ -102,6 +104,8 @@ export interface ControlPlane {
   retryRun(id: string, request: RetryRun): Promise<Restarted>;
   /** Starts a run again with everything that depends on it. */
   clearRun(id: string, request: ClearRun): Promise<Restarted>;
+  /** Sends a signal; the same request again changes nothing. */
+  signalRun(id: string, request: SignalRun, requestKey?: string): Promise<Signalled>;
   /** Says how a run ends, or ended. */
   markRun(id: string, request: MarkRun): Promise<Marked>;
   /** One action for a page of the runs that a filter names. */

@@ -56,6 +56,8 @@ export interface RunHandle<O = Json> {
   status(): Promise<RunView>;
   /** Orders the run and everything below it to end. */
   cancel(reason?: string): Promise<void>;
+  /** Sends a signal to the run: to the wait for it, or to the next one of its name. Repeated until it is known to have arrived, once. */
+  signal(name: string, payload?: unknown): Promise<void>;
   /** Its events from after number `after` (default 0), without gaps, until it has ended. */
   events(options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncGenerator<RunEvent, void, void>;
 }
@@ -193,6 +195,11 @@ class Handle<O> implements RunHandle<O> {
     await this.#plane.cancelRun(this.id, reason === undefined ? {} : { reason });
   }
 
+  async signal(name: string, payload?: unknown): Promise<void> {
+    const request = { name, ...(payload === undefined ? {} : { payload: plainJson(payload, "The payload") }) };
+    await this.#plane.signalRun(this.id, request, crypto.randomUUID());
+  }
+
   async *events(
     options: { readonly after?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<RunEvent, void, void> {
@@ -249,17 +256,17 @@ function startRequest(definition: string, input: unknown, options: StartOptions)
 }
 
 /** As JSON keeps it: dates become text, undefined properties are left out. */
-function plainJson(input: unknown): Json {
+function plainJson(input: unknown, what = "The input"): Json {
   let text: string | undefined;
   try {
     text = JSON.stringify(input);
   } catch (error) {
-    if (error instanceof RangeError) throw tooDeep("The input", limits.nestingLevels);
-    throw new AppError("invalid_input", "The input is nothing that JSON can say.", { cause: error });
+    if (error instanceof RangeError) throw tooDeep(what, limits.nestingLevels);
+    throw new AppError("invalid_input", `${what} is nothing that JSON can say.`, { cause: error });
   }
-  if (text === undefined) throw new AppError("invalid_input", "The input is nothing that JSON can say.");
+  if (text === undefined) throw new AppError("invalid_input", `${what} is nothing that JSON can say.`);
   const value: Json = JSON.parse(text);
-  checkNesting(value, limits.nestingLevels, "The input");
+  checkNesting(value, limits.nestingLevels, what);
   return value;
 }
 

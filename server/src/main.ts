@@ -25,6 +25,7 @@ import { Restarts } from "./operations/restarts.ts";
 import { Runs } from "./operations/runs.ts";
 import { ScheduledRuns } from "./operations/scheduled-runs.ts";
 import { Schedules } from "./operations/schedules.ts";
+import { Signals } from "./operations/signals.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
 import type { Placement } from "./placements/placement.ts";
 import { ProcessPlacement } from "./placements/process/process-placement.ts";
@@ -66,6 +67,7 @@ export interface Services {
   readonly pauses: Pauses;
   readonly restarts: Restarts;
   readonly marks: Marks;
+  readonly signals: Signals;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly clock: Clock;
@@ -121,6 +123,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const pauses = new Pauses({ store, runs, namespace });
   const restarts = new Restarts({ store, runs });
   const marks = new Marks({ store, runs });
+  const signals = new Signals({ store, runs });
   const bulk = new BulkActions({ runs, pauses, restarts });
   const close = async () => {
     await evaluator.close();
@@ -143,6 +146,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     pauses,
     restarts,
     marks,
+    signals,
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };

@@ -14,6 +14,7 @@ import type { Reasons } from "../operations/reasons.ts";
 import type { Restarts } from "../operations/restarts.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { Schedules } from "../operations/schedules.ts";
+import type { Signals } from "../operations/signals.ts";
 import type { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
@@ -31,6 +32,7 @@ import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { scheduleRoutes } from "./schedules.ts";
+import { signalRoutes } from "./signals.ts";
 
 const defaultBodyBytes = 64 * 1024;
 const readyTimeoutMs = 5_000;
@@ -51,6 +53,7 @@ export interface ApiServices {
   readonly pauses: Pauses;
   readonly restarts: Restarts;
   readonly marks: Marks;
+  readonly signals: Signals;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly telemetry: Pick<Telemetry, "metrics">;
@@ -96,6 +99,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...pauseRoutes(services),
     ...scheduleRoutes(services),
     ...controlRoutes(services),
+    ...signalRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

@@ -45,6 +45,10 @@ export function addRunControl(runs: Command, carry: Carry, asking: Asking): void
         return (await import("./restarts.ts")).clear(t, id, flags);
       }, flags),
     );
+  asking(runs.command("signal <run> <name>"))
+    .description("send a signal to a run whose body waits for it, or will")
+    .option("--payload <json>", "what it brings: JSON, or @file")
+    .action((id, name, flags) => carry(async (t) => (await import("./signals.ts")).signal(t, id, name, flags), flags));
   asking(runs.command("mark <run> <status>"))
     .description("say that a run has succeeded or failed; what depends on it follows")
     .option("--output <json>", "what it is to have returned")

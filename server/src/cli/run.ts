@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import {
   AppError,
   isAppError,
@@ -19,7 +18,7 @@ import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, ru
 import { compilePaths, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { followRun } from "./following.ts";
-import { shallow } from "./given-json.ts";
+import { givenJson } from "./given-json.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type FollowFlags, readPatience } from "./patience.ts";
@@ -57,7 +56,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   if (flags.port !== undefined && flags.serve !== true) {
     throw new UsageError("--port says where to serve, and nothing is served.", "Add --serve, or leave out --port.");
   }
-  const input = readInput(flags.input);
+  const input = flags.input === undefined ? undefined : givenJson(flags.input, givenInput);
   const patienceMs = readPatience(flags);
   const settings = await openProject(terminal, flags);
   const interruption = hearInterruption({ patienceMs: interruptedMs });
@@ -190,38 +189,9 @@ async function start(
   return plane.startRun(request, randomUUID());
 }
 
+const givenInput = { flag: "--input", what: "The input", maxBytes: limits.inputBytes };
+
 const unfinished: readonly RunStatus[] = runStatuses.filter((status) => !isEnded(status));
-
-/** The JSON of `--input`, or of the file after an `@`. */
-function readInput(text: string | undefined): Json | undefined {
-  if (text === undefined) return undefined;
-  const source = text.startsWith("@") ? readInputFile(text.slice(1)) : text;
-  if (source.length > 4 * limits.inputBytes) {
-    throw new UsageError("The input is too large.", "Keep large data in a file and pass its name.");
-  }
-  try {
-    return shallow(JSON.parse(source) as Json, "The input");
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(
-      `The input is not JSON: ${message}.`,
-      `Quote it for the shell: --input '{"name":"Ada"}', or name a file: --input @input.json.`,
-    );
-  }
-}
-
-function readInputFile(path: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path === "-" ? 0 : path));
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(
-      `The input file cannot be read: ${message}.`,
-      "Write --input @FILE, or @- for standard input.",
-    );
-  }
-}
 
 interface Started {
   readonly run: RunView;

@@ -1,4 +1,4 @@
-import type { RunView } from "@holdfast/protocol";
+import type { RunView, WaitView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
@@ -19,7 +19,7 @@ export interface ShowFlags extends CommonFlags {
 export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<number> {
   return connected(terminal, flags, async ({ plane }) => {
     const run = await plane.getRun(id);
-    const tree = run.kind === "task" ? [] : await listBelow(plane, run);
+    const tree = mayHaveChildren(run) ? await listBelow(plane, run) : [];
     // A tree is read without inputs and outputs: they are not null, but not there.
     terminal.answer({ run, tree: tree.map(({ input: _input, output: _output, ...rest }) => rest) });
     if (terminal.json) return exitCodes.done;
@@ -28,10 +28,22 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
       if (value !== null && value !== "") terminal.print(fieldText(terminal, name, value));
     }
     for (const pause of run.pauses ?? []) terminal.print(fieldText(terminal, "paused", pauseText(pause, now)));
+    for (const wait of run.waits ?? []) terminal.print(fieldText(terminal, "waits for", waitText(wait, now)));
     if (run.error !== null) terminal.print(`\n${errorText(terminal, run.error)}`);
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
     return exitCodes.done;
   });
+}
+
+/** A body that has called something has begun more than once, or is under way. */
+function mayHaveChildren({ kind, openChildren, epoch }: RunView): boolean {
+  return kind !== "task" || openChildren > 0 || epoch > 1;
+}
+
+function waitText({ key, kind, until, signal, runId }: WaitView, now: number): string {
+  const end = until === null ? "" : ` until ${timeText(until, now)}`;
+  const what = { sleep: "a moment", signal: `the signal "${signal}"`, call: `the run ${runId}` }[kind];
+  return `${key}: ${what}${end}`;
 }
 
 function fieldsOf(terminal: Terminal, run: RunView, now: number): [string, string | null][] {

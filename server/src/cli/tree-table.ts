@@ -128,7 +128,8 @@ export function whyText(run: RunView, now: number): string {
         return left > 0 ? `try ${run.attempt} in ${lengthText(left)}: ${error}` : `starts again: ${error}`;
       return left > 0 ? `starts in ${lengthText(left)}` : `waits for a free node (queue ${run.queue})`;
     case "waiting":
-      return run.openChildren > 0 ? `waits for ${counted(run.openChildren, "run")} below it` : "";
+      if (run.openChildren > 0) return `waits for ${counted(run.openChildren, "run")} below it`;
+      return run.kind === "task" ? "its body waits" : "";
     case "cancelling":
       return "is being ended";
     case "running":

@@ -231,14 +231,23 @@ class Plan {
 
   /** A body waits for a run that it had called and that starts again. */
   #callAgain(run: RunRow, child: RunRow): void {
-    const isWaiting = run.waiting?.reopened === true;
-    if (!isWaiting && !isEnded(run.status)) throw new Refused("caller_live", run);
+    const { reopened } = run.waiting ?? {};
+    if (reopened === undefined && !isEnded(run.status)) throw new Refused("caller_live", run);
+    // Of several that were called under one key, in one try after the other, it waits for the first that starts again.
+    if (reopened?.includes(child.name) === true) {
+      this.#put({ ...this.#changes.get(run.id), run, forgetsInput: false });
+      return;
+    }
     const [awaited = 0] = run.waiting?.awaits ?? [];
-    const waiting = { ...opened(run.waiting, "call"), awaits: [awaited + 1], reopened: true } as const;
+    const waiting = {
+      ...opened(run.waiting, "call"),
+      awaits: [awaited + 1],
+      reopened: [...(reopened ?? []), child.name],
+    };
     const { id: childId, name: key } = child;
     const of = { runId: run.id, generation: run.generation, epoch: run.epoch, openedAt: this.#view.now };
     this.#waits.push({ ...of, key, kind: "call", hash: null, dueAt: null, signal: null, childId, groups: [0] });
-    if (isWaiting) {
+    if (reopened !== undefined) {
       this.#put({ ...this.#changes.get(run.id), run: { ...run, waiting }, forgetsInput: false });
       return;
     }

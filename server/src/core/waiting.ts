@@ -9,8 +9,8 @@ export interface Waiting {
   readonly bytes: number;
   /** While the run waits: for each group of waits how many have still to end. It wakes when any of them is at 0. */
   readonly awaits: readonly number[] | null;
-  /** It had ended, and waits for runs that it called and that start again. */
-  readonly reopened?: true;
+  /** It had ended, and waits for these runs that it called, by their names: they start again. */
+  readonly reopened?: readonly string[];
 }
 
 /** With one wait more. */

@@ -27,6 +27,8 @@ import {
   type ScheduleSpec,
   type ScheduleView,
   type ServerView,
+  type Signalled,
+  type SignalRun,
   type StartedRun,
   type StartRun,
   type TopicPage,
@@ -140,6 +142,10 @@ export class LocalPlane implements ControlPlane {
 
   clearRun(id: string, { mode = "fresh", ...rest }: ClearRun): Promise<Restarted> {
     return this.#services.restarts.clear(id, { fresh: mode === "fresh", ...rest });
+  }
+
+  signalRun(id: string, request: SignalRun, requestKey?: string): Promise<Signalled> {
+    return this.#services.signals.signal(id, request, requestKey);
   }
 
   markRun(id: string, request: MarkRun): Promise<Marked> {

@@ -1,5 +1,5 @@
 import { type Explained, isEnded, type Reason, type RunBrief, type RunStatus, type Why } from "@holdfast/protocol";
-import { isPauseGate, mayBeActive, type PauseRow, type RunRow } from "../core/index.ts";
+import { isPauseGate, mayBeActive, type PauseRow, type RunRow, type WaitRow } from "../core/index.ts";
 import type { MemberRow, Store, StoreDescription } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
 
@@ -73,7 +73,7 @@ export class Reasons {
       case "ready":
         return { reasons: await this.#ready(run, moment) };
       case "waiting":
-        return this.#waiting(run);
+        return run.waiting === null ? this.#waiting(run) : this.#bodyWaiting(run, moment);
       case "running":
         return { reasons: [await this.#running(run, moment)] };
       case "cancelling":
@@ -101,6 +101,18 @@ export class Reasons {
     const message = `It waits for ${counted(run.openChildren, "run")} below it.`;
     const reasons = [reason({ code: "children", message, runs: children })];
     return { reasons, waitsFor: children, waitsForCount: run.openChildren };
+  }
+
+  /** Each wait by itself: without it, the run goes on, or waits for fewer. */
+  async #bodyWaiting(run: RunRow, { now }: Moment) {
+    const waits = await this.#store.listWaits({ runId: run.id, limitRows: lookedAtRuns });
+    const awaited = waits.filter(({ groups, epoch }) => groups.length > 0 && epoch === run.epoch);
+    const calls = awaited.flatMap(({ childId }) => childId ?? []);
+    const children = await this.#found(calls);
+    const others = awaited.flatMap((wait) => waitReason(run, wait, now) ?? []).slice(0, namedRuns);
+    const message = `It waits for ${counted(calls.length, "run")} that it called.`;
+    const called = calls.length === 0 ? [] : [reason({ code: "children", message, runs: children })];
+    return { reasons: [...called, ...others], waitsFor: children, waitsForCount: calls.length };
   }
 
   async #running(run: RunRow, moment: Moment): Promise<Reason> {
@@ -249,6 +261,18 @@ function paused({ id }: RunRow, { kind, name, since, reason: why }: PauseRow, no
   return reason({ code: "paused", message, remedy: `holdfast ${kind}s resume ${name}` });
 }
 
+/** Undefined for a run that was called: it is explained itself. */
+function waitReason({ id }: RunRow, { kind, key, dueAt, signal }: WaitRow, now: number): Reason | undefined {
+  if (kind === "call") return undefined;
+  const until = dueAt === null ? null : new Date(dueAt).toISOString();
+  const left = dueAt === null ? "" : dueAt > now ? `in ${lengthText(dueAt - now)}` : "now";
+  if (kind === "sleep")
+    return reason({ code: "sleep", message: `It sleeps ("${key}") until ${until}, ${left}.`, until });
+  const bound = until === null ? "" : `, at most until ${until}, ${left}`;
+  const remedy = `holdfast runs signal ${id} ${signal ?? key}`;
+  return reason({ code: "signal", message: `It waits for the signal "${signal ?? key}"${bound}.`, remedy, until });
+}
+
 function putOff(run: RunRow, wakeAt: number, now: number): Reason {
   const until = new Date(wakeAt).toISOString();
   const left = wakeAt > now ? `in ${lengthText(wakeAt - now)}` : "now";
@@ -264,7 +288,7 @@ function reason(of: {
   readonly message: string;
   readonly remedy?: string | null;
   readonly runs?: readonly RunRow[];
-  readonly until?: string;
+  readonly until?: string | null;
 }): Reason {
   const { code, message, remedy = null, runs = [], until = null } = of;
   return { code, message, remedy, runs: runs.map(brief), until };

@@ -57,7 +57,8 @@ export class Restarts {
 
   async #resume(row: RunRow, data: RestartOrder["data"], attempt: number | undefined): Promise<Restarted> {
     const isOld = attempt !== undefined && attempt !== row.attempt;
-    if (isEnded(row.status) && row.children.failed > 0 && !isOld) {
+    // A body calls again itself what failed: it is what is tried again.
+    if (row.kind !== "task" && isEnded(row.status) && row.children.failed > 0 && !isOld) {
       return this.#answer(row, await this.#restartLeaves(row, data), { alone: false });
     }
     return this.#answer(row, await this.#restart([order(row, { fresh: false, data, attempt })]), { alone: true });
@@ -130,8 +131,9 @@ function order(
   return { runId: row.id, fresh, ifAttempt: attempt ?? null, data };
 }
 
-function isFailedLeaf({ status, children }: RunRow): boolean {
-  return (status === "failed" || status === "cancelled") && children.failed === 0;
+function isFailedLeaf({ kind, status, children, error }: RunRow): boolean {
+  if (status !== "failed" && status !== "cancelled") return false;
+  return children.failed === 0 || (kind === "task" && error?.code !== "child_failed");
 }
 
 function count(
@@ -146,7 +148,7 @@ function count(
 }
 
 function isOnItsWay({ reason }: RestartRefusal): boolean {
-  return reason === "live" || reason === "superseded";
+  return reason === "live" || reason === "superseded" || reason === "caller_live";
 }
 
 function refusalError(refusal: RestartRefusal): AppError {

@@ -1,5 +1,5 @@
-import type { PauseView, RunView } from "@holdfast/protocol";
-import { isPauseGate, type PauseRow, type RunRow } from "../core/index.ts";
+import type { PauseView, RunView, WaitView } from "@holdfast/protocol";
+import { isPauseGate, type PauseRow, type RunRow, type WaitRow } from "../core/index.ts";
 
 /** A run as people and programs outside see it. */
 export function runView(run: RunRow): RunView {
@@ -38,6 +38,11 @@ export function runView(run: RunRow): RunView {
 /** A pause as people and programs outside see it. */
 export function pauseView({ kind, name, since, reason }: PauseRow): PauseView {
   return { kind, name, since: new Date(since).toISOString(), reason };
+}
+
+/** A wait as people and programs outside see it. */
+export function waitView({ key, kind, dueAt, signal, childId, openedAt }: WaitRow): WaitView {
+  return { key, kind, until: timeText(dueAt), signal, runId: childId, since: new Date(openedAt).toISOString() };
 }
 
 /** A moment of the store's clock, as text. */

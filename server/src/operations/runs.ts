@@ -31,12 +31,13 @@ import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
-import { pauseView, runView } from "./run-views.ts";
+import { pauseView, runView, waitView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
 /** Of runs whose ids begin alike so many are looked at. */
 const likeRuns = 20;
 const shortestPrefix = 4;
+const shownWaits = 100;
 /** How often a definition may be replaced while a run of it is being started. */
 const rounds = 10;
 
@@ -165,8 +166,14 @@ export class Runs {
   /** The run of this id, or of the only id that begins with it. Throws `not_found`, `ambiguous_id`. */
   async get(id: string): Promise<RunView> {
     const row = await this.row(id);
-    const pauses = isEnded(row.status) ? [] : await this.#store.findPauses({ runId: row.id });
-    return pauses.length === 0 ? runView(row) : { ...runView(row), pauses: pauses.map(pauseView) };
+    const { id: runId } = row;
+    const pauses = isEnded(row.status) ? [] : await this.#store.findPauses({ runId });
+    const waits = row.waiting === null ? [] : await this.#store.listWaits({ runId, limitRows: shownWaits });
+    return {
+      ...runView(row),
+      ...(pauses.length === 0 ? {} : { pauses: pauses.map(pauseView) }),
+      ...(waits.length === 0 ? {} : { waits: waits.map(waitView) }),
+    };
   }
 
   /** As `get`, as the store keeps it. */

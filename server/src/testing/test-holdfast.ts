@@ -190,6 +190,11 @@ export class TestRun<O = Json> {
     return this.#handle.cancel(reason);
   }
 
+  /** Sends a signal: to the wait for it, or to the next one of its name. */
+  signal(name: string, payload?: unknown): Promise<void> {
+    return this.#handle.signal(name, payload);
+  }
+
   /** The whole tree: the run, its tasks, their items. */
   tree(): Promise<RunView[]> {
     return this.#services.runs.tree(this.id, { limit: 1_000 });

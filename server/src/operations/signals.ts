@@ -1,0 +1,52 @@
+import { AppError, limits, type Signalled, type SignalRun } from "@holdfast/protocol";
+import { canonicalHash } from "../canonical.ts";
+import type { Store } from "../store/store.ts";
+import type { Runs } from "./runs.ts";
+
+/** How long a request is remembered beyond its run. */
+const requestRetentionMs = 86_400_000;
+
+/** Tells runs what their bodies wait for. */
+export class Signals {
+  readonly #store: Store;
+  readonly #runs: Runs;
+
+  constructor({ store, runs }: { store: Store; runs: Runs }) {
+    this.#store = store;
+    this.#runs = runs;
+  }
+
+  /**
+   * Sends a signal. `requestKey`: the caller's Idempotency-Key, under which it is sent once. Throws `not_found`, `run_ended`,
+   * `request_conflict`, `limit_exceeded`, `too_large`.
+   */
+  async signal(id: string, { name, payload = null }: SignalRun, requestKey?: string): Promise<Signalled> {
+    const { id: runId } = await this.#runs.row(id);
+    const hash = canonicalHash({ name, payload });
+    const request = requestKey === undefined ? null : { key: requestKey, hash, retentionMs: requestRetentionMs };
+    const result = await this.#store.signalRun({ runId, name, payload, request });
+    switch (result.outcome) {
+      case "delivered":
+      case "kept":
+      case "repeated":
+        return { runId, outcome: result.outcome };
+      case "ended":
+        throw new AppError(
+          "run_ended",
+          `Run ${runId} has ended (${result.status}): nobody waits for a signal any more.`,
+        );
+      case "request_conflict":
+        throw new AppError("request_conflict", "This Idempotency-Key was used for another signal of this run.");
+      case "limit_exceeded":
+        throw new AppError(
+          "limit_exceeded",
+          `Run ${runId} keeps ${limits.signalsPerRun} signals that nobody has taken.`,
+          {
+            hint: "Let its body wait for them, or send fewer.",
+          },
+        );
+      case "not_found":
+        throw new AppError("not_found", `There is no run ${runId}.`);
+    }
+  }
+}
