@@ -244,3 +244,20 @@ test("a queue is paused and resumed over HTTP, listed meanwhile, and a repeat sa
   const unknown = await caller.post("/v1/runs/00000000000000000000/pause", {});
   assert.deepEqual([unknown.status, (unknown.json as { error: { code: string } }).error.code], [404, "not_found"]);
 });
+
+test("a signal is sent once under its Idempotency-Key, and not to a run that is not there or has ended", async () => {
+  const caller = await withGreet();
+  const started = await caller.post("/v1/runs", { definition: "greet", input: { name: "Ada" } });
+  const { id } = started.json.run as { readonly id: string };
+  const url = `/v1/runs/${id}/signals`;
+  const key = { "idempotency-key": "one" };
+  const first = await caller.post(url, { name: "go", payload: { n: 1 } }, key);
+  assert.deepEqual([first.status, first.json], [200, { runId: id, outcome: "kept" }]);
+  assert.equal((await caller.post(url, { name: "go", payload: { n: 1 } }, key)).json.outcome, "repeated");
+  assert.equal((await caller.post(url, { name: "go", payload: { n: 2 } }, key)).status, 409);
+  assert.equal((await caller.post(url, { name: "" })).status, 400);
+  assert.equal((await caller.post("/v1/runs/00000000000000000000/signals", { name: "go" })).status, 404);
+  await caller.post(`/v1/runs/${id}/cancel`, {});
+  const late = await caller.post(url, { name: "go" });
+  assert.deepEqual([late.status, (late.json as unknown as ErrorBody).error.code], [409, "run_ended"]);
+});

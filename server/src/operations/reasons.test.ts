@@ -72,6 +72,33 @@ test("nobody is there: the reason is that no node is running, and one that joins
   assert.match((await scene.only(run, "ended")).message, /succeeded/);
 });
 
+test("a body that waits: the reasons are its sleep, its signal and what it called, and without them it goes on", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const run = await scene.running({}, "n");
+  const { id: runId, epoch, generation } = run;
+  const wait = { hash: "h", delayMs: null, signal: null, child: null };
+  const opens = [
+    { ...wait, key: "nap", kind: "sleep", delayMs: dayMs },
+    { ...wait, key: "go", kind: "signal", signal: "approved" },
+    { ...wait, key: "load", kind: "call", child: scene.child(run, { name: "load" }) },
+  ] as const;
+  const suspend = { groups: [["nap"], ["go", "load"]], ranMs: 1 };
+  await scene.store.openWaits({ rows: [{ runId, epoch, generation, opens, settles: [], suspend }] });
+  const { reasons, causes } = await scene.why(run);
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ["children", "sleep", "signal"],
+  );
+  assert.match(reasons[1]?.message ?? "", /^It sleeps \("nap"\) until \d{4}-.*, in 24 h\.$/);
+  assert.match(reasons[2]?.message ?? "", /^It waits for the signal "approved"\.$/);
+  assert.equal(reasons[2]?.remedy, `holdfast runs signal ${runId} approved`);
+  assert.deepEqual(names(causes.map((cause) => cause.run)), ["load"]);
+  await scene.finish(await scene.starts(scene.child(run, { name: "load" })), next.success());
+  await scene.store.signalRun({ runId, name: "approved", payload: null, request: null });
+  await scene.starts(run);
+});
+
 test("a node whose lease has run out is nobody", async () => {
   const scene = new Scene();
   await scene.node("gone", undefined, 1_000);

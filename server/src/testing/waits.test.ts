@@ -222,6 +222,82 @@ test("keys are used once: twice at once is an error, a step's key is no wait's, 
   await holdfast.run(caller, {});
 });
 
+test("a signal reaches its wait before, while and after it is open, once each, in their order", async () => {
+  const listener = task({ id: "listener" }, async (_input: unknown, ctx) => {
+    const heard: unknown[] = [];
+    for (const n of [1, 2, 3]) heard.push(await ctx.waitForSignal(`wait-${n}`, { name: "news" }));
+    return heard;
+  });
+  await using holdfast = await openTest([listener]);
+  const run = await holdfast.start(listener, {});
+  await run.signal("news", "early");
+  await holdfast.clock.advance("1h");
+  assert.deepEqual(
+    (await run.status()).waits?.map(({ key, signal }) => [key, signal]),
+    [["wait-2", "news"]],
+  );
+  await run.signal("news", { n: 2 });
+  await run.signal("news");
+  assert.deepEqual(await run.result(), ["early", { n: 2 }, null]);
+  await assert.rejects(run.signal("news"), (error) => isAppError(error, "run_ended"));
+});
+
+test("a signal that does not fit its schema rejects, and one that does not come in time", async () => {
+  const listener = task({ id: "listener" }, async (_input: unknown, ctx) => {
+    const errors: string[] = [];
+    const schema = z.object({ by: z.string() });
+    await ctx.waitForSignal("unfit", { schema }).catch((error: Error) => errors.push(error.name));
+    await ctx.waitForSignal("late", { timeout: "1h" }).catch((error: Error) => errors.push(error.name));
+    return [...errors, (await ctx.waitForSignal("fit", { schema })).by];
+  });
+  await using holdfast = await openTest([listener]);
+  const run = await holdfast.start(listener, {});
+  await run.signal("unfit", { by: 1 });
+  await run.signal("fit", { by: "Ada" });
+  assert.deepEqual(await run.result(), ["TypeError", "WaitTimedOut", "Ada"]);
+});
+
+test("a cancel ends a run that waits and what it called; a try that is over leaves what is open to the next", async () => {
+  const slow = task({ id: "slow" }, (_input: unknown, ctx) => ctx.sleep("long", "10h"));
+  const caller = task({ id: "caller", retry: { attempts: 2, delay: "1h" } }, async (_input: unknown, ctx) => {
+    const call = ctx.call("slow", slow);
+    await ctx.sleep("short", "1h");
+    if (ctx.attempt === 1) throw new Error("not yet");
+    await call;
+    return ctx.attempt;
+  });
+  await using holdfast = await openTest([caller, slow]);
+  const run = await holdfast.start(caller, {});
+  assert.equal(await run.result(), 2);
+  assert.equal((await run.tree()).length, 2);
+  const other = await holdfast.start(caller, {});
+  await holdfast.clock.advance("30m");
+  await other.cancel();
+  assert.equal((await other.ended()).status, "cancelled");
+  assert.deepEqual(
+    (await other.tree()).map(({ status }) => status),
+    ["cancelled", "cancelled"],
+  );
+});
+
+test("ten thousand runs wait in rows alone: nothing of them is at work, and each goes on at its time", async () => {
+  const nap = task({ id: "nap" }, async ({ n }: { n: number }, ctx) => {
+    await ctx.sleep("night", "8h");
+    return n;
+  });
+  await using holdfast = await openTest([nap]);
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  const before = timers();
+  for (let n = 0; n < 10_000; n++) await holdfast.start(nap, { n });
+  await holdfast.clock.advance("1h");
+  const some = await holdfast.runs();
+  assert.ok(some.every(({ status, epoch }) => status === "waiting" && epoch === 1));
+  assert.ok(timers() <= before, "a run that waits has no timer");
+  await holdfast.clock.advance("8h");
+  const done = await holdfast.runs();
+  assert.ok(done.every(({ status, epoch }) => status === "succeeded" && epoch === 2));
+});
+
 /** Each method of a context that does something once or waits: what it does, and under which key. */
 const methods: Readonly<Record<string, (ctx: TaskContext, effects: string[]) => Promise<unknown>>> = {
   step: (ctx, effects) => ctx.step("key", () => effects.push("step") && "stepped"),
