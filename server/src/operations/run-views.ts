@@ -40,6 +40,9 @@ export function pauseView({ kind, name, since, reason }: PauseRow): PauseView {
   return { kind, name, since: new Date(since).toISOString(), reason };
 }
 
+/** Waits that are shown of one run. */
+export const shownWaits = 100;
+
 /** A wait as people and programs outside see it. */
 export function waitView({ key, kind, dueAt, signal, childId, openedAt }: WaitRow): WaitView {
   return { key, kind, until: timeText(dueAt), signal, runId: childId, since: new Date(openedAt).toISOString() };

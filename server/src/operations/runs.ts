@@ -31,13 +31,12 @@ import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
-import { pauseView, runView, waitView } from "./run-views.ts";
+import { pauseView, runView, shownWaits, waitView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
 /** Of runs whose ids begin alike so many are looked at. */
 const likeRuns = 20;
 const shortestPrefix = 4;
-const shownWaits = 100;
 /** How often a definition may be replaced while a run of it is being started. */
 const rounds = 10;
 
