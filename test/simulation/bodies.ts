@@ -1,4 +1,4 @@
-import { isAppError, type Json } from "@holdfast/protocol";
+import { asWaitRecord, type ChannelResult, isAppError, isStanding, type Json, type WaitSpec } from "@holdfast/protocol";
 import type {
   ActivationEnd,
   ActivationJob,
@@ -20,6 +20,9 @@ export interface Script {
   readonly end: "succeed" | "fail" | "fatal" | "skip" | "mute" | "hang";
   /** Attempts that fail before. */
   readonly failures: number;
+  /** Moments that it waits for after its steps, one after the other, and runs that it calls then, all at once. */
+  readonly naps: number;
+  readonly calls: number;
   /** The chance that the process is killed from outside in an activation. */
   readonly lost: number;
   readonly [key: string]: Json;
@@ -112,6 +115,10 @@ class Body implements RunningActivation {
       await this.#step({ place, key: `step-${i}`, epoch: start.epoch, workMs: script.workMs, recorded }, listener);
     }
     if (dies === script.steps) return this.#exit(null, "SIGKILL", true);
+    const waits = napsOf(script).map((wait) => [wait]);
+    for (const group of [...waits, callsOf(script)]) {
+      if (group.length > 0 && !(await this.#wait(group, { attempt: start.attempt, recorded }, listener))) return;
+    }
     if (script.end === "hang" && remainingMs !== undefined) {
       await this.#work(remainingMs);
       return this.#end({ how: "timed_out", ranMs: this.ranMs });
@@ -123,6 +130,31 @@ class Body implements RunningActivation {
     else if (script.end === "mute" && !successFromExit) return this.#exit(0, null, false);
     else await this.#succeed(start.run.id, start.epoch, script.end !== "mute", listener);
     this.#end({ how: "settled", ranMs: this.ranMs });
+  }
+
+  /** Waits for all of these in one suspension. False when the activation is over, for its run waits or has failed by it. */
+  async #wait(
+    waits: readonly WaitSpec[],
+    { attempt, recorded }: { attempt: number; recorded: Map<string, Json> },
+    listener: ActivationListener,
+  ): Promise<boolean> {
+    const isOver = (key: string) => isStanding(recorded.get(key) ?? null, attempt) && recorded.has(key);
+    const open = waits.filter(({ key }) => !isOver(key));
+    if (open.length > 0) {
+      const asked = { waits: open, settles: [], groups: [open.map(({ key }) => key)] };
+      const answer = (await listener.call("run.suspend", asked)) as ChannelResult<"run.suspend">;
+      await this.#alive();
+      if (answer.suspended) {
+        this.#end({ how: "settled", ranMs: this.ranMs });
+        return false;
+      }
+      for (const { key, value } of answer.records) recorded.set(key, value);
+    }
+    const failed = waits.find(({ key }) => asWaitRecord(recorded.get(key) ?? null)?.end === "failed");
+    if (failed === undefined) return true;
+    await listener.call("run.fail", { error: { code: "child_failed", message: `${failed.key} failed` } });
+    this.#end({ how: "settled", ranMs: this.ranMs });
+    return false;
   }
 
   async #succeed(id: string, epoch: number, said: boolean, listener: ActivationListener): Promise<void> {
@@ -173,6 +205,15 @@ class Body implements RunningActivation {
   #exit(code: number | null, signal: string | null, lost: boolean): void {
     this.#end({ how: "exited", code, signal, lost, message: "It ended without a word.", ranMs: this.ranMs });
   }
+}
+
+function napsOf({ naps, workMs }: Script): WaitSpec[] {
+  return Array.from({ length: naps }, (_, n) => ({ kind: "sleep", key: `nap-${n}`, ms: 1_000 + 20 * workMs * n }));
+}
+
+function callsOf({ calls, ...script }: Script): WaitSpec[] {
+  const input = { ...script, naps: 1, calls: 0 };
+  return Array.from({ length: calls }, (_, n) => ({ kind: "call", key: `call-${n}`, definition: "leaf", input }));
 }
 
 const halted = new Error("the body was ended from outside");

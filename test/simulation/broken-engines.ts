@@ -43,6 +43,21 @@ class LingeringLedger extends Ledger {
   }
 }
 
+/** A wait ends and its run wakes, and nothing says how it ended (W1). */
+class WordlessLedger extends Ledger {
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    return { ...changes, waits: { ...changes.waits, records: [] } };
+  }
+}
+
+/** The end of a called run does not reach the wait for it (W1). */
+class DeafLedger extends Ledger {
+  override link(ids: Iterable<string>, links: Links): void {
+    super.link(ids, { ...links, waits: [] });
+  }
+}
+
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
 function withoutSpreading(store: Store): Store {
   return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
@@ -163,5 +178,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a schedule that moves on without its runs": { store: withLateRuns },
   "a firing that compares no version": { store: withoutVersions },
   "a restart that forgets what depends on it": { decisions: { newLedger: (now) => new LooseLedger(now) } },
+  "a wake without its record": { decisions: { newLedger: (now) => new WordlessLedger(now) } },
+  "a called run whose end its caller is not told": { decisions: { newLedger: (now) => new DeafLedger(now) } },
   "a topic that loses events": { reader: withLeakyTopic },
 };

@@ -374,7 +374,9 @@ export class Fleet {
           child.parentGeneration === run.generation &&
           (child.status === "failed" || child.error?.code === "upstream_failed"),
       );
-      if (run.status === "succeeded" && failed) return `${run.name} succeeded although a child failed`;
+      // A body may go on although what it called has failed.
+      if (run.status === "succeeded" && run.kind !== "task" && failed)
+        return `${run.name} succeeded although a child failed`;
     }
     const schedules = await this.#watch.store.listSchedules({ namespace, limitRows: 10 });
     const ticks = schedules.map((schedule) => ticksVerdict(schedule, rows)).find((breach) => breach !== undefined);

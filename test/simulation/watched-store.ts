@@ -127,6 +127,7 @@ export class Watch {
         this.#compare(this.#before.get(run.id), run, verb);
         this.#heed(this.#before.get(run.id), run);
         await this.#history(this.#before.get(run.id), run);
+        await this.#awaits(run);
         await this.#inLine(run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
@@ -183,6 +184,33 @@ export class Watch {
     const numbers = events.map((event) => event.number);
     const expected = Array.from({ length: run.lastEvent - after }, (_, i) => after + 1 + i);
     check(String(numbers) === String(expected), `P10 ${run.name} has events ${numbers} where ${expected} are due`);
+    const { id: runId, generation } = run;
+    for (const { type, data } of events) {
+      const { key } = (data ?? {}) as { readonly key?: string };
+      if (type !== "run.woken" || key === undefined || generation !== (before?.generation ?? 1)) continue;
+      const steps = await this.#options.store.listSteps({ runId, generation });
+      check(
+        steps.some((step) => step.key === key),
+        `P3 ${run.name} was woken by "${key}", of which there is no record`,
+      );
+    }
+  }
+
+  /** P7: what waits holds nothing; and what it waits for is open, as it was counted. */
+  async #awaits(run: RunRow): Promise<void> {
+    const waits = await this.#options.store.listWaits({ runId: run.id, limitRows: 1_000 });
+    check(
+      waits.length === (run.waiting?.open ?? 0),
+      `${run.name} counts ${run.waiting?.open} waits of ${waits.length}`,
+    );
+    if (run.status !== "waiting" || run.waiting === null) return;
+    check(run.claimedBy === null, `P7 ${run.name} waits and is held by ${run.claimedBy}`);
+    const { awaits } = run.waiting;
+    check(awaits !== null && awaits.length > 0, `P1 ${run.name} waits for nothing`);
+    for (const [group, count] of (awaits ?? []).entries()) {
+      const open = waits.filter(({ epoch, groups }) => epoch === run.epoch && groups.includes(group));
+      check(count > 0 && open.length === count, `P1 ${run.name} waits for ${count} of ${open.length} in a group`);
+    }
   }
 
   #consistent(run: RunRow, own: readonly RunRow[]): void {
@@ -196,7 +224,7 @@ export class Watch {
       `P3 ${run.name} counts ${run.openChildren} open children of ${open.length}`,
     );
     if (isEnded(run.status)) check(open.length === 0, `${run.name} ended before its children`);
-    if (run.status === "waiting") check(open.length > 0, `P1 ${run.name} waits for nothing`);
+    if (run.status === "waiting" && run.waiting === null) check(open.length > 0, `P1 ${run.name} waits for nothing`);
     if (run.kind === "workflow") this.#graph(run, own);
   }
 

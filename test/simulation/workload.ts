@@ -44,6 +44,8 @@ export function randomScript(chance: Chance): Script {
     workMs: chance.between(0, 400),
     end: chance.pick(ends),
     failures: chance.happens(0.2) ? chance.between(1, 3) : 0,
+    naps: chance.happens(0.3) ? chance.between(1, 2) : 0,
+    calls: chance.happens(0.15) ? chance.between(1, 3) : 0,
     lost: chance.happens(0.2) ? 0.3 : 0,
   };
 }
@@ -59,7 +61,8 @@ export function randomManifests(chance: Chance): Manifest[] {
     ids.push(spec.id);
   }
   const single: Manifest = { format: 1, root: "unit", definitions: { unit: task }, assets: {} };
-  return [single, ...ids.map((root): Manifest => ({ format: 1, root, definitions, assets: {} }))];
+  const leaf: Manifest = { format: 1, root: "leaf", definitions: { leaf: { ...unit, id: "leaf" } }, assets: {} };
+  return [single, leaf, ...ids.map((root): Manifest => ({ format: 1, root, definitions, assets: {} }))];
 }
 
 /** At most so many at a time; most have no limit. */

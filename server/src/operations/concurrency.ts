@@ -77,10 +77,14 @@ export class Concurrency {
     };
   }
 
-  /** What a run is subject to that the body of another one calls. Throws `invalid_input` for a key that is none. */
+  /**
+   * What a run is subject to that the body of another one calls, but for slots that a run above holds until it ends: it would wait
+   * for itself. Throws `invalid_input` for a key that is none.
+   */
   async limitsOfCalled(spec: DefinitionSpec, caller: RunRow, input: Json): Promise<Limit[]> {
     const limitsOf = await this.limitsOfItems(spec, { run: caller, concurrency: undefined });
-    return limitsOf(await this.#keyOf(spec, input));
+    const held = await this.#heldFrom(caller);
+    return limitsOf(await this.#keyOf(spec, input)).filter(({ id }) => !held.has(id));
   }
 
   /**

@@ -64,6 +64,14 @@ test("a workflow is called like a task, and a large output is read from its run"
   assert.deepEqual(await holdfast.run(caller, {}), [4, 100_000]);
 });
 
+test("a task that may have one run at a time calls itself: what it calls is in its slot", async () => {
+  const down = task({ id: "down", concurrency: 1 }, async ({ n }: { n: number }, ctx): Promise<number> => {
+    return n === 0 ? 0 : 1 + Number(await ctx.call("less", "down", { n: n - 1 }));
+  });
+  await using holdfast = await openTest([down]);
+  assert.equal(await holdfast.run(down, { n: 3 }), 3);
+});
+
 test("a map's outputs come in the order of its list, and its items have names", async () => {
   const caller = task({ id: "caller" }, async (list: number[], ctx) => {
     return ctx.map("parts", list, double, { key: (n) => `n${n}`, with: (n) => ({ n }), concurrency: 2 });

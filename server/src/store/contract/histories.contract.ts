@@ -135,7 +135,7 @@ const timeNames = new Set(
     "at",
     "joinedAt",
     "leaseUntil",
-  ].concat("nextInMs", "since", "now", "declaredAt"),
+  ].concat("nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"),
 );
 
 /** The value with each time replaced by whether there is one: clocks of two stores do not agree to the millisecond. */

@@ -14,6 +14,7 @@ import type { EnqueueRow, Store, StoreVerb, Uniqueness } from "../store.ts";
 import type { Chance } from "./chance.contract.ts";
 import { controlCall } from "./history-control.contract.ts";
 import { scheduleCall } from "./history-schedules.contract.ts";
+import { waitCall } from "./history-waits.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
 
 // Random calls of a store's verbs. What is likely to mean something (a live epoch, a known key) is drawn often, what is
@@ -90,6 +91,7 @@ export class CallSource {
     if (this.#times.limits && this.#chance.happens(0.08)) {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
+    if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
       [shares.claim, () => this.#claim()],
@@ -152,6 +154,17 @@ export class CallSource {
       rows.push({ runId, epoch: await this.#epoch(runId), ranMs: this.#chance.below(100), next: this.#next() });
     }
     return { verb: "finishActivations", args: { rows } };
+  }
+
+  #wait(runs: readonly RunRow[]): StoreCall {
+    const parents = new Set(runs.map(({ parentId }) => parentId));
+    const bodies = runs.filter(({ id, claimedBy, depth }) => claimedBy !== null && depth < 4 && !parents.has(id));
+    const called = ({ id: parentId, rootId: root, depth }: RunRow, name: string): NewRun => {
+      const { rootId: _, ...fields } = this.#run(this.#freshId(), 0);
+      const place = { rootId: root, parentId, workflow: null, depth: depth + 1 };
+      return { ...fields, ...place, name, startAfter: null, blockedBy: 0 };
+    };
+    return waitCall(this.#chance, { bodies, id: this.#id(), delaysMs: this.#times.delaysMs, called });
   }
 
   async #expand(runs: readonly RunRow[]): Promise<StoreCall> {
