@@ -181,7 +181,7 @@ function sleeps(contract: Contract): void {
 
   contract("groups of an earlier suspension count no more", async (world) => {
     const run = await world.running();
-    await suspend(world, run, [sleep("a", 1), sleep("b", hourMs)], [["a"], ["b"]]);
+    await suspend(world, run, [sleep("a", 1), sleep("b", hourMs)], [["b"], ["a"]]);
     const again = await woken(world, run);
     await suspend(world, again, [sleep("c", 2 * hourMs)], [["c"]]);
     await world.pass(hourMs);
