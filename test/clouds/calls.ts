@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import type { Journal } from "./journal.ts";
+import type { Entry, Journal } from "./journal.ts";
 import { type Match, matches } from "./script.ts";
 import type { ServiceName } from "./services.ts";
 
@@ -45,6 +45,8 @@ export class Calls {
     for (const { kind, value } of options.journal.entries) {
       if (kind === "call") this.#keep(value as Call);
       if (kind === "calls.clear") this.#forget();
+      if (kind === "calls.totals")
+        for (const [name, count] of Object.entries(value as object)) this.#totals.set(name, count);
     }
   }
 
@@ -97,15 +99,20 @@ export class Calls {
     }
   }
 
+  entries(): Entry[] {
+    return [...this.#calls.map((value) => ({ kind: "call", value })), { kind: "calls.totals", value: this.totals() }];
+  }
+
   clear(): void {
     this.#forget();
     this.#journal.write("calls.clear", null);
   }
 
   #keep(call: Call): void {
-    const known = call.seq <= this.#seq ? this.#calls.findIndex(({ seq }) => seq === call.seq) : -1;
-    if (known >= 0) {
-      this.#calls[known] = call;
+    // The end of a call that has been read from the journal: their numbers have no gaps.
+    const known = call.seq - (this.#calls[0]?.seq ?? call.seq);
+    if (call.seq <= this.#seq) {
+      if (known >= 0) this.#calls[known] = call;
       return;
     }
     this.#seq = Math.max(this.#seq, call.seq);

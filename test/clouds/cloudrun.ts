@@ -88,7 +88,8 @@ class Executions {
         }),
       );
     }
-    const made = this.#world.make({ service: "cloudrun", key, spec: body, text: `${key}\n${exchange.text}`, facts });
+    const asked = { service: "cloudrun", key, spec: body, text: `${key}\n${exchange.text}` } as const;
+    const made = this.#world.make({ ...asked, facts, aliases: [`operation ${facts.operation}`] });
     exchange.about(key, true);
     return ok(this.#operationOf(made, facts.operation));
   }
@@ -139,7 +140,10 @@ class Executions {
     readMessage(exchange.body, cancelFields);
     const job = this.#find(exchange);
     if (hasEnded(job)) throw new Refusal(400, `Execution '${idOf(job)}' has already completed.`, "FAILED_PRECONDITION");
-    job.facts.cancelOperation ??= randomUUID();
+    if (job.facts.cancelOperation === undefined) {
+      job.facts.cancelOperation = randomUUID();
+      this.#world.addAlias(job, `operation ${job.facts.cancelOperation}`);
+    }
     this.#world.cancel(job);
     return ok(this.#operationOf(job, String(job.facts.cancelOperation)));
   }
@@ -195,10 +199,8 @@ class Executions {
 
   #findOperation(exchange: Exchange): { id: string; job: Job } {
     const { project, location, operation: id = "" } = exchange.params;
-    const isOf = (job: Job) => job.facts.operation === id || job.facts.cancelOperation === id;
-    const job = this.#world
-      .list("cloudrun")
-      .find((known) => isOf(known) && placeOf(known) === `projects/${project}/locations/${location}`);
+    const found = this.#world.findByAlias("cloudrun", `operation ${id}`);
+    const job = found && placeOf(found) === `projects/${project}/locations/${location}` ? found : undefined;
     if (job === undefined)
       throw new Refusal(404, `Operation projects/${project}/locations/${location}/operations/${id} not found.`);
     exchange.about(job.key);

@@ -1,4 +1,13 @@
-import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 
 /** One thing that must outlive the process: a job as it is now, a call, a rule. */
 export interface Entry {
@@ -11,10 +20,12 @@ export interface Entry {
  * restart whatever it has said. It is not flushed: it outlives the process, not the machine.
  */
 export class Journal {
-  readonly #file: number | undefined;
+  readonly #path: string | undefined;
+  #file: number | undefined;
   readonly entries: readonly Entry[];
 
   constructor(path: string | undefined) {
+    this.#path = path;
     if (path === undefined) {
       this.entries = [];
       return;
@@ -32,6 +43,16 @@ export class Journal {
 
   write(kind: string, value: unknown): void {
     if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify({ kind, value })}\n`);
+  }
+
+  /** Begins the file anew with what still matters: it would hold each poll of its life otherwise. */
+  rewrite(entries: readonly Entry[]): void {
+    if (this.#path === undefined) return;
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
+    writeFileSync(`${this.#path}.new`, lines.join(""));
+    renameSync(`${this.#path}.new`, this.#path);
+    this.close();
+    this.#file = openSync(this.#path, "a");
   }
 
   close(): void {

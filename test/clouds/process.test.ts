@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -70,6 +70,9 @@ test("fakes that are killed and started again know their jobs, scripts, tokens a
     status: { state: string };
   };
   assert.equal(status.state, "DONE");
+  const totals = await second.remote.totals();
+  assert.equal(totals["bigquery jobs.insert"], 5);
+  assert.ok(readFileSync(join(folder, "journal"), "utf8").split("\n").length < 40, "the journal was begun anew");
 });
 
 test("a callback is posted when its job ends, as often as it is asked for, whatever it is answered with", async (t) => {

@@ -48,6 +48,7 @@ export class CloudServer {
     const clock = options.clock ?? new WallClock();
     this.world = new World({ clock, journal: options.journal });
     this.calls = new Calls({ clock, journal: this.world.journal });
+    this.world.journal.rewrite([...this.world.entries(), ...this.calls.entries()]);
     const services = options.services(this.world);
     this.callbacks = new Callbacks({ world: this.world });
     this.#router = new Router(services);
@@ -89,6 +90,10 @@ export class CloudServer {
     response.once("close", () => client.abort());
     const gone = AbortSignal.any([client.signal, this.#closing.signal]);
     const text = await readText(request);
+    if (text === undefined) {
+      response.writeHead(413, { connection: "close" }).end();
+      return;
+    }
     const { method = "GET", url: address = "/" } = request;
     const url = new URL(address, "http://clouds.invalid");
     if (url.pathname.startsWith(controlPath)) {
@@ -182,6 +187,11 @@ export class CloudServer {
       this.calls.end(call, "gone");
       return;
     }
+    if (answer.stream !== undefined && (fault?.kind === "truncated" || fault?.kind === "malformed")) {
+      this.calls.end(call, fault.kind === "truncated" ? "truncated" : answer.status);
+      this.#spoil(visit, answer, fault.kind);
+      return;
+    }
     if (fault?.kind === "truncated") {
       this.calls.end(call, "truncated");
       const whole = textOf(answer);
@@ -199,6 +209,18 @@ export class CloudServer {
       this.#answer(visit, { ...answer, body: overlay(answer.body, fault.patch) });
     } else {
       this.#answer(visit, answer);
+    }
+  }
+
+  /** A stream that begins with half an event, and ends there, or goes on after it. */
+  #spoil({ request, response }: Visit, { status, headers, stream }: Answer, how: "truncated" | "malformed"): void {
+    response.writeHead(status, { ...headers });
+    const half = '{"type":"MODIFIED","object":{"kind":"Jo';
+    if (how === "truncated") {
+      response.write(half, () => request.socket.destroy());
+    } else {
+      response.write(`${half}\n`);
+      stream?.(response);
     }
   }
 
@@ -239,12 +261,13 @@ function headersOf(answer: Answer): Record<string, string> {
   return { "content-type": usual, ...answer.headers };
 }
 
-async function readText(request: IncomingMessage): Promise<string> {
+/** The body, or undefined when it is too long. */
+async function readText(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw new Error(`A body of more than ${maxBodyBytes} bytes.`);
+    if (bytes > maxBodyBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "./clock.ts";
-import type { Journal } from "./journal.ts";
+import type { Entry, Journal } from "./journal.ts";
 
 /** A token that is good for ever, for tests that are not about signing in. */
 export const testToken = "clouds-test-token";
@@ -33,6 +33,10 @@ export class Tokens {
   restore(entry: unknown): void {
     const { token, expiresMs } = entry as { token: string; expiresMs: number };
     this.#expiries.set(token, expiresMs);
+  }
+
+  entries(): Entry[] {
+    return [...this.#expiries].map(([token, expiresMs]) => ({ kind: "token", value: { token, expiresMs } }));
   }
 
   isGood(token: string): boolean {

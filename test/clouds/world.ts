@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./clock.ts";
-import { Journal } from "./journal.ts";
+import { type Entry, Journal } from "./journal.ts";
 import { DueQueue } from "./queue.ts";
 import {
   endedPhases,
@@ -39,6 +39,8 @@ export interface Job {
   goneAtMs?: number;
   /** Facts that a service keeps beside it. */
   readonly facts: Record<string, unknown>;
+  /** Other names that it is found by: of a request, of an operation. */
+  readonly aliases: string[];
 }
 
 export type Change = "made" | "turned" | "gone";
@@ -52,6 +54,7 @@ interface NewJob {
   readonly text: string;
   readonly facts?: Record<string, unknown>;
   readonly uid?: string;
+  readonly aliases?: readonly string[];
   /** Stands in for what the rule does not say: the timeline of a job that a real engine carries out. */
   readonly script?: Script;
 }
@@ -67,6 +70,7 @@ export class World {
   /** What a test does to the streams that are open: `watches.close`, `kubernetes.compact`. */
   readonly signals = new EventTarget();
   readonly #jobs = new Map<string, Job>();
+  readonly #aliases = new Map<string, Job>();
   readonly #due = new DueQueue<string>();
   readonly #listeners = new Set<Listener>();
   readonly #watchers = new Map<string, Set<() => void>>();
@@ -80,7 +84,7 @@ export class World {
     this.tokens = new Tokens({ clock: options.clock, journal: this.journal });
     for (const { kind, value } of this.journal.entries) {
       if (kind === "job") this.#keep(value as Job);
-      else if (kind === "gone") this.#jobs.delete(String(value));
+      else if (kind === "gone") this.#drop(String(value));
       else if (kind === "rule") this.rules.push(value as ScriptRule);
       else if (kind === "rules.clear") this.rules.length = 0;
       else if (kind === "token") this.tokens.restore(value);
@@ -94,7 +98,7 @@ export class World {
     return () => this.#listeners.delete(listener);
   }
 
-  make({ service, key, spec, text, facts, script, uid = randomUUID() }: NewJob): Job {
+  make({ service, key, spec, text, facts, script, aliases = [], uid = randomUUID() }: NewJob): Job {
     this.settle();
     const nowMs = this.clock.nowMs();
     const rule = this.rules.findLast(({ match }) =>
@@ -118,9 +122,10 @@ export class World {
       ahead: begun.slice(1),
       submissions: 1,
       facts: facts ?? {},
+      aliases: [...aliases],
     };
     if (chosen.goneAfterMs !== undefined) job.goneAtMs = nowMs + chosen.goneAfterMs;
-    this.#jobs.set(jobId(service, key), job);
+    this.#keep(job);
     this.#changed(job, "made");
     this.#ended(job);
     this.#arm(jobId(service, key), job);
@@ -131,6 +136,19 @@ export class World {
   find(service: ServiceName, key: string): Job | undefined {
     this.settle();
     return this.#jobs.get(jobId(service, key));
+  }
+
+  /** The newest job that goes by this other name. */
+  findByAlias(service: ServiceName, alias: string): Job | undefined {
+    this.settle();
+    return this.#aliases.get(jobId(service, alias));
+  }
+
+  /** Gives the job one more name. */
+  addAlias(job: Job, alias: string): void {
+    job.aliases.push(alias);
+    this.#aliases.set(jobId(job.service, alias), job);
+    this.save(job);
   }
 
   /** All jobs of a service, oldest first. */
@@ -192,7 +210,8 @@ export class World {
   /** The service forgets the job. */
   remove(job: Job): void {
     const id = jobId(job.service, job.key);
-    if (!this.#jobs.delete(id)) return;
+    if (!this.#jobs.has(id)) return;
+    this.#drop(id);
     this.journal.write("gone", id);
     this.#tell(job, "gone");
   }
@@ -234,6 +253,15 @@ export class World {
     this.#wake();
   }
 
+  /** What a new process has to know, for a journal without its past. */
+  entries(): Entry[] {
+    return [
+      ...this.rules.map((value) => ({ kind: "rule", value })),
+      ...this.tokens.entries(),
+      ...[...this.#jobs.values()].map((value) => ({ kind: "job", value })),
+    ];
+  }
+
   clear(): void {
     for (const job of [...this.#jobs.values()]) this.remove(job);
     this.clearRules();
@@ -254,8 +282,14 @@ export class World {
     this.journal.close();
   }
 
+  #drop(id: string): void {
+    for (const alias of this.#jobs.get(id)?.aliases ?? []) this.#aliases.delete(`${id.split(" ", 1)[0]} ${alias}`);
+    this.#jobs.delete(id);
+  }
+
   #keep(job: Job): void {
     this.#jobs.set(jobId(job.service, job.key), job);
+    for (const alias of job.aliases) this.#aliases.set(jobId(job.service, alias), job);
     this.#serial = Math.max(this.#serial, job.serial);
   }
 

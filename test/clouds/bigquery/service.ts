@@ -241,13 +241,13 @@ class QueryJobs {
       this.#world.askedAgain(known);
       throw new Refusal(409, `Already Exists: Job ${key}`, "duplicate");
     }
-    const facts = { reference, ...(requestId !== undefined && { requestId }) };
     const job = this.#world.make({
       service: "bigquery",
       key,
       spec: body,
       text: `${key}\n${exchange.text}`,
-      facts,
+      facts: { reference },
+      ...(requestId !== undefined && { aliases: [`request ${requestId}`] }),
       ...(kind === "query" && this.#queries && { script: realScript }),
     });
     const limitMs = whole(jobTimeoutMs);
@@ -273,10 +273,8 @@ class QueryJobs {
   }
 
   #requested(requestId: string): Job | undefined {
-    const sinceMs = this.#world.clock.nowMs() - repeatMs;
-    return this.#world
-      .list("bigquery")
-      .findLast((job) => job.facts.requestId === requestId && job.createdMs >= sinceMs);
+    const job = this.#world.findByAlias("bigquery", `request ${requestId}`);
+    return job !== undefined && job.createdMs >= this.#world.clock.nowMs() - repeatMs ? job : undefined;
   }
 
   #resultOf(job: Job): QueryResult | undefined {

@@ -91,9 +91,8 @@ class Batches {
     const requestId = query.get("requestId") ?? undefined;
     if (requestId !== undefined && !/^[\w-]{1,40}$/.test(requestId))
       throw new Refusal(400, `Invalid request id '${requestId}'.`);
-    const requested = world
-      .list("batches")
-      .find(({ facts }) => requestId !== undefined && facts.requestId === requestId && facts.parent === parent);
+    const request = requestId === undefined ? [] : [`${parent} request ${requestId}`];
+    const requested = request[0] === undefined ? undefined : world.findByAlias("batches", request[0]);
     if (requested !== undefined) {
       exchange.about(requested.key);
       world.askedAgain(requested);
@@ -113,10 +112,13 @@ class Batches {
       world.askedAgain(known);
       throw new Refusal(409, `Already exists: Failed to create batch: Batch ${key}`);
     }
-    const operationName = `projects/${project}/regions/${location}/operations/${randomUUID()}`;
-    const facts = { parent, requestId, operation: operationName };
+    const operationId = randomUUID();
+    const facts = { parent, operation: `projects/${project}/regions/${location}/operations/${operationId}` };
+    const aliases = [`operation ${operationId}`, ...request];
     return ok(
-      operationOf(world.make({ service: "batches", key, spec: batch, text: `${key}\n${exchange.text}`, facts })),
+      operationOf(
+        world.make({ service: "batches", key, spec: batch, text: `${key}\n${exchange.text}`, facts, aliases }),
+      ),
     );
   }
 
@@ -182,8 +184,7 @@ class Batches {
   }
 
   #findOperation(exchange: Exchange): Job | undefined {
-    const id = `/operations/${exchange.params.operation}`;
-    const job = this.#world.list("batches").find(({ facts }) => String(facts.operation).endsWith(id));
+    const job = this.#world.findByAlias("batches", `operation ${exchange.params.operation}`);
     if (job !== undefined) exchange.about(job.key);
     return job;
   }

@@ -89,7 +89,8 @@ class DataprocJobs {
     check(job, { project, requestId: text(body.requestId) });
     const requestId = text(body.requestId);
     const place = `projects/${project}/regions/${region}`;
-    const requested = requestId === undefined ? undefined : this.#requested(place, requestId);
+    const requested =
+      requestId === undefined ? undefined : this.#world.findByAlias("dataproc", requestAlias(place, requestId));
     if (requested !== undefined) {
       exchange.about(requested.key);
       this.#world.askedAgain(requested);
@@ -103,8 +104,13 @@ class DataprocJobs {
       this.#world.askedAgain(known);
       throw new Refusal(409, `Already exists: Job ${key}`);
     }
-    const facts = { projectId: project, jobId, requestId, place, operation: randomUUID() };
-    return this.#world.make({ service: "dataproc", key, spec: job, text: `${key}\n${exchange.text}`, facts });
+    const facts = { projectId: project, jobId, place, operation: randomUUID() };
+    const aliases = [
+      operationAlias(facts.operation),
+      ...(requestId === undefined ? [] : [requestAlias(place, requestId)]),
+    ];
+    const asked = { service: "dataproc", key, spec: job, text: `${key}\n${exchange.text}` } as const;
+    return this.#world.make({ ...asked, facts, aliases });
   }
 
   list({ params, query, world }: Exchange): Answer {
@@ -164,11 +170,10 @@ class DataprocJobs {
     if (job === undefined) throw new Refusal(404, `Not found: Job ${key}`);
     return job;
   }
-
-  #requested(place: string, requestId: string): Job | undefined {
-    return this.#world.list("dataproc").find(({ facts }) => facts.requestId === requestId && facts.place === place);
-  }
 }
+
+const requestAlias = (place: string, requestId: string) => `${place} request ${requestId}`;
+const operationAlias = (id: string) => `operation ${id}`;
 
 function check(
   job: Record<string, unknown>,
@@ -268,6 +273,6 @@ function operationOf(job: Job): Record<string, unknown> {
 
 /** The operation of a job that was submitted as one. */
 export function jobOperation(world: World, id: string): Record<string, unknown> | undefined {
-  const job = world.list("dataproc").find(({ facts }) => facts.operation === id);
+  const job = world.findByAlias("dataproc", operationAlias(id));
   return job === undefined ? undefined : operationOf(job);
 }

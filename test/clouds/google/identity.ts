@@ -107,6 +107,13 @@ const routes: readonly Route[] = [
   },
   { method: "GET", path: `${account}/{account}/token`, operation: "metadata.token", handle: metadataToken },
   {
+    // With `?recursive=true`, as Google's client for Python asks.
+    method: "GET",
+    path: `${account}/{account}`,
+    operation: "metadata.account",
+    handle: (exchange) => askedRightly(exchange, () => metadata({ aliases: ["default"], email, scopes: [scope] })),
+  },
+  {
     method: "GET",
     path: `${account}/{account}/email`,
     operation: "metadata.email",

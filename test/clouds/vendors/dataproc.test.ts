@@ -176,6 +176,7 @@ test("batches are listed by a filter; a good one ends its operation with itself"
     (await batches.listBatches({ parent, filter }))[0].map(({ name }) => name.split("/").at(-1));
   assert.deepEqual(await names("labels.team = x AND state = SUCCEEDED"), ["first"]);
   assert.deepEqual(await names('create_time > "2026-01-01T00:00:00Z"'), ["second", "first"]);
+  assert.deepEqual(await names("batch_id = first OR labels.team = y"), ["second", "first"]);
   assert.deepEqual(await names("state = RUNNING"), []);
 });
 

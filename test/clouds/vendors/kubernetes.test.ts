@@ -161,6 +161,19 @@ test("a version that is too old ends the watch with 410, an open one too; a new 
   mended.stop();
 });
 
+test("a watch may be cut amid an event, or say something that is no event, and goes on at the next try", async () => {
+  const { metadata } = await cluster.batch.listNamespacedJob({ namespace });
+  const query = { resourceVersion: metadata.resourceVersion };
+  await fakes.remote.fault({ operation: "jobs.list", text: "watch=" }, { kind: "truncated" }, { times: 1 });
+  const cut = await follow(query);
+  await cut.over;
+  assert.deepEqual(cut.seen, []);
+  await create("a");
+  const again = await follow(query);
+  assert.deepEqual(await again.until(1), ["ADDED a"]);
+  again.stop();
+});
+
 test("a watch is bookmarked when it asks for that, and ends after its time or when the server closes it", async () => {
   const watch = await follow({ allowWatchBookmarks: true, timeoutSeconds: 90 });
   await fakes.remote.calls({ text: "timeoutSeconds=90" }, { count: 1 });
