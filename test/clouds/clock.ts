@@ -55,6 +55,11 @@ export class HeldClock implements Clock {
     return () => this.#alarms.delete(alarm);
   }
 
+  /** Where a clock that was held before stood when its process was killed. */
+  set(nowMs: number): void {
+    this.#nowMs = nowMs;
+  }
+
   advance(byMs: number): void {
     const untilMs = this.#nowMs + byMs;
     for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {

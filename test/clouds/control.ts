@@ -93,6 +93,7 @@ const table: Readonly<Record<string, Act>> = {
     if (!(clock instanceof HeldClock))
       throw new Unclear("The clock runs by itself. Start with --clock held to move it.");
     clock.advance(read(bodies.clock).advanceMs);
+    server.world.journal.write("clock", clock.nowMs());
     server.world.settle();
     return { nowMs: clock.nowMs() };
   },

@@ -68,6 +68,10 @@ const clouds = await openClouds({
   ...(journal !== undefined && { journal }),
   ...(key !== undefined &&
     cert !== undefined && { tls: { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") } }),
+}).catch((error: NodeJS.ErrnoException) => {
+  if (error.code !== "EADDRINUSE") throw error;
+  console.error(`Port ${port} is taken. Name another with --port, or 0 for any that is free.`);
+  process.exit(1);
 });
 console.log(clouds.url);
 if (!options.quiet) {

@@ -34,11 +34,13 @@ test("fakes that are killed and started again know their jobs, scripts, tokens a
       headers: { "metadata-flavor": "Google" },
     })
   ).json()) as { access_token: string };
+  const heldMs = await first.remote.advance(60_000);
   await first.remote.fault({ text: "unheard" }, { kind: "lost" });
   await assert.rejects(fetch(jobs, query("unheard")));
   await first.kill();
 
   await using second = await startClouds(...flags);
+  assert.equal(await second.remote.advance(0), heldMs);
   const again = `${second.url}/bigquery/v2/projects/p/jobs`;
   assert.equal((await fetch(again, query("nightly"))).status, 409);
   assert.equal((await fetch(again, query("unheard"))).status, 409);
@@ -63,7 +65,7 @@ test("fakes that are killed and started again know their jobs, scripts, tokens a
       [200, true],
     ],
   );
-  await second.remote.advance(3_600_000);
+  await second.remote.advance(3_600_000 - 60_000);
   const nightly = await fetch(`${again}/nightly`, { headers: { authorization: `Bearer ${token.access_token}` } });
   assert.equal(nightly.status, 401, "the token was good for an hour");
   const { status } = (await (await fetch(`${again}/nightly`, { headers: { authorization } })).json()) as {
@@ -115,6 +117,17 @@ test("a callback is posted when its job ends, as often as it is asked for, whate
     .map(({ body }) => JSON.stringify(body))
     .toSorted();
   assert.deepEqual(others, ['{"any":"thing"}', '{"job":"asks","status":"succeeded"}']);
+});
+
+test("a port that is taken is named, with the remedy", async () => {
+  await using clouds = await startClouds();
+  const { port } = new URL(clouds.url);
+  const main = join(import.meta.dirname, "main.ts");
+  const { status, stderr } = spawnSync(process.execPath, [main, "--port", port], { encoding: "utf8" });
+  assert.deepEqual(
+    [status, stderr.trim()],
+    [1, `Port ${port} is taken. Name another with --port, or 0 for any that is free.`],
+  );
 });
 
 test("wrong flags are refused with how to use it", () => {

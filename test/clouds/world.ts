@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Clock } from "./clock.ts";
+import { type Clock, HeldClock } from "./clock.ts";
 import { type Entry, Journal } from "./journal.ts";
 import { DueQueue } from "./queue.ts";
 import {
@@ -88,6 +88,7 @@ export class World {
       else if (kind === "rule") this.rules.push(value as ScriptRule);
       else if (kind === "rules.clear") this.rules.length = 0;
       else if (kind === "token") this.tokens.restore(value);
+      else if (kind === "clock" && this.clock instanceof HeldClock) this.clock.set(Number(value));
     }
     for (const [id, job] of this.#jobs) this.#arm(id, job);
   }
@@ -256,6 +257,7 @@ export class World {
   /** What a new process has to know, for a journal without its past. */
   entries(): Entry[] {
     return [
+      { kind: "clock", value: this.clock.nowMs() },
       ...this.rules.map((value) => ({ kind: "rule", value })),
       ...this.tokens.entries(),
       ...[...this.#jobs.values()].map((value) => ({ kind: "job", value })),
