@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -373,6 +373,23 @@ for (const [kind, place] of Object.entries(kinds)) {
     });
   });
 }
+
+test("a log that a backup tool has checkpointed and cut is none that was cut by mistake", async () => {
+  const sqlite = kinds.sqlite;
+  assert.ok(sqlite);
+  await withStore(sqlite, async ({ address, data }) => {
+    const store = await openOwned(address, { role: "owner" });
+    await store.describe();
+    const tool = `new (require("node:sqlite").DatabaseSync)(process.argv[1]).exec("PRAGMA wal_checkpoint(TRUNCATE)")`;
+    execFileSync(process.execPath, ["--no-warnings", "-e", tool, address.replace("sqlite:", "")]);
+    assert.equal(statSync(data).size, 0);
+    await store.joinMember({ id: "a", kind: "node", name: "a", namespace: "shop", serves: null, leaseMs: 15_000 });
+    assert.equal((await store.listMembers({ namespace: "shop" })).length, 1);
+    truncateSync(data, 0);
+    await assert.rejects(store.describe(), /was cut/);
+    await store.close();
+  });
+});
 
 test("a SQLite file with a second name by a hard link is refused, and the hint says why", async () => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-owner-"));

@@ -212,7 +212,8 @@ class JsonMaker {
   #leftBytes: number = limits.collectedOutputBytes;
 
   make(value: unknown, depth: number): Json {
-    if (depth > 100) throw new ExpressionError("the value is nested more than 100 deep", beyond);
+    if (depth > limits.boundNestingLevels)
+      throw new ExpressionError(`the value is nested more than ${limits.boundNestingLevels} deep`, beyond);
     this.#leftBytes -= typeof value === "string" ? value.length + 1 : 1;
     if (this.#leftBytes < 0) throw tooLarge();
     if (value === null || typeof value === "string" || typeof value === "boolean") return value;

@@ -162,7 +162,7 @@ namedPattern.code = "namedPattern";
 /** What a schema may do with a value without a bound: characters of the one times characters and parts of the other. */
 const lightSteps = 2_000_000;
 /** What looks at a part of a value more often than once, or for longer than the part is. */
-const costly = /"(?:pattern|patternProperties|uniqueItems|\$ref|\$dynamicRef)":/;
+const costly = /"(?:pattern|patternProperties|uniqueItems|\$ref|\$dynamicRef|\$recursiveRef)":/;
 
 /** How large a value may be to be light for this schema: each mention in it may look at all of the value. */
 function lightSize(schema: object): number {

@@ -95,7 +95,9 @@ test("a value is light only where the schema's work with all of its characters i
     assert.equal(isLight(Array.from({ length: 1_000 }, () => 0)), false);
   }
   assert.equal(evaluator.schema({ type: "object" }, options).isLight({ s: "a".repeat(10_000) }), true);
-  assert.equal(evaluator.schema({ pattern: "a" }, options).isLight(""), false);
+  for (const costly of [{ pattern: "a" }, { allOf: [{ $recursiveRef: "#" }] }, { $dynamicRef: "#" }, { $ref: "#" }]) {
+    assert.equal(evaluator.schema(costly, options).isLight(""), false, JSON.stringify(costly));
+  }
 });
 
 test("a manifest that takes long to check is checked all the same, and its mistake is told", async () => {

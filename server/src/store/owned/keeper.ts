@@ -19,6 +19,8 @@ export interface Keeper {
   tidy?(): boolean;
   /** Whole paths of the files that nobody else may touch while it is open, as they are now. */
   files(): readonly string[];
+  /** Whether nothing is lost though somebody else has cut this file of its own. Absent: something is. */
+  mayBeCut?(file: string): boolean;
   close(): void;
 }
 

@@ -33,7 +33,7 @@ export class OwnedStore implements StoreLink {
     let place: string | undefined;
     // Temporary folders are swept, and a socket looks like what nobody needs: whoever comes then would find no owner.
     const watch = setInterval(() => {
-      if (server === undefined || server.isReachable || !lock.stands) return;
+      if (server?.isHidden !== true || !lock.stands) return;
       try {
         place = claimSocketPlace(path);
         void server.move(place).catch(() => {});

@@ -124,7 +124,7 @@ class Serving {
   }
 
   async #carryOut(requests: readonly StoreRequest[]): Promise<Committed> {
-    const before = this.#standing.defect();
+    const before = this.#defect();
     if (before !== undefined) return refused(requests, before);
     const carriedOut = await this.#keeper.carryOut(requests, this.#latest, this.#monotonicMs);
     const defect = this.#standing.settle(this.#keeper.files());
@@ -148,8 +148,12 @@ class Serving {
     if (hasMore || !isIdle) this.#schedule();
   }
 
+  #defect(): AppError | undefined {
+    return this.#standing.defect((file) => this.#keeper.mayBeCut?.(file) === true);
+  }
+
   #tidy(): boolean {
-    if (this.#keeper.tidy === undefined || this.#standing.defect() !== undefined) return false;
+    if (this.#keeper.tidy === undefined || this.#defect() !== undefined) return false;
     const hasMore = this.#keeper.tidy();
     this.#standing.settle(this.#keeper.files());
     return hasMore;

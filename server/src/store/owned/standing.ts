@@ -20,12 +20,17 @@ export class StandingFiles {
     this.#name = name;
   }
 
-  /** Why nothing can be done any more: since the last turn a file was removed, replaced or cut by somebody else. */
-  defect(): AppError | undefined {
+  /**
+   * Why nothing can be done any more: since the last turn a file was removed, replaced or cut by somebody else. `mayBeCut`: whether
+   * nothing is lost by it.
+   */
+  defect(mayBeCut: (file: string) => boolean = () => false): AppError | undefined {
     for (const [file, { identity, bytes }] of this.#known) {
       const now = look(file);
       if (now?.identity !== identity) return gone(this.#name, `${file} was removed or replaced`);
-      if (now.bytes < bytes) return gone(this.#name, `${file} was cut from ${bytes} to ${now.bytes} bytes`);
+      if (now.bytes >= bytes) continue;
+      if (!mayBeCut(file)) return gone(this.#name, `${file} was cut from ${bytes} to ${now.bytes} bytes`);
+      this.#known.set(file, now);
     }
     return undefined;
   }

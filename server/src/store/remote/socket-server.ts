@@ -21,6 +21,7 @@ export class SocketServer {
   readonly #stopHearing: () => void;
   readonly #members = new LostMembers((id) => this.#link.call("leaveMember", { id }));
   #door: Door;
+  #isClosed = false;
 
   private constructor(link: StoreLink, door: Door) {
     this.#link = link;
@@ -35,20 +36,26 @@ export class SocketServer {
     return new SocketServer(link, await Door.open(path));
   }
 
-  /** False when its socket was removed, or another lies in its place: nobody new can reach it. */
-  get isReachable(): boolean {
-    return this.#door.stands;
+  /** True when its socket was removed, or another lies in its place: nobody new can reach it, though it is not closed. */
+  get isHidden(): boolean {
+    return !this.#isClosed && !this.#door.stands;
   }
 
   /** Listens at `path` from now on; who is connected stays. */
   async move(path: string): Promise<void> {
+    const door = await Door.open(path);
+    if (this.#isClosed) {
+      await door.close();
+      return;
+    }
     const before = this.#door;
-    this.#door = this.#attend(await Door.open(path));
+    this.#door = this.#attend(door);
     // It lives on until the last of those who came through it has gone.
     void before.close();
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#stopHearing();
     this.#members.stop();
     const closed = this.#door.close();

@@ -70,6 +70,20 @@ export class Database implements Keeper {
     return [this.#path, `${this.#path}-wal`, `${this.#path}.lock`];
   }
 
+  /**
+   * Another process may checkpoint the log and cut it off, as backup tools do: then everything is in the database. Asked to do the
+   * same, SQLite fails where frames that it knows of are gone.
+   */
+  mayBeCut(file: string): boolean {
+    if (!file.endsWith("-wal")) return false;
+    try {
+      const done = this.#db.find<{ busy: number; log: number; checkpointed: number }>("PRAGMA wal_checkpoint(PASSIVE)");
+      return done?.busy === 0 && done.log === done.checkpointed;
+    } catch {
+      return false;
+    }
+  }
+
   close(): void {
     this.#db.close();
   }
