@@ -11,7 +11,8 @@ const SDK = "^sdk/src/";
 const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
-const leaf = "(clock|random|log|config|canonical|expressions|ticks|guard|child-environment|version)";
+const leaf =
+  "(clock|random|log|config|canonical|descriptors|expressions|folders|ticks|guard|child-environment|version)";
 const leaves = [part(leaf)];
 
 const everything = [

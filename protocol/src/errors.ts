@@ -110,3 +110,10 @@ const refusals: readonly ErrorCode[] = [
 export function isRefusedOutcome(error: unknown): error is AppError {
   return isAppError(error) && refusals.includes(error.code);
 }
+
+/** Whether a store's files were removed or replaced under its owner: that is no outage, which ends by itself. */
+export function isStoreGone(error: unknown): boolean {
+  if (!isAppError(error, "store_unavailable")) return false;
+  const { details } = error;
+  return typeof details === "object" && details !== null && "gone" in details;
+}

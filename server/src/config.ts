@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
+import { makeFolders } from "./folders.ts";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
@@ -82,7 +83,7 @@ function* ancestors(folder: string): Generator<string> {
 /** `.holdfast/` under the root, made when it is missing, with a .gitignore of its own. */
 export function ensureStateFolder(root: string): string {
   const folder = join(root, ".holdfast");
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   const ignore = join(folder, ".gitignore");
   if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
   return folder;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { withoutForeign } from "./descriptors.ts";
 
 // Ends the groups of children when this process dies, however it dies. The end of the channel is not enough: a child that
 // is stopped, loops, or is a plain command never reads it. The guard is a shell of about 1 MB in a session of its own, so
@@ -99,7 +100,7 @@ export class Guard {
   #start(): void {
     const shell = spawn(this.#command, ["-c", script, "holdfast-guard"], {
       detached: true,
-      stdio: ["pipe", "ignore", "ignore"],
+      stdio: withoutForeign(["pipe", "ignore", "ignore"]),
       cwd: "/",
       env: {},
     });
@@ -107,7 +108,7 @@ export class Guard {
     this.#shellSince = performance.now();
     shell.once("error", () => this.#lost(shell));
     shell.once("exit", () => this.#lost(shell));
-    shell.stdin.on("error", () => undefined); // it died: "exit" follows
+    shell.stdin?.on("error", () => undefined); // it died: "exit" follows
     // Neither the process nor its pipe keeps this one alive.
     shell.unref();
     (shell.stdin as unknown as { unref(): void }).unref();

@@ -104,3 +104,24 @@ test("doctor and migrate say what the store is", { timeout }, async (t) => {
   assert.equal(gone.code, 1, gone.stdout);
   assert.match(gone.stdout, /✗ store/);
 });
+
+// The fault: "started", and a time of start, of what has not begun.
+test("dev and runs list say of a run that only waits that it waits", { timeout }, async (t) => {
+  const project = new Project(t, { "tasks/greet.ts": greeting("hello") });
+  const { dev, url } = await startDev(project);
+  const startAfter = new Date(Date.now() + 86_400_000).toISOString();
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ definition: "greet", startAfter });
+  const { run } = (await (await fetch(`${url}/v1/runs`, { method: "POST", headers, body })).json()) as {
+    run: { id: string };
+  };
+  await dev.says(new RegExp(`greet ${run.id} enqueued`));
+  assert.match((await project.run("runs", "list")).stdout, new RegExp(`${run.id} +greet +ready +not yet`));
+  assert.equal((await project.run("runs", "cancel", run.id)).code, 0);
+  assert.match((await project.run("runs", "list")).stdout, new RegExp(`${run.id} +greet +cancelled +never`));
+  assert.equal((await project.run("run", "greet")).code, 0);
+  await dev.says(/greet \w{20} started\n[\s\S]*greet \w{20} succeeded/);
+  dev.kill("SIGTERM");
+  const { stderr, stdout } = await dev.ended;
+  assert.equal((stderr + stdout).match(/ enqueued$/gm)?.length, 1, stderr + stdout);
+});

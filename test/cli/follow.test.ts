@@ -4,7 +4,7 @@
  * that the run failed when it does; output of which nobody reads the rest.
  */
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Project, type Running } from "./command.ts";
@@ -210,4 +210,17 @@ test("dev says why a run failed", { timeout }, async (t) => {
   await dev.says(/act \w{20} failed: no more/);
   dev.kill("SIGTERM");
   await dev.ended;
+});
+
+// The fault: ten minutes of asking for what cannot come back by itself.
+test("a run whose store is removed ends at once, and says what was removed", { timeout }, async (t) => {
+  const { project } = counting(t, "1\n");
+  const run = project.start("run", "tasks/count.ts", "--id", "counts", "--patience", "2h");
+  await run.says(/count \| number 1\n/);
+  rmSync(join(project.root, ".holdfast"), { recursive: true });
+  const { code, stderr } = await run.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /error The store .+holdfast\.db is not there any more as it was: .+ was removed or replaced/);
+  assert.match(stderr, /Put it back, or stop this process/);
+  assert.doesNotMatch(stderr, /Still asking/);
 });

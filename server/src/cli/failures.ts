@@ -60,10 +60,12 @@ export function reportFailure(terminal: Terminal, thrown: unknown): number {
 interface FileFailure extends Error {
   readonly code: string;
   readonly path: string;
+  readonly syscall: string;
 }
 
 /** What the system says of a person's files and folders, and what to do. */
 const fileHints: Readonly<Record<string, string>> = {
+  ENOENT: "Nothing can be made there: choose another folder, with -C.",
   EACCES: "Check whose it is and what this user may do there, or choose another folder with -C.",
   EPERM: "Check whose it is and what this user may do there, or choose another folder with -C.",
   EROFS: "Choose a folder that can be written in, with -C.",
@@ -76,7 +78,9 @@ const fileHints: Readonly<Record<string, string>> = {
 
 function isFileFailure(thrown: unknown): thrown is FileFailure {
   if (!(thrown instanceof Error)) return false;
-  const { code, path } = thrown as Partial<FileFailure>;
+  const { code, path, syscall } = thrown as Partial<FileFailure>;
+  // Of other calls it says that something is missing which Holdfast wants, not the person.
+  if (code === "ENOENT" && syscall !== "mkdir") return false;
   return typeof code === "string" && code in fileHints && typeof path === "string";
 }
 

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeFolders } from "../folders.ts";
 import { version } from "../version.ts";
 import { asTyped } from "./command-name.ts";
 import { exitCodes, UsageError } from "./failures.ts";
@@ -32,7 +33,7 @@ export function init(terminal: Terminal, folder = "."): number {
     );
   }
   for (const [file, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, file)), { recursive: true });
+    makeFolders(dirname(join(root, file)));
     writeFileSync(join(root, file), text, { flag: "wx" });
   }
   terminal.answer({ root, files: Object.keys(files).sort(), holdfast: source ?? `^${version}` });

@@ -1,4 +1,4 @@
-import { durationMs, isAppError } from "@holdfast/protocol";
+import { durationMs, isAppError, isStoreGone } from "@holdfast/protocol";
 import { UsageError } from "./failures.ts";
 import { lengthText } from "./times.ts";
 
@@ -25,13 +25,14 @@ export class Patience {
   readonly #limitMs: number;
   readonly #say: (text: string) => void;
   #awaySince: number | undefined;
+  #isOver = false;
 
   constructor({ limitMs, say }: PatienceOptions) {
     this.#limitMs = limitMs;
     this.#say = say;
   }
 
-  /** The answer; undefined when the signal fires before. Throws `store_unavailable` when the outage lasts too long. */
+  /** The answer; undefined when the signal fires before. Throws `store_unavailable` when the outage lasts too long, or can have no end. */
   async ask<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
     for (;;) {
       try {
@@ -39,13 +40,18 @@ export class Patience {
         this.#back();
         return answer;
       } catch (error) {
-        if (signal.aborted) return undefined;
-        if (!isAppError(error, "store_unavailable")) throw error;
+        if (signal.aborted || this.#isOver) return undefined;
+        if (!isAppError(error, "store_unavailable") || isStoreGone(error)) throw error;
         this.#away(error.message);
         if (this.#awayMs() >= this.#limitMs) throw error;
         await this.pause(retryMs, signal);
       }
     }
+  }
+
+  /** Nobody waits for answers any more: questions under way come to none, and nothing more is said. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /** Resolves after a time, or when the signal fires. */

@@ -61,6 +61,7 @@ export async function watchRun(root: RunView, options: WatchOptions): Promise<Ru
     return ended;
   } finally {
     over.abort();
+    patience.end();
   }
 }
 
@@ -83,7 +84,9 @@ async function catchUp({ tree, tail, fromStart }: Watching): Promise<void> {
 async function untilEnded({ plane, patience, tree, signal }: Watching): Promise<RunView | undefined> {
   while (!signal.aborted) {
     const run = await patience.ask(() => plane.awaitRun(tree.root.id, waitMs, signal), signal);
-    if (run !== undefined && isEnded(run.status)) return run;
+    // Nobody waits for it any more.
+    if (run === undefined) return undefined;
+    if (isEnded(run.status)) return run;
   }
   return undefined;
 }

@@ -3,6 +3,7 @@ import {
   AppError,
   isAppError,
   isEnded,
+  isStoreGone,
   type Json,
   limits,
   nameHint,
@@ -67,6 +68,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     compileTarget(terminal, target, { settings, isElsewhere }),
     isElsewhere ? undefined : import("../main.ts"),
   ]);
+  let isGone = false;
   const engine = elsewhere === undefined ? await openEngine(terminal, settings, flags) : remoteEngine(elsewhere);
   try {
     const { plane } = engine.connection;
@@ -79,7 +81,8 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     const isQuiet = flags.quiet === true || terminal.json;
     const followed = { run, existing, isQuiet, patienceMs, signal: interruption.signal };
     const ended = await followRun(terminal, engine.connection.watched, followed).catch((error: unknown) => {
-      throw isAppError(error, "store_unavailable") ? outOfSight(error, run, flags) : error;
+      isGone = isStoreGone(error);
+      throw isAppError(error, "store_unavailable") && !isGone ? outOfSight(error, run, flags) : error;
     });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
@@ -93,9 +96,10 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     return isDone ? exitCodes.done : exitCodes.failed;
   } finally {
     // Tasks of other runs may have begun here: they may end, unless somebody is in a hurry.
-    const graceMs = interruption.signal.aborted ? 0 : othersGraceMs;
-    const text =
-      graceMs === 0
+    const graceMs = interruption.signal.aborted || isGone ? 0 : othersGraceMs;
+    const text = isGone
+      ? "Stopping what still runs."
+      : graceMs === 0
         ? "Stopping what still runs; it goes on at the next start."
         : "Tasks of other runs that have begun here may end first; the rest goes on at the next start.";
     const slow = setTimeout(() => terminal.note(text), slowStopMs);

@@ -61,12 +61,17 @@ function runTable(terminal: Terminal, runs: readonly RunView[]): string {
         text: ({ status }) => status,
         paint: (text, { status }) => paintStatus(terminal, status, text),
       },
-      { title: "STARTED", text: (run) => agoText(run.startedAt ?? run.createdAt, now), right: true },
+      { title: "STARTED", text: (run) => startedText(run, now), right: true },
       { title: "TOOK", text: (run) => tookText(run, now), right: true },
       { title: "KEY", text: ({ key }) => oneLine(key ?? ""), shrinks: true },
     ],
     runs,
   );
+}
+
+function startedText({ startedAt, status }: RunView, now: number): string {
+  if (startedAt !== null) return agoText(startedAt, now);
+  return isEnded(status) ? "never" : "not yet";
 }
 
 /** `holdfast runs cancel RUN`. */

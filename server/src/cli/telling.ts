@@ -9,7 +9,7 @@ import { clockText } from "./times.ts";
 
 const waitMs = 25_000;
 
-/** What `dev` shows: a line for each root that begins or ends, and what bodies write. Ends when the signal fires. */
+/** What `dev` shows: a line for each root that comes, begins or ends, and what bodies write. Ends when the signal fires. */
 export async function tell(
   terminal: Terminal,
   plane: ControlPlane,
@@ -34,7 +34,7 @@ export async function tell(
     last = page.last;
     for (const event of page.events) {
       if (!isQuiet) await tailOf(tail, event);
-      const said = saidOf[event.type];
+      const said = saidOfEvent(event, page.events);
       if (said !== undefined && event.runId === event.rootId) terminal.note(eventLine(terminal, event, said));
     }
   }
@@ -68,21 +68,35 @@ const silent: ReadonlySet<TopicEvent["type"]> = new Set([
 
 /** A body writes from its start to its end, which is when something else is said of its run. */
 async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEvent): Promise<void> {
-  const epoch = typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
-  const run = { id: runId, name, fromEpoch: epoch };
+  const run = { id: runId, name, fromEpoch: epochOf(data) };
   if (silent.has(type)) return;
   if (type === "run.started") tail.open(run);
   else if (tail.isOpen(run)) await tail.settle(run);
 }
 
-const saidOf: Readonly<Partial<Record<TopicEvent["type"], "started" | "succeeded" | "failed" | "cancelled">>> = {
-  "run.enqueued": "started",
+const saidOf: Readonly<Partial<Record<TopicEvent["type"], keyof typeof colorOf>>> = {
+  "run.enqueued": "enqueued",
+  "run.started": "started",
   "run.succeeded": "succeeded",
   "run.failed": "failed",
   "run.cancelled": "cancelled",
 };
 
-const colorOf = { started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
+const colorOf = { enqueued: "dim", started: "cyan", succeeded: "green", failed: "red", cancelled: "yellow" } as const;
+
+/** What is said of an event among others: a run that starts at once is not said to wait, and one that goes on not to start. */
+function saidOfEvent(
+  { type, runId, data }: TopicEvent,
+  among: readonly TopicEvent[],
+): keyof typeof colorOf | undefined {
+  const isWaiting = () => !among.some((other) => other.runId === runId && other.type === "run.started");
+  if (type === "run.enqueued" && !isWaiting()) return undefined;
+  return type === "run.started" && epochOf(data) !== 1 ? undefined : saidOf[type];
+}
+
+function epochOf(data: TopicEvent["data"]): number {
+  return typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
+}
 
 function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
   const why = said === "failed" || said === "cancelled" ? reasonOf(event.data) : "";

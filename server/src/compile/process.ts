@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { limits } from "@holdfast/protocol";
+import { withoutForeign } from "../descriptors.ts";
 import { Guard } from "../guard.ts";
 import { type CompileAnswer, type CompileRequest, compileAnswerSchema, compileNoteSchema } from "./answer.ts";
 
@@ -51,7 +52,7 @@ export function runCompileProcess(
   const child = spawn(process.execPath, [...conditions, entry], {
     cwd: request.root,
     env: cleanEnvironment(),
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    stdio: withoutForeign(["pipe", "pipe", "pipe", "pipe"]),
     detached: true,
   });
   if (child.pid !== undefined) guard.add(child.pid);

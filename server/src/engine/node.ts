@@ -1,3 +1,4 @@
+import { isStoreGone } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import type { Firing } from "../operations/firing.ts";
@@ -102,7 +103,7 @@ export class Engine {
 
   /** Claims nothing more, lets what runs end for `graceMs`, gives the rest back, leaves. Cancels nothing. */
   async stop(graceMs: number): Promise<void> {
-    const { runs, activations, clock, log } = this.#options;
+    const { runs, activations, clock, log, store } = this.#options;
     runs.useSlots(undefined);
     const over = new AbortController();
     const drained = this.#dispatcher.drain().finally(() => over.abort());
@@ -110,6 +111,8 @@ export class Engine {
     activations.abortAll("the node is stopping");
     // A store that is away cannot be told: then the lease runs out, and others take over.
     void clock.sleep(farewellMs, over.signal).then(() => over.signal.aborted || activations.revokeAll());
+    // One that was removed will never be told.
+    store.describe().catch((error: unknown) => isStoreGone(error) && activations.revokeAll());
     await drained;
     this.#stopRings();
     this.#stop.abort();

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { encodeFrame, FrameDecoder, type Json, TrackingError, type TrackingFailure } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
+import { withoutForeign } from "../descriptors.ts";
 import type { Guard } from "../guard.ts";
 import {
   type Order,
@@ -184,7 +185,7 @@ export class TrackerProcess {
       cwd: options.projectRoot,
       env: options.environment,
       detached: true,
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: withoutForeign(["ignore", "pipe", "pipe", "pipe"]),
     });
     if (child.pid !== undefined) options.guard.add(child.pid);
     const gone = Promise.withResolvers<void>();

@@ -12,6 +12,7 @@ import {
   isAppError,
   limits,
 } from "@holdfast/protocol";
+import { withoutForeign } from "../../descriptors.ts";
 import type { Guard } from "../../guard.ts";
 import type { ProcessEnd } from "./exit-words.ts";
 import { removeInput } from "./input-folder.ts";
@@ -92,7 +93,7 @@ export class Child {
       cwd: start.projectRoot,
       env: { ...start.environment, HOLDFAST_CHANNEL_FD: String(channelFd) },
       detached: true,
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: withoutForeign(["ignore", "pipe", "pipe", "pipe"]),
     };
     this.#process = spawn(start.command, start.args, options);
     if (this.#process.pid !== undefined) guard.add(this.#process.pid);

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError, isAppError } from "@holdfast/protocol";
+import { makeFolders } from "../../folders.ts";
 import { openLog } from "../../log.ts";
 import { remoteStore, type StoreLink } from "../remote/remote-store.ts";
 import { ReopeningLink } from "../remote/reopening.ts";
@@ -79,7 +80,7 @@ async function reach(path: string, onExit: () => void): Promise<StoreLink | unde
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
   } catch (cause) {
     throw new AppError("store_unavailable", `The folder ${folder} cannot be made.`, {
       hint: "Check that this user may write there.",

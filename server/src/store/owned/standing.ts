@@ -64,5 +64,7 @@ function look(file: string): Known | undefined {
 function gone(name: string, what: string): AppError {
   return new AppError("store_unavailable", `The store ${name} is not there any more as it was: ${what}.`, {
     hint: "What is written now would be lost. Put it back, or stop this process and start it again for what is there.",
+    // Whoever only looks need not ask again for long.
+    details: { gone: what },
   });
 }
