@@ -16,7 +16,7 @@ import type { ControlPlane } from "@holdfast/sdk/client";
 import type { CompiledManifest } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
 import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, runningDev } from "./connection.ts";
-import { compilePaths, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
+import { compilePaths, counted, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { followRun } from "./following.ts";
 import { givenJson } from "./given-json.ts";
@@ -74,7 +74,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     const { plane } = engine.connection;
     const definition = await applyTarget(plane, target, { compiled, flags });
     const { run, existing } = await start(plane, { definition, input, flags });
-    if (flags.wait === false) return answerStarted(terminal, { run, existing, engine });
+    if (flags.wait === false) return await answerStarted(terminal, { run, existing, engine });
     await engine.work();
     const dim = terminal.colors.dim;
     terminal.note(existing ? `Following run ${run.id}, which was started before.` : dim(`run ${run.id}`));
@@ -114,6 +114,8 @@ interface Engine {
   readonly connection: Connection;
   /** Where this process serves. */
   readonly url?: string;
+  /** How many others carry runs of this store out. */
+  nodes?(): Promise<number>;
   /** Begins to carry runs out, where that is this process's own work. */
   work(): Promise<void>;
   /** Lets what runs here end for so long. */
@@ -133,7 +135,8 @@ async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlag
     return { connection, url, work: async () => undefined, close: (graceMs) => close({ graceMs }) };
   }
   const connection: EmbeddedConnection = await openEmbedded(settings, { log });
-  return { connection, work: async () => void (await connection.work({ schedules: false })), close: connection.close };
+  const work = async () => void (await connection.work({ schedules: false }));
+  return { connection, work, nodes: () => connection.services.reasons.nodes(), close: connection.close };
 }
 
 /** What the target's file, or for an id the project's files, define here; undefined where others know it. */
@@ -203,12 +206,17 @@ interface Started {
   readonly engine: Engine;
 }
 
-function answerStarted(terminal: Terminal, { run, existing, engine }: Started): number {
+async function answerStarted(terminal: Terminal, { run, existing, engine }: Started): Promise<number> {
   terminal.answer({ run, existing });
   terminal.print(run.id);
   terminal.note(existing ? "It was started before." : "Started.");
   if (engine.connection.kind === "embedded" && engine.url === undefined) {
-    terminal.note("No server is running here: it begins with the next holdfast dev or holdfast run.");
+    const nodes = (await engine.nodes?.()) ?? 0;
+    terminal.note(
+      nodes === 0
+        ? "No server is running here: it begins with the next holdfast dev or holdfast run."
+        : `It begins as soon as a node has room: ${counted(nodes, "node")} of this store ${nodes === 1 ? "is" : "are"} there.`,
+    );
   }
   return exitCodes.done;
 }

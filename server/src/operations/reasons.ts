@@ -229,6 +229,13 @@ export class Reasons {
     return rows.filter((row) => row !== undefined);
   }
 
+  /** How many nodes are surely there. Where leases are not timed, rows of a process that was killed stay until the next boot. */
+  async nodes(): Promise<number> {
+    const [members, moment] = await Promise.all([this.#members(), this.#store.describe()]);
+    if (!moment.timedLeases) return 0;
+    return members.filter((member) => isHere(member, moment) && member.serves !== null).length;
+  }
+
   #members(): Promise<MemberRow[]> {
     return this.#store.listMembers({ namespace: this.#namespace });
   }

@@ -8,6 +8,7 @@ import { ReopeningLink } from "../remote/reopening.ts";
 import { SocketLink } from "../remote/socket-link.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type { Store } from "../store.ts";
+import { type Holder, holderOf } from "./holder.ts";
 import type { KeeperOptions } from "./keeper.ts";
 import { OwnerLock } from "./lock.ts";
 import { OwnedStore } from "./owned-store.ts";
@@ -51,7 +52,9 @@ export async function openOwnedStore(place: OwnedPlace, options: OwnedStoreOptio
     if (role === "owner" && first) throw notTheOwner(name);
     return undefined;
   };
-  const join = (onExit: () => void) => (role === "owner" ? Promise.resolve(undefined) : reach(path, onExit));
+  const silence = () => silentOwner(name, holderOf(`${path}.lock`));
+  const join = (onExit: () => void) =>
+    role === "owner" ? Promise.resolve(undefined) : reach(path, { onExit, silence });
   const link = new ReopeningLink({
     open: async (onExit) => (await own(onExit)) ?? (await join(onExit)),
     patienceMs,
@@ -67,9 +70,12 @@ function logged(text: string): void {
 }
 
 /** Undefined when no owner answers. */
-async function reach(path: string, onExit: () => void): Promise<StoreLink | undefined> {
+async function reach(
+  path: string,
+  told: { onExit: () => void; silence: () => AppError },
+): Promise<StoreLink | undefined> {
   try {
-    return await SocketLink.open(findSocketPlace(path), { onExit });
+    return await SocketLink.open(findSocketPlace(path), told);
   } catch (error) {
     // An owner's refusal, or a folder of somebody else, is for the caller to see; that nobody is there is not yet.
     if (isAppError(error) && (error.code !== "store_unavailable" || error.cause === undefined)) throw error;
@@ -92,6 +98,19 @@ function makeFolder(folder: string): void {
 function notTheOwner(name: string): AppError {
   return new AppError("not_the_owner", `Another process owns the store ${name}.`, {
     hint: "Stop it first, or talk to it with --server.",
+  });
+}
+
+function silentOwner(name: string, holder: Holder | undefined): AppError {
+  const who = holder === undefined ? "A process" : `Process ${holder.pid}`;
+  const ends = holder === undefined ? "" : `, or end it: kill -KILL ${holder.pid}`;
+  if (holder?.isStopped === true) {
+    return new AppError("store_unavailable", `${who}, which owns the store ${name}, is stopped, so nobody answers.`, {
+      hint: `Let it go on: fg in its terminal, or kill -CONT ${holder.pid}${ends}.`,
+    });
+  }
+  return new AppError("store_unavailable", `${who} owns the store ${name} and does not answer.`, {
+    hint: `Is it stopped, or very busy? Let it go on${ends}.`,
   });
 }
 

@@ -6,6 +6,9 @@ import { PendingCalls } from "./pending.ts";
 import type { StoreLink } from "./remote-store.ts";
 import { errorOf, type ServerFrame, serverFrameSchema, storeFrameBytes, storeWireVersion } from "./wire.ts";
 
+/** An owner greets at once: its thread for this does nothing else. */
+const welcomeMs = 10_000;
+
 /** One connection to a store's owner. It ends with the connection: reopening.ts makes the next one. */
 export class SocketLink implements StoreLink {
   readonly #socket: Socket;
@@ -16,12 +19,27 @@ export class SocketLink implements StoreLink {
   readonly #closed: Promise<void>;
   #refusal: AppError | undefined;
 
-  /** Resolves when the owner has answered; rejects when nobody does, or with the owner's refusal. */
-  static open(path: string, { onExit }: { onExit: () => void }): Promise<SocketLink> {
+  /**
+   * Resolves when the owner has answered; rejects when nobody does, or with the owner's refusal. `silence`: what is said when
+   * somebody is there and does not answer for `patienceMs` (default 10 s).
+   */
+  static open(
+    path: string,
+    { onExit, silence, patienceMs = welcomeMs }: { onExit: () => void; silence: () => AppError; patienceMs?: number },
+  ): Promise<SocketLink> {
     return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        // A process that is stopped takes connections and never says a word.
+        link.#refusal = silence();
+        link.#socket.destroy();
+      }, patienceMs);
       const link = new SocketLink(path, {
-        onWelcome: () => resolve(link),
+        onWelcome: () => {
+          clearTimeout(timer);
+          resolve(link);
+        },
         onExit: (error) => {
+          clearTimeout(timer);
           reject(error);
           onExit();
         },
