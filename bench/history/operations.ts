@@ -107,7 +107,7 @@ async function tick({ services, memberId }: Side, timed: Timed): Promise<void> {
   await timed("rescuer", () => store.judgeMembers({ by: memberId, limitRows: 500 }));
   await timed("timer, due", () => store.wakeRuns({ limitRows: 500 }));
   await timed("timer, expired", () => store.expireRuns({ limitRows: 500 }));
-  await timed("canceller", () => store.listCancelling({ memberId, limitRows: 500 }));
+  await timed("canceller", () => store.listOwed({ memberId, kind: "activation", limitRows: 500 }));
   await timed("what a member holds", () => store.listClaimed({ memberId, limitRows: 500 }));
   const kept = { runsMs: 720 * hourMs, logsMs: 168 * hourMs, limitRows: 500 };
   await timed("pruner, nothing due", () => store.prune(kept));

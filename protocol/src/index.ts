@@ -12,6 +12,7 @@ export * from "./limits.ts";
 export * from "./manifest.ts";
 export * from "./nearest.ts";
 export * from "./nesting.ts";
+export * from "./obligations.ts";
 export * from "./pauses.ts";
 export * from "./problem.ts";
 export * from "./schedule.ts";

@@ -30,6 +30,11 @@ export const scheduleViewSchema = z.object({
   startAt: z.string().nullable(),
   endAt: z.string().nullable(),
   paused: z.boolean(),
+  /** Since when, and why; null: it is not, or nobody said. */
+  pausedAt: time.nullable(),
+  pauseReason: z.string().nullable(),
+  /** When it was resumed last. */
+  resumedAt: time.nullable(),
   /** Its next ticks, as many as were asked for; what jitter adds left out. Empty when none comes any more. */
   next: z.array(time),
   /** The last tick that started a run, and the last run that was started, also by a person. */
@@ -61,3 +66,13 @@ export const getScheduleQuerySchema = z.strictObject({ next: shownTicks(limits.p
 /** `changed`: false when it was so already. */
 export const pausedScheduleSchema = z.object({ schedule: scheduleViewSchema, changed: z.boolean() });
 export type PausedSchedule = z.infer<typeof pausedScheduleSchema>;
+
+export const pauseScheduleSchema = z.strictObject({ reason: z.string().max(1_000).optional() });
+
+/** `removed`: false when somebody else was faster. */
+export const removedScheduleSchema = z.object({
+  id: z.string(),
+  definition: z.string().nullable(),
+  removed: z.boolean(),
+});
+export type RemovedSchedule = z.infer<typeof removedScheduleSchema>;

@@ -3,7 +3,7 @@ import { runStatusSchema } from "./status.ts";
 
 // Why a run stands where it stands. Each reason is read from stored facts and names a cause: without that cause, the run goes on.
 
-/** `ended` and `at_work` are no hindrance; the others are what keeps a run. */
+/** `ended`, `still_to_end` and `at_work` are no hindrance; the others are what keeps a run. */
 export const reasonCodes = [
   "ended",
   "at_work", // an activation runs
@@ -20,6 +20,7 @@ export const reasonCodes = [
   "queue_unserved", // nobody claims runs of its queue
   "nodes_busy", // everybody who does has as many activations as it may
   "about_to_start", // somebody with a free slot claims it in a moment
+  "still_to_end", // it was ended by force, and a process that worked for it is still being ended
   "cancelling", // its process or what lies below it is being ended
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];

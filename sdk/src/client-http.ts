@@ -29,6 +29,8 @@ import {
   type Marked,
   type MarkRun,
   markedSchema,
+  type ObligationPage,
+  obligationPageSchema,
   type Paused,
   type PausedSchedule,
   type PausePage,
@@ -36,11 +38,13 @@ import {
   pausedScheduleSchema,
   pausedSchema,
   pausePageSchema,
+  type RemovedSchedule,
   type Restarted,
   type RetriedIntents,
   type RetryRun,
   type RunPage,
   type RunView,
+  removedScheduleSchema,
   restartedSchema,
   retriedIntentsSchema,
   runPageSchema,
@@ -92,7 +96,7 @@ const longestDelayMs = 2_000;
 const awayStatuses: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
- * A control plane behind HTTP. Every call may be repeated without harm (starting carries an Idempotency-Key), so each is
+ * A control plane behind HTTP. Every call may be repeated without harm (what changes something carries an Idempotency-Key), so each is
  * repeated while the connection fails or the store is away, up to `patienceMs`.
  */
 export class HttpPlane implements ControlPlane {
@@ -163,12 +167,17 @@ export class HttpPlane implements ControlPlane {
     return this.#ask({ method: "GET", path: schedulePath(id), query: { next }, answer: scheduleViewSchema });
   }
 
-  pauseSchedule(id: string): Promise<PausedSchedule> {
-    return this.#ask({ method: "POST", path: `${schedulePath(id)}/pause`, body: {}, answer: pausedScheduleSchema });
+  pauseSchedule(id: string, reason?: string): Promise<PausedSchedule> {
+    const body = reason === undefined ? {} : { reason };
+    return this.#change(`${schedulePath(id)}/pause`, body, pausedScheduleSchema);
   }
 
   resumeSchedule(id: string): Promise<PausedSchedule> {
-    return this.#ask({ method: "POST", path: `${schedulePath(id)}/resume`, body: {}, answer: pausedScheduleSchema });
+    return this.#change(`${schedulePath(id)}/resume`, {}, pausedScheduleSchema);
+  }
+
+  removeSchedule(id: string): Promise<RemovedSchedule> {
+    return this.#change(`${schedulePath(id)}/remove`, {}, removedScheduleSchema);
   }
 
   startSchedule(id: string, requestKey: string): Promise<StartedRun> {
@@ -200,11 +209,11 @@ export class HttpPlane implements ControlPlane {
   }
 
   retryRun(id: string, body: RetryRun): Promise<Restarted> {
-    return this.#ask({ method: "POST", path: `${runPath(id)}/retry`, body, answer: restartedSchema });
+    return this.#change(`${runPath(id)}/retry`, body, restartedSchema);
   }
 
   clearRun(id: string, body: ClearRun): Promise<Restarted> {
-    return this.#ask({ method: "POST", path: `${runPath(id)}/clear`, body, answer: restartedSchema });
+    return this.#change(`${runPath(id)}/clear`, body, restartedSchema);
   }
 
   signalRun(id: string, body: SignalRun, requestKey: string = crypto.randomUUID()): Promise<Signalled> {
@@ -212,28 +221,37 @@ export class HttpPlane implements ControlPlane {
   }
 
   markRun(id: string, body: MarkRun): Promise<Marked> {
-    return this.#ask({ method: "POST", path: `${runPath(id)}/mark`, body, answer: markedSchema });
+    return this.#change(`${runPath(id)}/mark`, body, markedSchema);
   }
 
   controlRuns(body: Bulk): Promise<BulkPage> {
-    return this.#ask({ method: "POST", path: "/v1/runs/bulk", body, answer: bulkPageSchema });
+    return this.#change("/v1/runs/bulk", body, bulkPageSchema);
   }
 
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {
     const body = reason === undefined ? {} : { reason };
-    return this.#ask({ method: "POST", path: `${pausePath(kind, name)}/pause`, body, answer: pausedSchema });
+    return this.#change(`${pausePath(kind, name)}/pause`, body, pausedSchema);
   }
 
   resume(kind: PauseView["kind"], name: string): Promise<Paused> {
-    return this.#ask({ method: "POST", path: `${pausePath(kind, name)}/resume`, body: {}, answer: pausedSchema });
+    return this.#change(`${pausePath(kind, name)}/resume`, {}, pausedSchema);
   }
 
   listPauses(query: { kind?: PauseView["kind"]; cursor?: string; limit?: number }): Promise<PausePage> {
     return this.#ask({ method: "GET", path: "/v1/pauses", query, answer: pausePageSchema });
   }
 
+  listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage> {
+    return this.#ask({ method: "GET", path: "/v1/obligations", query, answer: obligationPageSchema });
+  }
+
   describe(): Promise<ServerView> {
     return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });
+  }
+
+  /** What changes something, under a key of its own: however often it is repeated on its way, it is done once and answered alike. */
+  #change<T>(path: string, body: unknown, answer: Question<T>["answer"]): Promise<T> {
+    return this.#ask({ method: "POST", path, body, requestKey: crypto.randomUUID(), answer });
   }
 
   async #ask<T>(question: Question<T>): Promise<T> {

@@ -14,10 +14,12 @@ import type {
   Manifest,
   Marked,
   MarkRun,
+  ObligationPage,
   Paused,
   PausedSchedule,
   PausePage,
   PauseView,
+  RemovedSchedule,
   Restarted,
   RetriedIntents,
   RetryRun,
@@ -89,8 +91,10 @@ export interface ControlPlane {
   listSchedules(query: ScheduleQuery): Promise<SchedulePage>;
   /** With its next `next` ticks; default 5. */
   getSchedule(id: string, next?: number): Promise<ScheduleView>;
-  pauseSchedule(id: string): Promise<PausedSchedule>;
+  pauseSchedule(id: string, reason?: string): Promise<PausedSchedule>;
   resumeSchedule(id: string): Promise<PausedSchedule>;
+  /** Ends a schedule, until a definition that declares it is applied. */
+  removeSchedule(id: string): Promise<RemovedSchedule>;
   /** Starts a run as if a tick were now. `requestKey`: see `startRun`. */
   startSchedule(id: string, requestKey: string): Promise<StartedRun>;
   listLimits(): Promise<LimitView[]>;
@@ -114,5 +118,7 @@ export interface ControlPlane {
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused>;
   resume(kind: PauseView["kind"], name: string): Promise<Paused>;
   listPauses(query: { kind?: PauseView["kind"]; cursor?: string; limit?: number }): Promise<PausePage>;
+  /** What orders to end have still to bring to an end; `run`: of the tree of this run, with those that are met. */
+  listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage>;
   describe(): Promise<ServerView>;
 }

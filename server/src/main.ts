@@ -19,8 +19,10 @@ import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
 import { Marks } from "./operations/marks.ts";
+import { Obligations } from "./operations/obligations.ts";
 import { Pauses } from "./operations/pauses.ts";
 import { Reasons } from "./operations/reasons.ts";
+import { Requests } from "./operations/requests.ts";
 import { Restarts } from "./operations/restarts.ts";
 import { Runs } from "./operations/runs.ts";
 import { ScheduledRuns } from "./operations/scheduled-runs.ts";
@@ -65,6 +67,8 @@ export interface Services {
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
+  readonly obligations: Obligations;
+  readonly requests: Requests;
   readonly restarts: Restarts;
   readonly marks: Marks;
   readonly signals: Signals;
@@ -121,10 +125,12 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
   const pauses = new Pauses({ store, runs, namespace });
+  const requests = new Requests({ store, namespace });
+  const obligations = new Obligations({ store, runs, namespace });
   const restarts = new Restarts({ store, runs });
   const marks = new Marks({ store, runs });
   const signals = new Signals({ store, runs });
-  const bulk = new BulkActions({ runs, pauses, restarts });
+  const bulk = new BulkActions({ store, runs, pauses, restarts });
   const close = async () => {
     await evaluator.close();
     await store.close();
@@ -144,6 +150,8 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     history,
     intents,
     pauses,
+    obligations,
+    requests,
     restarts,
     marks,
     signals,

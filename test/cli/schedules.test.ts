@@ -69,6 +69,10 @@ test("schedules are applied, listed, shown, paused, resumed and started by hand"
   const { stderr } = await project.run("apply");
   assert.match(
     stderr,
-    /still scheduled, though no file here defines it: greet:eu; .*holdfast.* schedules pause greet:eu/,
+    /still scheduled, though no file here defines it: greet:eu; .*holdfast.* schedules remove greet:eu/,
   );
+  const partly = await project.run("apply", "tasks/greet.ts", "--prune");
+  assert.deepEqual([partly.code, /takes the whole project/.test(partly.stderr)], [2, true]);
+  assert.match((await project.run("apply", "--prune")).stderr, /schedules removed: greet:eu/);
+  assert.match((await project.run("schedules", "list")).stderr, /Nothing is scheduled/);
 });

@@ -38,4 +38,6 @@ export interface Root {
   readonly expected: Expected;
   /** Undefined until the store has acknowledged it. */
   id: string | undefined;
+  /** How often it was let start again after its end, as acknowledged. */
+  restarts: number;
 }

@@ -6,12 +6,12 @@ import { isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
 import { Definitions } from "../../server/src/operations/definitions.ts";
 import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Store } from "../../server/src/store/store.ts";
-import { listAllRuns } from "./all-runs.ts";
+import { describeOpen, listAllRuns } from "./all-runs.ts";
 import { Ambush } from "./ambush.ts";
 import type { Script } from "./bodies.ts";
 import type { CampaignOptions, Root, Strike, Victim } from "./campaign-options.ts";
 import { childrenOf } from "./effects.ts";
-import { holdUp } from "./hand.ts";
+import { decideEnd, holdUp, startAgain } from "./hand.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
 import { processesWithin, processOf, signal, until } from "./processes.ts";
@@ -30,7 +30,8 @@ import {
 // end right (verdict.ts).
 
 /** Points that are passed too seldom to let anybody go by. */
-const oncePoints = /^(join|judge\.after|loss|cancel|give-back|child|body\.aborted|sql\.endLapsed)/;
+const oncePoints =
+  /^(join|judge\.after|loss|cancel|force|owed|restart|mark|give-back|child|body\.aborted|sql\.endLapsed)/;
 
 const openRoots = 12;
 const reachLimitMs = 40_000;
@@ -122,7 +123,7 @@ export class Campaign {
 
   /** Asks for a run until it is acknowledged, of whichever node lives. */
   start(definition: string, expected: Expected, request: Omit<StartRun, "definition" | "key"> = {}): Root {
-    const root: Root = { key: `key-${this.roots.length}`, definition, expected, id: undefined };
+    const root: Root = { key: `key-${this.roots.length}`, definition, expected, id: undefined, restarts: 0 };
     this.roots.push(root);
     this.#track(async () => {
       root.id = (await this.#insist({ start: { definition, key: root.key, ...request } })).runId;
@@ -131,14 +132,14 @@ export class Campaign {
   }
 
   /** A run that sits until it is cancelled, and its cancel. */
-  startAndCancel(): void {
+  startAndCancel(force = this.chance.happens(0.2)): void {
     const expected = { status: "cancelled", outcome: "failed" } as const;
     const root = this.start("vigil", expected, { priority: 10 });
     const afterMs = this.chance.between(0, 600);
     this.#track(async () => {
       const id = await until("the run is acknowledged", () => (this.#closed ? "" : root.id), peaceLimitMs);
       await delay(afterMs);
-      if (!this.#closed) await this.#insist({ cancel: id, force: this.chance.happens(0.2) });
+      if (!this.#closed) await this.#insist({ cancel: id, force, key: `cancel ${id}` });
     });
   }
 
@@ -153,6 +154,8 @@ export class Campaign {
     this.start("unit", expectTask(calm), { input: { ...calm, steps: 1, workMs: 10 }, startAfter });
     if (this.chance.happens(0.4)) this.startAndCancel();
     if (this.chance.happens(0.3)) this.#track(() => holdUp(this, (asked) => this.#insist(asked)));
+    if (this.chance.happens(0.3)) this.#meddle(startAgain);
+    if (this.chance.happens(0.2)) this.#meddle(decideEnd);
   }
 
   /** Strikes; the strike is counted where it fell. False when nobody came to the point. */
@@ -201,8 +204,12 @@ export class Campaign {
         peaceLimitMs,
       );
     } catch (error) {
-      throw new Error(`P1 stuck: ${await this.#describe(open)}`, { cause: error });
+      throw new Error(`P1 stuck: ${await describeOpen(this.store, open)}\n${this.logs()}`, { cause: error });
     }
+    await until("nothing that was told to end goes on", async () => {
+      const open = await this.store.listObligations({ namespace, limitRows: 10 });
+      return open.length === 0 || undefined;
+    });
     // That nothing is left to sequence would prove less: a node that is just moving events hides them until it has committed.
     await until("the reader of the topic saw as many events as the runs have", async () => {
       const due = (await listAllRuns(this.store)).reduce((sum, { lastEvent }) => sum + lastEvent, 0);
@@ -259,9 +266,16 @@ export class Campaign {
       if (looks % 8 !== 0) return;
       this.#track(() => this.#replace(this.chance.pick(this.#living())));
     } else if (["cancel", "cancelling", "give-back", "body"].includes(verb)) this.startAndCancel();
+    else if (["force", "owed"].includes(verb)) this.startAndCancel(true);
+    else if (verb === "restart") this.#meddle(startAgain);
+    else if (verb === "mark") this.#meddle(decideEnd);
     else if (verb === "retry") this.#startFirst({ ...calm, failures: 1 });
     else if (verb === "skip") this.#startFirst({ ...calm, finale: "skip" });
     else if (verb === "failure") this.#startFirst({ ...calm, finale: "fatal" });
+  }
+
+  #meddle(how: typeof startAgain): void {
+    this.#track(() => how({ campaign: this, isClosed: () => this.#closed, insist: (asked) => this.#insist(asked) }));
   }
 
   #startFirst(script: Script): void {
@@ -378,18 +392,5 @@ export class Campaign {
   #track(work: () => Promise<void>): void {
     const done = work().catch((error: unknown) => void this.#faults.push(error));
     this.#asking.add(done);
-  }
-
-  async #describe(open: ReadonlySet<Root>): Promise<string> {
-    const lines: string[] = [];
-    for (const { id, definition, key } of [...open].slice(0, 5)) {
-      const tree = id === undefined ? [] : await this.store.listTree({ rootId: id, limitRows: 50 }).catch(() => []);
-      const live = tree.filter(({ status }) => !isEnded(status));
-      const text = live.map(
-        (run) => `${run.name} ${run.status} epoch ${run.epoch} of ${run.claimedBy} blocked by ${run.blockedBy}`,
-      );
-      lines.push(`${definition} ${key} ${id}: ${text.join(", ")}`);
-    }
-    return `${open.size} runs\n${lines.join("\n")}\n${this.logs()}`;
   }
 }

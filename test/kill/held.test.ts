@@ -51,7 +51,7 @@ for (const nodes of [2, 3]) {
       let isCommitted = false;
       const held = runs.start({ definition: "unit", key: "held", input: { ...calm, steps: 1 } }).then(({ run }) => {
         isCommitted = true;
-        campaign.roots.push({ key: "held", definition: "unit", expected: expectTask(calm), id: run.id });
+        campaign.roots.push({ key: "held", definition: "unit", expected: expectTask(calm), id: run.id, restarts: 0 });
       });
       const holder = sql;
       await until("the transaction is held", async () => {

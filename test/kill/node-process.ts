@@ -24,7 +24,7 @@ type Ready = Extract<Told, { ready: unknown }>["ready"];
 type Answer = Exclude<Told, { ready: unknown }>;
 
 /** A question without its number. */
-type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, "id"> : never) : never;
+export type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, "id"> : never) : never;
 
 /** A node in a process of its own. */
 export class NodeProcess {

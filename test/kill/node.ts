@@ -23,7 +23,9 @@ import type { StartRun } from "@holdfast/protocol";
 /** What a node is asked, and what it answers. */
 export type Question = { readonly id: number } & (
   | { readonly start: StartRun }
-  | { readonly cancel: string; readonly force?: boolean }
+  | { readonly cancel: string; readonly force: boolean; readonly key: string }
+  | { readonly restart: string; readonly how: "retry" | "fresh" | "resume"; readonly key: string }
+  | { readonly mark: string; readonly key: string }
   | { readonly pause: Pausable }
   | { readonly resume: Pausable }
 );
@@ -85,8 +87,26 @@ async function answer(question: Question): Promise<Told> {
   const { id } = question;
   try {
     if ("cancel" in question) {
-      const { run, requested } = await services.runs.cancel(question.cancel, { force: question.force });
-      return { id, runId: run.id, requested };
+      const { cancel, force } = question;
+      await services.requests.once(question.key, { cancel, force }, (control) =>
+        services.runs.cancel(cancel, { force }, control),
+      );
+      return { id, runId: cancel };
+    }
+    if ("restart" in question) {
+      const { restart, how } = question;
+      await services.requests.once(question.key, { restart, how }, (control) => {
+        if (how === "retry") return services.restarts.retry(restart, {}, control);
+        return services.restarts.clear(restart, { fresh: how === "fresh" }, control);
+      });
+      return { id, runId: restart };
+    }
+    if ("mark" in question) {
+      const { mark } = question;
+      await services.requests.once(question.key, { mark }, (control) =>
+        services.marks.mark(mark, { status: "skipped" }, control),
+      );
+      return { id, runId: mark };
     }
     if ("pause" in question) return { id, runId: (await pauseOrResume("pause", question.pause)).name };
     if ("resume" in question) return { id, runId: (await pauseOrResume("resume", question.resume)).name };

@@ -1,5 +1,5 @@
 import type { Finish, RunRow } from "../../server/src/core/index.ts";
-import type { EnqueueResult, Store } from "../../server/src/store/store.ts";
+import type { EnqueueResult, ObligationNote, Store } from "../../server/src/store/store.ts";
 
 // A store with points before and after its verbs: what a call is about to change, and what it has changed while nobody was
 // told. It lies above the merging of calls, so that one strike falls between calls that travel together.
@@ -29,6 +29,18 @@ function meaning({ rows: [row] }: { rows: readonly Finish[] }, kinds: Kinds): st
   return run?.parentId === null ? "success" : "release";
 }
 
+interface OnceAsked {
+  readonly call: { readonly verb: string };
+}
+
+/** Verbs of control by the names of their points. */
+const controls: Readonly<Record<string, string>> = {
+  orderEnd: "cancel",
+  forceEnds: "force",
+  restartRuns: "restart",
+  markRuns: "mark",
+};
+
 const marks: { readonly [Verb in keyof Store]?: Mark } = {
   enqueueRuns: {
     before: () => "enqueue.before",
@@ -51,8 +63,15 @@ const marks: { readonly [Verb in keyof Store]?: Mark } = {
     after: (args, _, kinds) => `${meaning(args, kinds)}.after`,
   },
   expandRuns: always("expand"),
-  orderEnd: always("cancel"),
-  listCancelling: { after: (_, answer: unknown[]) => (answer.length > 0 ? "cancelling.seen" : undefined) },
+  carryOutOnce: {
+    before: ({ call }: OnceAsked) => (call.verb in controls ? `${controls[call.verb]}.before` : undefined),
+    after: ({ call }: OnceAsked) => (call.verb in controls ? `${controls[call.verb]}.after` : undefined),
+  },
+  noteObligations: {
+    after: ({ rows }: { rows: readonly ObligationNote[] }) =>
+      rows.some(({ outcome }) => outcome === "met") ? "owed.met" : "owed.tried",
+  },
+  listOwed: { after: (_, answer: unknown[]) => (answer.length > 0 ? "cancelling.seen" : undefined) },
   appendLogs: always("log"),
   wakeRuns: {
     before: () => "wake.before",

@@ -134,7 +134,7 @@ async function strikeAll(args: {
       const page = await schedules.list({ limit: 10, next: 1 });
       return page.schedules.every(({ lastTick }) => Date.parse(lastTick ?? "") >= overAt) ? true : undefined;
     });
-    for (const { id } of beatSchedules) await schedules.pause(id, true);
+    for (const { id } of beatSchedules) await schedules.pause(id, { paused: true });
     const asked = services;
     await until("every run has ended", async () => {
       return (await allRuns(asked)).every(({ status }) => isEnded(status)) ? true : undefined;

@@ -17,7 +17,8 @@ import { type Expected, unitLimits } from "./workload.ts";
 // 4  P4   who succeeded has said so.
 // 5  P10  events are numbered without holes, one end, the last; a reader of the topic saw each once and in order.
 // 6  P12  each step is recorded once.
-// 7  L2   (core/limits.ts) no slot is held any more.
+// 7  P6   nothing that was told to end goes on; what was asked for under a key happened once.
+// 8  L2   (core/limits.ts) no slot is held any more.
 
 export interface Verdict {
   readonly runs: number;
@@ -39,13 +40,14 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
   const seen: Seen = { effects, topic: Map.groupBy(campaign.topic, ({ runId }) => runId) };
   checkRoots(campaign, rows);
   checkPositions(campaign);
-  const children = Map.groupBy(rows, ({ parentId }) => parentId);
+  const children = presentChildren(rows);
   for (const run of rows) {
     const [events, steps] = await Promise.all([
       campaign.store.listEvents({ runId: run.id, after: 0, limitRows: 1_000 }),
       campaign.store.listSteps({ runId: run.id, generation: run.generation }),
     ]);
     checkHistory(run, events, seen.topic.get(run.id) ?? []);
+    checkRestarts(run, events, campaign);
     checkSteps(run, steps, effects.get(run.id) ?? []);
     checkEnd(run, effects.get(run.id) ?? []);
     checkFamily(run, children.get(run.id) ?? [], campaign);
@@ -56,6 +58,13 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
   }
   assert.equal(seen.topic.size, rows.length, "the topic tells of runs that are not there");
   return { runs: rows.length, ...counts(campaign) };
+}
+
+/** Children of the present generations of those above them. */
+function presentChildren(rows: readonly RunRow[]): Map<string | null, RunRow[]> {
+  const generations = new Map(rows.map(({ id, generation }) => [id, generation]));
+  const present = rows.filter((run) => run.parentId === null || generations.get(run.parentId) === run.parentGeneration);
+  return Map.groupBy(present, ({ parentId }) => parentId);
 }
 
 async function readAll({ store }: Campaign): Promise<RunRow[]> {
@@ -71,7 +80,7 @@ async function readAll({ store }: Campaign): Promise<RunRow[]> {
 
 function checkRoots({ roots }: Campaign, rows: readonly RunRow[]): void {
   const byId = new Map(rows.map((run) => [run.id, run]));
-  const byParent = Map.groupBy(rows, ({ parentId }) => parentId);
+  const byParent = presentChildren(rows);
   const keys = new Set<string>();
   for (const { key, parentId } of rows) {
     if (parentId !== null) continue;
@@ -110,6 +119,9 @@ function checkPositions({ topic }: Campaign): void {
   }
 }
 
+/** What may follow an end: somebody lets the run, or what it hangs on, start again. */
+const revivals: ReadonlySet<string> = new Set(["run.restarted", "run.reset", "run.reopened"]);
+
 function checkHistory(run: RunRow, events: readonly RunEvent[], inTopic: readonly RunEvent[]): void {
   const where = `${run.name} (${run.id})`;
   const due = Array.from({ length: run.lastEvent }, (_, i) => i + 1);
@@ -123,8 +135,11 @@ function checkHistory(run: RunRow, events: readonly RunEvent[], inTopic: readonl
     due,
     `P10 what a reader of the topic saw of ${where}`,
   );
-  const ends = events.filter(({ type }) => endings.includes(type));
-  assert.equal(ends.length, 1, `P1 ${where} ended ${ends.length} times`);
+  for (const [index, { type }] of events.entries()) {
+    const next = events[index + 1];
+    if (!endings.includes(type) || next === undefined) continue;
+    assert.ok(revivals.has(next.type), `P1 ${where} ended, and then came ${next.type}`);
+  }
   assert.equal(events.at(-1)?.type, `run.${run.status}`, `the last event of ${where}`);
   let epoch = 0;
   for (const { type, data } of events) {
@@ -133,6 +148,18 @@ function checkHistory(run: RunRow, events: readonly RunEvent[], inTopic: readonl
     assert.ok(started > epoch, `P2 ${where} was started as epoch ${started} after ${epoch}`);
     epoch = started;
   }
+}
+
+/** What was asked for under one key happened once, however often it had to be asked. */
+function checkRestarts(run: RunRow, events: readonly RunEvent[], { roots }: Campaign): void {
+  const root = roots.find(({ id }) => id === run.id);
+  if (root === undefined || run.kind !== "task") return;
+  const count = events.filter(({ type }) => type === "run.restarted").length;
+  assert.equal(
+    count,
+    root.restarts,
+    `${run.name} (${run.id}) started again ${count} times for ${root.restarts} requests`,
+  );
 }
 
 function checkSteps(run: RunRow, steps: readonly StepRecord[], effects: readonly Effect[]): void {

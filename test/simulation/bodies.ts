@@ -40,10 +40,19 @@ export interface Witness {
   readonly acknowledged: Map<string, number>;
   /** Steps done again although their record had been acknowledged before the activation began, and the like. */
   readonly faults: string[];
+  /** `run@epoch` of bodies that have not ended, whatever became of their runs. */
+  readonly atWork: Set<string>;
 }
 
 export function newWitness(): Witness {
-  return { stepRuns: new Map(), stepRecords: new Map(), said: new Set(), acknowledged: new Map(), faults: [] };
+  return {
+    stepRuns: new Map(),
+    stepRecords: new Map(),
+    said: new Set(),
+    acknowledged: new Map(),
+    faults: [],
+    atWork: new Set(),
+  };
 }
 
 export interface BodiesOptions {
@@ -60,13 +69,18 @@ class Body implements RunningActivation {
   readonly #options: BodiesOptions;
   #end: (end: ActivationEnd) => void = () => undefined;
   #frozen: Promise<void> | undefined;
+  #isTold = false;
   #thaw: () => void = () => undefined;
   ranMs = 0;
 
   constructor(job: ActivationJob, listener: ActivationListener, options: BodiesOptions) {
     this.#options = options;
+    const { witness } = options;
+    const name = `${job.start.run.id}@${job.start.epoch}`;
+    witness.atWork.add(name);
     this.ended = new Promise((resolve) => {
       this.#end = (end) => {
+        witness.atWork.delete(name);
         this.#stop.abort();
         resolve(end);
       };
@@ -74,8 +88,14 @@ class Body implements RunningActivation {
     void this.#run(job, listener);
   }
 
+  /** Some take their time. */
   abort(reason: string): void {
-    this.#end({ how: "aborted", reason, ranMs: this.ranMs });
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const { chance, machine } = this.#options;
+    const end = () => this.#end({ how: "aborted", reason, ranMs: this.ranMs });
+    if (chance.happens(0.7)) end();
+    else void machine.clock.sleep(chance.between(100, 5_000)).then(end);
   }
 
   kill(): void {

@@ -28,6 +28,17 @@ class ForgetfulLedger extends Ledger {
   }
 }
 
+/** A run that is ended by force takes along what its member owes (P6). */
+class CarelessLedger extends Ledger {
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    const met = changes.obligations.map(({ became, row }) =>
+      became === "forced" ? { became: "met" as const, row: { ...row, metAt: row.forcedAt } } : { became, row },
+    );
+    return { ...changes, obligations: met };
+  }
+}
+
 /** What depended on an outcome is not set back when that is taken back (R2). */
 class LooseLedger extends Ledger {
   override linkFlipped(ids: Iterable<string>, links: Links): void {
@@ -61,6 +72,19 @@ class DeafLedger extends Ledger {
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
 function withoutSpreading(store: Store): Store {
   return { ...bound(store), spreadOrders: async () => ({ reached: 0, more: false }) };
+}
+
+/** Whoever is told to end is taken to have ended (P6). */
+function withHastyNotes(store: Store): Store {
+  return {
+    ...bound(store),
+    noteObligations: ({ rows }) => store.noteObligations({ rows: rows.map((row) => ({ ...row, outcome: "met" })) }),
+  };
+}
+
+/** What is noted of obligations is lost: they stay for ever (P6). */
+function withoutNotes(store: Store): Store {
+  return { ...bound(store), noteObligations: async () => ({ noted: 0 }) };
 }
 
 /** A limit is a number that goes up and down, and nobody knows who holds what (L1). */
@@ -173,6 +197,9 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   },
   "success from the exit code": { successFromExit: true },
   "a cancel that is only promised": { store: withoutCancel },
+  "a forced end that takes along what is owed": { decisions: { newLedger: (now) => new CarelessLedger(now) } },
+  "a process that counts as ended once it is told": { store: withHastyNotes },
+  "an obligation that nobody ever meets": { store: withoutNotes },
   "an order that forgets what it has not reached": { decisions: { newLedger: (now) => new ForgetfulLedger(now) } },
   "an order that is not handed on": { store: withoutSpreading },
   "a schedule that moves on without its runs": { store: withLateRuns },

@@ -91,6 +91,7 @@ export class Fleet {
       namespace,
       manifests,
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
+      isAtWork: (runId, epoch) => this.#witness.atWork.has(`${runId}@${epoch}`),
     });
     this.#store = this.#watch.fenced(
       withSmallPages(breakage.store?.(this.#watch.store) ?? this.#watch.store, new Chance(seed + 1_000_000)),
@@ -127,6 +128,7 @@ export class Fleet {
       this.#asked &&
       this.#ticked &&
       this.#controlled &&
+      this.#watch.owed.length === 0 &&
       [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
     await this.#until(() => false, 3_000);
@@ -357,6 +359,7 @@ export class Fleet {
     const rows = [...this.#watch.rows.values()];
     const stuck = rows.find((run) => !isEnded(run.status));
     if (stuck !== undefined) return `P1 ${stuck.name} of ${stuck.rootId} is ${stuck.status} for ever`;
+    if (this.#watch.owed[0] !== undefined) return `P6 ${this.#watch.owed[0]} is owed for ever`;
     if (this.#witness.faults[0] !== undefined) return this.#witness.faults[0];
     for (const run of rows) {
       if (run.kind === "task" && run.status === "succeeded" && !this.#witness.said.has(run.id))

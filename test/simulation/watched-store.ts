@@ -1,5 +1,5 @@
 import { isEnded, type Manifest } from "@holdfast/protocol";
-import { judgeRule, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import { judgeRule, type ObligationRow, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Script } from "./bodies.ts";
 
@@ -21,6 +21,8 @@ const changing: ReadonlySet<string> = new Set([
   "restartRuns",
   "markRuns",
   "forceEnds",
+  "forceOverdue",
+  "noteObligations",
   "pauseRuns",
   "resumeRuns",
   "leaveMember",
@@ -41,6 +43,8 @@ export interface WatchOptions {
   readonly manifests: readonly Manifest[];
   /** Answers false when a member that was judged gone was alive and well. */
   readonly mayBeJudged: (memberId: string) => boolean;
+  /** Whether a body of this activation has not ended. */
+  readonly isAtWork: (runId: string, epoch: number) => boolean;
 }
 
 export class Watch {
@@ -48,6 +52,7 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #workflows = new Map<string, Manifest>();
   #before = new Map<string, RunRow>();
+  #owed = new Map<string, ObligationRow>();
   breach: Breach | undefined;
 
   constructor(options: WatchOptions) {
@@ -59,6 +64,11 @@ export class Watch {
   /** Every run as it was after the last change. */
   get rows(): ReadonlyMap<string, RunRow> {
     return this.#before;
+  }
+
+  /** What is to be brought to an end and has not been, in words. */
+  get owed(): readonly string[] {
+    return [...this.#owed.keys()];
   }
 
   /** The store as the fleet writes to it: what an epoch that is not the run's says may change nothing (P2). */
@@ -132,6 +142,7 @@ export class Watch {
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
       this.#limited(runs);
+      await this.#obligations(runs, verb);
     });
     this.#before = rows;
   }
@@ -171,6 +182,30 @@ export class Watch {
       const pauses = await this.#options.store.findPauses({ runId: run.id });
       check(pauses.length === 0, `U1 ${run.name} was started under a pause of ${pauses[0]?.kind} ${pauses[0]?.name}`);
     }
+  }
+
+  /** P6: whoever is at work for a run that is to end owes its end, also once the run has ended by force; nobody else owes anything. */
+  async #obligations(runs: readonly RunRow[], verb: string): Promise<void> {
+    const { store, namespace } = this.#options;
+    const open = await store.listObligations({ namespace, limitRows: 1_000 });
+    const owed = new Map(open.map((row) => [`${row.runId}@${row.subject}`, row]));
+    const waiting = new Set<string>();
+    for (const { id, name, epoch, status, claimedBy } of runs) {
+      if (status !== "cancelling" || claimedBy === null) continue;
+      waiting.add(`${id}@${epoch}`);
+      check(owed.has(`${id}@${epoch}`), `P6 nobody owes the end of ${name} in epoch ${epoch}`);
+    }
+    for (const [place, { forcedAt }] of owed) {
+      check(forcedAt !== null || waiting.has(place), `P6 ${place} is owed and nobody waits for it`);
+    }
+    const members = await store.listMembers({ namespace });
+    for (const [place, { runId, subject, memberId }] of this.#owed) {
+      const isGone = members.find(({ id }) => id === memberId)?.endedAt !== null;
+      // The end that a body itself says meets what it owes; it ends when that is answered.
+      if (owed.has(place) || isGone || ofActivations.has(verb)) continue;
+      check(!this.#options.isAtWork(runId, Number(subject)), `P6 ${place} counts as ended and is at work`);
+    }
+    this.#owed = owed;
   }
 
   #parentOf(run: RunRow): RunRow | undefined {

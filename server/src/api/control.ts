@@ -25,6 +25,7 @@ const errors = [
   "upstream_unmet",
   "run_superseded",
   "limit_exceeded",
+  "request_conflict",
 ] as const;
 
 /** `retry`, `clear` and `mark` below `/v1/runs/{id}`, and `/v1/runs/bulk`. */
@@ -43,41 +44,45 @@ export function controlRoutes({
       path: "/v1/runs/{id}/retry",
       summary: "Tries again what did not succeed. With `attempt`, repeating it does no harm.",
       errors,
+      keeps: true,
       body: retryRunSchema,
       bodyOptional: true,
       answer: restartedSchema,
-      handle: ({ params, body }) => restarts.retry(idOf(params), body),
+      handle: ({ params, body, control }) => restarts.retry(idOf(params), body, control),
     }),
     route({
       method: "POST",
       path: "/v1/runs/{id}/clear",
       summary: "Starts a run again with everything that depends on it. With `attempt`, repeating it does no harm.",
       errors,
+      keeps: true,
       body: clearRunSchema,
       bodyOptional: true,
       answer: restartedSchema,
-      handle: ({ params, body: { mode = "fresh", ...rest } }) =>
-        restarts.clear(idOf(params), { fresh: mode === "fresh", ...rest }),
+      handle: ({ params, body: { mode = "fresh", ...rest }, control }) =>
+        restarts.clear(idOf(params), { fresh: mode === "fresh", ...rest }, control),
     }),
     route({
       method: "POST",
       path: "/v1/runs/{id}/mark",
       summary: "Says how a run ends, or ended; what depends on it follows. Repeating it does no harm.",
       errors,
+      keeps: true,
       maxBodyBytes: markBodyBytes,
       body: markRunSchema,
       answer: markedSchema,
-      handle: ({ params, body }) => marks.mark(idOf(params), body),
+      handle: ({ params, body, control }) => marks.mark(idOf(params), body, control),
     }),
     route({
       method: "POST",
       path: "/v1/runs/bulk",
       summary:
         "One action for the runs that a filter names, a page a request; with `preview` only the list. Repeating it does no harm.",
-      errors: [],
+      errors: ["request_conflict"],
+      keeps: true,
       body: bulkSchema,
       answer: bulkPageSchema,
-      handle: ({ body }) => bulk.act(body),
+      handle: ({ body, control }) => bulk.act(body, control),
     }),
   ];
 }

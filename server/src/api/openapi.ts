@@ -112,7 +112,7 @@ function operation(route: Route, { reference, parametersOf }: Describing): JsonO
     parameters: [
       ...pathParameters,
       ...(route.query === undefined ? [] : parametersOf(route.query)),
-      ...(route.idempotent === true ? [keyParameter] : []),
+      ...(route.idempotent === true || route.keeps === true ? [keyParameter] : []),
     ],
     ...(route.body === undefined
       ? {}

@@ -35,27 +35,30 @@ function listRoute(pauses: Pauses): Route {
 
 function changes(pauses: Pauses, kind: keyof typeof places): Route[] {
   const { path, what } = places[kind];
-  const errors = kind === "run" ? (["not_found", "ambiguous_id", "run_ended"] as const) : [];
+  const own = kind === "run" ? (["not_found", "ambiguous_id", "run_ended"] as const) : [];
+  const errors = [...own, "request_conflict" as const];
   return [
     route({
       method: "POST",
       path: `${path}/pause`,
       summary: `Pauses ${what}: nothing of it starts; what is under way goes on. Repeating it does no harm.`,
       errors,
+      keeps: true,
       body: pauseSchema,
       bodyOptional: true,
       answer: pausedSchema,
-      handle: ({ params, body: { reason } }) => pauses.pause(kind, nameOf(params), reason),
+      handle: ({ params, body: { reason }, control }) => pauses.pause(kind, nameOf(params), reason, control),
     }),
     route({
       method: "POST",
       path: `${path}/resume`,
       summary: `Ends the pause of ${what}. Repeating it does no harm.`,
       errors,
+      keeps: true,
       body: resumeSchema,
       bodyOptional: true,
       answer: pausedSchema,
-      handle: ({ params }) => pauses.resume(kind, nameOf(params)),
+      handle: ({ params, control }) => pauses.resume(kind, nameOf(params), control),
     }),
   ];
 }

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "@holdfast/protocol";
 import type { z } from "zod";
+import type { Control } from "../operations/requests.ts";
 
 /** What a handler is given. Query and body have been parsed by the route's schemas. */
 export interface Call<Query, Body> {
@@ -8,6 +9,8 @@ export interface Call<Query, Body> {
   readonly body: Body;
   /** The caller's Idempotency-Key. */
   readonly requestKey: string | undefined;
+  /** What changes runs and schedules; under a key, once (`keeps`). */
+  readonly control: Control | undefined;
   /** The caller's `traceparent`, as it was sent. */
   readonly traceparent: string | undefined;
   /** Fires when the caller has gone or the server stops: waits end with what there is. */
@@ -24,6 +27,8 @@ interface RouteDescription {
   readonly maxBodyBytes?: number;
   /** True where an Idempotency-Key is heeded. */
   readonly idempotent?: boolean;
+  /** True where the answer is kept under an Idempotency-Key, and `control` makes of it what happens. */
+  readonly keeps?: boolean;
 }
 
 /** One line of the HTTP interface: what validates it, what describes it and what answers it. */

@@ -116,11 +116,12 @@ function cancelRoute(runs: Runs): Route {
     method: "POST",
     path: "/v1/runs/{id}/cancel",
     summary: "Orders a run and everything below it to end. Repeating it does no harm.",
-    errors: ["not_found", "ambiguous_id"],
+    errors: ["not_found", "ambiguous_id", "request_conflict"],
+    keeps: true,
     body: cancelRunSchema,
     bodyOptional: true,
     answer: cancelledRunSchema,
-    handle: ({ params, body }) => runs.cancel(idOf(params), body),
+    handle: ({ params, body, control }) => runs.cancel(idOf(params), body, control),
   });
 }
 

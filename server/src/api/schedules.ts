@@ -3,6 +3,8 @@ import {
   getScheduleQuerySchema,
   listSchedulesQuerySchema,
   pausedScheduleSchema,
+  pauseScheduleSchema,
+  removedScheduleSchema,
   schedulePageSchema,
   scheduleViewSchema,
   startedRunSchema,
@@ -41,8 +43,9 @@ export function scheduleRoutes({ schedules }: { schedules: Schedules }): Route[]
       answer: scheduleViewSchema,
       handle: ({ params, query: { next } }) => schedules.get(scheduleIdOf(params), next),
     }),
-    pauseRoute(schedules, true),
-    pauseRoute(schedules, false),
+    pauseRoute(schedules),
+    resumeRoute(schedules),
+    removeRoute(schedules),
     route({
       method: "POST",
       path: "/v1/schedules/{id}/start",
@@ -57,18 +60,47 @@ export function scheduleRoutes({ schedules }: { schedules: Schedules }): Route[]
   ];
 }
 
-function pauseRoute(schedules: Schedules, paused: boolean): Route {
+function pauseRoute(schedules: Schedules): Route {
   return route({
     method: "POST",
-    path: `/v1/schedules/{id}/${paused ? "pause" : "resume"}`,
-    summary: paused
-      ? "Lets no tick start a run until it is resumed, also when it is applied anew. Repeating it does no harm."
-      : "Lets ticks start runs again; those that were missed are caught up with as it says. Repeating it does no harm.",
-    errors: ["not_found"],
+    path: "/v1/schedules/{id}/pause",
+    summary: "Lets no tick start a run until it is resumed, also when it is applied anew. Repeating it does no harm.",
+    errors: ["not_found", "request_conflict"],
+    keeps: true,
+    body: pauseScheduleSchema,
+    bodyOptional: true,
+    answer: pausedScheduleSchema,
+    handle: ({ params, body, control }) =>
+      schedules.pause(scheduleIdOf(params), { paused: true, reason: body.reason ?? null }, control),
+  });
+}
+
+function resumeRoute(schedules: Schedules): Route {
+  return route({
+    method: "POST",
+    path: "/v1/schedules/{id}/resume",
+    summary:
+      "Lets ticks start runs again; those that were missed are caught up with as it says. Repeating it does no harm.",
+    errors: ["not_found", "request_conflict"],
+    keeps: true,
     body: nothing,
     bodyOptional: true,
     answer: pausedScheduleSchema,
-    handle: ({ params }) => schedules.pause(scheduleIdOf(params), paused),
+    handle: ({ params, control }) => schedules.pause(scheduleIdOf(params), { paused: false }, control),
+  });
+}
+
+function removeRoute(schedules: Schedules): Route {
+  return route({
+    method: "POST",
+    path: "/v1/schedules/{id}/remove",
+    summary: "Ends a schedule, until a definition that declares it is applied. Runs that it has started go on.",
+    errors: ["not_found", "request_conflict"],
+    keeps: true,
+    body: nothing,
+    bodyOptional: true,
+    answer: removedScheduleSchema,
+    handle: ({ params, control }) => schedules.remove(scheduleIdOf(params), control),
   });
 }
 

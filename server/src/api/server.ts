@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { AppError, limits, textDefect } from "@holdfast/protocol";
+import { AppError, type Json, limits, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
 import type { BulkActions } from "../operations/bulk.ts";
@@ -9,8 +9,10 @@ import type { Definitions } from "../operations/definitions.ts";
 import type { History } from "../operations/history.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Marks } from "../operations/marks.ts";
+import type { Obligations } from "../operations/obligations.ts";
 import type { Pauses } from "../operations/pauses.ts";
 import type { Reasons } from "../operations/reasons.ts";
+import type { Requests } from "../operations/requests.ts";
 import type { Restarts } from "../operations/restarts.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { Schedules } from "../operations/schedules.ts";
@@ -27,6 +29,7 @@ import { historyRoutes } from "./history.ts";
 import { intentRoutes } from "./intents.ts";
 import { limitRoutes } from "./limits.ts";
 import { refuseConnection } from "./no-request.ts";
+import { obligationRoutes } from "./obligations.ts";
 import { openApi } from "./openapi.ts";
 import { pauseRoutes } from "./pauses.ts";
 import type { Route } from "./route.ts";
@@ -51,6 +54,8 @@ export interface ApiServices {
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
+  readonly obligations: Obligations;
+  readonly requests: Requests;
   readonly restarts: Restarts;
   readonly marks: Marks;
   readonly signals: Signals;
@@ -97,13 +102,14 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...limitRoutes(services),
     ...intentRoutes(services),
     ...pauseRoutes(services),
+    ...obligationRoutes(services),
     ...scheduleRoutes(services),
     ...controlRoutes(services),
     ...signalRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);
-  for (const route of routes) addRoute(app, route, stopping.signal);
+  for (const route of routes) addRoute(app, route, { stopping: stopping.signal, requests: services.requests });
   addProbes(app, services);
   let description: object | undefined;
   app.get("/v1/openapi.json", () => {
@@ -175,7 +181,11 @@ function guard(app: FastifyInstance, access: AccessOptions): void {
   });
 }
 
-function addRoute(app: FastifyInstance, route: Route, stopping: AbortSignal): void {
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  { stopping, requests }: { stopping: AbortSignal; requests: Requests },
+): void {
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
@@ -186,14 +196,20 @@ function addRoute(app: FastifyInstance, route: Route, stopping: AbortSignal): vo
       const gone = new AbortController();
       const leave = () => gone.abort();
       reply.raw.once("close", leave);
-      const answer = await route.answerCall({
+      const key = route.idempotent === true || route.keeps === true ? requestKey(request) : undefined;
+      const call = {
         params: request.params as Record<string, string>,
         query: parse(route.query, request.query, "query"),
         body: parse(route.body, body, "body"),
-        requestKey: route.idempotent === true ? requestKey(request) : undefined,
+        requestKey: key,
         traceparent: onlyOne(request.headers.traceparent),
         signal: AbortSignal.any([gone.signal, stopping]),
-      });
+      };
+      const asked = [route.path, call.params, (call.body ?? null) as Json];
+      const answer =
+        key === undefined || route.keeps !== true
+          ? await route.answerCall({ ...call, control: undefined })
+          : await requests.once(key, asked, (control) => route.answerCall({ ...call, control }));
       return reply.type("application/json").send(JSON.stringify(answer));
     },
   });

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Applied, limits, type Manifest } from "@holdfast/protocol";
+import { type Applied, limits, type Manifest, type ScheduleView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { type Compiled, type CompiledManifest, compileProject } from "../compile/compile.ts";
 import { schemaText } from "../compile/yaml/published-schema.ts";
@@ -76,7 +76,14 @@ export async function validate(terminal: Terminal, paths: readonly string[], fla
 }
 
 /** `holdfast apply [PATH…]`. */
-export async function apply(terminal: Terminal, paths: readonly string[], flags: CommonFlags): Promise<number> {
+export async function apply(
+  terminal: Terminal,
+  paths: readonly string[],
+  { prune = false, ...flags }: CommonFlags & { readonly prune?: boolean },
+): Promise<number> {
+  if (prune && paths.length > 0) {
+    throw new UsageError("--prune is about what no file defines: it takes the whole project.", "Leave out the paths.");
+  }
   const settings = await openProject(terminal, flags);
   const { manifests, schedules } = await compilePaths(terminal, settings, paths);
   const connection = await connect(terminal, flags, settings);
@@ -86,12 +93,16 @@ export async function apply(terminal: Terminal, paths: readonly string[], flags:
       schedules,
     );
     const { changed, schedules: made } = applied;
-    terminal.answer(applied);
+    const left = paths.length === 0 ? await leftSchedules(connection.plane, manifests) : [];
+    const removed = prune ? left : [];
+    for (const { id } of removed) await connection.plane.removeSchedule(id);
+    terminal.answer({ ...applied, removedSchedules: removed.map(({ id }) => id) });
     terminal.print(definitionTable(terminal, manifests, new Set(changed)));
     const where = connection.kind === "embedded" ? connection.address : `the server at ${connection.address}`;
     terminal.note(`\nApplied ${counted(manifests.length, "definition")} to ${where}; ${changed.length} changed.`);
     for (const line of scheduleChanges(made)) terminal.note(line);
-    if (paths.length === 0) for (const line of await leftScheduled(connection.plane, manifests)) terminal.note(line);
+    if (removed.length > 0) terminal.note(`schedules removed: ${removed.map(({ id }) => id).join(", ")}`);
+    else for (const line of leftLines(left)) terminal.note(line);
     return exitCodes.done;
   } finally {
     await connection.close();
@@ -106,16 +117,23 @@ export function scheduleChanges({ declared, withdrawn }: Applied["schedules"]): 
   ];
 }
 
-/** Of a whole project: what goes on starting by itself though no file defines it any more, a line each. */
-export async function leftScheduled(plane: ControlPlane, manifests: readonly CompiledManifest[]): Promise<string[]> {
+/** Of a whole project: schedules that go on though no file defines what they start. */
+export async function leftSchedules(
+  plane: ControlPlane,
+  manifests: readonly CompiledManifest[],
+): Promise<ScheduleView[]> {
   const defined = new Set(manifests.map(({ id }) => id));
   const { schedules } = await plane.listSchedules({ limit: limits.pageRows });
-  const left = schedules.filter(
-    ({ definition, paused, next }) => !defined.has(definition) && !paused && next.length > 0,
-  );
-  return left.map(
-    ({ id }) => `still scheduled, though no file here defines it: ${id}; holdfast schedules pause ${id} ends that`,
-  );
+  return schedules.filter(({ definition }) => !defined.has(definition));
+}
+
+/** Those of them that still start something, a line each. */
+export function leftLines(left: readonly ScheduleView[]): string[] {
+  return left
+    .filter(({ paused, next }) => !paused && next.length > 0)
+    .map(
+      ({ id }) => `still scheduled, though no file here defines it: ${id}; holdfast schedules remove ${id} ends that`,
+    );
 }
 
 /** `holdfast manifest [FILE|ID]`: the canonical manifest, as it is hashed; with --schema what YAML workflows look like. */

@@ -1,7 +1,7 @@
 import { compileProject } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
 import { version } from "../version.ts";
-import { counted, leftScheduled, scheduleChanges } from "./definitions.ts";
+import { counted, leftLines, leftSchedules, scheduleChanges } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
 import { exitCodes, problemText, UsageError } from "./failures.ts";
 import { type Hosted, startHosting } from "./hosting.ts";
@@ -134,7 +134,7 @@ class Compiler {
     else if (changed.length > 0) terminal.note(`changed: ${changed.join(", ")} ${took}`);
     else terminal.note(`reloaded ${took}`);
     for (const line of scheduleChanges(applied.schedules)) terminal.note(line);
-    const left = await leftScheduled(this.#hosted.connection.plane, manifests);
+    const left = leftLines(await leftSchedules(this.#hosted.connection.plane, manifests));
     for (const line of left.filter((known) => !this.#left.includes(known))) terminal.note(line);
     this.#left = left;
     this.#isFirst = false;

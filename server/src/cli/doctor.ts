@@ -7,7 +7,15 @@ import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./c
 import { counted } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
 import { exitCodes } from "./failures.ts";
-import { clockFinding, type Finding, failure, folderFindings, guardFinding, nodeFinding } from "./findings.ts";
+import {
+  clockFinding,
+  type Finding,
+  failure,
+  folderFindings,
+  guardFinding,
+  nodeFinding,
+  obligationFinding,
+} from "./findings.ts";
 import { type CommonFlags, openProject } from "./project.ts";
 import { missingStore, shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
@@ -52,6 +60,7 @@ async function serverFindings(terminal: Terminal, flags: CommonFlags): Promise<F
       { what: "server", state: "ok", said: `${address}, holdfast ${described.version}` },
       { what: "store", state: "ok", said: `${store}, namespace ${namespace}` },
       clock,
+      obligationFinding(await plane.listObligations({}), Date.parse(now)),
     ];
   } catch (error) {
     return [failure("server", error)];
@@ -67,7 +76,7 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
   } catch (error) {
     return [failure("store", error)];
   }
-  const { store, namespace, definitions } = connection.services;
+  const { store, namespace, definitions, obligations } = connection.services;
   const findings: Finding[] = [];
   try {
     // The first answer may have waited for a connection.
@@ -86,6 +95,7 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
       state: "ok",
       said: members.length === 0 ? "none: runs wait for holdfast dev or holdfast server" : names.join(", "),
     });
+    findings.push(obligationFinding(await obligations.list({}), now));
     const list = await definitions.list();
     findings.push({ what: "definitions", state: "ok", said: counted(list.length, "definition") });
   } catch (error) {

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { clockFinding, folderFindings } from "./findings.ts";
+import { clockFinding, folderFindings, obligationFinding } from "./findings.ts";
 
 test("clocks are compared without the time that the answer took", () => {
   const slow = clockFinding({ now: 5_000, startedAt: 1_000, endedAt: 9_000 });
@@ -43,3 +43,19 @@ function folder(t: TestContext): string {
   t.after(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
+
+test("what was told to end and goes on is spoken of once it is old, with its node and what to do", () => {
+  const now = Date.parse("2026-01-01T12:00:00Z");
+  const of = (runId: string, orderedAt: string) => ({
+    ...{ kind: "activation" as const, runId, subject: "1", node: "n", reason: "", forcedAt: null, tries: 1 },
+    ...{ lastTryAt: null, error: null, metAt: null, orderedAt },
+  });
+  const young = of("young", "2026-01-01T11:59:00Z");
+  assert.equal(obligationFinding({ obligations: [young], more: false }, now).state, "ok");
+  const { state, said, hint } = obligationFinding(
+    { obligations: [of("old", "2026-01-01T10:00:00Z"), young], more: false },
+    now,
+  );
+  assert.deepEqual([state, said], ["warn", "1 process that was told to end goes on, the first for 2h (n)"]);
+  assert.match(hint ?? "", /holdfast why old/);
+});

@@ -1,13 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { isAppError } from "@holdfast/protocol";
+import { isAppError, type ObligationPage } from "@holdfast/protocol";
 import { version } from "../version.ts";
 import { lengthText } from "./times.ts";
 
 // What `holdfast doctor` looks at on this machine: what is so, and where it is not well, what to do.
 
 const clockDifferenceMs = 2_000;
+/** Longer than any process needs that is asked to end and then killed. */
+const oldObligationMs = 10 * 60_000;
 const littleDiskBytes = 200 * 1024 * 1024;
 
 /** One thing that was looked at. */
@@ -95,6 +97,22 @@ export function clockFinding({ now, startedAt, endedAt }: ClockReading): Finding
     state: "warn",
     said: `the store's is ${lengthText(difference)} ${now < startedAt ? "behind" : "ahead of"} this machine's`,
     hint: "Nothing is wrong by that (the store's clock decides), but times look odd. Is time synchronised on both?",
+  };
+}
+
+/** What was told to end so long ago that somebody should look. */
+export function obligationFinding({ obligations, more }: ObligationPage, now: number): Finding {
+  const old = obligations.filter(({ orderedAt }) => now - Date.parse(orderedAt) > oldObligationMs);
+  const [first] = old;
+  if (first === undefined) return { what: "to be ended", state: "ok", said: "nothing that was told to end goes on" };
+  const count = more ? `${old.length} or more` : String(old.length);
+  const processes = old.length === 1 ? "process that was told to end goes on" : "processes that were told to end go on";
+  const nodes = [...new Set(old.map(({ node }) => node ?? "any node"))].join(", ");
+  return {
+    what: "to be ended",
+    state: "warn",
+    said: `${count} ${processes}, the first for ${lengthText(now - Date.parse(first.orderedAt))} (${nodes})`,
+    hint: `holdfast why ${first.runId} says more. Stopping its node ends it; its run need not wait: holdfast runs cancel ${first.runId} --force`,
   };
 }
 

@@ -24,10 +24,14 @@ export function addScheduleCommands(program: Command, carry: Carry, asking: Aski
     .action((id, flags) => carry(async (t) => (await load()).nextTicks(t, id, flags), flags));
   asking(schedules.command("pause <schedule>"))
     .description("let no tick start a run until it is resumed")
+    .option("--reason <text>", "why, for whoever looks")
     .action((id, flags) => carry(async (t) => (await load()).pauseSchedule(t, id, { ...flags, paused: true }), flags));
   asking(schedules.command("resume <schedule>"))
     .description("let its ticks start runs again")
     .action((id, flags) => carry(async (t) => (await load()).pauseSchedule(t, id, { ...flags, paused: false }), flags));
+  asking(schedules.command("remove <schedule>"))
+    .description("end a schedule whose definition is gone, or until it is applied anew")
+    .action((id, flags) => carry(async (t) => (await load()).removeSchedule(t, id, flags), flags));
   asking(schedules.command("start <schedule>"))
     .description("start a run now, with what the schedule says")
     .action((id, flags) => carry(async (t) => (await load()).startSchedule(t, id, flags), flags));

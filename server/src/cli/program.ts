@@ -47,6 +47,7 @@ function addProjectCommands(program: Command, carry: Carry): void {
     .action((paths, flags) => carry(async (t) => (await import("./definitions.ts")).validate(t, paths, flags), flags));
   asking(program.command("apply [paths...]"))
     .description("compile definitions and make them the current ones")
+    .option("--prune", "of the whole project: also remove schedules of definitions that no file has any more")
     .action((paths, flags) => carry(async (t) => (await import("./definitions.ts")).apply(t, paths, flags), flags));
   stored(program.command("manifest [file|id]"))
     .description("print the canonical manifest of a definition")

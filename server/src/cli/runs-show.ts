@@ -1,4 +1,4 @@
-import type { RunView, WaitView } from "@holdfast/protocol";
+import { limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
@@ -21,7 +21,9 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     const run = await plane.getRun(id);
     const tree = mayHaveChildren(run) ? await listBelow(plane, run) : [];
     // A tree is read without inputs and outputs: they are not null, but not there.
-    terminal.answer({ run, tree: tree.map(({ input: _input, output: _output, ...rest }) => rest) });
+    const { obligations } = await plane.listObligations({ run: run.id, limit: limits.pageRows });
+    const owed = obligations.filter(({ runId }) => run.parentId === null || runId === run.id);
+    terminal.answer({ run, obligations: owed, tree: tree.map(({ input: _input, output: _output, ...rest }) => rest) });
     if (terminal.json) return exitCodes.done;
     const now = Date.now();
     for (const [name, value] of fieldsOf(terminal, run, now)) {
@@ -29,6 +31,9 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     }
     for (const pause of run.pauses ?? []) terminal.print(fieldText(terminal, "paused", pauseText(pause, now)));
     for (const wait of run.waits ?? []) terminal.print(fieldText(terminal, "waits for", waitText(wait, now)));
+    for (const obligation of owed.filter(({ metAt }) => metAt === null)) {
+      terminal.print(fieldText(terminal, "to be ended", owedText(obligation, run.id, now)));
+    }
     if (run.error !== null) terminal.print(`\n${errorText(terminal, run.error)}`);
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
     return exitCodes.done;
@@ -71,6 +76,19 @@ function fieldsOf(terminal: Terminal, run: RunView, now: number): [string, strin
 function fieldText({ colors }: Terminal, name: string, value: string): string {
   const [first = "", ...more] = value.split("\n");
   return [`${colors.dim(name.padEnd(11))} ${first}`, ...more.map((line) => `${" ".repeat(12)}${line}`)].join("\n");
+}
+
+/** What was told to end and has not: of the run itself, or of one below it. */
+function owedText(
+  { runId, subject, node, orderedAt, forcedAt, tries, error }: ObligationView,
+  of: string,
+  now: number,
+): string {
+  const whose = runId === of ? "" : ` of ${runId}`;
+  const told = tries > 1 ? `, told ${tries} times` : "";
+  const what = `the process of epoch ${subject}${whose} on ${node ?? "a node"}`;
+  const run = forcedAt === null ? "" : "; its run has ended without it";
+  return `${what}: ordered ${agoText(orderedAt, now)}${told}${run}${error === null ? "" : `\n${error}`}`;
 }
 
 function timeText(time: string | null, now: number): string | null {

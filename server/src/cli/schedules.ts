@@ -91,13 +91,19 @@ function fieldsOf(schedule: ScheduleView, now: number): [string, string | null][
     ["jitter", jitterMs === 0 ? null : `up to ${spanText(jitterMs)} later`],
     ["catch up", schedule.catchUp],
     ["overlap", schedule.overlap],
-    ["paused", schedule.paused ? "yes: no tick starts a run" : null],
+    ["paused", pausedText(schedule, now)],
     ["next", schedule.next.length === 0 ? "never" : schedule.next.map((time) => momentText(time, tz, now)).join("\n")],
     ["last tick", lastTick === null ? null : momentText(lastTick, tz, now)],
     ["last run", schedule.lastRun],
     ["started", `${schedule.started} run${schedule.started === 1 ? "" : "s"}`],
     ["left out", leftOut === 0 ? null : [String(leftOut), ...notes.map((note) => noteText(note, tz))].join("\n")],
   ];
+}
+
+function pausedText({ paused, pausedAt, pauseReason }: ScheduleView, now: number): string | null {
+  if (!paused) return null;
+  const since = pausedAt === null ? "yes" : `since ${agoText(pausedAt, now)}`;
+  return `${since}${pauseReason === null ? "" : ` (${pauseReason})`}: no tick starts a run`;
 }
 
 function noteText({ what, from, to, count, why }: TickNoteView, tz: string): string {
@@ -127,16 +133,28 @@ export function nextTicks(
 export function pauseSchedule(
   terminal: Terminal,
   id: string,
-  { paused, ...flags }: CommonFlags & { readonly paused: boolean },
+  { paused, reason, ...flags }: CommonFlags & { readonly paused: boolean; readonly reason?: string },
 ): Promise<number> {
   return connected(terminal, flags, async ({ plane }) => {
-    const answer = await (paused ? plane.pauseSchedule(id) : plane.resumeSchedule(id));
+    const answer = await (paused ? plane.pauseSchedule(id, reason) : plane.resumeSchedule(id));
     terminal.answer(answer);
     const { schedule, changed } = answer;
     const now = Date.now();
     if (!changed) terminal.note(`${id} ${paused ? "was paused already" : "was not paused"}.`);
     else if (paused) terminal.note(`${id} is paused: no tick starts a run until it is resumed.`);
     else terminal.note(`${id} goes on; its next tick: ${nextText(schedule, now)}.`);
+    return exitCodes.done;
+  });
+}
+
+/** `holdfast schedules remove SCHEDULE`. */
+export function removeSchedule(terminal: Terminal, id: string, flags: CommonFlags): Promise<number> {
+  return connected(terminal, flags, async ({ plane }) => {
+    const answer = await plane.removeSchedule(id);
+    terminal.answer(answer);
+    const whose = answer.definition === null ? "its definition" : answer.definition;
+    terminal.note(`${id} is removed: it starts nothing any more. Runs that it has started go on.`);
+    terminal.note(terminal.colors.dim(`Applying ${whose} puts it back as long as its file says so.`));
     return exitCodes.done;
   });
 }

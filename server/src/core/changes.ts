@@ -1,6 +1,7 @@
 import type { EventType, Json } from "@holdfast/protocol";
 import { type GateChange, gateChange } from "./limits.ts";
 import type { Edge } from "./next.ts";
+import { type ObligationChange, obligationChange } from "./obligations.ts";
 import type { RestartChange } from "./restart.ts";
 import type { RunRow } from "./run.ts";
 import { noWaitChanges, type WaitChanges, type WaitRow } from "./wait-rows.ts";
@@ -38,24 +39,29 @@ export interface LedgerChanges {
   /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
   readonly gates: readonly GateChange[];
   readonly waits: WaitChanges;
+  /** What the changes mean for activations that orders have to end. */
+  readonly obligations: readonly ObligationChange[];
 }
 
 /** Changes that are no more than these. */
 export function changesOf(some: Partial<LedgerChanges>): LedgerChanges {
   const edges = { newEdges: [], unflippedEdges: [], flippedEdges: [] };
-  const nothing = { restarted: [], relimited: [], events: [], gates: [], waits: noWaitChanges() };
+  const nothing = { restarted: [], relimited: [], events: [], gates: [], obligations: [], waits: noWaitChanges() };
   return { inserted: [], updated: [], ...edges, ...nothing, ...some };
 }
 
-/** What became of the rows: those that were not there before, those that are others now, and what that means for slots. */
+/** What became of the rows: those that were not there before, those that are others now, and what that means besides. */
 export function rowChanges(
   rows: ReadonlyMap<string, RunRow>,
   before: ReadonlyMap<string, RunRow>,
-): Pick<LedgerChanges, "inserted" | "updated" | "relimited" | "gates"> {
+  { now, events }: { now: number; events: readonly LedgerEvent[] },
+): Pick<LedgerChanges, "inserted" | "updated" | "relimited" | "gates" | "obligations"> {
   const updated: RunRow[] = [];
   const inserted: RunRow[] = [];
   const relimited: RunRow[] = [];
   const gates: GateChange[] = [];
+  const obligations: ObligationChange[] = [];
+  const forced = new Set(events.filter(endsOverOthers).map(({ run }) => run.id));
   for (const [id, row] of rows) {
     const old = before.get(id);
     if (row === old) continue;
@@ -64,6 +70,13 @@ export function rowChanges(
     if (old !== undefined && old.limits !== row.limits) relimited.push(row);
     const change = gateChange(old, row);
     if (change !== undefined) gates.push(change);
+    const obligation = old === undefined ? undefined : obligationChange(old, row, { now, forced: forced.has(id) });
+    if (obligation !== undefined) obligations.push(obligation);
   }
-  return { inserted, updated, relimited, gates };
+  return { inserted, updated, relimited, gates, obligations };
+}
+
+/** Whether somebody ends a run here without waiting for who is at work on it. */
+function endsOverOthers({ type }: LedgerEvent): boolean {
+  return type === "run.forced" || type === "run.marked";
 }

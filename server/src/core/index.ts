@@ -8,6 +8,7 @@ export * from "./limits.ts";
 export * from "./manifest-graph.ts";
 export * from "./marks.ts";
 export * from "./next.ts";
+export * from "./obligations.ts";
 export * from "./pauses.ts";
 export * from "./presence.ts";
 export * from "./restart.ts";

@@ -68,6 +68,6 @@ export class LedgerRows {
   }
 
   changes(): ReturnType<typeof rowChanges> {
-    return rowChanges(this.#rows, this.#before);
+    return rowChanges(this.#rows, this.#before, this);
   }
 }

@@ -10,12 +10,23 @@ const minute = 60_000;
 /** Five minutes over, one over, and just now. */
 const ticks = [now - 5 * minute, now - minute, now - 1];
 
-function plan(catchUp: CatchUp, overlap: Overlap, { open = 0, due = ticks } = {}) {
-  const judged = planTicks({ due: due.map((tick) => ({ tick, dueAt: tick })), now, catchUp, overlap, open });
+function plan(catchUp: CatchUp, overlap: Overlap, { open = 0, due = ticks, resumedAt = null as number | null } = {}) {
+  const judged = planTicks({ due: due.map((tick) => ({ tick, dueAt: tick })), now, resumedAt, catchUp, overlap, open });
   const told = judged.leftOut.flatMap(({ from }) => from);
   assert.deepEqual([...judged.start, ...told].sort(), [...due].sort(), "each tick starts a run or is told of");
   return { start: judged.start, told: judged.leftOut.map(({ what }) => what), endsOpen: judged.endsOpen };
 }
+
+test("what was due before a schedule was resumed was missed, however little ago", () => {
+  assert.deepEqual(plan("none", "allow", { resumedAt: now }), {
+    start: [],
+    told: ["missed", "missed", "missed"],
+    endsOpen: false,
+  });
+  assert.deepEqual(plan("latest", "allow", { resumedAt: now }).start, [now - 1]);
+  assert.deepEqual(plan("none", "allow", { resumedAt: now - 1 }).start, [now - 1]);
+  assert.deepEqual(plan("none", "allow", { resumedAt: now - 2 * minute, due: ticks }).start, [now - 1]);
+});
 
 test("ticks that are over are caught up with as the policy says", () => {
   assert.deepEqual(plan("none", "allow").start, [now - 1]);

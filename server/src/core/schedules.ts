@@ -46,6 +46,11 @@ export interface ScheduleRow {
   readonly definition: string;
   readonly spec: ScheduleSpec;
   readonly paused: boolean;
+  /** Since when it is paused, and why; null: it is not, or nobody said. */
+  readonly pausedAt: number | null;
+  readonly pauseReason: string | null;
+  /** When it was resumed last: what was due before was missed. */
+  readonly resumedAt: number | null;
   /** When it is to be looked at next; null: never. */
   readonly dueAt: number | null;
   readonly state: ScheduleState;
@@ -68,16 +73,17 @@ export interface TickPlan {
   readonly endsOpen: boolean;
 }
 
-/** Judges ticks that are due, in order. `open`: how many earlier runs are under way. */
+/** Judges ticks that are due, in order. `open`: how many earlier runs are under way. `resumedAt`: see ScheduleRow. */
 export function planTicks(args: {
   readonly due: readonly DueTick[];
   readonly now: number;
+  readonly resumedAt: number | null;
   readonly catchUp: CatchUp;
   readonly overlap: Overlap;
   readonly open: number;
 }): TickPlan {
-  const { due, now, catchUp, overlap, open } = args;
-  const wanted = wantedTicks(due, now, catchUp);
+  const { due, now, resumedAt, catchUp, overlap, open } = args;
+  const wanted = wantedTicks(due, Math.max(now - lateMs, resumedAt ?? 0), catchUp);
   const missed = due.filter((each) => !wanted.includes(each)).map(({ tick }) => note("missed", tick, missedWhy));
   const ticks = wanted.map(({ tick }) => tick);
   const started = chosenTicks(ticks, overlap, open);
@@ -89,9 +95,9 @@ export function planTicks(args: {
 const missedWhy = "no node was there, or the schedule was paused";
 const skippedWhy = "an earlier run was under way";
 
-function wantedTicks(due: readonly DueTick[], now: number, catchUp: CatchUp): readonly DueTick[] {
+function wantedTicks(due: readonly DueTick[], since: number, catchUp: CatchUp): readonly DueTick[] {
   if (catchUp === "all") return due;
-  const inTime = due.filter(({ dueAt }) => dueAt >= now - lateMs);
+  const inTime = due.filter(({ dueAt }) => dueAt >= since);
   return inTime.length > 0 || catchUp === "none" ? inTime : due.slice(-1);
 }
 

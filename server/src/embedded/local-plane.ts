@@ -14,10 +14,12 @@ import {
   type Manifest,
   type Marked,
   type MarkRun,
+  type ObligationPage,
   type Paused,
   type PausedSchedule,
   type PausePage,
   type PauseView,
+  type RemovedSchedule,
   type Restarted,
   type RetriedIntents,
   type RetryRun,
@@ -108,12 +110,16 @@ export class LocalPlane implements ControlPlane {
     return this.#services.schedules.get(id, next);
   }
 
-  pauseSchedule(id: string): Promise<PausedSchedule> {
-    return this.#services.schedules.pause(id, true);
+  pauseSchedule(id: string, reason?: string): Promise<PausedSchedule> {
+    return this.#services.schedules.pause(id, { paused: true, reason: reason ?? null });
   }
 
   resumeSchedule(id: string): Promise<PausedSchedule> {
-    return this.#services.schedules.pause(id, false);
+    return this.#services.schedules.pause(id, { paused: false });
+  }
+
+  removeSchedule(id: string): Promise<RemovedSchedule> {
+    return this.#services.schedules.remove(id);
   }
 
   startSchedule(id: string): Promise<StartedRun> {
@@ -162,6 +168,10 @@ export class LocalPlane implements ControlPlane {
 
   resume(kind: PauseView["kind"], name: string): Promise<Paused> {
     return this.#services.pauses.resume(kind, name);
+  }
+
+  listObligations({ limit = defaultRows, ...query }: { run?: string; limit?: number }): Promise<ObligationPage> {
+    return this.#services.obligations.list({ ...query, limit });
   }
 
   listPauses({ limit = defaultRows, ...query }: Parameters<ControlPlane["listPauses"]>[0]): Promise<PausePage> {

@@ -90,6 +90,8 @@ export interface ActivationsOptions {
 export class Activations {
   readonly #options: ActivationsOptions;
   readonly #held = new Map<string, Held>();
+  /** Whatever is left of any activation, also of one that was replaced by a later one of its run. */
+  readonly #underWay = new Set<Held>();
 
   constructor(options: ActivationsOptions) {
     this.#options = options;
@@ -103,6 +105,12 @@ export class Activations {
     return this.#held.get(runId)?.run.epoch === epoch;
   }
 
+  /** False once nothing of it is left here. */
+  isUnderWay(runId: string, epoch: number): boolean {
+    if (this.has(runId, epoch)) return true;
+    return [...this.#underWay].some(({ run }) => run.id === runId && run.epoch === epoch);
+  }
+
   /** Every activation that is being carried out here. */
   list(): { runId: string; epoch: number }[] {
     return [...this.#held.values()].map(({ run }) => ({ runId: run.id, epoch: run.epoch }));
@@ -113,11 +121,13 @@ export class Activations {
     const held = new Held(run, this.#options.store, this.#options.clock);
     this.#held.get(run.id)?.revoke();
     this.#held.set(run.id, held);
+    this.#underWay.add(held);
     try {
       await this.#carry(held);
     } catch (error) {
       await this.#explain(held, error);
     } finally {
+      this.#underWay.delete(held);
       if (this.#held.get(run.id) === held) this.#held.delete(run.id);
     }
   }

@@ -1,59 +1,93 @@
 import type { Clock } from "../clock.ts";
-import type { Store } from "../store/store.ts";
+import type { ObligationRow } from "../core/index.ts";
+import type { ObligationNote, Store } from "../store/store.ts";
 import type { Activations } from "./activations.ts";
 import type { Loop } from "./loop.ts";
 import type { Membership } from "./membership.ts";
 
 const limitRows = 1_000;
-/** So long a member is told to end an activation; then its run ends, and the member finds that it does not hold it any more. */
+/** So long a run waits for its activation to end; then it ends without it, and what its member owes stays (P6). */
 const patienceMs = 24 * 3_600_000;
+/** How often it is looked for runs that have waited so long, and how often a try that did not help is written down. */
+const reviewMs = 60_000;
+
+/** Whoever knows of claims of this node whose answer is still to come. */
+export interface Claims {
+  /** True while the answer to a claim that may be of this run is on its way. */
+  isExpecting(runId: string): boolean;
+}
+
+export interface CancellerOptions {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly activations: Activations;
+  readonly claims: Claims;
+  readonly clock: Clock;
+  readonly pollMs: number;
+}
 
 /**
- * Hands orders on to what lies below the runs that they were given for, a page a tick, whoever took the order; and tells this
- * node's activations of cancelled runs to end. The obligation is the rows' status: it is met when they have ended (P6).
+ * Hands orders on to what lies below the runs that they were given for, a page a tick, whoever took the order; and meets what this
+ * node owes: its activations that are to end are told so again and again, until they have ended. That of a run that waits for it is
+ * met by the commit of its end; for a run that was ended by force it is met here, once nothing of it is left (P6).
  */
 export class Canceller implements Loop {
   readonly name = "canceller";
-  readonly #store: Store;
-  readonly #membership: Membership;
-  readonly #activations: Activations;
-  readonly #pollMs: number;
-  readonly #clock: Clock;
-  /** Since when an activation has been told to end. With its node's death its run ends in any case. */
-  #told = new Map<string, number>();
+  readonly #options: CancellerOptions;
+  /** When a try was written down last, by activation. */
+  #noted = new Map<string, number>();
+  #reviewedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    store: Store;
-    membership: Membership;
-    activations: Activations;
-    clock: Clock;
-    pollMs: number;
-  }) {
-    this.#clock = options.clock;
-    this.#store = options.store;
-    this.#membership = options.membership;
-    this.#activations = options.activations;
-    this.#pollMs = options.pollMs;
+  constructor(options: CancellerOptions) {
+    this.#options = options;
   }
 
   async tick(): Promise<number> {
-    const { more } = await this.#store.spreadOrders({ limitRows });
-    await this.#tellActivations();
-    return more ? 0 : this.#pollMs;
+    const { store, pollMs } = this.#options;
+    const { more } = await store.spreadOrders({ limitRows });
+    await this.#meetOwn();
+    const isReviewed = await this.#review();
+    return more || !isReviewed ? 0 : pollMs;
   }
 
-  async #tellActivations(): Promise<void> {
-    const memberId = this.#membership.id;
-    if (memberId === undefined || this.#activations.count === 0) return;
-    const cancelling = await this.#store.listCancelling({ memberId, limitRows });
-    const told = new Map<string, number>();
-    for (const { runId, epoch, error } of cancelling) {
-      this.#activations.abort(runId, epoch, error.message);
-      const name = `${runId}@${epoch}`;
-      const sinceMs = this.#told.get(name) ?? this.#clock.monotonicMs();
-      told.set(name, sinceMs);
-      if (this.#clock.monotonicMs() - sinceMs > patienceMs) await this.#store.forceEnds({ runId, limitRows });
+  /** Ends runs that have waited too long, whosever they are. False when others are left. */
+  async #review(): Promise<boolean> {
+    const { store, clock } = this.#options;
+    if (clock.monotonicMs() - this.#reviewedMs < reviewMs) return true;
+    const { more } = await store.forceOverdue({ afterMs: patienceMs, limitRows });
+    if (!more) this.#reviewedMs = clock.monotonicMs();
+    return !more;
+  }
+
+  async #meetOwn(): Promise<void> {
+    const { store, membership } = this.#options;
+    const memberId = membership.id;
+    if (memberId === undefined) return;
+    const noted = new Map<string, number>();
+    const owed = await store.listOwed({ memberId, kind: "activation", limitRows });
+    const rows = owed.flatMap((obligation) => this.#meet(obligation, noted) ?? []);
+    this.#noted = noted;
+    if (rows.length > 0) await store.noteObligations({ rows });
+  }
+
+  #meet({ runId, subject, reason, forcedAt }: ObligationRow, noted: Map<string, number>): ObligationNote | undefined {
+    const { activations, claims, clock } = this.#options;
+    const name = { kind: "activation", runId, subject } as const;
+    const epoch = Number(subject);
+    if (!activations.isUnderWay(runId, epoch)) {
+      // One that was claimed and is not known of here yet would still be begun.
+      return forcedAt === null || claims.isExpecting(runId) ? undefined : { ...name, outcome: "met" };
     }
-    this.#told = told;
+    activations.abort(runId, epoch, reason);
+    const place = `${runId}@${subject}`;
+    const lastMs = this.#noted.get(place);
+    const now = clock.monotonicMs();
+    if (lastMs !== undefined && now - lastMs < reviewMs) {
+      noted.set(place, lastMs);
+      return undefined;
+    }
+    noted.set(place, now);
+    const error = lastMs === undefined ? null : "It was told to end, and still runs.";
+    return { ...name, outcome: "tried", error };
   }
 }

@@ -7,6 +7,7 @@ import type { RunRow } from "../core/index.ts";
 import type { LocalSlots } from "../operations/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { Activations } from "./activations.ts";
+import type { Claims } from "./canceller.ts";
 import type { Bell, Loop } from "./loop.ts";
 import type { Membership } from "./membership.ts";
 
@@ -37,7 +38,7 @@ export interface DispatcherOptions {
   readonly bell: Bell;
 }
 
-export class Dispatcher implements Loop, LocalSlots {
+export class Dispatcher implements Loop, LocalSlots, Claims {
   readonly name = "dispatcher";
   readonly #options: DispatcherOptions;
   /** A part of the slots at a time, so that the store claims for some while the bodies of others run and end. */
@@ -46,6 +47,7 @@ export class Dispatcher implements Loop, LocalSlots {
   readonly #idle = new Set<() => void>();
   #active = 0;
   #stopping = false;
+  #isClaiming = false;
   /** The store may hold activations for us that we do not know of, since the answer to a claim was lost. */
   #unsure = false;
   #reconciledMs: number;
@@ -67,6 +69,7 @@ export class Dispatcher implements Loop, LocalSlots {
     const limitRows = Math.min(this.#free(), this.#claimRows);
     if (limitRows === 0) return pollMs;
     try {
+      this.#isClaiming = true;
       const runs = await store.claimRuns({ memberId, namespace, queues, limitRows });
       for (const run of runs) this.#carryOut(run, memberId);
       return runs.length === limitRows && this.#free() > 0 ? 0 : pollMs;
@@ -77,7 +80,13 @@ export class Dispatcher implements Loop, LocalSlots {
       }
       this.#unsure = true;
       throw error;
+    } finally {
+      this.#isClaiming = false;
     }
+  }
+
+  isExpecting(runId: string): boolean {
+    return this.#isClaiming || this.#reserved.has(runId);
   }
 
   reserve(runId: string): string | undefined {

@@ -94,7 +94,7 @@ export class Engine {
     this.#run(new Rescuer({ store, membership, log, leaseMs }));
     this.#run(new Timer({ store, pollMs }), 100);
     if (firing !== undefined) this.#run(new Scheduler({ firing, log, pollMs }));
-    this.#run(new Canceller({ store, membership, activations, clock, pollMs }));
+    this.#run(new Canceller({ store, membership, activations, claims: this.#dispatcher, clock, pollMs }));
     this.#run(new Sequencer({ store, pollMs }), 20);
     this.#run(new Pruner({ store, runsMs, logsMs }));
     if (intents.isSupported) this.#run(new Redeemer({ intents, clock, pollMs }));

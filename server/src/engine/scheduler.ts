@@ -24,7 +24,10 @@ export class Scheduler implements Loop {
     const { looked, moved, notes, nextInMs } = await this.#firing.fireDue(limitRows);
     for (const { schedule, note } of notes) {
       const from = new Date(note.from).toISOString();
-      const what = note.what === "missed" ? "Ticks of a schedule were missed." : "A tick of a schedule started no run.";
+      const what =
+        note.what === "missed"
+          ? `Ticks of the schedule "${schedule}" were missed.`
+          : `A tick of the schedule "${schedule}" started no run.`;
       this.#log.warn({ schedule, from, count: note.count, why: note.why }, what);
     }
     if (looked > 0) return moved > 0 ? 0 : othersMs;

@@ -1,5 +1,7 @@
 import { AppError, type Bulk, type BulkPage, isAppError, type RunView } from "@holdfast/protocol";
+import type { Store } from "../store/store.ts";
 import type { Pauses } from "./pauses.ts";
+import { type Control, plainControl } from "./requests.ts";
 import type { Restarts } from "./restarts.ts";
 import type { Runs } from "./runs.ts";
 
@@ -8,28 +10,44 @@ const pageRows = 100;
 
 type Outcome = BulkPage["runs"][number];
 
+/** A run of the page, as it was found. */
+type Named = Pick<RunView, "id" | "name" | "status" | "attempt">;
+
+type Found = { readonly runs: readonly Named[]; readonly cursor: string | null };
+
 /**
  * One action for every run that a filter names, a page a request, from the newest. Each run is acted on as it would be alone, so that a
  * page can be repeated and a refusal is the affair of its run.
  */
 export class BulkActions {
+  readonly #store: Store;
   readonly #runs: Runs;
   readonly #pauses: Pauses;
   readonly #restarts: Restarts;
 
-  constructor({ runs, pauses, restarts }: { runs: Runs; pauses: Pauses; restarts: Restarts }) {
+  constructor({ store, runs, pauses, restarts }: { store: Store; runs: Runs; pauses: Pauses; restarts: Restarts }) {
+    this.#store = store;
     this.#runs = runs;
     this.#pauses = pauses;
     this.#restarts = restarts;
   }
 
-  async act(request: Bulk): Promise<BulkPage> {
-    const { definition, statuses, since, scope = "roots", cursor, preview = false } = request;
+  async act(request: Bulk, control: Control = plainControl(this.#store)): Promise<BulkPage> {
+    const { definition, statuses, since, preview = false } = request;
     if (definition === undefined && statuses === undefined && since === undefined) {
       throw new AppError("invalid_request", "It would concern every run: nothing says which.", {
         hint: "Give a definition, a status or a time.",
       });
     }
+    const { runs: named, cursor: next } = await control.agree(() => this.#find(request));
+    const runs: Outcome[] = [];
+    for (const run of named) {
+      runs.push(preview ? of(run, "matched") : await this.#actOn(run, request, control.within(run.id)));
+    }
+    return { runs, cursor: next };
+  }
+
+  async #find({ definition, statuses, since, scope = "roots", cursor }: Bulk): Promise<Found> {
     const page = await this.#runs.list({
       rootsOnly: scope === "roots",
       limit: pageRows,
@@ -40,14 +58,15 @@ export class BulkActions {
     // From the newest: behind one that is too old there are only older ones.
     const named =
       since === undefined ? page.runs : page.runs.filter((run) => Date.parse(run.createdAt) >= Date.parse(since));
-    const runs: Outcome[] = [];
-    for (const run of named) runs.push(preview ? of(run, "matched") : await this.#actOn(run, request));
-    return { runs, cursor: named.length < page.runs.length ? null : page.cursor };
+    return {
+      runs: named.map(({ id, name, status, attempt }) => ({ id, name, status, attempt })),
+      cursor: named.length < page.runs.length ? null : page.cursor,
+    };
   }
 
-  async #actOn(run: RunView, request: Bulk): Promise<Outcome> {
+  async #actOn(run: Named, request: Bulk, control: Control): Promise<Outcome> {
     try {
-      return of(run, (await this.#change(run, request)) ? "changed" : "unchanged");
+      return of(run, (await this.#change(run, request, control)) ? "changed" : "unchanged");
     } catch (error) {
       // What is over can be neither paused nor resumed, what has succeeded not retried: it is as it should be.
       if (isAppError(error, "run_ended") && request.action !== "clear") return of(run, "unchanged", error.message);
@@ -59,24 +78,25 @@ export class BulkActions {
   }
 
   /** Whether anything changed. */
-  async #change({ id, attempt }: RunView, { action, reason, force, mode }: Bulk): Promise<boolean> {
+  async #change({ id, attempt }: Named, request: Bulk, control: Control): Promise<boolean> {
+    const { action, reason, force, mode } = request;
     switch (action) {
       case "cancel": {
-        const { requested, forced } = await this.#runs.cancel(id, { reason, force });
+        const { requested, forced } = await this.#runs.cancel(id, { reason, force }, control);
         return requested + forced > 0;
       }
       case "pause":
-        return (await this.#pauses.pause("run", id, reason)).changed;
+        return (await this.#pauses.pause("run", id, reason, control)).changed;
       case "resume":
-        return (await this.#pauses.resume("run", id)).changed;
+        return (await this.#pauses.resume("run", id, control)).changed;
       case "retry":
-        return (await this.#restarts.retry(id, { attempt, ...(reason === undefined ? {} : { reason }) })).restarted > 0;
+        return (await this.#restarts.retry(id, { attempt, reason }, control)).restarted > 0;
       case "clear":
-        return (await this.#restarts.clear(id, { fresh: mode !== "resume", attempt, reason })).restarted > 0;
+        return (await this.#restarts.clear(id, { fresh: mode !== "resume", attempt, reason }, control)).restarted > 0;
     }
   }
 }
 
-function of({ id, name, status }: RunView, outcome: Outcome["outcome"], message?: string): Outcome {
+function of({ id, name, status }: Named, outcome: Outcome["outcome"], message?: string): Outcome {
   return { id, name, status, outcome, ...(message === undefined ? {} : { message }) };
 }

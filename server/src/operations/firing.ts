@@ -124,7 +124,8 @@ export class Firing {
     const { due, dropped, next } = ticks;
     const { catchUp, overlap } = schedule.spec;
     const open = schedule.state.openRuns.filter((id) => all.has(id));
-    const plan = planTicks({ due, now, catchUp, overlap, open: open.length });
+    const { resumedAt } = schedule;
+    const plan = planTicks({ due, now, resumedAt, catchUp, overlap, open: open.length });
     if (plan.endsOpen) await this.#endOpen(schedule, open);
     const { runs, failed } = await this.#runsOf(schedule, plan, manifestHash);
     const notes = [...dropped, ...[...plan.leftOut, ...failed].sort((a, b) => a.from - b.from)];

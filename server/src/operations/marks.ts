@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode, type Marked, type MarkRun } from "@holdfast/protocol";
 import { type MarkResult, refusalText, type Verdict } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
+import { type Control, plainControl } from "./requests.ts";
 import { type Runs, unknownRun } from "./runs.ts";
 
 /** Ends that people decide: mark and skip (core/marks.ts). */
@@ -14,14 +15,18 @@ export class Marks {
   }
 
   /** Ends a run so, or says that it had ended so; what depends on it follows. Throws `run_live`, `run_superseded`, `limit_exceeded`. */
-  async mark(id: string, { status, output, reason }: MarkRun): Promise<Marked> {
+  async mark(
+    id: string,
+    { status, output, reason }: MarkRun,
+    control: Control = plainControl(this.#store),
+  ): Promise<Marked> {
     const { id: runId } = await this.#runs.row(id);
     if (output !== undefined && status !== "succeeded") {
       throw new AppError("invalid_request", `A run that is marked as ${status} has no output.`);
     }
     const verdict = verdictOf(status, output ?? null, reason);
     const rows = [{ runId, verdict, data: { reason: reason ?? null } }];
-    const [result] = await this.#store.markRuns({ rows });
+    const [result] = await control.markRuns({ rows });
     return this.#answer(runId, result);
   }
 

@@ -1,6 +1,7 @@
 import { AppError, limits, type Paused, type PausePage } from "@holdfast/protocol";
 import { type PauseKind, pauseId } from "../core/index.ts";
 import type { PauseResult, Store } from "../store/store.ts";
+import { type Control, plainControl } from "./requests.ts";
 import { pauseView, timeText } from "./run-views.ts";
 import { type Runs, unknownRun } from "./runs.ts";
 
@@ -17,17 +18,22 @@ export class Pauses {
   }
 
   /** Nothing of it starts from now on; what is under way goes on. Throws `not_found`, `run_ended`. */
-  async pause(kind: PauseKind, given: string, reason?: string): Promise<Paused> {
+  async pause(
+    kind: PauseKind,
+    given: string,
+    reason?: string,
+    control: Control = plainControl(this.#store),
+  ): Promise<Paused> {
     const name = await this.#nameOf(kind, given);
-    const result = await this.#store.pauseRuns({ target: this.#target(kind, name), reason: reason ?? null });
+    const result = await control.pauseRuns({ target: this.#target(kind, name), reason: reason ?? null });
     return this.#answer(kind, name, { paused: true, result });
   }
 
   /** Its runs start again in their turn, where nothing else pauses them. Throws `not_found`, `run_ended`. */
-  async resume(kind: PauseKind, given: string): Promise<Paused> {
+  async resume(kind: PauseKind, given: string, control: Control = plainControl(this.#store)): Promise<Paused> {
     const name = await this.#nameOf(kind, given);
     const target = this.#target(kind, name);
-    const result = await this.#store.resumeRuns({ target, limitRows: limits.pageRows });
+    const result = await control.resumeRuns({ target, limitRows: limits.pageRows });
     return this.#answer(kind, name, { paused: false, result });
   }
 

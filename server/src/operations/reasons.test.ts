@@ -266,7 +266,7 @@ test("a run that is being cancelled: by whom, and for which of those below it", 
   const a = await scene.starts(ids.a);
   await scene.cancel(parent.id);
   const { reasons, causes } = await scene.why(parent);
-  assert.match(reasons[0]?.message ?? "", /It ends once 1 run below it have ended\. It was cancelled: not needed\./);
+  assert.match(reasons[0]?.message ?? "", /It ends once 1 run below it has ended\. It was cancelled: not needed\./);
   assert.match(causes[0]?.reasons[0]?.message ?? "", /^n is ending its process/);
   await scene.finish(a, next.success());
   await scene.only(parent, "ended");
@@ -286,4 +286,35 @@ test("while a cancel is on its way through the tree, nothing of it starts, and t
   while ((await scene.store.spreadOrders({ limitRows: 10 })).more);
   await scene.starts(ids.kept);
   assert.equal(await scene.status(parent.id), "waiting");
+});
+
+test("a run that was ended by force says what is still being ended, until that has ended", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const { parent, ids } = await scene.workflow([{ name: "a" }]);
+  const a = await scene.activate(ids.a ?? "", "n");
+  await scene.cancel(parent.id);
+  assert.match(
+    (await scene.only(a, "cancelling")).message,
+    /^n is ending its process\. nightly, to which it belongs, was cancelled/,
+  );
+  const name = { kind: "activation", runId: a.id, subject: String(a.epoch) } as const;
+  await scene.store.noteObligations({ rows: [{ ...name, outcome: "tried", error: null }] });
+  await scene.pass(60_000);
+  await scene.store.noteObligations({ rows: [{ ...name, outcome: "tried", error: "It still runs." }] });
+  const stubborn = await scene.only(a, "cancelling");
+  assert.match(stubborn.message, /^n is ending its process: told to end 60 s ago, told 2 times, last 0 s ago\./);
+  assert.match(stubborn.remedy ?? "", /--force/);
+  await scene.store.forceEnds({ runId: parent.id, limitRows: 10 });
+  for (const run of [a, parent]) {
+    const { reasons } = await scene.why(run);
+    assert.deepEqual(
+      reasons.map(({ code }) => code),
+      ["ended", "still_to_end"],
+    );
+    assert.match(reasons[1]?.message ?? "", /^n is still ending a process that worked for /);
+  }
+  await scene.store.noteObligations({ rows: [{ ...name, outcome: "met" }] });
+  await scene.only(a, "ended");
+  await scene.only(parent, "ended");
 });

@@ -1,5 +1,12 @@
 import { type Explained, isEnded, type Reason, type RunBrief, type RunStatus, type Why } from "@holdfast/protocol";
-import { isPauseGate, mayBeActive, type PauseRow, type RunRow, type WaitRow } from "../core/index.ts";
+import {
+  isPauseGate,
+  mayBeActive,
+  type ObligationRow,
+  type PauseRow,
+  type RunRow,
+  type WaitRow,
+} from "../core/index.ts";
 import type { MemberRow, Store, StoreDescription } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
 
@@ -57,9 +64,10 @@ export class Reasons {
   /** `isCut`: it waits for more runs than are answered. */
   async #of(run: RunRow, moment: Moment) {
     const { reasons, waitsFor = [], waitsForCount = 0 } = await this.#reasons(run, moment);
+    const owed = isEnded(run.status) ? await this.#stillToEnd(run, moment) : [];
     const pauses = await this.#pauses(run, moment);
     const others = pauses.length === 0 ? reasons : reasons.filter(({ code }) => code !== "about_to_start");
-    const explained: Explained = { run: brief(run), reasons: [...pauses, ...others] };
+    const explained: Explained = { run: brief(run), reasons: [...pauses, ...others, ...owed] };
     return { explained, waitsFor, isCut: waitsForCount > waitsFor.length };
   }
 
@@ -137,7 +145,8 @@ export class Reasons {
     const why = run.ending?.error.message ?? "";
     if (run.claimedBy === null) {
       const children = await this.#childrenOf(run);
-      const message = `It ends once ${counted(run.openChildren, "run")} below it have ended. ${why}`.trim();
+      const have = run.openChildren === 1 ? "has" : "have";
+      const message = `It ends once ${counted(run.openChildren, "run")} below it ${have} ended. ${why}`.trim();
       const reasons = [reason({ code: "cancelling", message, runs: children })];
       return { reasons, waitsFor: children, waitsForCount: run.openChildren };
     }
@@ -145,7 +154,31 @@ export class Reasons {
     const where = member?.name ?? run.claimedBy;
     const gone = member !== undefined && !isHere(member, moment);
     const how = gone ? "has not been heard of: another node takes it over" : "is ending its process";
-    return { reasons: [reason({ code: "cancelling", message: `${where} ${how}. ${why}`.trim() })] };
+    const [owed] = await this.#owedFor(run);
+    const tried = owed === undefined ? "" : triesText(owed, moment.now);
+    const remedy =
+      owed?.error == null ? null : `holdfast runs cancel ${run.id} --force ends the run without waiting for it.`;
+    return { reasons: [reason({ code: "cancelling", message: `${where} ${how}${tried}. ${why}`.trim(), remedy })] };
+  }
+
+  /** What still works for a run that was ended by force; of a root also what works for those below it. */
+  async #stillToEnd(run: RunRow, { now }: Moment): Promise<Reason[]> {
+    const owed = (await this.#owedFor(run)).slice(0, namedRuns);
+    if (owed.length === 0) return [];
+    const members = await this.#members();
+    return owed.map((row) => {
+      const where = members.find(({ id }) => id === row.memberId)?.name ?? row.memberId;
+      const whose = row.runId === run.id ? "it" : row.runId;
+      const message = `${where} is still ending a process that worked for ${whose}${triesText(row, now)}.`;
+      const remedy = "What it says changes nothing any more. Stopping that node ends it.";
+      return reason({ code: "still_to_end", message, remedy });
+    });
+  }
+
+  /** Open obligations of a run; of a root those of its whole tree. */
+  async #owedFor({ id, rootId, namespace }: RunRow): Promise<ObligationRow[]> {
+    const rows = await this.#store.listObligations({ namespace, rootId, limitRows: lookedAtRuns });
+    return rows.filter((row) => row.metAt === null && (id === rootId || row.runId === id));
   }
 
   /** Every pause that stands over a run keeps it, whatever else does; what runs already is not kept by any. */
@@ -253,6 +286,13 @@ function roomAt(name: string): string {
 
 function isHere({ endedAt, leaseUntil }: MemberRow, { now, timedLeases }: Moment): boolean {
   return endedAt === null && (!timedLeases || leaseUntil > now);
+}
+
+function triesText({ tries, orderedAt, lastTryAt, error }: ObligationRow, now: number): string {
+  if (lastTryAt === null) return "";
+  const times = tries > 1 ? `, told ${tries} times` : "";
+  const last = error === null ? "" : `, last ${lengthText(now - lastTryAt)} ago`;
+  return `: told to end ${lengthText(now - orderedAt)} ago${times}${last}`;
 }
 
 function ended(run: RunRow): Reason {

@@ -9,11 +9,15 @@ import {
 } from "@holdfast/protocol";
 import { type RestartOrder, type RestartRefusal, type RestartResult, type RunRow, refusalText } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
+import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
 
 const shown = 100;
 /** So many start again in one transaction. */
 const chunkRows = 100;
+
+/** A run that failed of itself, at the attempt that did. */
+type Leaf = { readonly id: string; readonly attempt: number };
 
 /** What restarts came to, put together. */
 type Tally = Omit<Restarted, "run">;
@@ -32,64 +36,86 @@ export class Restarts {
    * Tries again what did not succeed, recorded steps kept: the run, or of a workflow or map what failed of itself below it. Throws
    * `run_live`, `run_ended` for what succeeded, `upstream_unmet`, `run_superseded`.
    */
-  async retry(id: string, { fromFailed = false, reason, attempt }: RetryRun): Promise<Restarted> {
+  async retry(
+    id: string,
+    { fromFailed = false, reason, attempt }: RetryRun,
+    control: Control = plainControl(this.#store),
+  ): Promise<Restarted> {
     const row = await this.#runs.row(id);
     const data = { by: "retry", reason: reason ?? null };
-    if (fromFailed) return this.#answer(row, await this.#restartLeaves(row, data), { alone: false });
-    if (row.status === "succeeded") {
+    if (fromFailed) {
+      const leaves = await control.agree(() => this.#listFailedLeaves(row));
+      return this.#answer(row, await this.#restartLeaves(row, leaves, data, control), { alone: false });
+    }
+    if (row.status === "succeeded" && !control.hasBegun) {
       throw new AppError("run_ended", `Run ${row.id} has succeeded: there is nothing to try again.`, {
         hint: `holdfast runs clear ${row.id} starts it again nevertheless.`,
       });
     }
-    return this.#resume(row, data, attempt);
+    return this.#resume(row, { data, attempt }, control);
   }
 
   /** Starts a run again with everything that depends on it, afresh or going on with what is recorded. Throws as `retry`. */
   async clear(
     id: string,
     { fresh, reason, attempt }: { fresh: boolean; reason?: string | undefined; attempt?: number | undefined },
+    control: Control = plainControl(this.#store),
   ): Promise<Restarted> {
     const row = await this.#runs.row(id);
     const data = { by: "clear", reason: reason ?? null };
-    if (!fresh) return this.#resume(row, data, attempt);
-    return this.#answer(row, await this.#restart([order(row, { fresh, data, attempt })]), { alone: true });
+    if (!fresh) return this.#resume(row, { data, attempt }, control);
+    const orders = [order(row.id, { fresh, data, attempt })];
+    return this.#answer(row, await this.#restart(orders, control), { alone: true });
   }
 
-  async #resume(row: RunRow, data: RestartOrder["data"], attempt: number | undefined): Promise<Restarted> {
-    const isOld = attempt !== undefined && attempt !== row.attempt;
-    // A body calls again itself what failed: it is what is tried again.
-    if (row.kind !== "task" && isEnded(row.status) && row.children.failed > 0 && !isOld) {
-      return this.#answer(row, await this.#restartLeaves(row, data), { alone: false });
-    }
-    return this.#answer(row, await this.#restart([order(row, { fresh: false, data, attempt })]), { alone: true });
+  async #resume(
+    row: RunRow,
+    { data, attempt }: { data: RestartOrder["data"]; attempt: number | undefined },
+    control: Control,
+  ): Promise<Restarted> {
+    // Which it is was decided when it was asked for first.
+    const leaves = await control.agree(async () => {
+      const isOld = attempt !== undefined && attempt !== row.attempt;
+      // A body calls again itself what failed: it is what is tried again.
+      const hasLeaves = row.kind !== "task" && isEnded(row.status) && row.children.failed > 0;
+      return hasLeaves && !isOld ? this.#listFailedLeaves(row) : null;
+    });
+    if (leaves !== null)
+      return this.#answer(row, await this.#restartLeaves(row, leaves, data, control), { alone: false });
+    const orders = [order(row.id, { fresh: false, data, attempt })];
+    return this.#answer(row, await this.#restart(orders, control), { alone: true });
   }
 
-  async #restartLeaves(top: RunRow, data: RestartOrder["data"]): Promise<Tally> {
-    const leaves = await this.#listFailedLeaves(top);
-    const orders = leaves.map((row) => order(row, { fresh: false, data, attempt: row.attempt }));
-    if (orders.length > 0) return this.#restart(orders);
+  async #restartLeaves(
+    top: RunRow,
+    leaves: readonly Leaf[],
+    data: RestartOrder["data"],
+    control: Control,
+  ): Promise<Tally> {
+    const orders = leaves.map(({ id, attempt }) => order(id, { fresh: false, data, attempt }));
+    if (orders.length > 0) return this.#restart(orders, control);
     throw new AppError("not_found", `Nothing has failed in run ${top.id}.`, {
       hint: `holdfast runs show ${top.id} shows how it stands.`,
     });
   }
 
   /** Runs below, and the run itself, that ended badly of themselves: not because of what is below them or before them. */
-  async #listFailedLeaves(top: RunRow): Promise<RunRow[]> {
+  async #listFailedLeaves(top: RunRow): Promise<Leaf[]> {
     const generations = new Map([[top.id, top.generation]]);
-    const leaves = isFailedLeaf(top) ? [top] : [];
+    const leaves: Leaf[] = isFailedLeaf(top) ? [leafOf(top)] : [];
     for (let after: string | undefined = top.id; after !== undefined; ) {
       const page: RunRow[] = await this.#store.listTree({ rootId: top.rootId, after, limitRows: limits.pageRows });
       for (const row of page) {
         if (generations.get(row.parentId ?? "") !== row.parentGeneration) continue;
         generations.set(row.id, row.generation);
-        if (isFailedLeaf(row)) leaves.push(row);
+        if (isFailedLeaf(row)) leaves.push(leafOf(row));
       }
       after = page.length < limits.pageRows ? undefined : page.at(-1)?.id;
     }
     return leaves;
   }
 
-  async #restart(orders: readonly RestartOrder[]): Promise<Tally> {
+  async #restart(orders: readonly RestartOrder[], control: Control): Promise<Tally> {
     const tally = {
       ids: [] as string[],
       restarted: 0,
@@ -101,7 +127,7 @@ export class Restarts {
     let first: RestartRefusal | undefined;
     for (let at = 0; at < orders.length; at += chunkRows) {
       const rows = orders.slice(at, at + chunkRows);
-      for (const [index, result] of (await this.#store.restartRuns({ rows })).entries()) {
+      for (const [index, result] of (await control.restartRuns({ rows })).entries()) {
         const id = rows[index]?.runId ?? "";
         if (result.outcome === "restarted") count(tally, id, result);
         // One that another of them has set back is on its way already, or will be made anew.
@@ -124,11 +150,15 @@ export class Restarts {
   }
 }
 
+function leafOf({ id, attempt }: RunRow): Leaf {
+  return { id, attempt };
+}
+
 function order(
-  row: RunRow,
+  runId: string,
   { fresh, data, attempt }: { fresh: boolean; data: { readonly [name: string]: Json }; attempt: number | undefined },
 ): RestartOrder {
-  return { runId: row.id, fresh, ifAttempt: attempt ?? null, data };
+  return { runId, fresh, ifAttempt: attempt ?? null, data };
 }
 
 function isFailedLeaf({ kind, status, children, error }: RunRow): boolean {

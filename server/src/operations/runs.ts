@@ -31,6 +31,7 @@ import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
+import { type Control, plainControl } from "./requests.ts";
 import { pauseView, runView, shownWaits, waitView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
@@ -223,18 +224,19 @@ export class Runs {
   async cancel(
     id: string,
     { reason, force = false }: { reason?: string | undefined; force?: boolean | undefined } = {},
+    control: Control = plainControl(this.#store),
   ): Promise<CancelledRun> {
     // A whole id is not looked up by `resolve`, and may be another namespace's.
     const { id: runId } = await this.row(id);
     const message = reason === undefined || reason === "" ? "It was cancelled." : `It was cancelled: ${reason}`;
-    const ordered = await this.#store.orderEnd({
+    const ordered = await control.orderEnd({
       runId,
       ending: { status: "cancelled", error: { code: "cancelled", message } },
       data: { reason: reason ?? null },
       limitRows: limits.pageRows,
     });
     if (ordered === undefined) throw unknownRun(id);
-    const forced = force ? await this.#force(runId) : 0;
+    const forced = force ? await this.#force(runId, control) : 0;
     const run = await this.row(runId);
     // One that no activation was at work on has ended with the order: nobody else tells of it.
     if (ordered.requested > 0 && isEnded(run.status) && ordered.status === run.status) this.#observer.runsEnded([run]);
@@ -242,12 +244,12 @@ export class Runs {
   }
 
   /** Once the order has reached everything below, ends what is still at work. Answers how many runs. */
-  async #force(runId: string): Promise<number> {
+  async #force(runId: string, control: Control): Promise<number> {
     const limitRows = limits.pageRows;
     while ((await this.#store.spreadOrders({ limitRows })).more);
     for (let forced = 0; ; ) {
-      const { ended, more } = await this.#store.forceEnds({ runId, limitRows });
-      forced += ended.length;
+      const { forced: ids, more } = await control.forceEnds({ runId, limitRows });
+      forced += ids.length;
       if (!more) return forced;
     }
   }

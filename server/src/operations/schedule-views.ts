@@ -15,6 +15,9 @@ export function scheduleView({ spec, state, ...row }: ScheduleRow, now: number, 
     startAt: spec.startAt ?? null,
     endAt: spec.endAt ?? null,
     paused: row.paused,
+    pausedAt: maybe(row.pausedAt),
+    pauseReason: row.pauseReason,
+    resumedAt: maybe(row.resumedAt),
     next: nextTicks({ spec, state }, now, count).map(timeText),
     lastTick: state.lastTick === null ? null : timeText(state.lastTick),
     lastRun: state.lastRunId,
@@ -35,6 +38,10 @@ function nextTicks({ spec, state }: Pick<ScheduleRow, "spec" | "state">, now: nu
     tick = tickAfter(spec, tick);
   }
   return ticks;
+}
+
+function maybe(ms: number | null): string | null {
+  return ms === null ? null : timeText(ms);
 }
 
 function timeText(ms: number): string {

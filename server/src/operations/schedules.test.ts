@@ -138,11 +138,11 @@ for (const [catchUp, wanted] of [
 
 test("a pause lets no tick start a run, and ends with what the schedule says of missed ticks", async () => {
   const holdfast = await open([spec({ catchUp: "all" })]);
-  assert.equal((await holdfast.schedules.pause("load", true)).changed, true);
+  assert.equal((await holdfast.schedules.pause("load", { paused: true })).changed, true);
   assert.equal(await holdfast.pass(3 * minuteMs), 0);
   await holdfast.schedules.apply([manifestOf("load")], [spec({ catchUp: "all", params: { const: { a: 1 } } })]);
   assert.equal(await holdfast.pass(minuteMs), 0, "applied anew it is still paused");
-  const resumed = await holdfast.schedules.pause("load", false);
+  const resumed = await holdfast.schedules.pause("load", { paused: false });
   assert.deepEqual([resumed.changed, resumed.schedule.paused], [true, false]);
   assert.equal(await holdfast.fire(), 4);
 });
@@ -289,7 +289,7 @@ test("a tick whose params do not fit any more is told of, and the schedule goes 
 test("started by a person, a run begins now with what the schedule says, also while it is paused", async () => {
   const params = { object: { at: { tick: "time" } } } as const;
   const holdfast = await open([spec({ params, overlap: "skip" })]);
-  await holdfast.schedules.pause("load", true);
+  await holdfast.schedules.pause("load", { paused: true });
   await holdfast.clock.advanceMs(90_500);
   const { run, existing } = await holdfast.schedules.start("load", "request-1");
   assert.deepEqual([existing, run.status, run.input], [false, "ready", { at: "2026-01-01T00:01:30.500Z" }]);
@@ -298,7 +298,7 @@ test("started by a person, a run begins now with what the schedule says, also wh
   assert.deepEqual([again.existing, again.run.id], [true, run.id]);
   const { lastRun, started } = await holdfast.get();
   assert.deepEqual({ lastRun, started }, { lastRun: run.id, started: 1 });
-  await holdfast.schedules.pause("load", false);
+  await holdfast.schedules.pause("load", { paused: false });
   assert.equal(await holdfast.fire(), 0, "the tick that was missed meanwhile is skipped, for that run is under way");
   const other = holdfast.schedules.start("load", "request-1").then(({ run: { id } }) => id);
   assert.equal(await other, run.id);

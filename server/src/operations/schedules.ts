@@ -6,6 +6,7 @@ import {
   limits,
   type Manifest,
   type PausedSchedule,
+  type RemovedSchedule,
   type SchedulePage,
   type ScheduleSpec,
   type ScheduleView,
@@ -19,6 +20,7 @@ import type { EnqueueResult, ScheduleDeclaration, Store, Uniqueness } from "../s
 import { tickAfter, timingDefect } from "../ticks.ts";
 import type { Definitions } from "./definitions.ts";
 import { dueAt } from "./due-ticks.ts";
+import { type Control, plainControl } from "./requests.ts";
 import { runView } from "./run-views.ts";
 import type { Runs } from "./runs.ts";
 import { scheduleView } from "./schedule-views.ts";
@@ -86,11 +88,22 @@ export class Schedules {
   }
 
   /** No tick starts a run from now on, or ticks do again; those that were missed meanwhile are caught up with as it says. */
-  async pause(id: string, paused: boolean): Promise<PausedSchedule> {
-    const done = await this.#store.pauseSchedule({ namespace: this.#namespace, id, paused });
+  async pause(
+    id: string,
+    { paused, reason = null }: { paused: boolean; reason?: string | null },
+    control: Control = plainControl(this.#store),
+  ): Promise<PausedSchedule> {
+    const done = await control.pauseSchedule({ namespace: this.#namespace, id, paused, reason });
     if (done === undefined) throw unknownSchedule(id);
     const { now } = await this.#store.describe();
     return { schedule: scheduleView(done.schedule, now, 1), changed: done.changed };
+  }
+
+  /** Ends a schedule, until a definition that declares it is applied. Its runs go on. Throws `not_found`. */
+  async remove(id: string, control: Control = plainControl(this.#store)): Promise<RemovedSchedule> {
+    const row = control.hasBegun ? undefined : await this.#row(id);
+    const { removed } = await control.removeSchedule({ namespace: this.#namespace, id });
+    return { id, definition: row?.definition ?? null, removed };
   }
 
   /**

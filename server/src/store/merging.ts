@@ -2,7 +2,6 @@ import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@hol
 import type { Clock } from "../clock.ts";
 import type { Expansion, Finish, WaitsOrder } from "../core/index.ts";
 import { intentsOf } from "./intents.ts";
-import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
 // Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
@@ -70,7 +69,6 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     listWaits: (args) => store.listWaits(args),
     orderEnd: (args) => store.orderEnd(args),
     spreadOrders: (args) => store.spreadOrders(args),
-    listCancelling: (args) => store.listCancelling(args),
     listClaimed: (args) => store.listClaimed(args),
     wakeRuns: (args) => store.wakeRuns(args),
     expireRuns: (args) => store.expireRuns(args),
@@ -86,14 +84,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     listLimits: (args) => store.listLimits(args),
     findLimit: (args) => store.findLimit(args),
     listUpstreams: (args) => store.listUpstreams(args),
-    restartRuns: (args) => store.restartRuns(args),
-    markRuns: (args) => store.markRuns(args),
-    forceEnds: (args) => store.forceEnds(args),
-    pauseRuns: (args) => store.pauseRuns(args),
-    resumeRuns: (args) => store.resumeRuns(args),
-    listPauses: (args) => store.listPauses(args),
-    findPauses: (args) => store.findPauses(args),
-    ...ofSchedules(store),
+    ...controlOf(store),
     joinMember: (args) => store.joinMember(args),
     renewMember: (args) => store.renewMember(args),
     leaveMember: (args) => store.leaveMember(args),
@@ -111,14 +102,51 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   };
 }
 
-function ofSchedules(store: Store): ScheduleVerbs {
+type ControlVerb =
+  | "listOwed"
+  | "noteObligations"
+  | "listObligations"
+  | "restartRuns"
+  | "markRuns"
+  | "forceEnds"
+  | "forceOverdue"
+  | "pauseRuns"
+  | "resumeRuns"
+  | "listPauses"
+  | "findPauses"
+  | "declareSchedules"
+  | "listSchedules"
+  | "findSchedule"
+  | "dueSchedules"
+  | "fireSchedules"
+  | "pauseSchedule"
+  | "removeSchedule"
+  | "carryOutOnce"
+  | "findAnswer";
+
+/** The verbs by which people, schedules and obligations control runs: none of them merges. */
+function controlOf(store: Store): Pick<Store, ControlVerb> {
   return {
+    listOwed: (args) => store.listOwed(args),
+    noteObligations: (args) => store.noteObligations(args),
+    listObligations: (args) => store.listObligations(args),
+    restartRuns: (args) => store.restartRuns(args),
+    markRuns: (args) => store.markRuns(args),
+    forceEnds: (args) => store.forceEnds(args),
+    forceOverdue: (args) => store.forceOverdue(args),
+    pauseRuns: (args) => store.pauseRuns(args),
+    resumeRuns: (args) => store.resumeRuns(args),
+    listPauses: (args) => store.listPauses(args),
+    findPauses: (args) => store.findPauses(args),
     declareSchedules: (args) => store.declareSchedules(args),
     listSchedules: (args) => store.listSchedules(args),
     findSchedule: (args) => store.findSchedule(args),
     dueSchedules: (args) => store.dueSchedules(args),
     fireSchedules: (args) => store.fireSchedules(args),
     pauseSchedule: (args) => store.pauseSchedule(args),
+    removeSchedule: (args) => store.removeSchedule(args),
+    carryOutOnce: (args) => store.carryOutOnce(args),
+    findAnswer: (args) => store.findAnswer(args),
   };
 }
 

@@ -59,10 +59,13 @@ export interface ScheduleVerbs {
   }): Promise<{ due: DueSchedule[]; now: number; nextInMs: number | null }>;
   /** Starts runs of schedules and moves these on: a row wholly or not at all. Never waits for a schedule that somebody else is at. */
   fireSchedules(args: { rows: readonly ScheduleFiring[] }): Promise<FiringResult[]>;
-  /** Undefined: there is no such schedule. `changed` false: it was so already. */
+  /** Undefined: there is no such schedule. `changed` false: it was so already. `reason`: of a pause; null: none is given. */
   pauseSchedule(args: {
     namespace: string;
     id: string;
     paused: boolean;
+    reason: string | null;
   }): Promise<{ changed: boolean; schedule: ScheduleRow } | undefined>;
+  /** Ends a schedule, until it is declared again. */
+  removeSchedule(args: { namespace: string; id: string }): Promise<{ removed: boolean }>;
 }

@@ -16,8 +16,10 @@ import { logsContract } from "./contract/logs.contract.ts";
 import { marksContract } from "./contract/marks.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { nestingContract } from "./contract/nesting.contract.ts";
+import { obligationsContract } from "./contract/obligations.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
+import { requestsContract } from "./contract/requests.contract.ts";
 import { restartsContract } from "./contract/restarts.contract.ts";
 import { revivalsContract } from "./contract/revivals.contract.ts";
 import { schedulesContract } from "./contract/schedules.contract.ts";
@@ -46,6 +48,8 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   restarts: restartsContract,
   revivals: revivalsContract,
   marks: marksContract,
+  obligations: obligationsContract,
+  requests: requestsContract,
   members: membersContract,
   steps: stepsContract,
   nesting: nestingContract,

@@ -1,13 +1,4 @@
-import type {
-  Json,
-  LogLine,
-  Manifest,
-  RunError,
-  RunEvent,
-  RunStatus,
-  StepRecord,
-  TopicEvent,
-} from "@holdfast/protocol";
+import type { Json, LogLine, Manifest, RunEvent, RunStatus, StepRecord, TopicEvent } from "@holdfast/protocol";
 import type {
   Aftermath,
   Ending,
@@ -23,10 +14,14 @@ import type {
   RunRow,
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
+import type { ObligationVerbs } from "./obligation-verbs.ts";
+import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
+export type { Forced, ObligationNote } from "./obligation-verbs.ts";
+export type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } from "./schedule-verbs.ts";
 
 // THE STORE: what Holdfast remembers, in verbs of the domain. Each method is one atomic step. Every argument and every
@@ -175,7 +170,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends ScheduleVerbs, WaitVerbs {
+export interface Store extends ScheduleVerbs, WaitVerbs, ObligationVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -242,11 +237,6 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
    * `cancelling` parent ends otherwise than as ordered, and `more` is true.
    */
   spreadOrders(args: { limitRows: number }): Promise<{ reached: number; more: boolean }>;
-  /** Claimed runs of a member that are `cancelling`: what its canceller has to end. */
-  listCancelling(args: {
-    memberId: string;
-    limitRows: number;
-  }): Promise<{ runId: string; epoch: number; error: RunError }[]>;
   /**
    * Every activation that a member holds, oldest claim first: what it compares with what it really runs when the answer to a
    * claim was lost.
@@ -304,11 +294,6 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
 
   /** Ends runs as a person decided, live or ended (core/marks.ts), each with all that follows from it, in the order of the rows. */
   markRuns(args: { rows: readonly MarkOrder[] }): Promise<MarkResult[]>;
-  /**
-   * Ends as ordered those of a run and of all below it that are `cancelling` and whose activation has not ended; what that still says is
-   * stale, and its member ends it when it finds that it holds it no more. `more`: others are left.
-   */
-  forceEnds(args: { runId: string; limitRows: number }): Promise<{ ended: string[]; more: boolean }>;
 
   // Pauses (core/pauses.ts)
 
@@ -329,6 +314,15 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
   /** The pauses that stand over a live run: of its queue, its own, its definition's, then those of the runs above it. */
   findPauses(args: { runId: string }): Promise<PauseRow[]>;
 
+  // Requests: what is asked under a key is done once, and answered alike
+
+  /**
+   * Carries out a verb and keeps its answer under this part of a request, in one step; or answers what that part was answered before.
+   * `keep` does nothing: its arguments are the answer. A call that fails keeps nothing.
+   */
+  carryOutOnce(args: { request: RequestName; call: OnceCall }): Promise<OnceResult>;
+  findAnswer(args: { namespace: string; key: string; part: string }): Promise<KeptAnswer | undefined>;
+
   // Members (P2, P9)
 
   /** A new member with a lease from now; for a member's own id: a renewal. On a store without timed leases this also ends every member of an earlier boot. */
@@ -339,8 +333,8 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
   leaveMember(args: { id: string }): Promise<{ takenBack: number }>;
   /**
    * Ends members whose lease has run out while the judge (`by`) was renewing without a gap (core's `mayJudge`), and takes over
-   * runs of ended members (core's `memberGone`): at most `limitRows` a call, `more` when some are left. The judge must be a
-   * member, else `member_gone`, and never judges itself.
+   * runs of ended members (core's `memberGone`): at most `limitRows` a call, `more` when some are left. What ended members owe is
+   * met. The judge must be a member, else `member_gone`, and never judges itself.
    */
   judgeMembers(args: { by: string; limitRows: number }): Promise<Judgement>;
   /** In the order of joining. On a store without timed leases those of an earlier boot of their process have ended with it. */
@@ -374,7 +368,7 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
   }): Promise<{ lines: LogLine[]; cursor: string | null }>;
 
   /**
-   * Deletes trees whose root ended longer than `runsMs` ago, with steps and history; logs older than `logsMs`; topic events
+   * Deletes trees whose root ended longer than `runsMs` ago, with steps, obligations and history; logs older than `logsMs`; topic events
    * older than `runsMs`; keys that are past their retention and whose run is gone; and members that ended longer than
    * `runsMs` ago and hold nothing. A tree goes whole: the last one may pass `limitRows`.
    */
@@ -387,6 +381,22 @@ export interface Store extends ScheduleVerbs, WaitVerbs {
   /** Hears rings from this and other processes. Answers the way to stop. */
   onRing(listener: (topics: readonly RingTopic[]) => void): () => void;
 }
+
+/** The verbs by which people control something: their answers can be kept under a request. */
+export type OnceVerb =
+  | "orderEnd"
+  | "forceEnds"
+  | "restartRuns"
+  | "markRuns"
+  | "pauseRuns"
+  | "resumeRuns"
+  | "pauseSchedule"
+  | "removeSchedule";
+
+/** A call of such a verb, or an answer to be kept as it is. */
+export type OnceCall =
+  | { readonly [V in OnceVerb]: { readonly verb: V; readonly args: Parameters<Store[V]>[0] } }[OnceVerb]
+  | { readonly verb: "keep"; readonly args: Json };
 
 /** The verbs of a store that can travel as messages. */
 export type StoreVerb = Exclude<keyof Store, "close" | "ring" | "onRing">;

@@ -1,6 +1,6 @@
 import { isAppError } from "@holdfast/protocol";
 import { memberGone, type RunRow } from "../core/index.ts";
-import type { Store, StoreVerb } from "../store/store.ts";
+import type { Forced, Store, StoreVerb } from "../store/store.ts";
 import type { Metrics } from "./metrics.ts";
 import type { EndedActivation, Observer } from "./observer.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -110,6 +110,12 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
       observer.runsEnded(ended);
       metrics.judgedMembers.add(judged.length);
       metrics.takeovers.add(taken);
+    },
+    forceEnds: ({ ended = [] }) => observer.runsEnded(ended),
+    forceOverdue: ({ ended = [] }) => observer.runsEnded(ended),
+    carryOutOnce: (result, { call }) => {
+      if (result.outcome !== "done" || call.verb !== "forceEnds") return;
+      observer.runsEnded((result.answer as Forced).ended ?? []);
     },
     renewMember: (renewed) => metrics.renewals.add(1, renewed ? "renewed" : "refused"),
     sequenceEvents: ({ moved }) => metrics.sequenced.add(moved),

@@ -178,30 +178,6 @@ export function cancelContract(contract: Contract): void {
     assert.deepEqual(await world.cancel(parent.id), { requested: 1, status: "cancelled" });
   });
 
-  contract("a canceller sees its member's runs that are to be ended, and why", async (world) => {
-    const memberId = await world.member();
-    const [one, two, other] = [
-      await world.running({}, memberId),
-      await world.running({}, memberId),
-      await world.running(),
-    ];
-    await world.running({}, memberId);
-    for (const { id } of [one, two, other]) await world.cancel(id);
-    const listed = await world.store.listCancelling({ memberId, limitRows: 10 });
-    assert.deepEqual(
-      plain([...listed].sort((a, b) => (a.runId < b.runId ? -1 : 1))),
-      plain(
-        [one, two]
-          .map(({ id, epoch }) => ({ runId: id, epoch, error: cancelled.error }))
-          .sort((a, b) => (a.runId < b.runId ? -1 : 1)),
-      ),
-    );
-    assert.equal((await world.store.listCancelling({ memberId, limitRows: 1 })).length, 1);
-    await world.finish(one, next.release());
-    await world.finish(two, next.release());
-    assert.deepEqual(await world.store.listCancelling({ memberId, limitRows: 10 }), []);
-  });
-
   contract("a cancel and a success at once agree on one end", async (world) => {
     const doors = await world.doors();
     const other = doors.at(-1) ?? world.store;

@@ -82,8 +82,9 @@ export function dueContract(contract: Contract): void {
     assert.equal(await world.status(run.id), "cancelling");
     assert.deepEqual(await world.lastData(run.id), expiryData);
     assert.deepEqual(await world.store.expireRuns({ limitRows: 10 }), { expired: 0, nextInMs: null });
-    const listed = await world.store.listCancelling({ memberId: run.claimedBy ?? "", limitRows: 10 });
-    assert.deepEqual(plain(listed), [{ runId: run.id, epoch: 1, error: expiryEnding(run).error }]);
+    const owed = { memberId: run.claimedBy ?? "", kind: "activation", limitRows: 10 } as const;
+    const listed = (await world.store.listOwed(owed)).map(({ runId, subject, reason }) => [runId, subject, reason]);
+    assert.deepEqual(listed, [[run.id, "1", expiryEnding(run).error.message]]);
     await world.finish(run, next.success());
     const { status, error } = await world.get(run.id);
     assert.deepEqual({ status, error }, expiryEnding(run));

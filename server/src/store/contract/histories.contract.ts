@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { describe, test } from "node:test";
 import { isAppError, type TopicEvent } from "@holdfast/protocol";
+import type { ObligationRow } from "../../core/index.ts";
 import { openMemoryStore } from "../memory/memory-store.ts";
 import type { Store } from "../store.ts";
 import { Chance } from "./chance.contract.ts";
@@ -112,8 +113,7 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
   if (verb === "sequenceEvents") return "moved";
   // What a cursor says is its store's own affair.
   if (verb === "listRuns") return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
-  if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listCancelling" && verb !== "findRunIds")
-    return value;
+  if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listOwed" && verb !== "findRunIds") return value;
   const text = (item: unknown) => JSON.stringify(item);
   const sort = (item: unknown): unknown => {
     if (Array.isArray(item)) return item.map(sort).sort((a, b) => (text(a) < text(b) ? -1 : 1));
@@ -135,7 +135,10 @@ const timeNames = new Set(
     "at",
     "joinedAt",
     "leaseUntil",
-  ].concat("nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"),
+  ].concat(
+    ...["nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"],
+    ...["orderedAt", "forcedAt", "lastTryAt", "metAt", "pausedAt", "resumedAt"],
+  ),
 );
 
 /** The value with each time replaced by whether there is one: clocks of two stores do not agree to the millisecond. */
@@ -170,7 +173,16 @@ async function contents(store: Store, model: Store): Promise<Record<string, unkn
   }
   const topic = await store.listTopic({ namespace, after: 0, limitRows: 100_000 });
   const members = [...(await store.listMembers({ namespace }))].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { runs: (await store.listRuns(all)).runs, members, histories, topic: byRun(topic.events) };
+  const roots = [...new Set(runs.map(({ rootId }) => rootId))];
+  const trees = await Promise.all(
+    roots.map((rootId) => store.listObligations({ namespace, rootId, limitRows: 1_000 })),
+  );
+  const obligations = trees.map((rows) => rows.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1)));
+  return { runs: (await store.listRuns(all)).runs, obligations, members, histories, topic: byRun(topic.events) };
+}
+
+function placeOf({ runId, kind, subject }: ObligationRow): string {
+  return JSON.stringify([runId, kind, subject]);
 }
 
 /** Events of one commit may stand in any order between runs, but not within one. */

@@ -87,7 +87,7 @@ export class CallSource {
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.happens(shares.join / 100)) return this.#join();
-    if (this.#times.limits && this.#chance.happens(0.08)) return controlCall(this.#chance, this.#id());
+    if (this.#times.limits && this.#chance.happens(0.08)) return this.#control();
     if (this.#times.limits && this.#chance.happens(0.08)) {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
@@ -110,6 +110,11 @@ export class CallSource {
       at -= weight;
     }
     return this.#claim();
+  }
+
+  async #control(): Promise<StoreCall> {
+    const runId = this.#chance.happens(0.5) ? this.#id() : this.#liveId();
+    return controlCall(this.#chance, { id: runId, epoch: await this.#epoch(runId), memberId: this.#member() });
   }
 
   #join(): StoreCall {
@@ -274,7 +279,6 @@ export class CallSource {
       { verb: "listChildOutputs", args: { parentId: id, afterIndex: this.#chance.below(4) - 1, ...page } },
       { verb: "listClaimed", args: { memberId, limitRows: 1_000 } },
       { verb: "findLimit", args: { id: this.#chance.pick(["key/1", "queue/a"]), limitRows: 1_000 } },
-      { verb: "listCancelling", args: { memberId, limitRows: 1_000 } },
       { verb: "findRunIds", args: { namespace, prefix: id.slice(0, 5 + this.#chance.below(15)), limitRows: 1_000 } },
       { verb: "listEvents", args: { runId: id, after: this.#chance.below(4), ...page } },
     ]);

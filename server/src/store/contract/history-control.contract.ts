@@ -1,7 +1,16 @@
 import type { PauseTarget, Verdict } from "../../core/index.ts";
 import type { StoreVerb } from "../store.ts";
 import type { Chance } from "./chance.contract.ts";
-import { namespace } from "./world.contract.ts";
+import { hourMs, namespace } from "./world.contract.ts";
+
+/** What a call is about. */
+interface About {
+  readonly id: string;
+  readonly epoch: number;
+  readonly memberId: string;
+}
+
+const onceVerbs: ReadonlySet<string> = new Set(["forceEnds", "restartRuns", "markRuns", "pauseRuns", "resumeRuns"]);
 
 interface ControlCall {
   readonly verb: StoreVerb;
@@ -9,7 +18,17 @@ interface ControlCall {
 }
 
 /** A call by which somebody controls runs, mostly about the run of this id. */
-export function controlCall(chance: Chance, id: string): ControlCall {
+export function controlCall(chance: Chance, about: About): ControlCall {
+  const call = drawCall(chance, about);
+  if (!chance.happens(0.3) || !onceVerbs.has(call.verb)) return call;
+  const request = {
+    ...{ namespace, key: `once${chance.below(4)}`, part: chance.pick(["", "", "1"]) },
+    ...{ hash: chance.pick(["h1", "h1", "h2"]), retentionMs: chance.pick([1, hourMs]) },
+  };
+  return { verb: "carryOutOnce", args: { request, call } };
+}
+
+function drawCall(chance: Chance, { id, epoch, memberId }: About): ControlCall {
   const target = chance.pick<PauseTarget>([
     { namespace, kind: "run", name: id },
     { namespace, kind: "run", name: id },
@@ -30,6 +49,11 @@ export function controlCall(chance: Chance, id: string): ControlCall {
     { status: "failed", error },
     { status: "skipped", error },
   ]);
+  // Its obligation is of the epoch before, where it was forced to end.
+  const name = { kind: "activation", runId: id, subject: String(epoch - chance.below(2)) };
+  const note = chance.happens(0.5)
+    ? { ...name, outcome: "met" }
+    : { ...name, outcome: "tried", error: chance.happens(0.5) ? "It still runs." : null };
   return chance.pick<ControlCall>([
     { verb: "restartRuns", args: { rows } },
     { verb: "restartRuns", args: { rows } },
@@ -37,6 +61,9 @@ export function controlCall(chance: Chance, id: string): ControlCall {
     { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
     { verb: "markRuns", args: { rows: [{ runId: id, verdict, data: { by: "chance" } }] } },
     { verb: "forceEnds", args: { runId: id, limitRows } },
+    { verb: "forceOverdue", args: { afterMs: chance.pick([0, hourMs]), limitRows: 1_000 } },
+    { verb: "noteObligations", args: { rows: [note, note].slice(0, 1 + chance.below(2)) } },
+    { verb: "listOwed", args: { memberId, kind: "activation", limitRows: 1_000 } },
     { verb: "pauseRuns", args: { target, reason: chance.happens(0.5) ? "chance" : null } },
     resume,
     resume,

@@ -40,8 +40,12 @@ export async function scheduleCall(
       return { verb: "fireSchedules", args: { rows } };
     }
     case 3:
-      return { verb: "pauseSchedule", args: { namespace, id, paused: chance.happens(0.5) } };
+      return {
+        verb: "pauseSchedule",
+        args: { namespace, id, paused: chance.happens(0.5), reason: chance.happens(0.5) ? "chance" : null },
+      };
     case 4:
+      if (chance.happens(0.3)) return { verb: "removeSchedule", args: { namespace, id } };
       return { verb: "dueSchedules", args: { namespace, limitRows: 1 + chance.below(4) } };
     default:
       return chance.happens(0.3)

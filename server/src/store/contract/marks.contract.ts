@@ -88,12 +88,12 @@ export function marksContract(contract: Contract): void {
       const [a, b] = [await world.activate(ids.a ?? ""), await world.activate(ids.b ?? "")];
       const other = await world.running();
       await world.cancel(other.id);
-      assert.deepEqual(await world.store.forceEnds({ runId: parent.id, limitRows: 10 }), { ended: [], more: false });
+      assert.deepEqual(await world.store.forceEnds({ runId: parent.id, limitRows: 10 }), { forced: [], more: false });
       await world.cancel(parent.id);
       const first = await world.store.forceEnds({ runId: parent.id, limitRows: 1 });
-      assert.deepEqual([first.ended.length, first.more], [1, true]);
+      assert.deepEqual([first.forced.length, first.more], [1, true]);
       const rest = await world.store.forceEnds({ runId: parent.id, limitRows: 10 });
-      assert.deepEqual([...first.ended, ...rest.ended].sort(), [a.id, b.id].sort());
+      assert.deepEqual([...first.forced, ...rest.forced].sort(), [a.id, b.id].sort());
       assert.equal(rest.more, false);
       for (const id of [parent.id, a.id, b.id]) assert.equal(await world.status(id), "cancelled");
       assert.equal(await world.status(other.id), "cancelling");
@@ -105,7 +105,7 @@ export function marksContract(contract: Contract): void {
         "run.cancelled",
       ]);
       assert.equal((await world.finish(a, next.success())).outcome, "stale_epoch");
-      assert.deepEqual(await world.store.forceEnds({ runId: parent.id, limitRows: 10 }), { ended: [], more: false });
+      assert.deepEqual(await world.store.forceEnds({ runId: parent.id, limitRows: 10 }), { forced: [], more: false });
     },
   );
 }

@@ -114,7 +114,7 @@ export function membersContract(contract: Contract, subject: ContractSubject): v
     assert.equal(await world.status(parent.id), "cancelling");
     assert.deepEqual(await world.store.leaveMember({ id }), { takenBack: 1 });
     assert.deepEqual([await world.status(ids.a), await world.status(parent.id)], ["cancelled", "cancelled"]);
-    assert.deepEqual(await world.store.listCancelling({ memberId: id, limitRows: 10 }), []);
+    assert.deepEqual(await world.store.listOwed({ memberId: id, kind: "activation", limitRows: 10 }), []);
   });
 
   contract("a run that is taken over too often without progress fails", async (world) => {

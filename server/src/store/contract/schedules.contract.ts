@@ -16,7 +16,7 @@ export function schedulesContract(contract: Contract): void {
     const { declaredAt, ...row } = found;
     assert.deepEqual(plain(row), {
       ...plain({ ...declaration("ship:eu", now + hourMs, { tz: "Europe/Berlin" }), namespace }),
-      paused: false,
+      ...{ paused: false, pausedAt: null, pauseReason: null, resumedAt: null },
       version: 1,
     });
     assert.ok(declaredAt >= now);
@@ -80,18 +80,46 @@ export function schedulesContract(contract: Contract): void {
     assert.deepEqual({ dueAt, version }, { dueAt: 8, version: 2 });
   });
 
+  contract(
+    "a pause keeps when and why, and leaves behind when it was over; a schedule that is removed is gone",
+    async ({ store }) => {
+      await declare(store, [declaration("ship", 5)]);
+      const { now } = await store.describe();
+      const pause = { namespace, id: "ship", paused: true, reason: "a repair" };
+      const paused = (await store.pauseSchedule(pause))?.schedule;
+      assert.ok(paused?.pausedAt !== null && (paused?.pausedAt ?? 0) >= now);
+      assert.equal(paused?.pauseReason, "a repair");
+      await store.pauseSchedule({ ...pause, reason: "another" });
+      await declare(store, [{ ...declaration("ship", 6), version: 2 }]);
+      const { pausedAt, pauseReason, resumedAt } = await find(store, "ship");
+      assert.deepEqual([pausedAt, pauseReason, resumedAt], [paused?.pausedAt, "a repair", null]);
+      const over = (await store.pauseSchedule({ ...pause, paused: false }))?.schedule;
+      assert.deepEqual([over?.pausedAt, over?.pauseReason], [null, null]);
+      assert.ok((over?.resumedAt ?? 0) >= (pausedAt ?? 0));
+      assert.deepEqual(await store.removeSchedule({ namespace: "elsewhere", id: "ship" }), { removed: false });
+      assert.deepEqual(await store.removeSchedule({ namespace, id: "ship" }), { removed: true });
+      assert.deepEqual(await store.removeSchedule({ namespace, id: "ship" }), { removed: false });
+      assert.equal(await store.findSchedule({ namespace, id: "ship" }), undefined);
+      await declare(store, [declaration("ship", 7)]);
+      assert.deepEqual([(await find(store, "ship")).version, (await find(store, "ship")).resumedAt], [1, null]);
+    },
+  );
+
   contract("what is paused is not due, also when it is declared anew, until it goes on", async ({ store }) => {
     await declare(store, [declaration("ship", 5)]);
-    const paused = await store.pauseSchedule({ namespace, id: "ship", paused: true });
+    const paused = await store.pauseSchedule({ namespace, id: "ship", paused: true, reason: null });
     assert.deepEqual([paused?.changed, paused?.schedule.paused], [true, true]);
-    assert.deepEqual((await store.pauseSchedule({ namespace, id: "ship", paused: true }))?.changed, false);
-    assert.equal(await store.pauseSchedule({ namespace, id: "load", paused: true }), undefined);
+    assert.deepEqual(
+      (await store.pauseSchedule({ namespace, id: "ship", paused: true, reason: null }))?.changed,
+      false,
+    );
+    assert.equal(await store.pauseSchedule({ namespace, id: "load", paused: true, reason: null }), undefined);
     const { version } = await find(store, "ship");
     assert.equal(version, 2, "who has seen it before the pause is late");
     await declare(store, [{ ...declaration("ship", 6), version }]);
     const { due, nextInMs } = await store.dueSchedules({ namespace, limitRows: 10 });
     assert.deepEqual({ due, nextInMs }, { due: [], nextInMs: null });
-    assert.equal((await store.pauseSchedule({ namespace, id: "ship", paused: false }))?.changed, true);
+    assert.equal((await store.pauseSchedule({ namespace, id: "ship", paused: false, reason: null }))?.changed, true);
     assert.equal((await store.dueSchedules({ namespace, limitRows: 10 })).due[0]?.schedule.dueAt, 6);
   });
 
@@ -154,7 +182,7 @@ export function schedulesContract(contract: Contract): void {
     await declare(store, [declaration("ship", 5), declaration("load", 5)]);
     const [ship, load] = [await find(store, "ship"), await find(store, "load")];
     await store.fireSchedules({ rows: [{ ...firing(ship, { dueAt: 9 }), runs: [tickRow(world, "one")] }] });
-    await store.pauseSchedule({ namespace, id: "load", paused: true });
+    await store.pauseSchedule({ namespace, id: "load", paused: true, reason: null });
     const late = [ship, load].map((row) => ({
       ...firing(row, { dueAt: 8 }),
       runs: [tickRow(world, `late ${row.id}`)],

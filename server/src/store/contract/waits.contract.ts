@@ -417,7 +417,7 @@ function calls(contract: Contract): void {
     assert.deepEqual(result, { outcome: "open", records: [] });
     assert.deepEqual(await endOf(world, run, "slow"), { end: "dropped" });
     assert.deepEqual([await world.status(slow.id), await world.status(idle.id)], ["cancelling", "cancelling"]);
-    const held = await world.store.listCancelling({ memberId: slow.claimedBy ?? "", limitRows: 10 });
+    const held = await world.store.listOwed({ memberId: slow.claimedBy ?? "", kind: "activation", limitRows: 10 });
     assert.deepEqual(
       held.map(({ runId }) => runId),
       [slow.id],
@@ -538,7 +538,7 @@ function endings(contract: Contract): void {
     await open(world, run, [call(world, run, "load")]);
     const child = await world.activate(world.child(run, { name: "load" }).id);
     await world.cancel(run.id);
-    const { ended: forced, more } = await world.store.forceEnds({ runId: run.id, limitRows: 10 });
+    const { forced, more } = await world.store.forceEnds({ runId: run.id, limitRows: 10 });
     assert.deepEqual([forced.length, more], [2, false]);
     assert.deepEqual([await world.status(run.id), await world.status(child.id)], ["cancelled", "cancelled"]);
     assert.equal((await world.finish(run, next.success())).outcome, "stale_epoch");

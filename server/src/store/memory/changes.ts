@@ -1,5 +1,14 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
-import type { Edge, LedgerEvent, PauseRow, RunRow, ScheduleRow, SignalRow, WaitRow } from "../../core/index.ts";
+import type {
+  Edge,
+  LedgerEvent,
+  ObligationRow,
+  PauseRow,
+  RunRow,
+  ScheduleRow,
+  SignalRow,
+  WaitRow,
+} from "../../core/index.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
 
 // What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
@@ -20,6 +29,8 @@ export interface NotedLine {
 export interface NotedName extends Pick<Uniqueness, "hash"> {
   readonly runId: string;
   readonly until: number;
+  /** What a request that controls something was answered, as JSON. */
+  readonly answer?: string;
 }
 
 /** A limit without those who hold its slots. */
@@ -70,6 +81,7 @@ export type Change =
   | { readonly is: "slot"; readonly limitId: string; readonly runId: string; readonly held: boolean }
   | { readonly is: "pause"; readonly pause: NotedPause }
   | { readonly is: "pauseForgotten"; readonly id: string }
+  | { readonly is: "obligation"; readonly obligation: ObligationRow }
   | { readonly is: "schedule"; readonly schedule: ScheduleRow }
   | { readonly is: "scheduleWithdrawn"; readonly namespace: string; readonly id: string }
   | { readonly is: "member"; readonly member: MemberRow }

@@ -1,4 +1,4 @@
-import type { Json, RunError, RunStatus } from "@holdfast/protocol";
+import type { Json, RunStatus } from "@holdfast/protocol";
 import {
   belowOf,
   type Ending,
@@ -50,17 +50,6 @@ function spreadBelow(memory: Memory, ledger: Ledger, ids: readonly string[], lim
     parents = ledger.spread(belowOf(parents, found, left));
     left -= found.length;
   }
-}
-
-export function listCancelling(
-  memory: Memory,
-  { memberId, limitRows }: { memberId: string; limitRows: number },
-): { runId: string; epoch: number; error: RunError }[] {
-  const found: { runId: string; epoch: number; error: RunError }[] = [];
-  for (const { id, epoch, status, ending } of memory.runs.claimedBy(memberId)) {
-    if (status === "cancelling" && ending !== null) found.push({ runId: id, epoch, error: ending.error });
-  }
-  return found.slice(0, limitRows);
 }
 
 /** Makes claimable what was due. */

@@ -61,7 +61,7 @@ function create(memory: Memory, { run, key, request, claimFor }: EnqueueRow, now
     events.push({ run: row, number: row.lastEvent, type: "run.started", at: now, data: claim.data });
   }
   memory.apply(changesOf({ inserted: [row], events }));
-  if (key !== null) memory.names.keep(keyName(run.namespace, run.definition, key.key), key, run.id, now);
-  if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, run.id, now);
+  if (key !== null) memory.names.keep(keyName(run.namespace, run.definition, key.key), key, { runId: run.id }, now);
+  if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, { runId: run.id }, now);
   return { outcome: "created", run: row };
 }

@@ -31,7 +31,9 @@ export function leaveMember(memory: Memory, id: string): { takenBack: number } {
   const member = memory.members.get(id);
   if (member === undefined) return { takenBack: 0 };
   endMember(memory, member, now);
-  return { takenBack: takeOver(memory, id, now, Number.POSITIVE_INFINITY).taken };
+  const { taken } = takeOver(memory, id, now, Number.POSITIVE_INFINITY);
+  meetOfEnded(memory, now);
+  return { takenBack: taken };
 }
 
 export function judgeMembers(memory: Memory, { by, limitRows }: { by: string; limitRows: number }): Judgement {
@@ -54,6 +56,7 @@ export function takeOverFromEnded(memory: Memory, now: number, limitRows: number
     taken += over.taken;
     ledgers.push(over.ledger);
   }
+  meetOfEnded(memory, now);
   return { ...aftermathOf(ledgers), taken, more: [...memory.runs.holders].some((holder) => !memory.isMember(holder)) };
 }
 
@@ -75,6 +78,11 @@ function lapsedMembers(memory: Memory, by: string, now: number): MemberRow[] {
 export function endMember(memory: Memory, member: MemberRow, now: number): void {
   if (member.endedAt === null) memory.members.set(member.id, Object.freeze({ ...member, endedAt: now }));
   memory.presences.delete(member.id);
+}
+
+/** Whoever is gone, or was so long ago that nobody remembers, works on nothing. */
+function meetOfEnded(memory: Memory, now: number): void {
+  memory.obligations.meetOf((memberId) => !memory.isMember(memberId), now);
 }
 
 function takeOver(

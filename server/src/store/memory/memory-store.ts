@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
-import { type Expansion, type Finish, handOut, type MarkOrder, type RestartOrder } from "../../core/index.ts";
+import { type Expansion, type Finish, handOut } from "../../core/index.ts";
 import {
   admitEnqueue,
   admitExpansions,
@@ -8,8 +8,6 @@ import {
   admitFirings,
   admitLimits,
   admitManifests,
-  admitMarks,
-  admitRestarts,
   admitSchedules,
   admitSteps,
   admitText,
@@ -27,15 +25,16 @@ import type {
 } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
+import { carryOutOnce, control, findAnswer } from "./control.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
+import { forceOverdue } from "./forcing.ts";
 import { kept } from "./kept.ts";
 import * as membership from "./membership.ts";
 import { type Decisions, Memory } from "./memory.ts";
-import { findPauses, pauseRuns, resumeRuns } from "./pausing.ts";
+import { findPauses } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
-import { forceEnds, markRuns, restartRuns } from "./restarting.ts";
 import * as schedules from "./schedules.ts";
 import { openWaits, signalRun } from "./waiting.ts";
 
@@ -159,17 +158,26 @@ class MemoryStore implements Store {
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
-    const memory = this.#open();
-    admitText([args]);
-    return endings.orderEnd(memory, kept(args));
+    return control.orderEnd(this.#open(), args);
   }
 
   async spreadOrders({ limitRows }: Args<"spreadOrders">): Answer<"spreadOrders"> {
     return endings.spreadOrders(this.#open(), limitRows);
   }
 
-  async listCancelling(args: Args<"listCancelling">): Answer<"listCancelling"> {
-    return endings.listCancelling(this.#open(), args);
+  async listOwed({ memberId, kind, limitRows }: Args<"listOwed">): Answer<"listOwed"> {
+    const rows = this.#open().obligations.open();
+    return rows.filter((row) => row.memberId === memberId && row.kind === kind).slice(0, limitRows);
+  }
+
+  async noteObligations({ rows }: Args<"noteObligations">): Answer<"noteObligations"> {
+    const memory = this.#open();
+    admitText(rows);
+    return { noted: memory.obligations.note(rows, memory.now()) };
+  }
+
+  async listObligations(args: Args<"listObligations">): Answer<"listObligations"> {
+    return reading.listObligations(this.#open(), args);
   }
 
   async listClaimed({ memberId, limitRows }: Args<"listClaimed">): Answer<"listClaimed"> {
@@ -238,30 +246,28 @@ class MemoryStore implements Store {
     return this.#open().slots.find(id, limitRows);
   }
 
-  async restartRuns({ rows }: { rows: readonly RestartOrder[] }): Answer<"restartRuns"> {
-    const memory = this.#open();
-    admitRestarts(rows);
-    return restartRuns(memory, kept(rows));
+  async restartRuns(args: Args<"restartRuns">): Answer<"restartRuns"> {
+    return control.restartRuns(this.#open(), args);
   }
 
-  async markRuns({ rows }: { rows: readonly MarkOrder[] }): Answer<"markRuns"> {
-    const memory = this.#open();
-    admitMarks(rows);
-    return markRuns(memory, kept(rows));
+  async markRuns(args: Args<"markRuns">): Answer<"markRuns"> {
+    return control.markRuns(this.#open(), args);
   }
 
   async forceEnds(args: Args<"forceEnds">): Answer<"forceEnds"> {
-    return forceEnds(this.#open(), args);
+    return control.forceEnds(this.#open(), args);
+  }
+
+  async forceOverdue(args: Args<"forceOverdue">): Answer<"forceOverdue"> {
+    return forceOverdue(this.#open(), args);
   }
 
   async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {
-    const memory = this.#open();
-    admitText([args]);
-    return pauseRuns(memory, args);
+    return control.pauseRuns(this.#open(), args);
   }
 
   async resumeRuns(args: Args<"resumeRuns">): Answer<"resumeRuns"> {
-    return resumeRuns(this.#open(), args);
+    return control.resumeRuns(this.#open(), args);
   }
 
   async listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
@@ -302,7 +308,19 @@ class MemoryStore implements Store {
   }
 
   async pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
-    return schedules.pauseSchedule(this.#open(), args);
+    return control.pauseSchedule(this.#open(), args);
+  }
+
+  async removeSchedule(args: Args<"removeSchedule">): Answer<"removeSchedule"> {
+    return control.removeSchedule(this.#open(), args);
+  }
+
+  async carryOutOnce(args: Args<"carryOutOnce">): Answer<"carryOutOnce"> {
+    return carryOutOnce(this.#open(), args);
+  }
+
+  async findAnswer(args: Args<"findAnswer">): Answer<"findAnswer"> {
+    return findAnswer(this.#open(), args);
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {

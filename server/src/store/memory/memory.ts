@@ -19,6 +19,7 @@ import { EventHistory, LogHistory } from "./history.ts";
 import { frozen } from "./kept.ts";
 import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
+import { ObligationTable } from "./obligations.ts";
 import { PauseTable } from "./pauses.ts";
 import { RunTable } from "./run-table.ts";
 import { ScheduleTable } from "./schedule-table.ts";
@@ -44,6 +45,7 @@ export class Memory {
   readonly schedules: ScheduleTable;
   readonly slots: SlotTable;
   readonly pauses: PauseTable;
+  readonly obligations: ObligationTable;
   readonly names: UniqueNames;
   readonly steps: StepTable;
   readonly waits: WaitTable;
@@ -62,6 +64,7 @@ export class Memory {
     this.members = new MemberTable(note);
     this.definitions = new DefinitionTable(note);
     this.pauses = new PauseTable(note);
+    this.obligations = new ObligationTable(note);
     this.schedules = new ScheduleTable(note);
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
@@ -104,7 +107,8 @@ export class Memory {
     return { ...this.runs.links(ids), waits };
   }
 
-  apply({ inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates, waits }: LedgerChanges): void {
+  apply(changes: LedgerChanges): void {
+    const { inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates, waits, obligations } = changes;
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
@@ -118,6 +122,8 @@ export class Memory {
       this.steps.restore({ runId, generation, key, value: frozen(value) });
     }
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
+    this.obligations.follow(obligations);
+    if (obligations.some(({ became }) => became !== "met")) topics.add("cancelling");
     if (this.passGates(gates) > 0) topics.add("ready");
     if (events.length > 0) topics.add("events");
     this.bell.ring(topics);
@@ -142,6 +148,7 @@ export class Memory {
     this.waits.forgetRuns(ids);
     this.events.forgetRuns(ids);
     this.logs.forgetRuns(ids);
+    this.obligations.forgetRuns(ids);
     return ids;
   }
 

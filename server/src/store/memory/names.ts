@@ -18,8 +18,13 @@ export class UniqueNames {
     return this.#names.get(name);
   }
 
-  keep(name: string, { hash, retentionMs }: Uniqueness, runId: string, now: number): void {
-    this.restore(name, { runId, hash, until: now + retentionMs });
+  keep(
+    name: string,
+    { hash, retentionMs }: Uniqueness,
+    of: { readonly runId: string; readonly answer?: string },
+    now: number,
+  ): void {
+    this.restore(name, { ...of, hash, until: now + retentionMs });
   }
 
   restore(name: string, kept: NotedName): void {
@@ -66,4 +71,9 @@ export function requestName(namespace: string, request: string): string {
 /** The name of a request to signal a run. */
 export function signalName(runId: string, request: string): string {
   return JSON.stringify(["signal", runId, request]);
+}
+
+/** The name of a part of a request; the first is that of a request which enqueues. */
+export function partName({ namespace, key, part }: { namespace: string; key: string; part: string }): string {
+  return part === "" ? requestName(namespace, key) : JSON.stringify(["request", namespace, key, part]);
 }

@@ -1,8 +1,8 @@
 import { AppError, limits } from "@holdfast/protocol";
-import type { RunRow } from "../../core/index.ts";
+import type { ObligationRow, RunRow } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import { fittingRows } from "../page-bytes.ts";
-import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
+import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult, Store } from "../store.ts";
 import type { Memory } from "./memory.ts";
 
 export function findRunIds(
@@ -112,4 +112,13 @@ function startBefore(memory: Memory, ids: readonly string[], place: number): num
     else high = middle;
   }
   return low;
+}
+
+export function listObligations(
+  { obligations }: Memory,
+  { namespace, rootId, limitRows }: Parameters<Store["listObligations"]>[0],
+): ObligationRow[] {
+  const rows = rootId === undefined ? obligations.open() : obligations.all();
+  const isIn = (row: ObligationRow) => row.namespace === namespace && (rootId === undefined || row.rootId === rootId);
+  return rows.filter(isIn).slice(0, limitRows);
 }

@@ -33,24 +33,3 @@ export function markRuns(memory: Memory, rows: readonly MarkOrder[]): MarkResult
     }
   });
 }
-
-export function forceEnds(
-  memory: Memory,
-  { runId, limitRows }: { runId: string; limitRows: number },
-): { ended: string[]; more: boolean } {
-  const found = stubborn(memory, runId);
-  const ledger = memory.decisions.newLedger(memory.now());
-  const ids = found.slice(0, limitRows);
-  ledger.load(memory.runs.withParents(ids));
-  for (const id of ids) ledger.force(id);
-  memory.commit(ledger);
-  return { ended: ids, more: found.length > limitRows };
-}
-
-/** Of a run and all below it those that are being ended while somebody holds them, by id. */
-function stubborn(memory: Memory, runId: string): string[] {
-  const run = memory.runs.find(runId);
-  if (run === undefined || run.endedAt !== null) return [];
-  const own = run.status === "cancelling" && run.claimedBy !== null ? [run.id] : [];
-  return [...own, ...memory.runs.children(runId).flatMap(({ id }) => stubborn(memory, id))].sort();
-}

@@ -10,10 +10,17 @@ import type { Memory } from "./memory.ts";
 export function contentOf(memory: Memory): Iterable<Change | Summary> {
   const { runs, definitions, events, steps, logs, names, slots, pauses, schedules, waits, members, endedRoots } =
     memory;
+  const { obligations } = memory;
   const histories = events.content();
   const rows = [...definitions.content(), ...runs.content()];
   const rest: (Change | Summary)[] = [...steps.content(), ...logs.content(), ...names.content()];
-  rest.push(...slots.content(), ...pauses.content(), ...schedules.content(), ...waits.content());
+  rest.push(
+    ...slots.content(),
+    ...pauses.content(),
+    ...schedules.content(),
+    ...waits.content(),
+    ...obligations.content(),
+  );
   for (const member of members.values()) rest.push({ is: "member", member });
   rest.push({ is: "endedRoots", roots: [...endedRoots] });
   rest.push({ is: "lastPlaces", runs: runs.lastPlace, lines: logs.lastPlace });
@@ -56,6 +63,7 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   slot: ({ slots }, { limitId, runId, held }) => (held ? slots.take(limitId, runId) : slots.free(limitId, runId)),
   pause: ({ pauses }, { pause }) => pauses.put(pause),
   pauseForgotten: ({ pauses }, { id }) => pauses.forget(id),
+  obligation: ({ obligations }, { obligation }) => obligations.put(obligation),
   schedule: ({ schedules }, { schedule }) => schedules.put(frozen(schedule)),
   scheduleWithdrawn: ({ schedules }, { namespace, id }) => schedules.withdraw(namespace, id),
   member: ({ members }, { member }) => members.set(member.id, member),

@@ -21,8 +21,9 @@ export function declareSchedules(
   const results = rows.map(({ version, ...row }: ScheduleDeclaration) => {
     const before = schedules.find(namespace, row.id);
     if ((before?.version ?? null) !== version) return "stale";
-    const paused = before?.paused ?? false;
-    schedules.put({ ...row, namespace, paused, version: (version ?? 0) + 1, declaredAt: now });
+    const { paused = false, pausedAt = null, pauseReason = null, resumedAt = null } = before ?? {};
+    const pause = { paused, pausedAt, pauseReason, resumedAt };
+    schedules.put({ ...row, ...pause, namespace, version: (version ?? 0) + 1, declaredAt: now });
     return "declared";
   });
   return { results, withdrawn };
@@ -63,12 +64,21 @@ export function fireSchedules(memory: Memory, rows: readonly ScheduleFiring[]): 
 
 /** See `Store.pauseSchedule`. */
 export function pauseSchedule(
-  { schedules }: Memory,
-  { namespace, id, paused }: Args<"pauseSchedule">,
+  memory: Memory,
+  { namespace, id, paused, reason }: Args<"pauseSchedule">,
 ): { changed: boolean; schedule: ScheduleRow } | undefined {
-  const before = schedules.find(namespace, id);
+  const before = memory.schedules.find(namespace, id);
   if (before === undefined || before.paused === paused) return before && { changed: false, schedule: before };
-  const schedule = { ...before, paused, version: before.version + 1 };
-  schedules.put(schedule);
+  const now = memory.now();
+  const times = paused ? { pausedAt: now, pauseReason: reason } : { pausedAt: null, pauseReason: null, resumedAt: now };
+  const schedule = { ...before, ...times, paused, version: before.version + 1 };
+  memory.schedules.put(schedule);
   return { changed: true, schedule };
+}
+
+/** See `Store.removeSchedule`. */
+export function removeSchedule({ schedules }: Memory, { namespace, id }: Args<"removeSchedule">): { removed: boolean } {
+  if (schedules.find(namespace, id) === undefined) return { removed: false };
+  schedules.withdraw(namespace, id);
+  return { removed: true };
 }

@@ -31,7 +31,7 @@ export function signalRun(memory: Memory, { request, ...order }: SignalRequest):
   const result = ledger.signal(order);
   memory.commit(ledger);
   const isDone = result.outcome === "delivered" || result.outcome === "kept";
-  if (isDone && request !== null) memory.names.keep(signalName(runId, request.key), request, runId, now);
+  if (isDone && request !== null) memory.names.keep(signalName(runId, request.key), request, { runId }, now);
   return result;
 }
 

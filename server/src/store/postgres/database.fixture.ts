@@ -60,6 +60,7 @@ export class TestDatabase {
       "manifests",
       "intents",
       "pauses",
+      "obligations",
     ];
     await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
       update holdfast.meta set topic_floor = 0, log_floor = 0`);

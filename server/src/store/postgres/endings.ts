@@ -1,11 +1,11 @@
-import type { Json, RunError, RunStatus } from "@holdfast/protocol";
+import type { Json, RunStatus } from "@holdfast/protocol";
 import { belowOf, type Ending, expiryData, expiryEnding, Ledger } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates, reviewGates } from "./gates.ts";
 import { letGoSome, listOver } from "./pauses.ts";
-import { jsonOf, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
-import type { Runner, Transaction } from "./session.ts";
+import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
+import type { Runner, Transaction, Work } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
 import { endDueWaits } from "./waits.ts";
@@ -48,7 +48,7 @@ interface EndOrdered {
 }
 
 /** See `Store.orderEnd`. */
-export async function orderEnd(pool: SessionPool, order: EndOrder): Promise<EndOrdered> {
+export async function orderEnd(pool: Work, order: EndOrder): Promise<EndOrdered> {
   return pool.transaction((transaction) => orderEndWithin(transaction, order));
 }
 
@@ -213,26 +213,6 @@ export async function wakeRuns(
     topics: waits.topics,
   };
 }
-
-/** What a member holds that is to be ended. */
-export async function listCancelling(
-  db: Runner,
-  { memberId, limitRows }: { memberId: string; limitRows: number },
-): Promise<{ runId: string; epoch: number; error: RunError }[]> {
-  const rows = await db.run<{ id: string; epoch: number; ending: string }>("listCancelling", cancellingText, [
-    memberId,
-    limitRows,
-  ]);
-  return rows.map(({ id, epoch, ending }) => ({
-    runId: id,
-    epoch,
-    error: (jsonOf(ending) as unknown as Ending).error,
-  }));
-}
-
-const cancellingText = `
-  select r.id, r.epoch, r.ending from holdfast.runs r
-  where r.claimed_by = $1 and r.status = 'cancelling' and r.ending is not null order by r.ord limit $2`;
 
 /** What a member holds. */
 export async function listClaimed(

@@ -1,6 +1,7 @@
 import { aftermathOf, gapShare, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow, RingTopic, Serving } from "../store.ts";
 import { memberGoneError } from "./claim.ts";
+import { meetOfEnded } from "./obligations.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { settle } from "./settling.ts";
@@ -128,6 +129,7 @@ export async function leaveMember(
   return pool.transaction(async (transaction) => {
     await endMember(transaction, id);
     const { taken, topics } = await takeOver(transaction, await listHeld(transaction, id));
+    await meetOfEnded(transaction);
     return { takenBack: taken, topics };
   });
 }
@@ -143,6 +145,7 @@ export async function judgeMembers(
     const judged = await endLapsed(transaction, by, limitRows);
     const orphans = await listOrphans(transaction, limitRows + 1);
     const { taken, ledger, topics } = await takeOver(transaction, orphans.slice(0, limitRows));
+    await meetOfEnded(transaction);
     const more = orphans.length > limitRows || judged.length === limitRows;
     const judgement = { ...aftermathOf([ledger]), judged: judged.map(({ id }) => id), taken, more };
     return { judgement, topics };

@@ -14,7 +14,7 @@ import type { PauseResult, RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
 import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
-import type { Runner, Transaction } from "./session.ts";
+import type { Runner, Transaction, Work } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
 
@@ -30,7 +30,7 @@ export interface Paused {
 
 /** See `Store.pauseRuns`. */
 export function pauseRuns(
-  pool: SessionPool,
+  pool: Work,
   { target, reason }: { target: PauseTarget; reason: string | null },
 ): Promise<Paused> {
   return pool.transaction(async (transaction) => {
@@ -47,7 +47,7 @@ export function pauseRuns(
 }
 
 /** See `Store.resumeRuns`; those at its gate are still to be let go. */
-export function resumeRuns(pool: SessionPool, target: PauseTarget): Promise<Paused> {
+export function resumeRuns(pool: Work, target: PauseTarget): Promise<Paused> {
   return pool.transaction(async (transaction) => {
     const run = await lockTarget(transaction, target);
     if (run !== undefined && "outcome" in run) return { result: run, topics: [] };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { LogLine, Manifest } from "@holdfast/protocol";
+import type { LogLine } from "@holdfast/protocol";
 import type { Expansion, Finish, MarkOrder, RestartOrder } from "../../core/index.ts";
 import {
   admitEnqueue,
@@ -15,35 +15,35 @@ import {
   admitText,
 } from "../admission.ts";
 import type { WithIntents } from "../intents.ts";
-import type { EnqueueRow, ManifestRow, RingTopic, RunFilter, ScopeQuery, StepRow, Store } from "../store.ts";
+import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
 import { readAddress } from "./address.ts";
-import { measureBacklog } from "./backlog.ts";
 import { claimRuns } from "./claim.ts";
 import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
+import { forceEnds, forceOverdue } from "./forcing.ts";
 import { GateReview } from "./gate-review.ts";
-import { declareLimits, findLimit, listLimits } from "./gates.ts";
+import { declareLimits } from "./gates.ts";
 import { IntentVerbs } from "./intent-verbs.ts";
 import { KnownRoots } from "./known-roots.ts";
-import { listRuns } from "./listing.ts";
-import { appendLogs, listLogs } from "./logs.ts";
+import { appendLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
+import { noteObligations } from "./obligations.ts";
 import type { PostgresStoreOptions } from "./options.ts";
 import * as pauses from "./pauses.ts";
+import { PostgresReads } from "./postgres-reads.ts";
 import { prune } from "./pruning.ts";
-import * as reading from "./reading.ts";
-import { forceEnds, markRuns, restartRuns } from "./restarts.ts";
+import { carryOutOnce } from "./requests.ts";
+import { markRuns, restartRuns } from "./restarts.ts";
 import * as schedules from "./schedules.ts";
 import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
 import { Session } from "./session.ts";
 import { type PoolOptions, SessionPool } from "./session-pool.ts";
-import { commitSteps, listSteps } from "./steps.ts";
-import { listEvents, listTopic, sequenceEvents } from "./topics.ts";
-import { listWaits } from "./wait-rows.ts";
+import { commitSteps } from "./steps.ts";
+import { sequenceEvents } from "./topics.ts";
 import * as waits from "./waits.ts";
 
 /** Opens a store for many nodes on PostgreSQL 14 or newer. Throws `store_unavailable`, `store_newer`, `invalid_request`. */
@@ -72,7 +72,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
 
-class PostgresStore implements Store, WithIntents {
+class PostgresStore extends PostgresReads implements Store, WithIntents {
   readonly intents: IntentVerbs;
   readonly #pool: SessionPool;
   /** Renewals never wait behind work. */
@@ -85,7 +85,9 @@ class PostgresStore implements Store, WithIntents {
   readonly #incarnation: string;
 
   constructor(parts: { pool: PoolOptions; leases: PoolOptions; incarnation: string; doorbell: Doorbell }) {
-    this.#pool = new SessionPool({ ...parts.pool, onTouched: (limitIds) => this.#gates.request(limitIds) });
+    const pool = new SessionPool({ ...parts.pool, onTouched: (limitIds) => this.#gates.request(limitIds) });
+    super(pool);
+    this.#pool = pool;
     this.#gates = new GateReview({ db: this.#pool, onAdmitted: () => this.#doorbell.ring(["ready"]) });
     const applicationName = `${parts.pool.applicationName} leases`;
     this.#leases = new SessionPool({ ...parts.leases, applicationName });
@@ -109,18 +111,6 @@ class PostgresStore implements Store, WithIntents {
   async applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Answer<"applyManifests"> {
     admitManifests(args.manifests);
     return definitions.applyManifests(this.#pool, args);
-  }
-
-  findDefinition(args: Args<"findDefinition">): Answer<"findDefinition"> {
-    return definitions.findDefinition(this.#pool, args);
-  }
-
-  listDefinitions({ namespace }: Args<"listDefinitions">): Answer<"listDefinitions"> {
-    return definitions.listDefinitions(this.#pool, namespace);
-  }
-
-  findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
-    return definitions.findManifest(this.#pool, hash);
   }
 
   async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
@@ -172,29 +162,18 @@ class PostgresStore implements Store, WithIntents {
     return result;
   }
 
-  listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {
-    return listWaits(this.#pool, runId, limitRows);
-  }
-
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
     admitText([args]);
-    const { answer, topics } = await endings.orderEnd(this.#pool, args);
-    this.#doorbell.ring(topics);
-    return answer;
+    return (await this.#told(endings.orderEnd(this.#pool, args))).answer;
   }
 
   async spreadOrders({ limitRows }: Args<"spreadOrders">): Answer<"spreadOrders"> {
-    const { topics, ...answer } = await endings.spreadOrders(this.#pool, limitRows);
-    this.#doorbell.ring(topics);
-    return answer;
+    return this.#told(endings.spreadOrders(this.#pool, limitRows));
   }
 
-  listCancelling(args: Args<"listCancelling">): Answer<"listCancelling"> {
-    return endings.listCancelling(this.#pool, args);
-  }
-
-  listClaimed(args: Args<"listClaimed">): Answer<"listClaimed"> {
-    return endings.listClaimed(this.#pool, args);
+  async noteObligations({ rows }: Args<"noteObligations">): Answer<"noteObligations"> {
+    admitText(rows);
+    return { noted: (await noteObligations(this.#pool, rows)).length };
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
@@ -208,59 +187,13 @@ class PostgresStore implements Store, WithIntents {
   }
 
   async expireRuns({ limitRows }: Args<"expireRuns">): Answer<"expireRuns"> {
-    const { topics, ...answer } = await endings.expireRuns(this.#pool, limitRows);
-    this.#doorbell.ring(topics);
-    return answer;
-  }
-
-  findRun({ id }: Args<"findRun">): Answer<"findRun"> {
-    return reading.findRun(this.#pool, id);
-  }
-
-  findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
-    return reading.findRunIds(this.#pool, args);
-  }
-
-  listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
-    return reading.listEnded(this.#pool, ids);
-  }
-
-  async listRuns(filter: RunFilter): Answer<"listRuns"> {
-    return listRuns(this.#pool, filter);
-  }
-
-  listTree(args: Args<"listTree">): Answer<"listTree"> {
-    return reading.listTree(this.#pool, args);
-  }
-
-  listUpstreams(args: Args<"listUpstreams">): Answer<"listUpstreams"> {
-    return reading.listUpstreams(this.#pool, args);
-  }
-
-  findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
-    return reading.findScopes(this.#pool, rows);
-  }
-
-  listChildOutputs(args: Args<"listChildOutputs">): Answer<"listChildOutputs"> {
-    return reading.listChildOutputs(this.#pool, args);
-  }
-
-  listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
-    return listSteps(this.#pool, runId, generation);
+    return this.#told(endings.expireRuns(this.#pool, limitRows));
   }
 
   async declareLimits(args: Args<"declareLimits">): Answer<"declareLimits"> {
     admitLimits(args.limits);
     await declareLimits(this.#pool, args);
     await this.#gates.settled();
-  }
-
-  listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {
-    return listLimits(this.#pool, prefix);
-  }
-
-  findLimit(args: Args<"findLimit">): Answer<"findLimit"> {
-    return findLimit(this.#pool, args);
   }
 
   async restartRuns({ rows }: { rows: readonly RestartOrder[] }): Answer<"restartRuns"> {
@@ -274,9 +207,11 @@ class PostgresStore implements Store, WithIntents {
   }
 
   async forceEnds(args: Args<"forceEnds">): Answer<"forceEnds"> {
-    const { topics, ...answer } = await forceEnds(this.#pool, args);
-    this.#doorbell.ring(topics);
-    return answer;
+    return this.#told(forceEnds(this.#pool, args));
+  }
+
+  async forceOverdue(args: Args<"forceOverdue">): Answer<"forceOverdue"> {
+    return this.#told(forceOverdue(this.#pool, args));
   }
 
   async pauseRuns(args: Args<"pauseRuns">): Answer<"pauseRuns"> {
@@ -293,29 +228,9 @@ class PostgresStore implements Store, WithIntents {
     return result;
   }
 
-  listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
-    return pauses.listPauses(this.#pool, args);
-  }
-
-  findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
-    return pauses.findPauses(this.#pool, runId);
-  }
-
   async declareSchedules(args: Args<"declareSchedules">): Answer<"declareSchedules"> {
     admitSchedules(args.rows);
     return schedules.declareSchedules(this.#pool, args);
-  }
-
-  listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
-    return schedules.listSchedules(this.#pool, args);
-  }
-
-  findSchedule(args: Args<"findSchedule">): Answer<"findSchedule"> {
-    return schedules.findSchedule(this.#pool, args);
-  }
-
-  dueSchedules(args: Args<"dueSchedules">): Answer<"dueSchedules"> {
-    return schedules.dueSchedules(this.#pool, args);
   }
 
   async fireSchedules({ rows }: Args<"fireSchedules">): Answer<"fireSchedules"> {
@@ -324,8 +239,22 @@ class PostgresStore implements Store, WithIntents {
     return this.#rung(schedules.fireSchedules(this.#pool, rows));
   }
 
-  pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
+  async pauseSchedule(args: Args<"pauseSchedule">): Answer<"pauseSchedule"> {
+    admitText([args]);
     return schedules.pauseSchedule(this.#pool, args);
+  }
+
+  removeSchedule(args: Args<"removeSchedule">): Answer<"removeSchedule"> {
+    return schedules.removeSchedule(this.#pool, args);
+  }
+
+  async carryOutOnce(args: Args<"carryOutOnce">): Answer<"carryOutOnce"> {
+    const { result } = await this.#told(carryOutOnce(this.#pool, args));
+    if (result.outcome === "done" && args.call.verb === "resumeRuns") {
+      await pauses.letGoSome(this.#pool, args.call.args.limitRows);
+      this.#doorbell.ring(["ready"]);
+    }
+    return result;
   }
 
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {
@@ -349,28 +278,8 @@ class PostgresStore implements Store, WithIntents {
     return judgement;
   }
 
-  measureBacklog(args: Args<"measureBacklog">): Answer<"measureBacklog"> {
-    return measureBacklog(this.#pool, args);
-  }
-
-  listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {
-    return membership.listMembers(this.#pool, namespace);
-  }
-
-  listEvents(args: Args<"listEvents">): Answer<"listEvents"> {
-    return listEvents(this.#pool, args);
-  }
-
   sequenceEvents({ limitRows }: Args<"sequenceEvents">): Answer<"sequenceEvents"> {
     return sequenceEvents(this.#pool, limitRows);
-  }
-
-  listTopic(args: Args<"listTopic">): Answer<"listTopic"> {
-    return listTopic(this.#pool, args);
-  }
-
-  async listLogs(args: Args<"listLogs">): Answer<"listLogs"> {
-    return listLogs(this.#pool, args);
   }
 
   prune(args: Args<"prune">): Answer<"prune"> {
@@ -382,6 +291,13 @@ class PostgresStore implements Store, WithIntents {
     const { results, topics } = await done;
     this.#doorbell.ring(topics);
     return results;
+  }
+
+  /** An answer, once the topics that it comes with have been rung. */
+  async #told<T extends { readonly topics: readonly RingTopic[] }>(work: Promise<T>): Promise<Omit<T, "topics">> {
+    const { topics, ...answer } = await work;
+    this.#doorbell.ring(topics);
+    return answer;
   }
 
   ring(topics: readonly RingTopic[]): void {

@@ -57,6 +57,7 @@ const deleteTreesText = `
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
   without_waits as (delete from holdfast.waits w using doomed d where w.run_id = d.id),
   without_signals as (delete from holdfast.signals s using doomed d where s.run_id = d.id),
+  without_obligations as (delete from holdfast.obligations o using doomed d where o.run_id = d.id),
   nameless as (update holdfast.names n set run_gone = true from doomed d where n.run_id = d.id),
   gone as (delete from holdfast.runs r using doomed d where r.id = d.id returning 1)
   select (select count(*) from gone) as runs, (select count(*) from due) > (select count(*) from roots) as more`;

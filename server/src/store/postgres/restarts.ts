@@ -11,9 +11,8 @@ import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { findRun } from "./reading.ts";
 import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
-import type { Runner, Transaction } from "./session.ts";
-import type { SessionPool } from "./session-pool.ts";
-import { decideAndWrite, settle } from "./settling.ts";
+import type { Runner, Transaction, Work } from "./session.ts";
+import { decideAndWrite } from "./settling.ts";
 
 // Runs that start again (core/restart.ts). Whatever may have to change is found from the runs over their edges and parents, and
 // locked in one statement, in the one order of all locks.
@@ -52,7 +51,7 @@ const flippedText = `
 
 /** See `Store.restartRuns`. */
 export function restartRuns(
-  pool: SessionPool,
+  pool: Work,
   rows: readonly RestartOrder[],
 ): Promise<{ results: RestartResult[]; topics: readonly RingTopic[] }> {
   return pool.transaction(async (transaction) => {
@@ -76,7 +75,7 @@ export function restartRuns(
 
 /** See `Store.markRuns`. */
 export async function markRuns(
-  pool: SessionPool,
+  pool: Work,
   rows: readonly MarkOrder[],
 ): Promise<{ results: MarkResult[]; topics: readonly RingTopic[] }> {
   const results: MarkResult[] = [];
@@ -109,34 +108,6 @@ async function markOne(transaction: Transaction, ledger: CoreLedger, row: MarkOr
     ledger.linkFlipped(result.ids, await reach(transaction, result.ids));
   }
 }
-
-/** See `Store.forceEnds`. */
-export async function forceEnds(
-  pool: SessionPool,
-  { runId, limitRows }: { runId: string; limitRows: number },
-): Promise<{ ended: string[]; more: boolean; topics: readonly RingTopic[] }> {
-  const found = (await listStubborn(pool, runId, limitRows + 1)).map(({ id }) => id);
-  const ids = found.slice(0, limitRows);
-  if (ids.length === 0) return { ended: [], more: false, topics: [] };
-  const { value, topics } = await pool.transaction((transaction) =>
-    settle(transaction, ids, (ledger) => ids.filter((id) => ledger.force(id))),
-  );
-  return { ended: value, more: found.length > limitRows, topics };
-}
-
-/** Of a run and all below it those that are being ended while somebody holds them. */
-export function listStubborn(db: Runner, runId: string, limitRows: number): Promise<{ id: string }[]> {
-  return db.run("listStubborn", stubbornText, [runId, limitRows]);
-}
-
-const stubbornText = `
-  with recursive below as (
-    select r.id, r.status, r.claimed_by from holdfast.runs r where r.id = $1 and r.ended_at is null
-    union all
-    select c.id, c.status, c.claimed_by from below b join holdfast.runs c on c.parent_id = b.id
-    where c.parent_id is not null and c.ended_at is null
-  )
-  select b.id from below b where b.status = 'cancelling' and b.claimed_by is not null order by b.id limit $2`;
 
 const forgetText = "delete from holdfast.pauses p where p.kind = 'run' and p.name = any ($1::text[])";
 

@@ -11,7 +11,7 @@ import type {
 } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { judgeAndInsert, topicsOf } from "./enqueue.ts";
-import type { Runner, Transaction } from "./session.ts";
+import type { Runner, Transaction, Work } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
 // P3: a tick's runs and its schedule's next moment are one transaction, begun by locking the schedule in the version that was
@@ -29,9 +29,13 @@ interface StoredSchedule {
   readonly state: string;
   readonly version: number;
   readonly declared_at: number;
+  readonly paused_at: number | null;
+  readonly pause_reason: string | null;
+  readonly resumed_at: number | null;
 }
 
-const columns = "s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at, s.state, s.version, s.declared_at";
+const columns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at, s.state, s.version, s.declared_at,
+  s.paused_at, s.pause_reason, s.resumed_at`;
 
 function toSchedule({ spec, state, due_at, declared_at, ...row }: StoredSchedule): ScheduleRow {
   return {
@@ -44,6 +48,9 @@ function toSchedule({ spec, state, due_at, declared_at, ...row }: StoredSchedule
     state: JSON.parse(state) as ScheduleRow["state"],
     dueAt: due_at,
     declaredAt: declared_at,
+    pausedAt: row.paused_at,
+    pauseReason: row.pause_reason,
+    resumedAt: row.resumed_at,
   };
 }
 
@@ -259,17 +266,22 @@ function placeOf({ namespace, id }: { readonly namespace: string; readonly id: s
 }
 
 /** Pauses a schedule or lets it go on, where it is not so already. */
-export function setPaused(db: Runner, { namespace, id, paused }: Args<"pauseSchedule">): Promise<{ id: string }[]> {
-  return db.run("pauseSchedule", pauseText, [namespace, id, paused]);
+export function setPaused(
+  db: Runner,
+  { namespace, id, paused, reason }: Args<"pauseSchedule">,
+): Promise<{ id: string }[]> {
+  return db.run("pauseSchedule", pauseText, [namespace, id, paused, reason]);
 }
 
 const pauseText = `
-  update holdfast.schedules s set paused = $3, version = s.version + 1
+  update holdfast.schedules s set paused = $3, version = s.version + 1,
+    paused_at = case when $3 then holdfast.clock_ms() end, pause_reason = case when $3 then $4::text end,
+    resumed_at = case when $3 then s.resumed_at else holdfast.clock_ms() end
   where s.namespace = $1 and s.id = $2 and s.paused <> $3 returning s.id`;
 
 /** See `Store.pauseSchedule`. */
 export function pauseSchedule(
-  pool: SessionPool,
+  pool: Work,
   args: Args<"pauseSchedule">,
 ): Promise<{ changed: boolean; schedule: ScheduleRow } | undefined> {
   return pool.transaction(async (transaction) => {
@@ -277,3 +289,15 @@ export function pauseSchedule(
     return schedule === undefined ? undefined : { changed: changed.length > 0, schedule };
   });
 }
+
+/** See `Store.removeSchedule`. */
+export async function removeSchedule(
+  db: Runner,
+  { namespace, id }: Args<"removeSchedule">,
+): Promise<{ removed: boolean }> {
+  const rows = await db.run("removeSchedule", removeText, [namespace, id]);
+  return { removed: rows.length > 0 };
+}
+
+const removeText = `
+  delete from holdfast.schedules s where s.namespace = $1 and s.id = $2 returning s.id`;

@@ -1,6 +1,6 @@
 import { AppError } from "@holdfast/protocol";
 import { isConflict } from "./failures.ts";
-import { type Parameter, type Runner, Session, type SessionOptions, type Transaction } from "./session.ts";
+import { type Parameter, Session, type SessionOptions, type Transaction, type Work } from "./session.ts";
 
 export interface PoolOptions extends SessionOptions {
   /** Connections at most. */
@@ -14,7 +14,7 @@ const conflictRepeats = 6;
 const watchMs = 500;
 
 /** Sessions for work of any kind, each given to one piece of work at a time. */
-export class SessionPool implements Runner {
+export class SessionPool implements Work {
   readonly #options: PoolOptions;
   readonly #idle: Session[] = [];
   readonly #all = new Set<Session>();

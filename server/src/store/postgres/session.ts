@@ -165,6 +165,11 @@ export class Session implements Runner {
   }
 }
 
+/** Where work is done: statements alone, and transactions. */
+export interface Work extends Runner {
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+}
+
 /** The statements of one transaction. */
 export class Transaction implements Runner {
   /** Limits whose slots or gates it changed. */

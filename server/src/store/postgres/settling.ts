@@ -11,6 +11,7 @@ import {
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
+import { followObligations } from "./obligations.ts";
 import { insertEvents } from "./outbox.ts";
 import {
   insertRuns,
@@ -169,8 +170,8 @@ function calledBy(ledger: Ledger, id: string): WaitName[] {
 
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
-  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events, gates, waits } =
-    changes;
+  const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events } = changes;
+  const { gates, waits, obligations } = changes;
   const writes: Promise<unknown>[] = [];
   if (restarted.length > 0) writes.push(writeRestarts(transaction, restarted));
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
@@ -181,6 +182,7 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
   if (!isWithoutWaits(waits)) writes.push(...writeWaits(transaction, waits));
   if (events.length > 0) writes.push(insertEvents(transaction, events));
+  if (obligations.length > 0) writes.push(followObligations(transaction, obligations));
   if (gates.length > 0) writes.push(passGates(transaction, gates));
   for (const write of writes) {
     write.catch(() => {
@@ -202,12 +204,12 @@ function writeWaits(transaction: Transaction, waits: WaitChanges): Promise<unkno
   return writes;
 }
 
-function topicsOf({ inserted, updated, events, gates }: LedgerChanges, readied: number): RingTopic[] {
+function topicsOf({ inserted, updated, events, gates, obligations }: LedgerChanges, readied: number): RingTopic[] {
   const topics: RingTopic[] = [];
   // How many the gates let in is not waited for.
   if (readied > 0 || gates.length > 0) topics.push("ready");
-  const isToAct = (run: RunRow) => run.status === "cancelling" && (run.claimedBy !== null || run.spreading);
-  if (updated.some(isToAct)) topics.push("cancelling");
+  const isToAct = (run: RunRow) => run.status === "cancelling" && run.spreading;
+  if (updated.some(isToAct) || obligations.some(({ became }) => became !== "met")) topics.push("cancelling");
   if ([...updated, ...inserted].some((run: RunRow) => isEnded(run.status))) topics.push("ended");
   if (events.length > 0) topics.push("events");
   return topics;

@@ -1,4 +1,4 @@
-import { AppError, type RunError } from "@holdfast/protocol";
+import { AppError } from "@holdfast/protocol";
 import { claimed, claimRounds, type PauseRow, type RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
@@ -159,21 +159,4 @@ export function listClaimed(
     memberId,
     limitRows,
   );
-}
-
-export function listCancelling(
-  { db }: Turn,
-  { memberId, limitRows }: { memberId: string; limitRows: number },
-): { runId: string; epoch: number; error: RunError }[] {
-  const rows = db.list<{ runId: string; epoch: number; ending: string }>(
-    `SELECT id AS runId, epoch, ending FROM runs INDEXED BY runs_claimed
-     WHERE claimed_by = ? AND status = 'cancelling' ORDER BY claimed_at, seq LIMIT ?`,
-    memberId,
-    limitRows,
-  );
-  return rows.map(({ runId, epoch, ending }) => ({
-    runId,
-    epoch,
-    error: (JSON.parse(ending) as { error: RunError }).error,
-  }));
 }

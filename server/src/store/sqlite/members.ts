@@ -3,6 +3,7 @@ import { aftermathOf, type Ledger, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
+import { meetOfEnded } from "./obligations.ts";
 import { ringChanges } from "./rings.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
@@ -65,7 +66,9 @@ export function renewMember(
 
 export function leaveMember(turn: Turn, { id }: { id: string }): { takenBack: number } {
   turn.db.run("UPDATE members SET ended_at = ? WHERE id = ? AND ended_at IS NULL", turn.now, id);
-  return { takenBack: takeOver(turn, claimsOf(turn.db, id, -1), id).taken };
+  const { taken } = takeOver(turn, claimsOf(turn.db, id, -1), id);
+  meetOfEnded(turn);
+  return { takenBack: taken };
 }
 
 export function judgeMembers(turn: Turn, { by, limitRows }: { by: string; limitRows: number }): Judgement {
@@ -81,6 +84,7 @@ export function judgeMembers(turn: Turn, { by, limitRows }: { by: string; limitR
     taken += over.taken;
     if (over.ledger !== undefined) ledgers.push(over.ledger);
   }
+  meetOfEnded(turn);
   return { ...aftermathOf(ledgers), judged, taken, more };
 }
 

@@ -92,6 +92,27 @@ export function endOne(call: Call): void {
   }
 }
 
+function exerciseObligations(call: Call, runId: string): void {
+  call("listOwed", { memberId: "m", kind: "activation", limitRows: 5 });
+  call("listOwed", { memberId: null, kind: "activation", limitRows: 5 });
+  call("listObligations", { ...list, rootId: runId });
+  call("listObligations", list);
+  const name = { kind: "activation", runId, subject: "1" };
+  call("noteObligations", {
+    rows: [
+      { ...name, outcome: "tried", error: null },
+      { ...name, outcome: "met" },
+    ],
+  });
+  call("forceEnds", { runId, limitRows: 5 });
+  call("forceOverdue", { afterMs: 1_000_000, limitRows: 5 });
+  const request = { namespace: "shop", key: "k", part: "", hash: "h", retentionMs: 1 };
+  call("carryOutOnce", { request, call: { verb: "keep", args: 1 } });
+  call("findAnswer", request);
+  call("pauseSchedule", { namespace: "shop", id: "s", paused: true, reason: null });
+  call("removeSchedule", { namespace: "shop", id: "s" });
+}
+
 /** Every verb, on runs of every kind. */
 export function exercise(database: Database): void {
   const call = callsOf(database);
@@ -119,7 +140,7 @@ export function exercise(database: Database): void {
   for (const queues of [null, ["default", "other"]])
     call("claimRuns", { ...list, memberId: "m", queues, limitRows: 1 });
   call("spreadOrders", { limitRows: 5 });
-  call("listCancelling", { memberId: "m", limitRows: 5 });
+  exerciseObligations(call, runId);
   call("findRun", { id: runId });
   call("findRunIds", { ...list, prefix: "1" });
   const statuses = [

@@ -26,6 +26,11 @@ const allowed = [
   "SCAN runs USING INDEX runs_spreading",
   // Members, when all are to be listed: a row for each process that joined within the retention.
   /^SCAN members/,
+  // What of one tree has not ended.
+  "SCAN b",
+  "SCAN below",
+  // What orders have to bring to an end and have not.
+  /^SCAN obligations USING (COVERING )?INDEX obligations_owed/,
   // What people have paused and not resumed.
   /^SCAN pauses/,
   // Limits that came with live runs: those of nobody are gone after this.

@@ -49,6 +49,7 @@ function deleteTree(db: Connection, rootId: string): number {
   db.run(`DELETE FROM signals WHERE run_id ${among}`, list);
   db.run(`DELETE FROM logs WHERE run_id ${among}`, list);
   db.run(`UPDATE keys INDEXED BY keys_run SET run_gone = 1 WHERE run_id ${among}`, list);
+  db.run(`DELETE FROM obligations WHERE run_id ${among}`, list);
   db.run(`DELETE FROM edges WHERE upstream ${among}`, list);
   db.run(`DELETE FROM runs WHERE id ${among}`, list);
   return ids.length;

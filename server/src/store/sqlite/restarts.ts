@@ -56,30 +56,6 @@ export function markRuns(turn: Turn, { rows }: { rows: readonly MarkOrder[] }): 
   });
 }
 
-export function forceEnds(
-  turn: Turn,
-  { runId, limitRows }: { runId: string; limitRows: number },
-): { ended: string[]; more: boolean } {
-  const found = turn.db.list<{ id: string }>(
-    `WITH RECURSIVE below (id) AS (
-       SELECT id FROM runs WHERE id = ? AND ended_at IS NULL
-       UNION ALL
-       SELECT c.id FROM below b JOIN runs c INDEXED BY runs_children ON c.parent_id = b.id WHERE c.ended_at IS NULL)
-     SELECT r.id FROM below b JOIN runs r ON r.id = b.id
-     WHERE r.status = 'cancelling' AND r.claimed_by IS NOT NULL ORDER BY r.id LIMIT ?`,
-    runId,
-    limitRows + 1,
-  );
-  const ids = found.slice(0, limitRows).map(({ id }) => id);
-  if (ids.length === 0) return { ended: [], more: false };
-  const stored = new StoredLedger(turn.db, turn.now);
-  stored.load(ids);
-  for (const id of ids) stored.ledger.force(id);
-  stored.settle();
-  ringChanges(turn, stored.write(), stored);
-  return { ended: ids, more: found.length > limitRows };
-}
-
 /** All that depends on these runs, which have ended, and their parents. */
 function selectFlipped(db: Connection, ids: readonly string[]): Links {
   const edges = db.list<Edge>(

@@ -6,6 +6,7 @@ import type { Turn } from "./turn.ts";
 export function ringChanges({ ring }: Turn, changes: LedgerChanges, stored: StoredLedger): void {
   if (changes.events.length > 0) ring("events");
   if (stored.readied > 0) ring("ready");
+  if (changes.obligations.some(({ became }) => became !== "met")) ring("cancelling");
   for (const run of changes.updated) {
     if (isEnded(run.status)) ring("ended");
     else if (run.status === "cancelling" && (run.claimedBy !== null || run.spreading)) ring("cancelling");

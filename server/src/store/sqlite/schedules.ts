@@ -1,5 +1,5 @@
 import type { ScheduleRow } from "../../core/index.ts";
-import { admitFirings, admitSchedules } from "../admission.ts";
+import { admitFirings, admitSchedules, admitText } from "../admission.ts";
 import type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring, Store } from "../store.ts";
 import { listText } from "./connection.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -17,10 +17,13 @@ interface StoredSchedule {
   readonly state: string;
   readonly version: number;
   readonly declaredAt: number;
+  readonly pausedAt: number | null;
+  readonly pauseReason: string | null;
+  readonly resumedAt: number | null;
 }
 
-const columns =
-  "s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at AS dueAt, s.state, s.version, s.declared_at AS declaredAt";
+const columns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at AS dueAt, s.state, s.version,
+  s.declared_at AS declaredAt, s.paused_at AS pausedAt, s.pause_reason AS pauseReason, s.resumed_at AS resumedAt`;
 
 function toSchedule({ spec, state, paused, ...row }: StoredSchedule): ScheduleRow {
   return {
@@ -147,15 +150,25 @@ export function fireSchedules(turn: Turn, { rows }: { rows: readonly ScheduleFir
 
 export function pauseSchedule(
   turn: Turn,
-  { namespace, id, paused }: Args<"pauseSchedule">,
+  args: Args<"pauseSchedule">,
 ): { changed: boolean; schedule: ScheduleRow } | undefined {
+  admitText([args]);
+  const { namespace, id, paused, reason } = args;
   const { changes } = turn.db.run(
-    "UPDATE schedules SET paused = ?, version = version + 1 WHERE namespace = ? AND id = ? AND paused <> ?",
+    `UPDATE schedules SET paused = ?1, paused_at = iif(?1, ?2, NULL), pause_reason = iif(?1, ?3, NULL),
+       resumed_at = iif(?1, resumed_at, ?2), version = version + 1
+     WHERE namespace = ?4 AND id = ?5 AND paused <> ?1`,
     Number(paused),
+    turn.now,
+    reason,
     namespace,
     id,
-    Number(paused),
   );
   const schedule = findSchedule(turn, { namespace, id });
   return schedule === undefined ? undefined : { changed: changes > 0, schedule };
+}
+
+export function removeSchedule({ db }: Turn, { namespace, id }: Args<"removeSchedule">): { removed: boolean } {
+  const { changes } = db.run("DELETE FROM schedules WHERE namespace = ? AND id = ?", namespace, id);
+  return { removed: changes > 0 };
 }

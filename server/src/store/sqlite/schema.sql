@@ -1,4 +1,4 @@
--- Schema 6, as the migrations make it.
+-- Schema 8, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -41,7 +41,7 @@ CREATE TABLE keys (
   run_id TEXT NOT NULL,
   expires_at REAL NOT NULL,
   -- Its run has been pruned; a key goes when it is past its retention as well.
-  run_gone INTEGER NOT NULL DEFAULT 0,
+  run_gone INTEGER NOT NULL DEFAULT 0, answer TEXT,
   PRIMARY KEY (namespace, kind, scope, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -93,6 +93,23 @@ CREATE TABLE migrations (
   name TEXT NOT NULL,
   applied_at REAL NOT NULL
 ) STRICT;
+
+CREATE TABLE obligations (
+  run_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  root_id TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  member_id TEXT,
+  reason TEXT NOT NULL,
+  ordered_at REAL NOT NULL,
+  forced_at REAL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  last_try_at REAL,
+  error TEXT,
+  met_at REAL,
+  PRIMARY KEY (run_id, kind, subject)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pauses (
   id TEXT PRIMARY KEY,
@@ -163,7 +180,7 @@ CREATE TABLE schedules (
   due_at REAL,
   state TEXT NOT NULL,
   version INTEGER NOT NULL,
-  declared_at REAL NOT NULL,
+  declared_at REAL NOT NULL, paused_at REAL, pause_reason TEXT, resumed_at REAL,
   PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -235,6 +252,14 @@ CREATE INDEX logs_run ON logs (run_id);
 CREATE INDEX members_ended ON members (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE INDEX members_live ON members (boot) WHERE ended_at IS NULL;
+
+CREATE INDEX obligations_open ON obligations (namespace, ordered_at) WHERE met_at IS NULL;
+
+CREATE INDEX obligations_owed ON obligations (member_id, kind, ordered_at) WHERE met_at IS NULL;
+
+CREATE INDEX obligations_tree ON obligations (root_id);
+
+CREATE INDEX obligations_waiting ON obligations (ordered_at) WHERE met_at IS NULL AND forced_at IS NULL;
 
 CREATE INDEX pauses_over ON pauses (id) WHERE over = 1;
 

@@ -2,6 +2,7 @@ import { type Edge, isWithoutWaits, Ledger, type LedgerChanges, type Links, type
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
+import { followObligations } from "./obligations.ts";
 import { insertRun, loadRuns, restartRun, updateRun } from "./run-rows.ts";
 import { waitsFor, writeWaits } from "./wait-rows.ts";
 
@@ -52,6 +53,7 @@ export class StoredLedger {
     for (const edge of changes.flippedEdges) flipEdge(this.#db, edge, true);
     if (!isWithoutWaits(changes.waits)) writeWaits(this.#db, changes.waits, this.#now);
     appendEvents(this.#db, changes.events);
+    followObligations(this.#db, changes.obligations);
     this.#admitted = passGates(this.#db, changes.gates);
     return changes;
   }

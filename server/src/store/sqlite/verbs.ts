@@ -2,18 +2,21 @@ import { AppError } from "@holdfast/protocol";
 import { admitText } from "../admission.ts";
 import type { Store, StoreDescription, StoreVerb } from "../store.ts";
 import { measureBacklog } from "./backlog.ts";
-import { claimRuns, listCancelling, listClaimed } from "./claims.ts";
+import { claimRuns, listClaimed } from "./claims.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
 import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wakeRuns } from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
+import { forceEnds, forceOverdue } from "./forcing.ts";
 import { declareLimits, findLimit, listLimits } from "./gates.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
+import { listObligations, listOwed, noteObligations } from "./obligations.ts";
 import { findPauses, listPauses, pauseRuns, resumeRuns } from "./pauses.ts";
 import { prune } from "./prune.ts";
-import { forceEnds, markRuns, restartRuns } from "./restarts.ts";
+import { carryOutOnce, findAnswer } from "./requests.ts";
+import { markRuns, restartRuns } from "./restarts.ts";
 import { findRun } from "./run-rows.ts";
 import {
   declareSchedules,
@@ -22,6 +25,7 @@ import {
   fireSchedules,
   listSchedules,
   pauseSchedule,
+  removeSchedule,
 } from "./schedules.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import type { Turn } from "./turn.ts";
@@ -50,7 +54,9 @@ const verbs: Verbs = {
   listWaits,
   orderEnd,
   spreadOrders,
-  listCancelling,
+  listOwed,
+  noteObligations,
+  listObligations,
   listClaimed,
   wakeRuns,
   expireRuns,
@@ -69,6 +75,7 @@ const verbs: Verbs = {
   restartRuns,
   markRuns,
   forceEnds,
+  forceOverdue,
   pauseRuns,
   resumeRuns,
   listPauses,
@@ -79,6 +86,12 @@ const verbs: Verbs = {
   dueSchedules,
   fireSchedules,
   pauseSchedule,
+  removeSchedule,
+  carryOutOnce: (turn, args) => carryOutOnce(turn, args, (verb, given) => run(turn, verb, given)),
+  findAnswer: (turn, args) => {
+    const known = findAnswer(turn, args);
+    return known === undefined ? undefined : { hash: known.hash, answer: known.answer };
+  },
   joinMember: (turn, args) => {
     admitText([args]);
     return joinMember(turn, args);
@@ -99,7 +112,11 @@ const verbs: Verbs = {
 /** Carries out one verb. `describe` answers the description given. */
 export function runVerb(turn: Turn, verb: StoreVerb, args: unknown, description: StoreDescription): unknown {
   if (verb === "describe") return { ...description, now: turn.now };
-  const run = verbs[verb] as ((turn: Turn, args: unknown) => unknown) | undefined;
-  if (run === undefined) throw new AppError("invalid_request", `A store has no verb ${String(verb)}.`);
-  return run(turn, args);
+  return run(turn, verb, args);
+}
+
+function run(turn: Turn, verb: TurnVerb, args: unknown): unknown {
+  const carry = verbs[verb] as ((turn: Turn, args: unknown) => unknown) | undefined;
+  if (carry === undefined) throw new AppError("invalid_request", `A store has no verb ${String(verb)}.`);
+  return carry(turn, args);
 }

@@ -522,7 +522,23 @@ CREATE TABLE holdfast.names (
     hash text NOT NULL,
     run_id text NOT NULL COLLATE pg_catalog."C",
     retained_until bigint NOT NULL,
-    run_gone boolean DEFAULT false NOT NULL
+    run_gone boolean DEFAULT false NOT NULL,
+    answer text
+);
+CREATE TABLE holdfast.obligations (
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    subject text NOT NULL COLLATE pg_catalog."C",
+    root_id text NOT NULL COLLATE pg_catalog."C",
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    member_id text COLLATE pg_catalog."C",
+    reason text NOT NULL,
+    ordered_at bigint NOT NULL,
+    forced_at bigint,
+    tries integer DEFAULT 0 NOT NULL,
+    last_try_at bigint,
+    error text,
+    met_at bigint
 );
 CREATE TABLE holdfast.outbox (
     id bigint NOT NULL,
@@ -633,7 +649,10 @@ CREATE TABLE holdfast.schedules (
     due_at bigint,
     state text NOT NULL,
     version integer NOT NULL,
-    declared_at bigint NOT NULL
+    declared_at bigint NOT NULL,
+    paused_at bigint,
+    pause_reason text,
+    resumed_at bigint
 )
 WITH (fillfactor='70');
 CREATE TABLE holdfast.signals (
@@ -720,6 +739,8 @@ ALTER TABLE ONLY holdfast.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY holdfast.names
     ADD CONSTRAINT names_pkey PRIMARY KEY (namespace, kind, definition, name);
+ALTER TABLE ONLY holdfast.obligations
+    ADD CONSTRAINT obligations_pkey PRIMARY KEY (run_id, kind, subject);
 ALTER TABLE ONLY holdfast.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.pauses
@@ -756,6 +777,10 @@ CREATE INDEX members_ended ON holdfast.members USING btree (ended_at) WHERE (end
 CREATE INDEX members_live ON holdfast.members USING btree (lease_until) WHERE (ended_at IS NULL);
 CREATE INDEX names_of_run ON holdfast.names USING btree (run_id);
 CREATE INDEX names_retention ON holdfast.names USING btree (retained_until) WHERE run_gone;
+CREATE INDEX obligations_open ON holdfast.obligations USING btree (namespace, ordered_at) WHERE (met_at IS NULL);
+CREATE INDEX obligations_owed ON holdfast.obligations USING btree (member_id, kind, ordered_at) WHERE (met_at IS NULL);
+CREATE INDEX obligations_tree ON holdfast.obligations USING btree (root_id);
+CREATE INDEX obligations_waiting ON holdfast.obligations USING btree (ordered_at) WHERE ((met_at IS NULL) AND (forced_at IS NULL));
 CREATE INDEX pauses_over ON holdfast.pauses USING btree (id) WHERE over;
 CREATE INDEX runs_at_gates ON holdfast.runs USING btree (gate, priority DESC, ord) WHERE (gate IS NOT NULL);
 CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
