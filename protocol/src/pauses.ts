@@ -28,6 +28,8 @@ export const pausedSchema = z.object({
   changed: z.boolean(),
   since: z.iso.datetime().nullable(),
   others: z.array(pauseViewSchema),
+  /** That nobody knows such a queue, and which may be meant. */
+  note: z.string().optional(),
 });
 /** What a pause or resume did. */
 export type Paused = z.infer<typeof pausedSchema>;

@@ -124,7 +124,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const history = new History({ store, runs, namespace, clock, pollMs });
   const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
   runs.useIntents((runId) => intents.redeemRun(runId));
-  const pauses = new Pauses({ store, runs, namespace });
+  const pauses = new Pauses({ store, runs, definitions, namespace });
   const requests = new Requests({ store, namespace });
   const obligations = new Obligations({ store, runs, namespace });
   const restarts = new Restarts({ store, runs });

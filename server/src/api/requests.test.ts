@@ -118,3 +118,18 @@ test("a request whose answer was lost goes on where it was, and says what all of
   );
   assert.equal(await scene.status(again?.id), "failed");
 });
+
+test("a path that is nearly one names it, and a queue that nobody knows is said to be unknown", async () => {
+  const scene = new Scene();
+  const run = await scene.running();
+  const wrong = await scene.post(`/v1/runs/${run.id}/cancle`, {});
+  assert.equal(wrong.status, 404);
+  assert.match(wrong.json.error.hint, new RegExp(`Did you mean /v1/runs/${run.id}/cancel\\? `));
+  await scene.enqueue({ queue: "etl" });
+  const typed = await scene.post("/v1/queues/elt/pause", {});
+  assert.deepEqual(
+    [typed.json.changed, typed.json.note],
+    [true, "No definition, limit or run here has the queue elt. Did you mean etl?"],
+  );
+  assert.equal((await scene.post("/v1/queues/etl/pause", {})).json.note, undefined);
+});

@@ -229,7 +229,8 @@ test("a queue is paused and resumed over HTTP, listed meanwhile, and a repeat sa
   assert.equal(paused.status, 200);
   const { since } = paused.json as { since: string };
   const pause = { kind: "queue", name: "etl", since, reason: "a repair" };
-  assert.deepEqual(paused.json, { kind: "queue", name: "etl", paused: true, changed: true, since, others: [] });
+  const note = "No definition, limit or run here has the queue etl. There is default.";
+  assert.deepEqual(paused.json, { kind: "queue", name: "etl", paused: true, changed: true, since, others: [], note });
   assert.deepEqual((await caller.post("/v1/queues/etl/pause", {})).json, {
     ...(paused.json as object),
     changed: false,
@@ -240,7 +241,7 @@ test("a queue is paused and resumed over HTTP, listed meanwhile, and a repeat sa
   });
   assert.deepEqual((await caller.get("/v1/pauses?cursor=~default/queue/etl")).json, { pauses: [], cursor: null });
   const resumed = await caller.post("/v1/queues/etl/resume", {});
-  assert.deepEqual(resumed.json, { kind: "queue", name: "etl", paused: false, changed: true, since, others: [] });
+  assert.deepEqual(resumed.json, { kind: "queue", name: "etl", paused: false, changed: true, since, others: [], note });
   const unknown = await caller.post("/v1/runs/00000000000000000000/pause", {});
   assert.deepEqual([unknown.status, (unknown.json as { error: { code: string } }).error.code], [404, "not_found"]);
 });

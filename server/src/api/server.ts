@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { AppError, type Json, limits, textDefect } from "@holdfast/protocol";
+import { AppError, type Json, limits, nearestName, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
 import type { BulkActions } from "../operations/bulk.ts";
@@ -273,9 +273,21 @@ function unknownRoute(routes: readonly Route[], { method, url }: FastifyRequest)
   if (methods.length > 0 && !methods.some((known) => known === method)) {
     return new AppError("not_found", `${path} does not answer to ${method}.`, { hint: `Use ${methods.join(" or ")}.` });
   }
+  const near = nearestName(
+    path,
+    routes.flatMap((route) => filledIn(route.path, path) ?? []),
+  );
+  const meant = near === undefined ? "" : `Did you mean ${near}? `;
   return new AppError("not_found", `There is nothing at ${path}.`, {
-    hint: "GET /v1/openapi.json lists what there is.",
+    hint: `${meant}GET /v1/openapi.json lists what there is.`,
   });
+}
+
+/** The path of a route with the names that `path` has in their places; undefined where it is of another length. */
+function filledIn(route: string, path: string): string | undefined {
+  const [parts, given] = [route.split("/"), path.split("/")];
+  if (parts.length !== given.length) return undefined;
+  return parts.map((part, index) => (part.startsWith("{") ? given[index] : part)).join("/");
 }
 
 function pathPattern(path: string): RegExp {

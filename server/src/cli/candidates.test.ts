@@ -32,4 +32,5 @@ test("values of flags and operands are told apart", () => {
   assert.deepEqual(asked("validate", "a.ts", ""), ["files"]);
   assert.deepEqual(asked("runs", "logs", "-f", ""), ["runs"]);
   assert.deepEqual(asked("runs", "show", "1ngr", ""), []);
+  assert.deepEqual(asked("queues", "pause", ""), ["queues"]);
 });

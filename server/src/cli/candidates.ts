@@ -10,7 +10,7 @@ export interface Candidate {
 }
 
 /** What the program does not know by itself. */
-export type Lookup = "definitions" | "runs" | "schedules";
+export type Lookup = "definitions" | "runs" | "schedules" | "queues";
 
 export interface Candidates {
   readonly known: readonly Candidate[];
@@ -28,6 +28,7 @@ const ofArguments: Readonly<Record<string, Candidates>> = {
   run: { known: [], lookups: ["runs"], files: false },
   definition: { known: [], lookups: ["definitions"], files: false },
   schedule: { known: [], lookups: ["schedules"], files: false },
+  queue: { known: [], lookups: ["queues"], files: false },
   status: { known: plain(["succeeded", "failed", "skipped"]), lookups: [], files: false },
   shell: { known: plain(completedShells), lookups: [], files: false },
 };

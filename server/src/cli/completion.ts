@@ -48,7 +48,21 @@ const lists: Readonly<Record<Lookup, (connection: Connection) => Promise<Candida
   runs: listRuns,
   definitions: listIds,
   schedules: listSchedules,
+  queues: listQueues,
 };
+
+/** Queues that are limited or paused. */
+async function listQueues({ watched }: Connection): Promise<Candidate[]> {
+  const prefix = "queue/";
+  const [declared, { pauses }] = await Promise.all([
+    watched.listLimits(),
+    watched.listPauses({ kind: "queue", limit: limits.pageRows }),
+  ]);
+  const paused = new Set(pauses.map(({ name }) => name));
+  const limited = declared.flatMap(({ name }) => (name.startsWith(prefix) ? name.slice(prefix.length) : []));
+  const names = [...new Set([...limited, ...paused])].sort();
+  return names.map((value) => ({ value, description: paused.has(value) ? "paused" : "" }));
+}
 
 async function listSchedules({ watched }: Connection): Promise<Candidate[]> {
   const { schedules } = await watched.listSchedules({ limit: limits.pageRows });

@@ -41,7 +41,7 @@ export function guardFinding(): Finding {
 export function folderFindings(root: string): Finding[] {
   const folder = join(root, ".holdfast");
   const stats = statSync(folder, { throwIfNoEntry: false });
-  if (stats === undefined) return [];
+  if (stats === undefined) return isUsable(root) ? [] : [unmakeable(root, folder)];
   if (!stats.isDirectory()) {
     const hint = "Holdfast keeps its files there: move what is there away.";
     return [{ what: "folder", state: "wrong", said: `${folder} is no folder`, hint }];
@@ -58,6 +58,13 @@ export function folderFindings(root: string): Finding[] {
     return [{ what: "folder", state: "warn", said, hint: `Who can may start and end runs: chmod o-w ${folder}` }];
   }
   return [{ what: "folder", state: "ok", said: `${folder} may be written by this user` }, diskFinding(folder)];
+}
+
+/** Where `.holdfast/` is still to be made, and cannot be. */
+function unmakeable(root: string, folder: string): Finding {
+  const said = `${folder} is not there yet, and this user (${process.getuid?.() ?? "?"}) may not make it in ${root}`;
+  const hint = "Let this user write there, or name a store elsewhere: --store sqlite:PATH.";
+  return { what: "folder", state: "wrong", said, hint };
 }
 
 function isUsable(path: string): boolean {

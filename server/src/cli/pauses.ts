@@ -18,6 +18,7 @@ export function pause(
     terminal.answer(done);
     if (!done.changed) terminal.note(`${subject(done)} was paused already, ${whenText(done.since ?? "", Date.now())}.`);
     else terminal.note(`${subject(done)} is paused: ${held[done.kind]} What is running goes on to its end.`);
+    if (done.note !== undefined) terminal.note(done.note);
     return exitCodes.done;
   };
   // What has no runs yet can be paused, also where nothing has been run at all.
@@ -34,6 +35,7 @@ export function resume(
     const done = await plane.resume(target.kind, target.name);
     terminal.answer(done);
     terminal.note(done.changed ? `${subject(done)} is resumed.` : `${subject(done)} was not paused.`);
+    if (done.note !== undefined && !done.changed) terminal.note(done.note);
     for (const other of done.others) terminal.note(`It still waits: ${pauseText(other)}.`);
     return exitCodes.done;
   });

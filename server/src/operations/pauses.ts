@@ -1,6 +1,8 @@
 import { AppError, limits, type Paused, type PausePage } from "@holdfast/protocol";
 import { type PauseKind, pauseId } from "../core/index.ts";
 import type { PauseResult, Store } from "../store/store.ts";
+import type { Definitions } from "./definitions.ts";
+import { knownQueues, unknownQueueText } from "./known-queues.ts";
 import { type Control, plainControl } from "./requests.ts";
 import { pauseView, timeText } from "./run-views.ts";
 import { type Runs, unknownRun } from "./runs.ts";
@@ -9,9 +11,12 @@ import { type Runs, unknownRun } from "./runs.ts";
 export class Pauses {
   readonly #store: Store;
   readonly #runs: Runs;
+  readonly #definitions: Definitions;
   readonly #namespace: string;
 
-  constructor({ store, runs, namespace }: { store: Store; runs: Runs; namespace: string }) {
+  constructor(options: { store: Store; runs: Runs; definitions: Definitions; namespace: string }) {
+    const { store, runs, definitions, namespace } = options;
+    this.#definitions = definitions;
     this.#store = store;
     this.#runs = runs;
     this.#namespace = namespace;
@@ -73,6 +78,12 @@ export class Pauses {
     const { outcome, since } = result;
     const all = kind === "run" ? await this.#store.findPauses({ runId: name }) : [];
     const others = all.filter((row) => row.kind !== kind || row.name !== name).map(pauseView);
-    return { kind, name, paused, changed: outcome === "done", since: timeText(since), others };
+    const note = kind === "queue" ? await this.#noteOf(name) : undefined;
+    const said = note === undefined ? {} : { note };
+    return { kind, name, paused, changed: outcome === "done", since: timeText(since), others, ...said };
+  }
+
+  async #noteOf(queue: string): Promise<string | undefined> {
+    return unknownQueueText(queue, await knownQueues(this.#store, this.#definitions, this.#namespace));
   }
 }

@@ -318,3 +318,11 @@ test("a run that was ended by force says what is still being ended, until that h
   await scene.only(a, "ended");
   await scene.only(parent, "ended");
 });
+
+test("a limit of no slots says so", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const run = await scene.enqueue({ limits: [{ id: `${namespace}/queue/etl`, slots: 0, hold: "activation" }] });
+  const { message } = await scene.only(run, "limit");
+  assert.match(message, /^It stands in line at queue\/etl, which has no slot at all: .*; 0 stand before it\.$/);
+});

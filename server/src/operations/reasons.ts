@@ -211,7 +211,11 @@ export class Reasons {
     const place = limit?.standing.indexOf(run.id) ?? -1;
     const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
     const slots = counted(limit?.slots ?? 0, "slot");
-    const message = `It stands in line at ${name}: ${slots}, all held; ${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
+    const line = `${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
+    const message =
+      limit?.slots === 0
+        ? `It stands in line at ${name}, which has no slot at all: nothing passes until it is given some; ${line}`
+        : `It stands in line at ${name}: ${slots}, all held; ${line}`;
     return reason({ code: "limit", message, remedy: roomAt(name), runs: holders });
   }
 
