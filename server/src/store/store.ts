@@ -7,20 +7,20 @@ import type {
   FinishResult,
   MarkOrder,
   MarkResult,
-  PauseRow,
-  PauseTarget,
   RestartOrder,
   RestartResult,
   RunRow,
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 import type { ObligationVerbs } from "./obligation-verbs.ts";
+import type { PauseVerbs } from "./pause-verbs.ts";
 import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
 export type { Forced, ObligationNote } from "./obligation-verbs.ts";
+export type { PauseResult } from "./pause-verbs.ts";
 export type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } from "./schedule-verbs.ts";
 
@@ -80,15 +80,6 @@ export interface Serving {
   readonly slots: number;
   readonly queues: readonly string[] | null;
 }
-
-/**
- * `done`: it is so now and was not before. `unchanged`: it was so already. `since`: when it was paused; null where nothing is.
- * `ended`: a run that has ended can be neither.
- */
-export type PauseResult =
-  | { readonly outcome: "done" | "unchanged"; readonly since: number | null }
-  | { readonly outcome: "ended" }
-  | { readonly outcome: "not_found" };
 
 /** Who becomes a member. */
 export interface Joining {
@@ -170,7 +161,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends ScheduleVerbs, WaitVerbs, ObligationVerbs {
+export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -294,25 +285,6 @@ export interface Store extends ScheduleVerbs, WaitVerbs, ObligationVerbs {
 
   /** Ends runs as a person decided, live or ended (core/marks.ts), each with all that follows from it, in the order of the rows. */
   markRuns(args: { rows: readonly MarkOrder[] }): Promise<MarkResult[]>;
-
-  // Pauses (core/pauses.ts)
-
-  /**
-   * Pauses a run with all below it, a definition or a queue, whether or not they have runs. Nothing that it holds is claimed from
-   * then on; what is under way goes on. A run's pause writes `run.paused` and ends with its run.
-   */
-  pauseRuns(args: { target: PauseTarget; reason: string | null }): Promise<PauseResult>;
-  /** Ends a pause. At most `limitRows` of those that stand at its gate are let go at once, the rest by `wakeRuns`. */
-  resumeRuns(args: { target: PauseTarget; limitRows: number }): Promise<PauseResult>;
-  /** What is paused, in the order of ids (core's `pauseId`), those of `kind` alone where it is given, from after the one of id `after`. */
-  listPauses(args: {
-    namespace: string;
-    kind?: PauseRow["kind"];
-    after?: string;
-    limitRows: number;
-  }): Promise<PauseRow[]>;
-  /** The pauses that stand over a live run: of its queue, its own, its definition's, then those of the runs above it. */
-  findPauses(args: { runId: string }): Promise<PauseRow[]>;
 
   // Requests: what is asked under a key is done once, and answered alike
 

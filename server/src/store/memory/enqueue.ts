@@ -38,7 +38,7 @@ function existing(memory: Memory, { run, key, request }: EnqueueRow): EnqueueRes
   if (byKey !== undefined) {
     const { runId } = byKey;
     if (byKey.hash !== key?.hash) return { outcome: "key_conflict", runId };
-    if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, runId, memory.now());
+    if (request !== null) memory.names.keep(requestName(run.namespace, request.key), request, { runId }, memory.now());
     return { outcome: "existing", runId };
   }
   return memory.runs.find(run.id) === undefined ? undefined : { outcome: "existing", runId: run.id };
