@@ -32,7 +32,7 @@ export interface HistoryTimes {
   /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
   readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
-  /** Whether there are limits and control. Not where calls overlap: who is handed a slot is then no serial order's to say. */
+  /** Whether there are limits and pauses. Not where calls overlap: who is handed a slot is then no serial order's to say. */
   readonly limits: boolean;
 }
 
@@ -87,8 +87,8 @@ export class CallSource {
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.happens(shares.join / 100)) return this.#join();
-    if (this.#times.limits && this.#chance.happens(0.08)) return this.#control();
-    if (this.#times.limits && this.#chance.happens(0.08)) {
+    if (this.#chance.happens(0.08)) return this.#control();
+    if (this.#chance.happens(0.08)) {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
     if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
@@ -114,7 +114,12 @@ export class CallSource {
 
   async #control(): Promise<StoreCall> {
     const runId = this.#chance.happens(0.5) ? this.#id() : this.#liveId();
-    return controlCall(this.#chance, { id: runId, epoch: await this.#epoch(runId), memberId: this.#member() });
+    return controlCall(this.#chance, {
+      id: runId,
+      epoch: await this.#epoch(runId),
+      memberId: this.#member(),
+      pauses: this.#times.limits,
+    });
   }
 
   #join(): StoreCall {

@@ -8,6 +8,8 @@ interface About {
   readonly id: string;
   readonly epoch: number;
   readonly memberId: string;
+  /** Whether anything may be paused. */
+  readonly pauses: boolean;
 }
 
 const onceVerbs: ReadonlySet<string> = new Set(["forceEnds", "restartRuns", "markRuns", "pauseRuns", "resumeRuns"]);
@@ -28,7 +30,7 @@ export function controlCall(chance: Chance, about: About): ControlCall {
   return { verb: "carryOutOnce", args: { request, call } };
 }
 
-function drawCall(chance: Chance, { id, epoch, memberId }: About): ControlCall {
+function drawCall(chance: Chance, { id, epoch, memberId, pauses }: About): ControlCall {
   const target = chance.pick<PauseTarget>([
     { namespace, kind: "run", name: id },
     { namespace, kind: "run", name: id },
@@ -49,6 +51,13 @@ function drawCall(chance: Chance, { id, epoch, memberId }: About): ControlCall {
     { status: "failed", error },
     { status: "skipped", error },
   ]);
+  const pausing: ControlCall[] = [
+    { verb: "pauseRuns", args: { target, reason: chance.happens(0.5) ? "chance" : null } },
+    resume,
+    resume,
+    { verb: "findPauses", args: { runId: id } },
+    { verb: "listPauses", args: { namespace, limitRows: 1 + chance.below(5) } },
+  ];
   // Its obligation is of the epoch before, where it was forced to end.
   const name = { kind: "activation", runId: id, subject: String(epoch - chance.below(2)) };
   const note = chance.happens(0.5)
@@ -64,10 +73,6 @@ function drawCall(chance: Chance, { id, epoch, memberId }: About): ControlCall {
     { verb: "forceOverdue", args: { afterMs: chance.pick([0, hourMs]), limitRows: 1_000 } },
     { verb: "noteObligations", args: { rows: [note, note].slice(0, 1 + chance.below(2)) } },
     { verb: "listOwed", args: { memberId, kind: "activation", limitRows: 1_000 } },
-    { verb: "pauseRuns", args: { target, reason: chance.happens(0.5) ? "chance" : null } },
-    resume,
-    resume,
-    { verb: "findPauses", args: { runId: id } },
-    { verb: "listPauses", args: { namespace, limitRows: 1 + chance.below(5) } },
+    ...(pauses ? pausing : []),
   ]);
 }

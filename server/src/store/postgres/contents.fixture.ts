@@ -6,7 +6,7 @@ import type { Contents } from "./serial-model.fixture.ts";
 
 /** Everything that a database holds, past the store, in the words of the model. */
 export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
-  const [rows, edges, members, events, lines, steps] = await Promise.all([
+  const [rows, edges, members, events, lines, steps, obligations, schedules] = await Promise.all([
     sql.unsafe<StoredRun[]>(`select ${runColumns} from holdfast.runs r order by r.ord`, [], { prepare: true }),
     sql<
       { edge: string }[]
@@ -23,8 +23,19 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
         'level', level, 'text', text) as value
       from holdfast.logs where written_at >= (select log_floor from holdfast.meta) order by id`,
     sql<OfRun[]>`
-      select scope_id as run, jsonb_build_object('key', key, 'value', value::jsonb) as value
-      from holdfast.values where scope_kind = 'step' order by ord`,
+      select v.scope_id as run, jsonb_build_object('key', v.key, 'value', v.value::jsonb) as value
+      from holdfast.values v join holdfast.runs r on r.id = v.scope_id and r.generation = v.generation
+      where scope_kind = 'step' order by v.ord`,
+    sql<OfRun[]>`
+      select run_id as run, jsonb_build_object('kind', kind, 'runId', run_id, 'rootId', root_id, 'namespace', namespace,
+        'subject', subject, 'memberId', member_id, 'reason', reason, 'orderedAt', ordered_at, 'forcedAt', forced_at,
+        'tries', tries, 'lastTryAt', last_try_at, 'error', error, 'metAt', met_at) as value
+      from holdfast.obligations order by run_id, subject::int`,
+    sql<OfRun[]>`
+      select '' as run, jsonb_build_object('id', id, 'version', version, 'paused', paused, 'dueAt', due_at,
+        'pausedAt', paused_at, 'pauseReason', pause_reason, 'resumedAt', resumed_at, 'state', state::jsonb,
+        'spec', spec::jsonb) as value
+      from holdfast.schedules order by id`,
   ]);
   const runs: RunRow[] = rows.map(toRun);
   const [eventsOf, linesOf, stepsOf] = [byRun(events), byRun(lines), byRun(steps)];
@@ -38,6 +49,8 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
     runs,
     edges: edges.map(({ edge }) => edge),
     members: members.map(({ value }) => value),
+    obligations: obligations.map(({ value }) => value),
+    schedules: schedules.map(({ value }) => value),
     histories,
   });
 }
@@ -67,6 +80,7 @@ export async function breachesOf(sql: postgres.Sql): Promise<string[]> {
   return rows.map(({ breach }) => breach);
 }
 
+const endTypes = "('run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')";
 const ended = "('succeeded', 'failed', 'cancelled', 'skipped')";
 
 const invariants: Readonly<Record<string, string>> = {
@@ -99,7 +113,7 @@ const invariants: Readonly<Record<string, string>> = {
     left join lateral (
       select count(*) filter (where c.ended_at is null) as open, count(*) filter (where c.ended_at is not null) as over,
         count(*) filter (where c.status = 'succeeded') as succeeded
-      from holdfast.runs c where c.parent_id = r.id
+      from holdfast.runs c where c.parent_id = r.id and c.parent_generation = r.generation
     ) c on true
     where r.ended_at is null and (r.open_children <> c.open or r.children_succeeded <> c.succeeded
       or r.children_succeeded + r.children_failed + r.children_skipped <> c.over)`,
@@ -107,17 +121,29 @@ const invariants: Readonly<Record<string, string>> = {
     select r.id from holdfast.runs r where r.status = 'pending' and r.blocked_by = 0
       or r.status = 'waiting' and r.open_children = 0
       or r.status = 'cancelling' and r.open_children = 0 and r.claimed_by is null`,
-  "P3 a run ends once, with its last event": `
-    select r.id from holdfast.runs r left join (${eventsText}) e
-      on e.run_id = r.id and e.type in ('run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
+  "P3 a run ends with its last event, and once more only where it was let start again": `
+    select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id
     group by r.id, r.status, r.ended_at, r.last_event
-    having count(e.number) <> (case when r.status in ${ended} then 1 else 0 end)
-      or (r.ended_at is not null) <> (r.status in ${ended}) or max(e.number) <> r.last_event`,
+    having (r.ended_at is not null) <> (r.status in ${ended})
+      or count(*) filter (where e.type in ${endTypes})
+        > count(*) filter (where e.type in ('run.restarted', 'run.reset', 'run.reopened', 'run.marked'))
+          + (case when r.status in ${ended} then 1 else 0 end)
+      or r.status in ${ended} and max(e.number) filter (where e.type in ${endTypes}) is distinct from r.last_event`,
+  "P6 whoever is at work for a run that is to end owes its end": `
+    select r.id from holdfast.runs r
+    where r.status = 'cancelling' and r.claimed_by is not null and not exists (
+      select 1 from holdfast.obligations o
+      where o.run_id = r.id and o.subject = r.epoch::text and o.member_id = r.claimed_by and o.met_at is null)`,
+  "P6 nothing is owed for which nobody waits, unless its run was ended without it": `
+    select o.run_id as id from holdfast.obligations o left join holdfast.runs r on r.id = o.run_id
+    where o.met_at is null and o.forced_at is null
+      and (r.status is distinct from 'cancelling' or r.claimed_by is null or r.epoch::text <> o.subject)`,
   "P10 events are numbered without holes": `
     select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id group by r.id, r.last_event
     having count(*) <> r.last_event or count(distinct e.number) <> r.last_event or max(e.number) <> r.last_event
       or min(e.number) <> 1`,
   "P12 a run counts its steps": `
-    select r.id from holdfast.runs r left join holdfast.values v on v.scope_kind = 'step' and v.scope_id = r.id
+    select r.id from holdfast.runs r left join holdfast.values v
+      on v.scope_kind = 'step' and v.scope_id = r.id and v.generation = r.generation
     group by r.id, r.step_count having r.step_count <> count(v.key)`,
 };

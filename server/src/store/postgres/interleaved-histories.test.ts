@@ -13,7 +13,7 @@ import { Lanes } from "./lanes.fixture.ts";
 // Faults to catch: a claim of rows that are locked by somebody who ends them, or that waits for them; rows read for an end or
 // a cancel without their lock (epochs, counts, edges and event numbers of a moment before); a step recorded without the run's
 // lock; a claim that does not hold its member against the judge; writes after the commit of what decided them. Each was seen
-// to be caught when its statement was broken.
+// to be caught when its statement was broken; so was a restart that does not hold what it reaches.
 
 const count = Number(process.env.HOLDFAST_HISTORIES ?? 24);
 const chosen = process.env.HOLDFAST_SEED;
@@ -23,7 +23,7 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 /** Statements before which calls have to have been overtaken, or the histories prove little. */
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
-  ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember"],
+  ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
 ];
 
 let database: TestDatabase;

@@ -49,7 +49,7 @@ export class SerialModel {
 
   /** Everything that is remembered, as `contentsOf` reads it from PostgreSQL. */
   contents(): Contents {
-    const { runs, events, logs, steps, members } = this.#memory;
+    const { runs, events, logs, steps, members, obligations, schedules } = this.#memory;
     const rows = this.#runs();
     const ids = rows.map(({ id }) => id);
     const listed = [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -58,9 +58,18 @@ export class SerialModel {
       id,
       events: events.ofRun(id, 0, 10_000),
       lines: logs.ofRun(id, 0, 10_000).lines,
-      steps: steps.list(id, 1),
+      steps: steps.list(id, runs.find(id)?.generation ?? 1),
     }));
-    return plain({ runs: rows, edges: edges.sort(), members: listed, histories });
+    const owed = obligations
+      .all()
+      .sort((a, b) => (a.runId === b.runId ? Number(a.subject) - Number(b.subject) : a.runId < b.runId ? -1 : 1));
+    const scheduled = schedules
+      .list(namespace)
+      .map(({ namespace: _, definition: __, declaredAt: ___, ...schedule }) => schedule);
+    return plain({
+      ...{ runs: rows, edges: edges.sort(), members: listed, histories },
+      ...{ obligations: owed, schedules: scheduled },
+    });
   }
 
   #runs(): RunRow[] {
@@ -74,8 +83,9 @@ export class SerialModel {
     const [there] = (said as { answered: [RunRow[]] }).answered;
     const taken = new Set(there.map(({ id }) => id));
     const order = new Map(this.#runs().map(({ id }, place) => [id, place]));
+    const held = new Set(this.#runs().flatMap(({ spreading, rootId }) => (spreading ? rootId : [])));
     const due = this.#runs()
-      .filter((run) => isClaimable(run) && (queues === null || queues.includes(run.queue)))
+      .filter((run) => isClaimable(run) && !held.has(run.rootId) && (queues === null || queues.includes(run.queue)))
       .filter(({ id }) => taken.has(id) || !passedOver.has(id))
       .sort((a, b) => b.priority - a.priority || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
       .slice(0, limitRows);
@@ -103,6 +113,8 @@ export interface Contents {
   /** Edges that have not been flipped. */
   readonly edges: readonly string[];
   readonly members: readonly unknown[];
+  readonly obligations: readonly unknown[];
+  readonly schedules: readonly unknown[];
   readonly histories: readonly { readonly id: string; readonly events: readonly unknown[] }[];
 }
 
