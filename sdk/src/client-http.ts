@@ -168,8 +168,7 @@ export class HttpPlane implements ControlPlane {
   }
 
   pauseSchedule(id: string, reason?: string): Promise<PausedSchedule> {
-    const body = reason === undefined ? {} : { reason };
-    return this.#change(`${schedulePath(id)}/pause`, body, pausedScheduleSchema);
+    return this.#change(`${schedulePath(id)}/pause`, { reason }, pausedScheduleSchema);
   }
 
   resumeSchedule(id: string): Promise<PausedSchedule> {
@@ -229,8 +228,7 @@ export class HttpPlane implements ControlPlane {
   }
 
   pause(kind: PauseView["kind"], name: string, reason?: string): Promise<Paused> {
-    const body = reason === undefined ? {} : { reason };
-    return this.#change(`${pausePath(kind, name)}/pause`, body, pausedSchema);
+    return this.#change(`${pausePath(kind, name)}/pause`, { reason }, pausedSchema);
   }
 
   resume(kind: PauseView["kind"], name: string): Promise<Paused> {

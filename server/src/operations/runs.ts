@@ -29,6 +29,7 @@ import type { Random } from "../random.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
+import { conflict } from "./conflicts.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
 import { type Control, plainControl } from "./requests.ts";
@@ -383,16 +384,6 @@ function traceOf({ traceparent }: StartRun): string | null {
 /** A repeat may come under another span: that changes nothing of what is asked. */
 function requestUniqueness(key: string, { traceparent: _, ...request }: StartRun): Uniqueness {
   return { key, hash: canonicalHash(JSON.parse(canonicalText(request))), retentionMs: dayMs };
-}
-
-function conflict(code: "key_conflict" | "request_conflict", row: EnqueueRow, runId: string): AppError {
-  const details = { runId };
-  if (code === "key_conflict") {
-    const message = `The key "${row.key?.key ?? ""}" of "${row.run.definition}" was used with another input.`;
-    return new AppError(code, message, { hint: `Its run is ${runId}. Use another key for other input.`, details });
-  }
-  const message = "This Idempotency-Key was used for another request.";
-  return new AppError(code, message, { hint: `That request started ${runId}.`, details });
 }
 
 function tooShort(id: string): AppError {

@@ -39,8 +39,10 @@ export class UniqueNames {
     for (const runId of removed) this.#overdue.delete(runId);
     for (let top = this.#byRetention.top; top !== undefined && top.until < now; top = this.#byRetention.top) {
       this.#byRetention.pop();
-      const runId = this.#names.get(top.name)?.runId;
-      if (runId === undefined) continue;
+      const kept = this.#names.get(top.name);
+      // That of an earlier use of the name, which was forgotten before: a store that is read again goes through both.
+      if (kept === undefined || kept.until !== top.until) continue;
+      const { runId } = kept;
       if (isThere(runId)) this.#overdue.set(runId, [...(this.#overdue.get(runId) ?? []), top.name]);
       else over.push(top.name);
     }
