@@ -133,11 +133,14 @@ export type LogPage = z.infer<typeof logPageSchema>;
 
 export const resultQuerySchema = z.strictObject({ waitMs: z.coerce.number().int().min(0).max(30_000).default(0) });
 
-/** A limit of a queue or a definition: `queue/etl`, `definition/load`. */
+/** A limit of a queue or a definition: `queue/etl`, `definition/load`, `queue-rate/etl`, `rate/load`. */
 export const limitViewSchema = z.object({
   name: z.string(),
   slots: z.number().int(),
-  /** Ids of the runs that hold its slots, the first hundred. */
+  /** Of a rate: how long a start holds a slot, from the run's claim on, and when the first of them are over; RFC 3339. */
+  perMs: z.number().optional(),
+  starts: z.array(z.string()).optional(),
+  /** Ids of the runs that hold its slots, the first hundred; of a rate those that may start and have not. */
   holders: z.array(z.string()),
   /** Ids of the runs that stand in line, the first hundred, the next first. */
   standing: z.array(z.string()),

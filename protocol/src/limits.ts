@@ -42,8 +42,12 @@ export const limits = {
   catchUpTicks: 1_000,
   /** Of a schedule: what it says of ticks that started no run, the newest. */
   scheduleNotes: 50,
-  /** Of one concurrency limit. */
+  /** Of one concurrency limit, and starts of a rate within its time. */
   slots: 1_000,
+  /** Of a fair line: runs of one key that may start next, while the others stand in line. */
+  fairRuns: 10,
+  /** The time of a rate. */
+  ratePerMs: 30 * 86_400_000,
   /** Concurrency limits that one run is subject to. */
   limitsPerRun: 10,
   attempts: 1_000,

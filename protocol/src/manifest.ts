@@ -120,6 +120,17 @@ export const environmentSchema = z.record(
  */
 const concurrencyKeySchema = bindingSchema;
 
+/**
+ * How many starts there may be within any time of that length. With a key, as above, of each key. Of a task each activation is a
+ * start, its retries too; of a workflow the first.
+ */
+const rateSchema = z.strictObject({
+  limit: concurrencySchema,
+  perMs: z.number().int().min(1).max(limits.ratePerMs),
+  key: bindingSchema.optional(),
+});
+export type RateSpec = z.infer<typeof rateSchema>;
+
 const taskFields = {
   kind: z.literal("task"),
   id: idSchema,
@@ -131,6 +142,9 @@ const taskFields = {
   /** Of this task, each counted from its start to its end, waits and retries included. */
   concurrency: concurrencySchema.optional(),
   concurrencyKey: concurrencyKeySchema.optional(),
+  rate: rateSchema.optional(),
+  /** The key by which its runs take turns. */
+  fair: bindingSchema.optional(),
   priority: z.number().int().min(-1_000).max(1_000),
   retry: retryPolicySchema,
   /** Running time of an attempt, summed over its activations. */
@@ -190,6 +204,8 @@ export const workflowSpecSchema = z.strictObject({
   /** Of this workflow, each counted from its start to its end. */
   concurrency: concurrencySchema.optional(),
   concurrencyKey: concurrencyKeySchema.optional(),
+  rate: rateSchema.optional(),
+  fair: bindingSchema.optional(),
   expiresAfterMs: millis.optional(),
   /** In the order of the builder; an upstream stands before its dependents. */
   nodes: z.array(nodeSchema).max(limits.nodesPerWorkflow),

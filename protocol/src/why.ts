@@ -12,6 +12,8 @@ export const reasonCodes = [
   "sleep", // its body waits for a moment
   "signal", // its body waits for a signal
   "limit", // it stands in line for a slot of a limit
+  "rate", // it stands in line for a start: as many were made as may be in the time of one
+  "turn", // runs of the same key go first, in a line in which keys take turns
   "paused", // it, what it belongs to, its definition or its queue
   "retry_delay", // its last attempt failed, and the next is put off
   "start_after", // it was asked to start later

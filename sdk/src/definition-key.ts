@@ -1,8 +1,8 @@
-import type { Binding, JsonObject } from "@holdfast/protocol";
+import { type Binding, type Duration, type JsonObject, limits, type Problem, type RateSpec } from "@holdfast/protocol";
 import { bindValue, type InspectExpression } from "./binding.ts";
 import type { Bound } from "./bound.ts";
 import type { TaskData, WorkflowData } from "./definition.ts";
-import { type OptionReader, show } from "./options.ts";
+import { OptionReader, show } from "./options.ts";
 import { makeReference, type Ref, ReferenceMisuse, referenceData } from "./reference.ts";
 import { isDefect, kindsOf, type Shape, schemaShape, stepInto, unknownShape } from "./shape.ts";
 import type { Position } from "./source-position.ts";
@@ -12,16 +12,75 @@ import type { Position } from "./source-position.ts";
 /** Called once, when the definition is compiled, with a reference to the input. */
 export type KeyOf<I> = (input: Ref<I>) => Bound<string | number | null>;
 
-type Keyed = (TaskData | WorkflowData) & { readonly id: string; readonly position: Position | undefined };
+/** At most `limit` starts within any time of that length. */
+export interface RateOptions<I> {
+  readonly limit: number;
+  /** At most 30 days. */
+  readonly per: Duration;
+  /** What it is counted by: a text or a number in the input; null asks for no limit. */
+  readonly key?: KeyOf<I>;
+}
 
-/** The binding of a definition's key, `params` in it being the definition's own input. Mistakes are added to the reader's problems. */
-export function bindKey(
-  option: "concurrencyKey",
-  of: { readonly data: Keyed; readonly reader: OptionReader; readonly input: JsonObject | undefined },
+type Limited = (TaskData | WorkflowData) & { readonly id: string; readonly position: Position | undefined };
+
+export interface LimitSpecs {
+  readonly concurrency?: number;
+  readonly concurrencyKey?: Binding;
+  readonly rate?: RateSpec;
+  readonly fair?: Binding;
+}
+
+/** What a definition says of how many of its runs may be under way and start. Keys see its input alone, as `params`. */
+export function readLimits(
+  data: Limited,
+  input: JsonObject | undefined,
   inspectExpression: InspectExpression,
-): Binding | undefined {
-  const { data, reader, input } = of;
-  const given = reader.value(option);
+): LimitSpecs & { readonly problems: readonly Problem[] } {
+  const reader = new OptionReader(data.options, `${data.kind} "${data.id}"`, data.position);
+  const concurrency = new OptionReader(data.options, "", data.position).concurrency();
+  const of = { reader, workflow: data.id, input, inspectExpression };
+  const concurrencyKey = bindKey("concurrencyKey", reader.value("concurrencyKey"), of);
+  const fair = bindKey("fair", reader.value("fair"), of);
+  const rate = readRate(reader.value("rate"), { ...of, at: data.position });
+  return {
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(fair === undefined ? {} : { fair }),
+    problems: reader.problems.found,
+  };
+}
+
+interface KeyReading {
+  readonly reader: OptionReader;
+  readonly workflow: string;
+  readonly input: JsonObject | undefined;
+  readonly inspectExpression: InspectExpression;
+}
+
+function readRate(value: unknown, of: KeyReading & { readonly at: Position | undefined }): RateSpec | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "object" || value === null) {
+    of.reader.add(`"rate" is ${show(value)}`, 'Write an object: { limit: 100, per: "1m" }.');
+    return undefined;
+  }
+  const inner = new OptionReader(value, `${of.reader.what}: rate`, of.at);
+  inner.onlyKnown(["limit", "per", "key"]);
+  for (const name of ["limit", "per"]) {
+    if (inner.value(name) === undefined) inner.add(`"${name}" is missing`, 'Write rate: { limit: 100, per: "1m" }.');
+  }
+  const limit = inner.number("limit", { min: 1, max: limits.slots, integer: true });
+  const perMs = inner.duration("per");
+  if (perMs !== undefined && perMs > limits.ratePerMs)
+    inner.add(`"per" is ${show(inner.value("per"))}`, "A rate's time is at most 30 days.");
+  const key = bindKey("key", inner.value("key"), { ...of, reader: inner });
+  of.reader.problems.found.push(...inner.problems.found);
+  if (limit === undefined || perMs === undefined) return undefined;
+  return { limit, perMs, ...(key === undefined ? {} : { key }) };
+}
+
+function bindKey(option: string, given: unknown, of: KeyReading): Binding | undefined {
+  const { workflow, reader, input, inspectExpression } = of;
   if (given === undefined) return undefined;
   if (typeof given !== "function" || referenceData(given) !== undefined) {
     reader.add(
@@ -31,7 +90,7 @@ export function bindKey(
     return undefined;
   }
   const graph = {};
-  const owner = { workflow: data.id, graph };
+  const owner = { workflow, graph };
   const whole = makeReference<unknown>({ reference: { from: "params", path: [] }, owner, text: "input" });
   const place = { graph, inspectExpression, hasNode: () => false, handleOf: () => undefined };
   try {

@@ -80,6 +80,8 @@ export interface TaskData {
     /** As the user wrote it. */
     readonly schedule?: unknown;
     readonly concurrencyKey?: unknown;
+    readonly rate?: unknown;
+    readonly fair?: unknown;
   };
   readonly body: (input: never, ctx: TaskContext) => unknown;
 }
@@ -90,6 +92,8 @@ export interface WorkflowData {
     readonly params?: StandardSchema;
     readonly schedule?: unknown;
     readonly concurrencyKey?: unknown;
+    readonly rate?: unknown;
+    readonly fair?: unknown;
   };
   readonly builder: (w: never) => unknown;
 }

@@ -70,6 +70,9 @@ task({ id: "x", concurrencyKey: (input) => input.a }, async (_: { a: string | nu
 task({ id: "x", input: z.object({ a: z.string() }), concurrencyKey: (input) => input.b }, async () => 1);
 // @ts-expect-error a list is no key
 task({ id: "x", input: z.object({ a: z.array(z.string()) }), concurrencyKey: (input) => input.a }, async () => 1);
+task({ id: "x", rate: { limit: 2, per: "1m", key: (input) => input.a } }, async (_: { a: string | null }) => 1);
+// @ts-expect-error not a duration
+task({ id: "x", rate: { limit: 2, per: "a minute" } }, async () => 1);
 workflow({ id: "x", params: z.object({ a: z.number() }), concurrencyKey: (params) => params.a }, () => 1);
 // @ts-expect-error not an asset
 task({ id: "x", reads: [extract] }, async () => 1);

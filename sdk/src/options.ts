@@ -8,12 +8,12 @@ const idPattern = /^[A-Za-z0-9_][A-Za-z0-9_.\-/]*$/;
 export class OptionReader {
   readonly problems = new ProblemList();
   readonly #options: Readonly<Record<string, unknown>>;
-  readonly #what: string;
+  /** Begins every message: `task "extract"`. */
+  readonly what: string;
   readonly #at: Position | undefined;
 
-  /** `what` begins every message: `task "extract"`. */
   constructor(options: unknown, what: string, at: Position | undefined) {
-    this.#what = what;
+    this.what = what;
     this.#at = at;
     if (typeof options === "object" && options !== null) this.#options = options as Record<string, unknown>;
     else {
@@ -23,7 +23,7 @@ export class OptionReader {
   }
 
   add(wrong: string, hint: string): void {
-    this.problems.add(this.#at, `${this.#what}: ${wrong}.`, hint);
+    this.problems.add(this.#at, `${this.what}: ${wrong}.`, hint);
   }
 
   value(name: string): unknown {
@@ -146,7 +146,7 @@ export class OptionReader {
       this.add(`"${name}" is ${show(value)}`, "Write an object: { attempts: 5 }.");
       return undefined;
     }
-    const inner = new OptionReader(value, `${this.#what}: ${name}`, this.#at);
+    const inner = new OptionReader(value, `${this.what}: ${name}`, this.#at);
     inner.onlyKnown(["attempts", "delay", "factor", "maxDelay", "jitter"]);
     const delayMs = inner.duration("delay", { mayBeZero: true }) ?? defaultRetry.delayMs;
     const policy = {

@@ -397,10 +397,39 @@ test("the key of runs is a reference into their input, or an expression over it"
     String(await keyOf((i: { customer: string }) => `${i.customer}!`)),
     /^task "keyed": The reference input\.customer was used as a string/,
   );
-  const flow = workflow({ id: "flow", params: input, concurrencyKey: (params) => params.customer }, () => 1);
+  const key = (params: { customer: string }) => params.customer;
+  const flow = workflow({ id: "flow", params: input, concurrencyKey: key as never, fair: key as never }, () => 1);
   const { manifests } = await compile({ flow });
-  assert.deepEqual(manifests[0]?.definitions.flow?.concurrencyKey, of(["customer"]));
+  const { concurrencyKey, fair } = manifests[0]?.definitions.flow ?? {};
+  assert.deepEqual([concurrencyKey, fair], [of(["customer"]), of(["customer"])]);
   for (const manifest of manifests) manifestSchema.parse(manifest);
+});
+
+test("a rate is a number of starts within a time, of all runs or of each key", async () => {
+  const input = z.object({ customer: z.string() });
+  const rateOf = async (rate: unknown) => {
+    const rated = task({ id: "rated", input, rate: rate as { limit: 1; per: "1s" } }, async () => 1);
+    const { manifests, problems } = await compile({ rated });
+    if (problems.length > 0) return problems.map(({ message, hint }) => `${message} ${hint}`);
+    for (const manifest of manifests) manifestSchema.parse(manifest);
+    return manifests[0]?.definitions.rated?.rate;
+  };
+  assert.deepEqual(await rateOf({ limit: 100, per: "1m" }), { limit: 100, perMs: 60_000 });
+  assert.deepEqual(await rateOf({ limit: 1, per: "1s", key: (i: { customer: string }) => i.customer }), {
+    limit: 1,
+    perMs: 1_000,
+    key: { ref: { from: "params", path: ["customer"] } },
+  });
+  assert.deepEqual(await rateOf(100), ['task "rated": "rate" is 100. Write an object: { limit: 100, per: "1m" }.']);
+  assert.deepEqual(await rateOf({ limits: 1, limit: 0 }), [
+    'task "rated": rate: unknown option "limits". Did you mean "limit"?',
+    'task "rated": rate: "per" is missing. Write rate: { limit: 100, per: "1m" }.',
+    'task "rated": rate: "limit" is 0. It must be a whole number from 1 to 1000.',
+  ]);
+  assert.deepEqual(await rateOf({ limit: 1, per: "31d", key: "customer" }), [
+    'task "rated": rate: "per" is "31d". A rate\'s time is at most 30 days.',
+    'task "rated": rate: "key" is "customer". Write a function of the input: { key: (input) => input.customer }.',
+  ]);
 });
 
 test("ids and graphs may be as large as their limits and no larger", async () => {

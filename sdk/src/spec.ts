@@ -15,7 +15,7 @@ import {
 } from "@holdfast/protocol";
 import type { InspectExpression } from "./binding.ts";
 import { type AssetData, type DefinitionData, definitionData, type TaskData, type WorkflowData } from "./definition.ts";
-import { bindKey } from "./definition-key.ts";
+import { type LimitSpecs, readLimits } from "./definition-key.ts";
 import { type Callee, Graph } from "./graph.ts";
 import { readJsonSchema, type SchemaReading } from "./json-schema.ts";
 import { OptionReader } from "./options.ts";
@@ -222,8 +222,7 @@ class Compiler {
       source,
       ...present({ input: this.#json(input, "input"), output: outputSchema }),
       queue: read.text("queue") ?? defaultQueue,
-      ...present({ concurrency: read.concurrency() }),
-      ...present({ concurrencyKey: this.#key(data, this.#json(input, "input")) }),
+      ...this.#limits(data, this.#json(input, "input")),
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
       retry: read.retry() ?? defaultRetry,
       ...present({ timeoutMs: read.duration("timeout"), expiresAfterMs: read.duration("expiresAfter") }),
@@ -278,7 +277,7 @@ class Compiler {
       source,
       ...present({ input: params }),
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
-      ...present({ concurrency: read.concurrency(), concurrencyKey: this.#key(data, params) }),
+      ...this.#limits(data, params),
       ...present({ expiresAfterMs: read.duration("expiresAfter") }),
       nodes: graph.nodes,
       output,
@@ -286,11 +285,10 @@ class Compiler {
     return { spec, output: graph.shapeOf(output), uses: graph.used, depth };
   }
 
-  #key(data: (TaskData | WorkflowData) & DefinitionData, input: JsonObject | undefined) {
-    const reader = new OptionReader(data.options, `${data.kind} "${data.id}"`, data.position);
-    const binding = bindKey("concurrencyKey", { data, reader, input }, this.#inspect.expression);
-    this.#problems.found.push(...reader.problems.found);
-    return binding;
+  #limits(data: (TaskData | WorkflowData) & DefinitionData, input: JsonObject | undefined): LimitSpecs {
+    const { problems, ...read } = readLimits(data, input, this.#inspect.expression);
+    this.#problems.found.push(...problems);
+    return read;
   }
 
   #callee(callee: DefinitionData, compiled: Compiled | undefined): Callee {

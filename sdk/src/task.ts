@@ -1,7 +1,7 @@
 import { checkSchema, readId } from "./asset.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
-import type { KeyOf } from "./definition-key.ts";
+import type { KeyOf, RateOptions } from "./definition-key.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
@@ -10,8 +10,8 @@ import type { Storable, Stored } from "./stored.ts";
 import type { Wait } from "./wait.ts";
 
 const known = [
-  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "priority", "placement", "isolation",
-  "memory", "env", "reads", "schedule", "writes",
+  "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "rate", "fair", "priority", "placement",
+  "isolation", "memory", "env", "reads", "schedule", "writes",
 ]; // biome-ignore format: one list
 const later = ["secrets", "onFailure", "onSuccess", "access", "code"];
 
@@ -19,7 +19,7 @@ type CallerInput<In, I> = In extends StandardSchema ? InputOf<In> : I;
 /** The body says what the input is, never the schedule. */
 type ScheduledBy<In, I> = Schedules<NoInfer<CallerInput<In, I>>>;
 /** What a run of the input is stored with. */
-type KeyedBy<In, I> = KeyOf<NoInfer<Stored<CallerInput<In, I>>>>;
+type KeyedBy<In, I> = NoInfer<Stored<CallerInput<In, I>>>;
 type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
 
 /**
@@ -32,7 +32,11 @@ export function task<Out extends StandardSchema, In extends StandardSchema | und
     readonly output: Out;
     readonly schedule?: ScheduledBy<In, I>;
     /** What `concurrency` (default 1) is counted by: a text or a number in the input; null asks for no limit. */
-    readonly concurrencyKey?: KeyedBy<In, I>;
+    readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
+    /** How many activations may start within a time, of all its runs or of each key; each retry is one. */
+    readonly rate?: RateOptions<KeyedBy<In, I>>;
+    /** The key by which its runs take turns: however many of one key are ready, those of another do not wait behind them all. */
+    readonly fair?: KeyOf<KeyedBy<In, I>>;
   },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => InputOf<Out> | Promise<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
@@ -41,7 +45,9 @@ export function task<R, In extends StandardSchema | undefined = undefined, I = u
     readonly input?: In;
     readonly output?: never;
     readonly schedule?: ScheduledBy<In, I>;
-    readonly concurrencyKey?: KeyedBy<In, I>;
+    readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
+    readonly rate?: RateOptions<KeyedBy<In, I>>;
+    readonly fair?: KeyOf<KeyedBy<In, I>>;
   },
   body: (input: BodyInput<In, I>, ctx: TaskContext) => Returned<R>,
 ): Task<CallerInput<In, I>, Stored<R>>;

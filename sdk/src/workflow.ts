@@ -2,14 +2,25 @@ import { checkSchema, readId } from "./asset.ts";
 import type { Resolved } from "./bound.ts";
 import type { Builder, Handle } from "./builder.ts";
 import { makeDefinition, type Workflow, type WorkflowData, type WorkflowOptions } from "./definition.ts";
-import type { KeyOf } from "./definition-key.ts";
+import type { KeyOf, RateOptions } from "./definition-key.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
 import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
 import type { Stored } from "./stored.ts";
 
-const known = ["id", "description", "params", "priority", "concurrency", "concurrencyKey", "expiresAfter", "schedule"];
+const known = [
+  "id",
+  "description",
+  "params",
+  "priority",
+  "concurrency",
+  "concurrencyKey",
+  "rate",
+  "fair",
+  "expiresAfter",
+  "schedule",
+];
 const later = ["deadlines", "onFailure", "onSuccess", "queue", "retry", "timeout"];
 
 type CallerParams<P> = P extends StandardSchema ? InputOf<P> : unknown;
@@ -26,6 +37,10 @@ export function workflow<R, P extends StandardSchema | undefined = undefined>(
     readonly schedule?: Schedules<NoInfer<CallerParams<P>>>;
     /** What `concurrency` (default 1) is counted by: a text or a number in the parameters; null asks for no limit. */
     readonly concurrencyKey?: KeyOf<NoInfer<BuilderParams<P>>>;
+    /** How many of its runs may start within a time, of all or of each key. */
+    readonly rate?: RateOptions<NoInfer<BuilderParams<P>>>;
+    /** The key by which its runs take turns to start. */
+    readonly fair?: KeyOf<NoInfer<BuilderParams<P>>>;
   },
   builder: (w: Builder<BuilderParams<P>>) => R & NoHandle<R>,
 ): Workflow<CallerParams<P>, Resolved<R>>;

@@ -49,6 +49,28 @@ test("a flag beats the environment, which beats the file, which beats the defaul
   assert.equal(settings.app, "@acme/shop");
 });
 
+test("queues may have slots, rates or both; ageing is a duration, or never", () => {
+  const place = { root: join(root, "shop"), configFile: undefined };
+  const of = (file: Record<string, unknown>) => resolveSettings({ place, file });
+  const queues = { etl: { concurrency: 4, rate: { limit: 100, per: "1m" } }, mail: { rate: { limit: 1, per: "1s" } } };
+  assert.deepEqual(of({ queues }).settings.queues, {
+    etl: { concurrency: 4, rate: { limit: 100, perMs: 60_000 } },
+    mail: { rate: { limit: 1, perMs: 1_000 } },
+  });
+  const told = (rate: unknown) =>
+    of({ queues: { q: { rate } } }).problems.map(({ message, hint }) => `${message} ${hint}`);
+  assert.deepEqual(told(5), ['"queues.q.rate" is 5. Write { limit: 100, per: "1m" }.']);
+  assert.deepEqual(told({ limits: 1, per: "40d" }), [
+    'unknown key "queues.q.rate.limits". Did you mean "limit"?',
+    '"queues.q.rate.limit" is null. Write a whole number from 1 to 1000.',
+    '"queues.q.rate.per" is "40d". Write a duration such as "1s", "1m" or "1h", of at most 30 days.',
+  ]);
+  assert.equal(of({}).settings.ageingMs, 600_000);
+  assert.equal(of({ ageing: "1h" }).settings.ageingMs, 3_600_000);
+  assert.ok(of({ ageing: "never" }).settings.ageingMs > 80_000 * 3_600_000);
+  assert.equal(of({ ageing: "soon" }).problems.length, 1);
+});
+
 test("unknown keys and wrong values are problems that name the place and what is meant", () => {
   const text =
     'export default {\n  stroe: "memory:",\n  port: 70_000,\n  queues: { etl: 4 },\n  retention: { rnus: "1d" },\n  lease: "soon",\n};\n';
@@ -66,7 +88,7 @@ test("unknown keys and wrong values are problems that name the place and what is
       '5 unknown key "retention.rnus". Did you mean "runs"?',
       '- HOLDFAST_STORE is "mysql://x". Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
       '6 "lease" is "soon". Write a duration such as "15s" or "30d", at least 1s.',
-      '4 "queues.etl.concurrency" is missing. Write a whole number from 0 to 1000.',
+      '4 "queues.etl" says no "concurrency" and no "rate". Write { etl: { concurrency: 4 } } or { etl: { rate: { limit: 100, per: "1m" } } }.',
       '3 "port" is 70000. Write a whole number from 0 to 65535.',
       '- --host is "a b". Write an address or a host name.',
     ],

@@ -20,8 +20,22 @@ export interface Config {
   readonly lease?: Duration;
   /** Activations at once in this node; default the number of processors. */
   readonly concurrency?: number;
-  /** How many activations each queue may have at once, over all nodes of the namespace: the last one to start says. */
-  readonly queues?: { readonly [queue: string]: { readonly concurrency: number } };
+  /**
+   * How many activations each queue may have at once, and how many may start within a time, over all nodes of the namespace: the
+   * last one to start says.
+   */
+  readonly queues?: {
+    readonly [queue: string]: {
+      readonly concurrency?: number;
+      /** At most `limit` starts within any time of that length: `{ limit: 100, per: "1m" }`. */
+      readonly rate?: { readonly limit: number; readonly per: Duration };
+    };
+  };
+  /**
+   * How much longer a run has to have waited to stand level with one of a point more of priority; default 10m. "never": a higher
+   * priority always goes first. The same on every node.
+   */
+  readonly ageing?: Duration | "never";
   /** How long ended runs, keys and log lines are kept; defaults 30d, 30d, 7d. */
   readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
@@ -36,6 +50,11 @@ export function defineConfig(config: Config): Config {
   return config;
 }
 
+export interface QueueSettings {
+  readonly concurrency?: number;
+  readonly rate?: { readonly limit: number; readonly perMs: number };
+}
+
 /** A configuration with every default filled in and every duration in milliseconds. */
 export interface Settings {
   readonly root: string;
@@ -47,7 +66,8 @@ export interface Settings {
   readonly leaseMs: number;
   readonly concurrency: number;
   /** Undefined where nothing is said of queues: what was declared stays. */
-  readonly queues: Readonly<Record<string, { readonly concurrency: number }>> | undefined;
+  readonly queues: Readonly<Record<string, QueueSettings>> | undefined;
+  readonly ageingMs: number;
   readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
   readonly python: string | undefined;
   readonly port: number;
@@ -116,6 +136,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
     leaseMs: reader.duration("lease", 1_000) ?? 15_000,
     concurrency: reader.integer("concurrency", { min: 1, max: 1_000 }) ?? availableParallelism(),
     queues: reader.queues(),
+    ageingMs: reader.ageing() ?? 600_000,
     retention: {
       runsMs: reader.duration("retention.runs", 0) ?? 30 * dayMs,
       keysMs: reader.duration("retention.keys", 0) ?? 30 * dayMs,
@@ -129,7 +150,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
 }
 
 const dayMs = 86_400_000;
-const queuesHint = "Write { etl: { concurrency: 4 } }.";
+const queuesHint = 'Write { etl: { concurrency: 4 } } or { etl: { rate: { limit: 100, per: "1m" } } }.';
 const knownKeys = [
   "app",
   "include",
@@ -138,6 +159,7 @@ const knownKeys = [
   "lease",
   "concurrency",
   "queues",
+  "ageing",
   "retention",
   "python",
   "port",
@@ -207,6 +229,11 @@ class SettingsReader {
     return this.#refuse(given, name, `Write a duration such as "15s" or "30d"${least}.`);
   }
 
+  /** Where a priority is never passed, no run waits long enough. */
+  ageing(): number | undefined {
+    return this.#find("ageing")?.value === "never" ? limits.spanMs : this.duration("ageing", 1_000);
+  }
+
   integer(name: string, { min, max }: { readonly min: number; readonly max: number }): number | undefined {
     const given = this.#find(name);
     if (given === undefined) return undefined;
@@ -219,30 +246,48 @@ class SettingsReader {
   queues(): Settings["queues"] {
     const { queues } = this.#file;
     if (queues === undefined) return undefined;
-    const found: Record<string, { readonly concurrency: number }> = {};
+    const found: Record<string, QueueSettings> = {};
     if (!isRecord(queues)) this.#addInFile("queues", '"queues" is no object', queuesHint);
     for (const [name, queue] of Object.entries(isRecord(queues) ? queues : {})) {
-      const concurrency = isRecord(queue) ? queue.concurrency : undefined;
-      if (isRecord(queue)) this.#checkKeys(queue, ["concurrency"], `queues.${name}.`);
       if (!/^[A-Za-z0-9_][A-Za-z0-9_.\-/]{0,199}$/.test(name)) {
         this.#addInFile(name, `the queue ${JSON.stringify(name)} has no name that a queue can have`, queuesHint);
-      } else if (
-        typeof concurrency === "number" &&
-        Number.isInteger(concurrency) &&
-        concurrency >= 0 &&
-        concurrency <= limits.slots
-      ) {
-        found[name] = { concurrency };
-      } else {
-        const given = JSON.stringify(concurrency) ?? "missing";
-        this.#addInFile(
-          name,
-          `"queues.${name}.concurrency" is ${given}`,
-          `Write a whole number from 0 to ${limits.slots}.`,
-        );
+        continue;
       }
+      if (!isRecord(queue) || (queue.concurrency === undefined && queue.rate === undefined)) {
+        this.#addInFile(name, `"queues.${name}" says no "concurrency" and no "rate"`, queuesHint);
+        continue;
+      }
+      this.#checkKeys(queue, ["concurrency", "rate"], `queues.${name}.`);
+      const concurrency = this.#slots(queue.concurrency, name, { least: 0, what: `queues.${name}.concurrency` });
+      const rate = this.#rate(queue.rate, name);
+      found[name] = { ...(concurrency === undefined ? {} : { concurrency }), ...(rate === undefined ? {} : { rate }) };
     }
     return found;
+  }
+
+  #slots(value: unknown, queue: string, { least, what }: { least: number; what: string }): number | undefined {
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= limits.slots) return value;
+    const hint = `Write a whole number from ${least} to ${limits.slots}.`;
+    this.#addInFile(queue, `"${what}" is ${JSON.stringify(value) ?? "missing"}`, hint);
+    return undefined;
+  }
+
+  #rate(value: unknown, queue: string): QueueSettings["rate"] {
+    if (value === undefined) return undefined;
+    const what = `queues.${queue}.rate`;
+    if (!isRecord(value)) {
+      this.#addInFile(queue, `"${what}" is ${JSON.stringify(value)}`, 'Write { limit: 100, per: "1m" }.');
+      return undefined;
+    }
+    this.#checkKeys(value, ["limit", "per"], `${what}.`);
+    const limit = this.#slots(value.limit ?? null, queue, { least: 1, what: `${what}.limit` });
+    const perMs = typeof value.per === "string" ? durationMs(value.per) : undefined;
+    if (perMs !== undefined && perMs > 0 && perMs <= limits.ratePerMs)
+      return limit === undefined ? undefined : { limit, perMs };
+    const hint = 'Write a duration such as "1s", "1m" or "1h", of at most 30 days.';
+    this.#addInFile(queue, `"${what}.per" is ${JSON.stringify(value.per) ?? "missing"}`, hint);
+    return undefined;
   }
 
   #find(name: string): Given | undefined {

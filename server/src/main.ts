@@ -11,7 +11,7 @@ import { type Logger, silentLog } from "./log.ts";
 import { BodyWaits } from "./operations/body-waits.ts";
 import { BulkActions } from "./operations/bulk.ts";
 import { Completion } from "./operations/completion.ts";
-import { Concurrency } from "./operations/concurrency.ts";
+import { Concurrency, type QueueLimits } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Evaluator } from "./operations/evaluation/evaluator.ts";
 import { Expander } from "./operations/expansion.ts";
@@ -95,6 +95,8 @@ export interface ServicesOptions {
   readonly pollMs?: number;
   /** How long a run's key is remembered when its caller does not say. */
   readonly keysMs?: number;
+  /** What a point of priority is worth of waiting, for the runs that are made here; default: ten minutes. */
+  readonly ageingMs?: number;
   /** Who is told what happens; default: as the OTEL_* variables say. */
   readonly telemetry?: Telemetry;
   /** For what goes wrong with that. */
@@ -114,7 +116,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 export function serve(store: Store, options: Omit<ServicesOptions, "address" | "role">): Services {
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
   const evaluator = new Evaluator();
-  const concurrency = new Concurrency({ store, namespace, clock, evaluator });
+  const concurrency = new Concurrency({ store, namespace, clock, evaluator, ageingMs: options.ageingMs });
   const definitions = new Definitions({ store, namespace, evaluator });
   const { telemetry = silentTelemetry() } = options;
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
@@ -172,7 +174,7 @@ export interface NodeOptions {
   /** The queues that it serves; default every one. */
   readonly queues?: readonly string[];
   /** What is declared for all nodes: see `Concurrency.declareQueues`. Undefined: nothing new. */
-  readonly queueLimits?: Readonly<Record<string, { readonly concurrency: number }>> | undefined;
+  readonly queueLimits?: Readonly<Record<string, QueueLimits>> | undefined;
   /** The Python of Python tasks, where it is not to be looked for. */
   readonly python?: string;
   /** False: schedules are others' business; default true. */

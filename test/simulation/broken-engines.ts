@@ -110,6 +110,11 @@ class CounterTable extends SlotTable {
   }
 }
 
+/** A start holds its slot for as long as it works, and no longer (L2). */
+class HastyTable extends SlotTable {
+  override start(): void {}
+}
+
 /** The epoch that an activation names is not compared (P2). */
 function withoutFence(store: Store): Store {
   const now = async (runId: string) => (await store.findRun({ id: runId }))?.epoch ?? 0;
@@ -192,6 +197,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a counter that is decremented twice": { decisions: { newLedger: (now) => new DoublingLedger(now) } },
   "a counter instead of slot rows": { decisions: { newSlots: (runs) => new CounterTable(runs) } },
   "a run that keeps its slots in line": { decisions: { newLedger: (now) => new LingeringLedger(now) } },
+  "a rate that ends with its activations": { decisions: { newSlots: (runs) => new HastyTable(runs) } },
   "judging right after an outage": {
     decisions: { mayJudge: (_, { renewedAt, leaseMs }, now) => now > renewedAt + leaseMs },
   },

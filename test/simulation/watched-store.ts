@@ -53,6 +53,8 @@ export class Watch {
   readonly #workflows = new Map<string, Manifest>();
   #before = new Map<string, RunRow>();
   #owed = new Map<string, ObligationRow>();
+  /** Of each rate, the starts within its time. */
+  readonly #starts = new Map<string, { readonly at: number; readonly of: string }[]>();
   breach: Breach | undefined;
 
   constructor(options: WatchOptions) {
@@ -138,6 +140,7 @@ export class Watch {
         this.#heed(this.#before.get(run.id), run);
         await this.#history(this.#before.get(run.id), run);
         await this.#awaits(run);
+        this.#started(this.#before.get(run.id), run);
         await this.#inLine(run);
       }
       for (const run of runs) this.#consistent(run, children.get(run.id) ?? []);
@@ -263,6 +266,28 @@ export class Watch {
     if (run.kind === "workflow") this.#graph(run, own);
   }
 
+  /** L2: never more starts than slots within the time of a rate; one that was put in line by its input was none. */
+  #started(before: RunRow | undefined, run: RunRow): void {
+    if (before !== undefined && before.claimedBy !== null && before.startedAt !== null && run.startedAt === null) {
+      for (const { id } of before.limits) {
+        const starts = this.#starts.get(id) ?? [];
+        this.#starts.set(
+          id,
+          starts.filter(({ of }) => of !== `${before.id}#${before.epoch}`),
+        );
+      }
+    }
+    if (run.claimedAt === null || run.epoch === before?.epoch) return;
+    for (const { id, slots, hold, perMs } of run.limits) {
+      if (perMs === undefined || (hold === "run" && before?.startedAt != null)) continue;
+      const { claimedAt } = run;
+      const within = (this.#starts.get(id) ?? []).filter(({ at }) => at > claimedAt - perMs);
+      within.push({ at: claimedAt, of: `${run.id}#${run.epoch}` });
+      this.#starts.set(id, within);
+      check(within.length <= slots, `L2 ${within.length} started within ${perMs} ms where ${id} allows ${slots}`);
+    }
+  }
+
   /** L1: who stands in line and has not begun holds nothing of what it waits for. */
   async #inLine({ id, name, gate, startedAt, limits }: RunRow): Promise<void> {
     if (gate === null || startedAt !== null) return;
@@ -293,7 +318,8 @@ export class Watch {
   #limited(runs: readonly RunRow[]): void {
     const underWay = new Map<string, number>();
     for (const { limits, status, claimedBy, startedAt } of runs) {
-      for (const { id, slots, hold } of limits) {
+      for (const { id, slots, hold, perMs } of limits) {
+        if (perMs !== undefined) continue;
         const counts = hold === "activation" ? claimedBy !== null : startedAt !== null && !isEnded(status);
         const count = (underWay.get(id) ?? 0) + Number(counts);
         underWay.set(id, count);

@@ -2,6 +2,7 @@ import {
   type Binding,
   defaultRetry,
   type Manifest,
+  type RateSpec,
   type TaskSpec,
   triggerRules,
   type WorkflowNode,
@@ -52,7 +53,13 @@ export function randomScript(chance: Chance): Script {
 
 /** The task alone, and a few random workflows: graphs, maps, and workflows within workflows. */
 export function randomManifests(chance: Chance): Manifest[] {
-  const task = { ...unit, ...randomConcurrency(chance, 0.3), ...randomKey(chance, 0.5) };
+  const task = {
+    ...unit,
+    ...randomConcurrency(chance, 0.3),
+    ...randomKey(chance, 0.5),
+    ...randomRate(chance, 0.3),
+    ...randomFair(chance, 0.3),
+  };
   const definitions: Record<string, WorkflowSpec | TaskSpec> = { unit: task };
   const ids: string[] = [];
   for (let i = 0; i < 3; i++) {
@@ -73,6 +80,18 @@ export function randomConcurrency(chance: Chance, share: number): { concurrency?
 /** The end that a script comes to is its key, if any. */
 export function randomKey(chance: Chance, share: number): { concurrencyKey?: Binding } {
   return chance.happens(share) ? { concurrencyKey: { ref: { from: "params", path: ["end"] } } } : {};
+}
+
+/** Runs of each end take turns. */
+function randomFair(chance: Chance, share: number): { fair?: Binding } {
+  return chance.happens(share) ? { fair: { ref: { from: "params", path: ["end"] } } } : {};
+}
+
+/** So many starts within a time, of all runs or of each key; enough for a fleet to come to its end. */
+function randomRate(chance: Chance, share: number): { rate?: RateSpec } {
+  if (!chance.happens(share)) return {};
+  const key = chance.happens(0.5) ? { key: { ref: { from: "params" as const, path: ["end"] } } } : {};
+  return { rate: { limit: chance.between(2, 4), perMs: 2_000, ...key } };
 }
 
 function randomWorkflow(id: string, smaller: readonly string[], chance: Chance): WorkflowSpec {

@@ -101,6 +101,7 @@ export async function openEmbedded(
     address: absoluteStore(settings),
     namespace,
     keysMs: retention.keysMs,
+    ageingMs: settings.ageingMs,
     ...options,
     ...(log === undefined ? {} : { log }),
   });

@@ -20,7 +20,7 @@ export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> 
       terminal.note("Nothing is limited.");
       terminal.note(
         terminal.colors.dim(
-          "Say queues: { etl: { concurrency: 2 } } in holdfast.config.ts, or concurrency: 2 of a task.",
+          'Say queues: { etl: { concurrency: 2 } } in holdfast.config.ts, or concurrency: 2 or rate: { limit: 100, per: "1m" } of a task.',
         ),
       );
     }
@@ -34,13 +34,18 @@ function limitTable(terminal: Terminal, limits: readonly LimitView[]): string {
     terminal,
     [
       { title: "LIMIT", text: ({ name }) => name },
-      { title: "SLOTS", text: ({ slots }) => String(slots), right: true },
-      { title: "HELD", text: ({ holders }) => countText(holders), right: true },
+      { title: "SLOTS", text: slotsText, right: true },
+      { title: "HELD", text: ({ holders, starts = [] }) => countText([...holders, ...starts]), right: true },
       { title: "IN LINE", text: ({ standing }) => countText(standing), right: true },
       { title: "HELD BY", text: ({ holders }) => holdersText(holders), shrinks: true },
     ],
     limits,
   );
+}
+
+/** Of a rate the starts that there may be within its time. */
+function slotsText({ slots, perMs }: LimitView): string {
+  return perMs === undefined ? String(slots) : `${slots} in ${perMs < 1_000 ? `${perMs} ms` : `${perMs / 1_000} s`}`;
 }
 
 /** A hundred are listed; there may be more. */

@@ -41,10 +41,10 @@ function lineOf(length: number): Gates & { standing(id: string): number } {
 test("a long line is moved a hundred at a time, and each time it is told where somebody is left", () => {
   const gates = lineOf(250);
   const holder = startingRun(newRun({ id: "holder" }), 0);
-  const freed = passGates(gates, [{ run: holder, frees: [own.id], arrives: false }]);
+  const freed = passGates(gates, [{ run: holder, frees: [own.id], arrives: false }], 0);
   assert.deepEqual(freed, { admitted: 0, more: [own.id] });
   assert.equal(gates.standing(own.id), 150);
-  assert.deepEqual(handOut(gates, [own.id]), { admitted: 0, more: [own.id] });
-  assert.deepEqual(handOut(gates, [own.id]), { admitted: 0, more: [] });
+  assert.deepEqual(handOut(gates, [own.id], 0), { admitted: 0, more: [own.id] });
+  assert.deepEqual(handOut(gates, [own.id], 0), { admitted: 0, more: [] });
   assert.deepEqual([gates.standing(own.id), gates.standing(queue.id)], [0, 250]);
 });

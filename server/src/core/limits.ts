@@ -1,14 +1,17 @@
 import { isEnded, limits } from "@holdfast/protocol";
-import { type Limit, limitsAside, type RunRow } from "./run.ts";
+import { type Limit, limitsAside, type RunRow, rankLetIn, startId } from "./run.ts";
 
 // How many may be under way at a time. A limit has slots; a slot is held by a run, by name, so that giving it back twice, or
 // by somebody who lost it, changes nothing. A run that needs slots stands at a gate, out of the ready index, until it holds
 // all of them: then it is claimable like any other, and claims know nothing of limits.
 //
 // L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait.
-// L2  A slot is freed by the end of what it is held for, in that transaction, and never by time.
+// L2  A slot is freed by the end of what it is held for, in that transaction, and never by time; but a rate's slot is held by a
+//     start, which is over so long after the claim as the rate says, on the store's clock: never more starts than slots lie within
+//     that time, whoever makes them. A fair line is a rate without time: its slots are held by who may start next, and a key
+//     has so many of them, however many of its runs stand in line.
 //     The number of a limit that nobody declared, as a key's, is what the run says that came to it last.
-// L3  Who frees slots hands them on: to the highest priority that stands at one of their gates, then to who came first. So many
+// L3  Who frees slots hands them on: to who stands first by rank at any of their gates. So many
 //     moves a transaction and no more; what is left is looked at again soon.
 
 /** What a change of a run means for slots. `frees`: ids of limits whose slots it gives back. `arrives`: it came to a gate. */
@@ -16,6 +19,8 @@ export interface GateChange {
   readonly run: RunRow;
   readonly frees: readonly string[];
   readonly arrives: boolean;
+  /** A start that was none, whose slots of rates it gives back as well. */
+  readonly start?: string;
 }
 
 /** Undefined where a change has nothing to do with limits. `before`: undefined for a new run. */
@@ -23,7 +28,14 @@ export function gateChange(before: RunRow | undefined, run: RunRow): GateChange 
   if (run.limits.length === 0 && (before === undefined || before.limits.length === 0)) return undefined;
   const frees = freedLimits(before, run).map(({ id }) => id);
   const arrives = run.gate !== null && run.gate !== before?.gate;
-  return frees.length === 0 && !arrives ? undefined : { run, frees, arrives };
+  if (frees.length === 0 && !arrives) return undefined;
+  const isNoStart = before !== undefined && isPutInLine(before, run);
+  return isNoStart ? { run, frees, arrives, start: startId(before) } : { run, frees, arrives };
+}
+
+/** It was claimed, and its input says that it has to stand in line first. */
+function isPutInLine(before: RunRow, run: RunRow): boolean {
+  return !isEnded(before.status) && before.claimedBy !== null && before.startedAt !== null && run.startedAt === null;
 }
 
 function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] {
@@ -47,17 +59,17 @@ export interface Standing {
 export interface Gates {
   /** Makes the limit's slots where the limit is new. */
   open(limit: Limit): void;
-  /** As `open`; where the limit came with runs, it has as many slots from now on as this one says. */
+  /** As `open`; where the limit came with runs, it has as many slots from now on as this one says, for as long. */
   renew(limit: Limit): void;
-  /** Gives back the run's slot, if it holds one. */
-  free(limitId: string, runId: string): void;
+  /** Gives back the slot of a run, or of a start, if it holds one. */
+  free(limitId: string, holder: string): void;
   holds(limitId: string, runId: string): boolean;
   hasFree(limitId: string): boolean;
   take(limitId: string, runId: string): void;
   /** Who stands first at the gate. */
   first(limitId: string): Standing | undefined;
-  /** Moves a run to another gate; null: into the ready index. */
-  move(runId: string, gate: string | null): void;
+  /** Moves a run to another gate; null: into the ready index, at this rank. */
+  move(runId: string, gate: string | null, rank: number): void;
 }
 
 /** Runs that one transaction lets in or sends to another gate: a long line must make nobody wait. */
@@ -70,22 +82,23 @@ export interface Passed {
 }
 
 /** Frees slots and hands on what is free. */
-export function passGates(gates: Gates, changes: readonly GateChange[]): Passed {
+export function passGates(gates: Gates, changes: readonly GateChange[], now: number): Passed {
   const touched = new Set<string>();
-  for (const { run, frees, arrives } of changes) {
+  for (const { run, frees, arrives, start } of changes) {
     for (const id of frees) {
       gates.free(id, run.id);
+      if (start !== undefined) gates.free(id, start);
       touched.add(id);
     }
     if (!arrives || run.gate === null) continue;
     for (const limit of run.limits) gates.renew(limit);
     touched.add(run.gate);
   }
-  return handOut(gates, touched);
+  return handOut(gates, touched, now);
 }
 
-/** Lets in who stands at these gates, as long as there are slots: the highest priority first, then who came first, at any of them. */
-export function handOut(gates: Gates, limitIds: Iterable<string>): Passed {
+/** Lets in who stands at these gates, as long as there are slots: by their ranks, at any of them. */
+export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): Passed {
   // A gate is looked at again when somebody has left it, not at each move: there may be one for each of very many keys.
   const firsts = new Map<string, Standing>();
   const look = (id: string) => {
@@ -110,7 +123,7 @@ export function handOut(gates: Gates, limitIds: Iterable<string>): Passed {
       for (const limit of needs) gates.take(limit.id, run.id);
       admitted += 1;
     }
-    gates.move(run.id, full?.id ?? null);
+    gates.move(run.id, full?.id ?? null, full === undefined ? rankLetIn(run, now) : run.rank);
     look(gate);
   }
   return { admitted, more: [] };
@@ -123,7 +136,15 @@ function firstOf(firsts: ReadonlyMap<string, Standing>): [string, Standing] {
 }
 
 function standsBefore(a: Standing, b: Standing): boolean {
-  return a.run.priority > b.run.priority || (a.run.priority === b.run.priority && a.place < b.place);
+  return a.run.rank < b.run.rank || (a.run.rank === b.run.rank && a.place < b.place);
+}
+
+/** Starts that become due soon after each other are looked at together. */
+export const leastDueMs = 20;
+
+/** When a start of a rate is over that was made while the rate was another. Null: it is no rate any more, and the slot is free. */
+export function movedEnd(freeAt: number, perMs: number | undefined, newPerMs: number | undefined): number | null {
+  return newPerMs === undefined ? null : freeAt - (perMs ?? 0) + newPerMs;
 }
 
 /** The slots of a limit that was taken back: more than any can be given, so that it lets everybody in and is known by it. */

@@ -36,10 +36,11 @@ export function checkManifestGraph(manifest: Manifest): PlacedExpression[] {
   const expressions: PlacedExpression[] = [];
   for (const spec of Object.values(definitions)) {
     if (spec.kind === "workflow") checkWorkflow(spec, manifest, expressions);
-    if (spec.concurrencyKey !== undefined) {
-      const sight = { upstream: new Set<string>(), item: false, nodes: new Set<string>() };
-      new BindingReader(`${spec.kind} "${spec.id}"`, sight, expressions).read(spec.concurrencyKey, '"concurrencyKey"');
-    }
+    const sight = { upstream: new Set<string>(), item: false, nodes: new Set<string>() };
+    const ofInput = new BindingReader(`${spec.kind} "${spec.id}"`, sight, expressions);
+    if (spec.concurrencyKey !== undefined) ofInput.read(spec.concurrencyKey, '"concurrencyKey"');
+    if (spec.rate?.key !== undefined) ofInput.read(spec.rate.key, "the key of its rate");
+    if (spec.fair !== undefined) ofInput.read(spec.fair, '"fair"');
   }
   checkNesting(manifest);
   return expressions;

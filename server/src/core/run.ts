@@ -17,11 +17,25 @@ export interface Ending {
 /** `activation`: given back whenever an activation ends. `run`: held until the run ends, waits and retries included. */
 export type Hold = "activation" | "run";
 
-/** A limit that a run is subject to. `id` is unique in the store. */
+/**
+ * A limit that a run is subject to. `id` is unique in the store. With `perMs` it is a rate: from the run's claim on, the slot is
+ * the start's, and it is free again so long after; `hold` then says whether each activation is a start, or the run's first alone.
+ */
 export interface Limit {
   readonly id: string;
   readonly slots: number;
   readonly hold: Hold;
+  readonly perMs?: number;
+  /**
+   * Of a fair line, whose `perMs` is 0: a run that is let in for its first start stands among the others as if it had come then,
+   * its priority counted by this (see `rankOf`).
+   */
+  readonly ageingMs?: number;
+}
+
+/** Who holds a rate's slot once the run has been claimed. */
+export function startId({ id, epoch }: Pick<RunRow, "id" | "epoch">): string {
+  return `${id}#${epoch}`;
 }
 
 /** A run as the store keeps it. Times are milliseconds on the store's clock. Never changed in place: changes make a copy. */
@@ -46,6 +60,8 @@ export interface RunRow {
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
+  /** Its place in every line, the lowest first; then who came first. See `rankOf`. */
+  readonly rank: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
   /** The generation of its parent that made it: an earlier one than its parent's now has been superseded. 1 for a root. */
@@ -107,6 +123,8 @@ export interface NewRun {
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
+  /** How long a point of its priority is worth; absent: `defaultAgeingMs`. */
+  readonly ageingMs?: number;
   readonly rule: TriggerRule;
   /** What it is subject to, in the order in which it asks for slots: the narrowest first. */
   readonly limits: readonly Limit[];
@@ -124,11 +142,12 @@ const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 
 /** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
 export function startingRun(run: NewRun, now: number, parentGeneration = 1): RunRow {
-  const { startAfter, expiresAfterMs, input, trace = null, ...rest } = run;
+  const { startAfter, expiresAfterMs, input, trace = null, ageingMs, ...rest } = run;
   const wakeAt = startAfter !== null && startAfter > now ? startAfter : null;
   const mayStart = run.blockedBy === 0 && wakeAt === null;
   return {
     ...rest,
+    rank: rankOf(run, now),
     trace,
     input,
     status: run.blockedBy > 0 ? "pending" : "ready",
@@ -158,6 +177,27 @@ export function startingRun(run: NewRun, now: number, parentGeneration = 1): Run
     startedAt: null,
     endedAt: null,
   };
+}
+
+/** What a point of priority is worth where nobody says: so much longer has a run waited that stands level with one of a point more. */
+export const defaultAgeingMs = 600_000;
+
+/**
+ * Where a run stands in line: at the moment at which it came, and each point of its priority puts it so much earlier. Reckoned once:
+ * who has waited longer comes nearer to the front without anything being written, and no priority is passed for ever.
+ */
+export function rankOf(
+  { priority, ageingMs = defaultAgeingMs }: Pick<NewRun, "priority" | "ageingMs">,
+  now: number,
+): number {
+  return now - priority * ageingMs;
+}
+
+/** The rank of a run that is let in at `now`: that of a fair line, where it stood in one before its first start. */
+export function rankLetIn(run: RunRow, now: number): number {
+  const fair = run.limits.find(({ ageingMs }) => ageingMs !== undefined);
+  if (fair?.ageingMs === undefined || run.startedAt !== null) return run.rank;
+  return rankOf({ priority: run.priority, ageingMs: fair.ageingMs }, now);
 }
 
 /** Where a run that may start now has to stand first; null: nowhere. Who has been admitted before keeps what is held by its run. */

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Limit, RunRow } from "../core/index.ts";
 import type { LimitSize, Store } from "../store/store.ts";
 import type { Evaluator } from "./evaluation/evaluator.ts";
-import { keyLimit, keyPlace, keyPrefix, keyScope, keyText } from "./limit-keys.ts";
+import { isByKey, keyOf, keyReadings, keyScope, type LimitKeys, limitsByKey, startsOf } from "./limit-keys.ts";
 
 // Which limits a run is subject to (core/limits.ts): its map's and its definition's stand in its manifest, its queue's are
 // declared in the store, for all nodes alike. That of its key follows from its input: where this is bound when the run starts,
@@ -14,11 +14,19 @@ const freshMs = 2_000;
 /** Holders of a limit that are shown, and runs in its line. */
 const shownRuns = 100;
 
+/** What is said of a queue, over all nodes. */
+export interface QueueLimits {
+  readonly concurrency?: number;
+  readonly rate?: { readonly limit: number; readonly perMs: number };
+}
+
 export interface ConcurrencyOptions {
   readonly store: Store;
   readonly namespace: string;
   readonly clock: Clock;
   readonly evaluator: Evaluator;
+  /** What a point of priority is worth of waiting; absent: core's `defaultAgeingMs`. */
+  readonly ageingMs?: number | undefined;
 }
 
 export class Concurrency {
@@ -26,10 +34,14 @@ export class Concurrency {
   readonly #namespace: string;
   readonly #clock: Clock;
   readonly #evaluator: Evaluator;
-  #queues: Promise<ReadonlyMap<string, number>> | undefined;
+  #queues: Promise<ReadonlyMap<string, LimitSize>> | undefined;
   #lookedMs = 0;
 
-  constructor({ store, namespace, clock, evaluator }: ConcurrencyOptions) {
+  /** How the runs that are made here grow older in line. */
+  readonly ageing: { readonly ageingMs?: number };
+
+  constructor({ store, namespace, clock, evaluator, ageingMs }: ConcurrencyOptions) {
+    this.ageing = ageingMs === undefined ? {} : { ageingMs };
     this.#evaluator = evaluator;
     this.#store = store;
     this.#namespace = namespace;
@@ -44,19 +56,21 @@ export class Concurrency {
     const found: Limit[] = [];
     if (map?.concurrency !== undefined)
       found.push({ id: this.#id("map", map.runId), slots: map.concurrency, hold: "run" });
-    const own = ofDefinition(this.#namespace, spec);
-    if (own !== undefined) found.push({ ...own, hold: "run" });
+    for (const own of ofDefinition(this.#namespace, spec))
+      found.push({ ...own, hold: own.perMs === undefined ? "run" : startsOf(spec) });
     if (spec.kind !== "task") return found;
-    const slots = (await this.#declaredQueues()).get(this.#id("queue", spec.queue));
-    if (slots !== undefined) found.push({ id: this.#id("queue", spec.queue), slots, hold: "activation" });
+    const declared = await this.#declaredQueues();
+    for (const kind of ["queue", "queue-rate"] as const) {
+      const size = declared.get(this.#id(kind, spec.queue));
+      if (size !== undefined) found.push({ ...size, hold: "activation" });
+    }
     return found;
   }
 
   /** As `limitsOf`, of a root with this input. Throws `invalid_input` for a key that is none. */
   async limitsOfRoot(spec: DefinitionSpec, input: Json): Promise<Limit[]> {
-    const own = keyLimit(this.#namespace, spec, await this.#keyOf(spec, input));
-    const others = await this.limitsOf(spec);
-    return own === undefined ? others : [own, ...others];
+    const own = limitsByKey(this.#keyed, spec, await this.#keysOf(spec, input));
+    return [...own, ...(await this.limitsOf(spec))];
   }
 
   /**
@@ -66,14 +80,14 @@ export class Concurrency {
   async limitsOfItems(
     spec: DefinitionSpec,
     map: { readonly run: RunRow; readonly concurrency: number | undefined },
-  ): Promise<(key: string | undefined) => Limit[]> {
+  ): Promise<(keys: LimitKeys) => Limit[]> {
     const { run, concurrency } = map;
     const all = await this.limitsOf(spec, { runId: run.id, concurrency });
-    if (spec.concurrencyKey === undefined) return () => all;
+    if (keyReadings(spec).length === 0) return () => all;
     const held = await this.#heldFrom(run);
-    return (key) => {
-      const own = keyLimit(this.#namespace, spec, key);
-      return own === undefined || held.has(own.id) ? all : [own, ...all];
+    return (keys) => {
+      const own = limitsByKey(this.#keyed, spec, keys).filter(({ id }) => !held.has(id));
+      return own.length === 0 ? all : [...own, ...all];
     };
   }
 
@@ -84,30 +98,32 @@ export class Concurrency {
   async limitsOfCalled(spec: DefinitionSpec, caller: RunRow, input: Json): Promise<Limit[]> {
     const limitsOf = await this.limitsOfItems(spec, { run: caller, concurrency: undefined });
     const held = await this.#heldFrom(caller);
-    return limitsOf(await this.#keyOf(spec, input)).filter(({ id }) => !held.has(id));
+    return limitsOf(await this.#keysOf(spec, input)).filter(({ id }) => !held.has(id));
   }
 
   /**
-   * The limits of a claimed run whose input has just been bound, where it has to stand in line for them: its key asks for
-   * another slot than it holds. Undefined: it may go on.
+   * The limits of a claimed run whose input has just been bound, where it has to stand in line for them: its keys ask for
+   * other slots than it holds. Undefined: it may go on.
    */
   async lineFor(run: RunRow, spec: DefinitionSpec, input: Json): Promise<readonly Limit[] | undefined> {
-    const prefix = keyPrefix(run.namespace, spec.id);
-    const held = run.limits.find(({ id }) => id.startsWith(prefix));
-    const own = keyLimit(run.namespace, spec, await this.#keyOf(spec, input));
-    if (own?.id === held?.id) return undefined;
-    const others = run.limits.filter((limit) => limit !== held);
-    if (own === undefined) return others;
-    const isHeldAbove = run.parentId !== null && (await this.#heldFrom(run.parentId)).has(own.id);
-    if (!isHeldAbove) return [own, ...others];
-    return held === undefined ? undefined : others;
+    const found = limitsByKey(this.#keyed, spec, await this.#keysOf(spec, input));
+    const before = run.limits.filter((limit) => isByKey(limit, run.namespace, spec.id));
+    const idsOf = (all: readonly Limit[]) => all.map(({ id }) => id).join("\n");
+    if (idsOf(found) === idsOf(before)) return undefined;
+    const held = run.parentId === null ? new Set() : await this.#heldFrom(run.parentId);
+    const own = found.filter(({ id }) => !held.has(id));
+    if (idsOf(own) === idsOf(before)) return undefined;
+    return [...own, ...run.limits.filter((limit) => !before.includes(limit))];
   }
 
-  /** The key of a run with this input; undefined where it has none. Throws `invalid_input` for what is no text or number. */
-  async #keyOf(spec: DefinitionSpec, input: Json): Promise<string | undefined> {
-    const { concurrencyKey } = spec;
-    if (concurrencyKey === undefined) return undefined;
-    return keyText(await this.#evaluator.bind(concurrencyKey, keyScope(input), keyPlace(spec)), spec);
+  /** The keys of a run with this input. Throws `invalid_input` for what is no text or number. */
+  async #keysOf(spec: DefinitionSpec, input: Json): Promise<LimitKeys> {
+    let keys: LimitKeys = {};
+    for (const reading of keyReadings(spec)) {
+      const value = await this.#evaluator.bind(reading.binding, keyScope(input), reading.place);
+      keys = { ...keys, ...keyOf(reading, value) };
+    }
+    return keys;
   }
 
   /** Limits whose slots a run and those above it hold until they end: what is below them counts among what they hold. */
@@ -115,7 +131,7 @@ export class Concurrency {
     const held = new Set<string>();
     for (let at: RunRow | string | null | undefined = from; at !== null && at !== undefined; ) {
       const run: RunRow | undefined = typeof at === "string" ? await this.#store.findRun({ id: at }) : at;
-      for (const { id, hold } of run?.limits ?? []) if (hold === "run") held.add(id);
+      for (const { id, hold, perMs } of run?.limits ?? []) if (hold === "run" && perMs === undefined) held.add(id);
       at = run?.parentId;
     }
     return held;
@@ -127,30 +143,41 @@ export class Concurrency {
     const found = await Promise.all(declared.map(({ id }) => this.#store.findLimit({ id, limitRows: shownRuns })));
     return found.flatMap((limit) => {
       if (limit === undefined) return [];
-      const { id, slots, holders, standing } = limit;
-      return [{ name: id.slice(this.#namespace.length + 1), slots, holders: [...holders], standing: [...standing] }];
+      const { id, slots, perMs, holders, standing, starts = [] } = limit;
+      const rate = perMs === undefined ? {} : { perMs, starts: starts.map((at) => new Date(at).toISOString()) };
+      const name = id.slice(this.#namespace.length + 1);
+      return [{ name, slots, ...rate, holders: [...holders], standing: [...standing] }];
     });
   }
 
-  /** Sets how many activations each queue may have at a time; a queue that is not named has no limit any more. */
-  async declareQueues(queues: Readonly<Record<string, { readonly concurrency: number }>>): Promise<void> {
-    const sizes = Object.entries(queues).map(([name, { concurrency }]) => ({
-      id: this.#id("queue", name),
-      slots: concurrency,
-    }));
-    const known = await this.#store.listLimits({ prefix: this.#id("queue", "") });
+  /** Sets how many activations each queue may have at a time and start; a queue that is not named has no limit any more. */
+  async declareQueues(queues: Readonly<Record<string, QueueLimits>>): Promise<void> {
+    const sizes = Object.entries(queues).flatMap(([name, { concurrency, rate }]): LimitSize[] => [
+      ...(concurrency === undefined ? [] : [{ id: this.#id("queue", name), slots: concurrency }]),
+      ...(rate === undefined ? [] : [{ id: this.#id("queue-rate", name), slots: rate.limit, perMs: rate.perMs }]),
+    ]);
+    const known = await this.#knownQueues();
     const ids = new Set(sizes.map(({ id }) => id));
     const withdrawn = known.filter(({ id }) => !ids.has(id)).map(({ id }) => id);
     await this.#store.declareLimits({ limits: sizes, withdrawn });
     this.#queues = undefined;
   }
 
-  #declaredQueues(): Promise<ReadonlyMap<string, number>> {
+  async #knownQueues(): Promise<LimitSize[]> {
+    const found = (["queue", "queue-rate"] as const).map((kind) =>
+      this.#store.listLimits({ prefix: this.#id(kind, "") }),
+    );
+    return (await Promise.all(found)).flat();
+  }
+
+  get #keyed() {
+    return { namespace: this.#namespace, ...this.ageing };
+  }
+
+  #declaredQueues(): Promise<ReadonlyMap<string, LimitSize>> {
     const now = this.#clock.monotonicMs();
     if (this.#queues !== undefined && now - this.#lookedMs < freshMs) return this.#queues;
-    const look = this.#store
-      .listLimits({ prefix: this.#id("queue", "") })
-      .then((rows) => new Map(rows.map(({ id, slots }) => [id, slots] as const)));
+    const look = this.#knownQueues().then((rows) => new Map(rows.map((size) => [size.id, size] as const)));
     look.catch(() => {
       this.#queues = undefined;
     });
@@ -159,7 +186,7 @@ export class Concurrency {
     return look;
   }
 
-  #id(kind: "queue" | "map", name: string): string {
+  #id(kind: "queue" | "queue-rate" | "map", name: string): string {
     return `${this.#namespace}/${kind}/${name}`;
   }
 }
@@ -171,22 +198,26 @@ export async function declareDefinitions(
   manifests: readonly Manifest[],
 ): Promise<void> {
   const specs = manifests.flatMap(({ root, definitions }) => definitions[root] ?? []);
-  const limits = specs.flatMap((spec) => ofDefinition(namespace, spec) ?? []);
-  const free = new Set(
-    specs.filter((spec) => ofDefinition(namespace, spec) === undefined).map(({ id }) => limitId(namespace, id)),
-  );
-  const known = await store.listLimits({ prefix: limitId(namespace, "") });
-  const withdrawn = known.filter(({ id }) => free.has(id)).map(({ id }) => id);
-  if (limits.length + withdrawn.length > 0) await store.declareLimits({ limits, withdrawn });
+  const declared = specs.flatMap((spec) => ofDefinition(namespace, spec));
+  const ids = new Set(declared.map(({ id }) => id));
+  const own = new Set(specs.flatMap(({ id }) => kinds.map((kind) => limitId(namespace, kind, id))));
+  const known = await Promise.all(kinds.map((kind) => store.listLimits({ prefix: limitId(namespace, kind, "") })));
+  const withdrawn = known.flat().flatMap(({ id }) => (own.has(id) && !ids.has(id) ? id : []));
+  if (declared.length + withdrawn.length > 0) await store.declareLimits({ limits: declared, withdrawn });
 }
 
-/** With a key the number is of each key, not of all together. */
-function ofDefinition(namespace: string, { id, concurrency, concurrencyKey }: DefinitionSpec): LimitSize | undefined {
-  return concurrency === undefined || concurrencyKey !== undefined
-    ? undefined
-    : { id: limitId(namespace, id), slots: concurrency };
+const kinds = ["definition", "rate"] as const;
+
+/** What is said of all runs of a definition together: with a key, a number is of each key. */
+function ofDefinition(namespace: string, { id, concurrency, concurrencyKey, rate }: DefinitionSpec): LimitSize[] {
+  const found: LimitSize[] = [];
+  if (concurrency !== undefined && concurrencyKey === undefined)
+    found.push({ id: limitId(namespace, "definition", id), slots: concurrency });
+  if (rate !== undefined && rate.key === undefined)
+    found.push({ id: limitId(namespace, "rate", id), slots: rate.limit, perMs: rate.perMs });
+  return found;
 }
 
-function limitId(namespace: string, definition: string): string {
-  return `${namespace}/definition/${definition}`;
+function limitId(namespace: string, kind: (typeof kinds)[number], definition: string): string {
+  return `${namespace}/${kind}/${definition}`;
 }

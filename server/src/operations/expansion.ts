@@ -23,6 +23,7 @@ import { type Completion, type HeldActivation, statusOf } from "./completion.ts"
 import type { Concurrency } from "./concurrency.ts";
 import { type Definitions, inputSchema } from "./definitions.ts";
 import { tooMuchMapped } from "./evaluation/programs.ts";
+import type { Keyed } from "./limit-keys.ts";
 import { persist } from "./persistence.ts";
 
 // A workflow or a map is dispatched like a task: its first activation puts its children in place and lets it wait, its last
@@ -137,17 +138,17 @@ export class Expander {
     const { evaluator } = this.#definitions;
     const keys = await evaluator.keys({ itemKey: node.itemKey, scope, list, name: node.name });
     checkDistinct(keys, `"${node.name}"`);
-    const { id, concurrencyKey } = spec;
-    const limited = concurrencyKey === undefined ? {} : { concurrencyKey };
-    const definition = { id, ...limited, ...inputSchema(spec) };
+    const definition = { ...keyedOf(spec), ...inputSchema(spec) };
     const inputs = await evaluator.inputs({ with: node.with, scope, list, keys, name: node.name, definition });
     let characters = 0;
-    const children = inputs.map(({ input, characters: own, limitKey }, itemIndex): NewRun => {
+    const children = inputs.map(({ input, characters: own, limitKeys }, itemIndex): NewRun => {
       const item = keys[itemIndex] ?? "";
       characters += own;
       // Each of the threads that they came from has seen its part only.
       if (characters > limits.itemInputsPerMapCharacters) throw tooMuchMapped(node.name, keys.length, item);
-      return { ...childOf(run, spec, `${node.name}[${item}]`), limits: limitsOf(limitKey), item, itemIndex, input };
+      const { ageing } = this.#concurrency;
+      const child = { ...childOf(run, spec, `${node.name}[${item}]`), ...ageing, limits: limitsOf(limitKeys) };
+      return { ...child, item, itemIndex, input };
     });
     return { children, edges: [] };
   }
@@ -157,20 +158,20 @@ export class Expander {
     const { items, concurrency, timeoutMs } = input as unknown as CalledMap;
     const spec = specOf(manifest, run.definition);
     const limitsOf = await this.#concurrency.limitsOfItems(spec, { run, concurrency });
-    const limited = spec.concurrencyKey === undefined ? {} : { concurrencyKey: spec.concurrencyKey };
     const inputs = await this.#definitions.evaluator.inputs({
       with: { ref: { from: "item", path: [] } },
       scope: emptyScope,
       list: items.map((item) => item.input),
       keys: items.map(({ key }) => key),
       name: run.name,
-      definition: { id: spec.id, ...limited, ...inputSchema(spec) },
+      definition: { ...keyedOf(spec), ...inputSchema(spec) },
     });
-    const children = inputs.map(({ input: own, limitKey }, itemIndex): NewRun => {
+    const children = inputs.map(({ input: own, limitKeys }, itemIndex): NewRun => {
       const item = items[itemIndex]?.key ?? "";
       const child = childOf(run, spec, `${run.name}[${item}]`);
       const expiresAfterMs = sooner(child.expiresAfterMs, timeoutMs);
-      return { ...child, expiresAfterMs, limits: limitsOf(limitKey), item, itemIndex, input: own };
+      const { ageing } = this.#concurrency;
+      return { ...child, ...ageing, expiresAfterMs, limits: limitsOf(limitKeys), item, itemIndex, input: own };
     });
     return { children, edges: [] };
   }
@@ -182,7 +183,8 @@ export class Expander {
       if (child.kind === "map") return child;
       return { ...child, limits: await this.#concurrency.limitsOf(specOf(manifest, child.definition)) };
     });
-    return { children: await Promise.all(limited), edges };
+    const { ageing } = this.#concurrency;
+    return { children: (await Promise.all(limited)).map((child) => ({ ...child, ...ageing })), edges };
   }
 
   async #conclude(held: HeldActivation, input: Json): Promise<void> {
@@ -253,6 +255,16 @@ function collectedTooMuch(name: string, items: number): AppError {
   return new AppError("too_large", message, {
     hint: "Let items keep large values in a file or an object store and return their name.",
   });
+}
+
+/** What of a definition says which keys its runs have. */
+function keyedOf({ id, concurrencyKey, rate, fair }: DefinitionSpec): Keyed {
+  return {
+    id,
+    ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(fair === undefined ? {} : { fair }),
+  };
 }
 
 function nodeOf(run: RunRow, manifest: Manifest): WorkflowNode {

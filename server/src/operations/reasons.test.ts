@@ -170,6 +170,58 @@ test("a run in line at its key: the other keys are not named, and the end of the
   await scene.starts(run);
 });
 
+test("a run in line at a rate: how many starts there were, when the next may be, and for it: then it starts", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const limits = [{ id: `${namespace}/rate/call`, slots: 2, hold: "activation", perMs: 60_000 }] as const;
+  for (let i = 0; i < 2; i++) await scene.finish(await scene.starts(await scene.enqueue({ limits })), next.success());
+  const ahead = await scene.enqueue({ limits });
+  const run = await scene.enqueue({ limits });
+  await scene.pass(57_000);
+  const { message, until, remedy } = await scene.only(run, "rate");
+  assert.equal(message, "It stands in line at rate/call: 2 starts in 60 s; next start in 3 s; 1 stands before it.");
+  assert.equal(Date.parse(until ?? ""), scene.clock.now() + 3_000);
+  assert.match(remedy ?? "", /raise the limit of rate\/call/);
+  await scene.pass(3_000);
+  await scene.store.wakeRuns({ limitRows: 10 });
+  await scene.starts(ahead);
+  await scene.starts(run);
+});
+
+test("a run in line at a rate whose starts are still to be made: who may make them is named", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const limits = [{ id: `${namespace}/queue-rate/etl`, slots: 1, hold: "activation", perMs: 60_000 }] as const;
+  const ready = await scene.enqueue({ limits, name: "ready" });
+  const run = await scene.enqueue({ limits });
+  const { message, runs, until } = await scene.only(run, "rate");
+  assert.equal(
+    message,
+    "It stands in line at queue-rate/etl: 1 start in 60 s; those that may start have not; 0 stand before it.",
+  );
+  assert.deepEqual([names(runs), until], [["ready"], null]);
+  await scene.cancel(ready.id);
+  await scene.starts(run);
+});
+
+test("a run that waits for its turn among those of its key: who goes first is named, and when they have started, it does", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const id = `${namespace}/fair/sync:acme`;
+  const limits = [{ id, slots: 1, hold: "activation", perMs: 0, ageingMs: 60_000 }] as const;
+  const first = await scene.enqueue({ limits, name: "first" });
+  const run = await scene.enqueue({ limits });
+  const { message, runs, remedy } = await scene.only(run, "turn");
+  assert.equal(
+    message,
+    "It waits for its turn at fair/sync:acme: 1 run of its key may start before it, and 0 stand before it in line.",
+  );
+  assert.deepEqual(names(runs), ["first"]);
+  assert.match(remedy ?? "", new RegExp(`holdfast why ${first.id}`));
+  await scene.starts(first);
+  await scene.starts(run);
+});
+
 test("a retry is put off until its time: then it starts", async () => {
   const scene = new Scene();
   await scene.node("n");

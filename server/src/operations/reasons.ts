@@ -7,7 +7,7 @@ import {
   type RunRow,
   type WaitRow,
 } from "../core/index.ts";
-import type { MemberRow, Store, StoreDescription } from "../store/store.ts";
+import type { LimitView, MemberRow, Store, StoreDescription } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
 
 // Why a run stands where it stands. A reason is a stored fact that somebody can look up; each names a cause without which the
@@ -190,7 +190,7 @@ export class Reasons {
   async #ready(run: RunRow, moment: Moment): Promise<Reason[]> {
     if (run.wakeAt !== null) return [putOff(run, run.wakeAt, moment.now)];
     // At a pause's gate: the pauses say it. Without any, it is let go in a moment.
-    if (run.gate !== null) return isPauseGate(run.gate) ? [] : [await this.#inLine(run, run.gate)];
+    if (run.gate !== null) return isPauseGate(run.gate) ? [] : [await this.#inLine(run, run.gate, moment)];
     return [await this.#claimable(run, moment)];
   }
 
@@ -204,12 +204,14 @@ export class Reasons {
     return this.#unclaimed(run, moment);
   }
 
-  async #inLine(run: RunRow, id: string): Promise<Reason> {
+  async #inLine(run: RunRow, id: string, { now }: Moment): Promise<Reason> {
     const name = id.slice(this.#namespace.length + 1);
     const limit = await this.#store.findLimit({ id, limitRows: lookedAtRuns });
     const holders = await this.#found(limit?.holders.slice(0, namedRuns) ?? []);
     const place = limit?.standing.indexOf(run.id) ?? -1;
     const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
+    if (limit?.perMs === 0) return ofTurn(limit, { name, place, holders });
+    if (limit?.perMs !== undefined) return ofRate({ ...limit, perMs: limit.perMs }, { name, place, holders, now });
     const slots = counted(limit?.slots ?? 0, "slot");
     const line = `${ahead} ${place === 1 ? "stands" : "stand"} before it.`;
     const message =
@@ -276,6 +278,43 @@ export class Reasons {
   #members(): Promise<MemberRow[]> {
     return this.#store.listMembers({ namespace: this.#namespace });
   }
+}
+
+/** Keys take turns: so many of this one may start, and the run is not among them yet. */
+function ofTurn(limit: LimitView, { name, place, holders }: InLine): Reason {
+  const [first] = holders;
+  const message = `It waits for its turn at ${name}: ${counted(limit.slots, "run")} of its key may start before it, and ${aheadText(place)}.`;
+  const ahead = first === undefined ? "" : ` What keeps those: holdfast why ${first.id}.`;
+  return reason({ code: "turn", message, remedy: `Wait, or cancel those before it.${ahead}`, runs: holders });
+}
+
+interface InLine {
+  readonly name: string;
+  /** In line; negative: too far behind to be seen. */
+  readonly place: number;
+  readonly holders: readonly RunRow[];
+}
+
+function aheadText(place: number): string {
+  const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
+  return `${ahead} ${place === 1 ? "stands" : "stand"} before it in line`;
+}
+
+function ofRate(
+  { slots, perMs, starts = [] }: LimitView & { readonly perMs: number },
+  { name, place, holders, now }: InLine & { readonly now: number },
+): Reason {
+  const made = `${counted(slots, "start")} in ${lengthText(perMs)}`;
+  const ahead = place < 0 ? `${lookedAtRuns} or more` : String(place);
+  const before = `${ahead} ${place === 1 ? "stands" : "stand"} before it`;
+  const [first] = starts;
+  const when = first === undefined ? "those that may start have not" : `next start in ${lengthText(first - now)}`;
+  // Each start that is over lets in one of the line.
+  const at = starts[place];
+  const until = at === undefined ? null : new Date(at).toISOString();
+  const message = `It stands in line at ${name}: ${made}; ${when}; ${before}.`;
+  const remedy = `Wait, or raise the limit of ${name}; a higher priority stands further in front.`;
+  return reason({ code: "rate", message, remedy, runs: holders, until });
 }
 
 /** What gives a limit room. */

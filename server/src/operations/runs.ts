@@ -137,8 +137,7 @@ export class Runs {
    * (empty: its definition has none). A store that answers `outdated` to the row has forgotten nothing: `forget` and ask again.
    */
   async prepare(request: StartRun, id: string, { mayRefuse = false } = {}): Promise<PreparedRun> {
-    const { definition } = request;
-    const given: Json = request.input ?? {};
+    const { definition, input: given = {} } = request;
     for (let round = 0; round < rounds; round++) {
       let judgedBy = "";
       let isCurrent = true;
@@ -152,7 +151,8 @@ export class Runs {
         const input = await this.#definitions.fitInput(spec, given, { mayRefuse });
         const limited = await this.#concurrency.limitsOfRoot(spec, input);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
-        return { row: { run: { ...run, input }, key, request: null, claimFor: null, onlyIfCurrent: true } };
+        const row = { key, request: null, claimFor: null, onlyIfCurrent: true };
+        return { row: { run: { ...run, ...this.#concurrency.ageing, input }, ...row } };
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;
         // What does not fit a manifest from memory may fit the one that has replaced it.

@@ -72,7 +72,7 @@ export class ScheduledRuns {
     const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOfRoot(definitionSpec, fitted))];
     const request = { definition, ...(key === null ? {} : { key }) };
     const run = newRun({ id, namespace: this.#namespace, request, spec: definitionSpec, manifestHash, limits });
-    return { ...run, input: fitted };
+    return { ...run, ...this.#concurrency.ageing, input: fitted };
   }
 
   /** Runs that take turns stand at a gate of the schedule's own. */

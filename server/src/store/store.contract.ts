@@ -7,6 +7,7 @@ import { dueContract } from "./contract/due.contract.ts";
 import { enqueueContract } from "./contract/enqueue.contract.ts";
 import { eventsContract } from "./contract/events.contract.ts";
 import { expandContract } from "./contract/expand.contract.ts";
+import { fairContract } from "./contract/fair.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
 import { graphContract } from "./contract/graph.contract.ts";
 import { keysContract } from "./contract/keys.contract.ts";
@@ -19,6 +20,7 @@ import { nestingContract } from "./contract/nesting.contract.ts";
 import { obligationsContract } from "./contract/obligations.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
+import { ratesContract } from "./contract/rates.contract.ts";
 import { requestsContract } from "./contract/requests.contract.ts";
 import { restartsContract } from "./contract/restarts.contract.ts";
 import { revivalsContract } from "./contract/revivals.contract.ts";
@@ -43,6 +45,8 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   due: dueContract,
   limits: limitsContract,
   keys: keysContract,
+  rates: ratesContract,
+  fair: fairContract,
   pauses: pausesContract,
   schedules: schedulesContract,
   restarts: restartsContract,

@@ -68,11 +68,15 @@ export type LogResult = { readonly outcome: "kept" } | { readonly outcome: "stal
 export interface LimitSize {
   readonly id: string;
   readonly slots: number;
+  /** Absent: it is no rate. */
+  readonly perMs?: number;
 }
 
+/** `holders`: runs, starts left out. Of a rate `starts`: when each start is over that holds a slot, the first ones. */
 export interface LimitView extends LimitSize {
   readonly holders: readonly string[];
   readonly standing: readonly string[];
+  readonly starts?: readonly number[];
 }
 
 /** What a member claims: so many activations at a time, of these queues; null: of every queue. */
@@ -235,7 +239,8 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   listClaimed(args: { memberId: string; limitRows: number }): Promise<{ runId: string; epoch: number }[]>;
   /**
    * Makes claimable what was due, without an event, ends waits that are due, and looks at gates that may be open, those of ended
-   * pauses among them. `woken` counts both. `nextInMs`: until the next is due, 0 if it is; null when none waits.
+   * pauses and of starts that are over among them. `woken` counts the first two. `nextInMs`: until the next is due, 0 if it is; null
+   * when none waits.
    */
   wakeRuns(args: { limitRows: number }): Promise<{ woken: number; nextInMs: number | null }>;
   /**
@@ -266,7 +271,7 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   // Limits: what `NewRun.limits` of a run names. Slots are handed on by the verbs that free them (core's `passGates`).
 
   /**
-   * Sets how many slots these limits have, at most `limits.slots`; who holds one keeps it, and new room is handed out at once.
+   * Sets how many slots these limits have, and of rates for how long a start holds one, at most `limits.slots`; who holds one keeps it, and new room is handed out at once.
    * `withdrawn`: ids of limits that let everybody in from now on, whatever a run that needs them says of their slots.
    */
   declareLimits(args: { limits: readonly LimitSize[]; withdrawn: readonly string[] }): Promise<void>;

@@ -8,10 +8,10 @@ import {
   type TaskSpec,
 } from "@holdfast/protocol";
 import { type Shape, schemaShape, unknownShape } from "@holdfast/sdk/definitions";
-import { readConcurrencyKey } from "./concurrency-key.ts";
 import { spanMs } from "./form.ts";
 import { jsonOfType } from "./json-type.ts";
 import { readEnvironment, readRetry, type TaskReading, timeoutMsOf, type YamlTask } from "./task.ts";
+import { readConcurrencyKey, readFair, readRate } from "./task-limits.ts";
 import type { Type } from "./type-expression.ts";
 import type { FindExport } from "./typescript-exports.ts";
 
@@ -33,7 +33,7 @@ export interface CalleeReading extends TaskReading {
 
 /** Keys that say how the task runs, which a task(…) of TypeScript says by itself. */
 const ownKeys = [
-  "description", "input_type", "output_type", "timeout", "expires_after", "queue", "concurrency", "concurrency_key", "priority", "env",
+  "description", "input_type", "output_type", "timeout", "expires_after", "queue", "concurrency", "concurrency_key", "rate", "fair", "priority", "env",
   "reads", "writes",
 ]; // biome-ignore format: one list
 
@@ -100,6 +100,8 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     queue: values.queue ?? defaultQueue,
     ...optional("concurrency", values.concurrency),
     ...readConcurrencyKey(task, reading),
+    ...readRate(task, reading),
+    ...readFair(task, reading),
     priority: values.priority ?? 0,
     retry,
     ...optional("timeoutMs", timeoutMsOf(task)),

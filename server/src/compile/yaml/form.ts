@@ -91,6 +91,16 @@ export const retryForm = z.strictObject({
     .describe("The share of a wait that is random; default 0.25."),
 });
 
+export const rateForm = z.strictObject({
+  limit: whole(1, limits.slots).describe("So many starts at most, within any time of that length."),
+  per: positiveSpan
+    .refine((value) => spanMs(value) <= limits.ratePerMs, must("at most 30 days"))
+    .describe("The time: seconds, or 1m; at most 30 days."),
+  key: text("a reference to an argument, such as input.customer")
+    .optional()
+    .describe("What it is counted by: an argument of the task, input.NAME; null asks for no limit."),
+});
+
 export const foreachForm = z.strictObject({
   ref: text("a reference to a list, such as tasks.extract.output.files").describe(
     "The list: the task runs once for each of its items.",
@@ -177,6 +187,12 @@ export const taskForm = z.strictObject({
     .describe(
       "What concurrency (default 1) is counted by: an argument of the task, input.NAME; null asks for no limit.",
     ),
+  fair: text("a reference to an argument, such as input.customer")
+    .optional()
+    .describe(
+      "The argument by which the task's runs take turns, input.NAME: those of one key do not wait behind all of another.",
+    ),
+  rate: rateForm.optional().describe("How many may start within a time; each retry is a start."),
   reads: ids.optional().describe("Assets that it reads."),
   writes: ids.optional().describe("Assets that it writes."),
 });

@@ -85,6 +85,8 @@ tasks:
     queue: wide
     concurrency: 2
     concurrency_key: input.file.name
+    rate: { limit: 100, per: 1m, key: input.size }
+    fair: input.file.name
     reads: [orders]
   quiet: { input_type: {}, output_type: {}, function: tell, timeout: 5m }
   tell:
@@ -103,7 +105,8 @@ const typescript = `
   export const extract = task({ id: "nightly.extract", description: "Takes out", input: z.object({ day: z.iso.date(), zones: z.array(z.string()) }),
     output: z.object({ files: z.array(file), count: z.int() }), retry: { attempts: 5 }, timeout: "10m", expiresAfter: "3h", priority: 5, queue: "etl" }, bodies.extract);
   export const clean = task({ id: "nightly.clean", input: z.object({ file, size: z.int() }), output: z.object({ rows: z.int() }),
-    timeout: "60s", queue: "wide", concurrency: 2, concurrencyKey: (input) => input.file.name, reads: [orders] }, bodies.clean);
+    timeout: "60s", queue: "wide", concurrency: 2, concurrencyKey: (input) => input.file.name,
+    rate: { limit: 100, per: "60s", key: (input) => input.size }, fair: (input) => input.file.name, reads: [orders] }, bodies.clean);
   export const load = task({ id: "nightly.load", input: z.object({ parts: z.array(z.object({ rows: z.int() })), at: z.iso.datetime({ offset: true }),
       note: z.string(), options: z.object({ deep: z.array(z.boolean()) }) }), output: z.object({ loaded: z.boolean() }),
     retry: { attempts: 3, delay: "5s", factor: 3, maxDelay: "1m", jitter: 0 }, queue: "etl", writes: [orders, daily] }, bodies.load);

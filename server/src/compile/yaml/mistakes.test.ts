@@ -103,10 +103,16 @@ test("a key names an argument of the task that is a text or a number", async () 
   assert.deepEqual(await of("input.day"), []);
   assert.deepEqual(await of("input.who.id"), []);
   assert.deepEqual(await of("params.day"), [
-    '9 task "it": "concurrency_key" is "params.day". / Name an argument of the task: concurrency_key: input.customer, and bind it under inputs.',
+    '9 task "it": "concurrency_key" is "params.day". / Name an argument of the task, input.customer, and bind it under inputs.',
   ]);
   assert.deepEqual(await of("input.dya"), [
     '9 task "it": "concurrency_key" names "dya", which input does not have. / Did you mean "day"?',
+  ]);
+  assert.deepEqual(await toldOf(`${shell} ${given}\nrate: { limits: 1, per: 40d, key: day }`), [
+    '8 task "it": "rate": unknown key "limits". / Did you mean "limit"?',
+    '8 task "it": "rate": "per" is "40d". / It must be at most 30 days.',
+    '8 task "it": "rate" has no "limit". / Add it: limit: …',
+    '8 task "it": "rate": "key" is "day". / Name an argument of the task, input.customer, and bind it under inputs.',
   ]);
   for (const key of ["tags", "ok", "who"]) {
     assert.match(String(await of(`input.${key}`)), /A key is a text or a number: step to the field that names it/);

@@ -41,7 +41,7 @@ export interface TaskReading {
   readonly problems: FileProblems;
 }
 
-const ownReaders = ["executor", "input_type", "output_type", "inputs", "foreach", "retry"];
+const ownReaders = ["executor", "input_type", "output_type", "inputs", "foreach", "retry", "rate"];
 
 /** Reads one task of `tasks`. */
 export function readTask(name: string, { at, node }: YamlEntry, reading: TaskReading): YamlTask {

@@ -1,7 +1,7 @@
 import { AppError, type Binding, type Json, limits, type Manifest } from "@holdfast/protocol";
 import { boundInput, evaluateBinding, identifyItem, type Scope } from "../bindings.ts";
 import { doBounded } from "../bounded-work.ts";
-import { evaluateKey, type Keyed } from "../limit-keys.ts";
+import { evaluateKeys, type Keyed, type LimitKeys } from "../limit-keys.ts";
 import { ManifestCheck } from "../manifest-check.ts";
 import { type Fit, type FitOptions, type Fitted, type Schema, SchemaCompiler } from "../schema-fit.ts";
 
@@ -59,8 +59,8 @@ export type Job = FitJob | BindJob | KeysJob | InputsJob | CheckJob;
 export interface MappedInput {
   readonly input: Json;
   readonly characters: number;
-  /** The key of its concurrency limit. */
-  readonly limitKey: string | undefined;
+  /** The keys of its limits. */
+  readonly limitKeys: LimitKeys;
 }
 
 /** A job that is being done, part by part: each may take long, and can be cut off and done again. */
@@ -148,7 +148,7 @@ export class Programs {
       if (counted === index) characters += length;
       counted = index + 1;
       if (characters > limits.itemInputsPerMapCharacters) throw tooMuchMapped(name, keys.length, item);
-      return { input, characters: length, limitKey: evaluateKey(definition, input) };
+      return { input, characters: length, limitKeys: evaluateKeys(definition, input) };
     };
     return { parts: list.length, at };
   }

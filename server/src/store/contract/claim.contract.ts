@@ -43,6 +43,49 @@ export function claimContract(contract: Contract, subject: ContractSubject): voi
     assert.deepEqual(await claim(null), ["b", "d"]);
   });
 
+  contract(
+    "a run that has waited longer than a higher priority is worth stands before it, and not before",
+    async (world) => {
+      const minuteMs = 60_000;
+      const low = await world.enqueue({ priority: -3, ageingMs: minuteMs });
+      const lowest = await world.enqueue({ priority: -4, ageingMs: minuteMs });
+      await world.pass(3 * minuteMs + 1_000);
+      const later = [
+        await world.enqueue({ ageingMs: minuteMs }),
+        await world.enqueue({ priority: 1, ageingMs: minuteMs, queue: "etl" }),
+      ];
+      const member = await world.member();
+      const order = [later[1], low, later[0], lowest].map((run) => run?.id);
+      const claimed = [];
+      for (let i = 0; i < order.length; i++) claimed.push((await world.claim(member, 1))[0]?.id);
+      assert.deepEqual(claimed, order);
+    },
+  );
+
+  contract("a run in line at a gate ages like any other", async (world) => {
+    const limits = [{ id: "shop/definition/ship", slots: 1, hold: "run" as const }];
+    const holder = await world.enqueue({ limits });
+    const low = await world.enqueue({ limits, priority: -1, ageingMs: 60_000 });
+    await world.pass(61_000);
+    const high = await world.enqueue({ limits, ageingMs: 60_000 });
+    const higher = await world.enqueue({ limits, priority: 1, ageingMs: 60_000 });
+    assert.deepEqual((await world.store.findLimit({ id: "shop/definition/ship", limitRows: 9 }))?.standing, [
+      higher.id,
+      low.id,
+      high.id,
+    ]);
+    await world.cancel(holder.id);
+    assert.equal((await world.get(higher.id)).gate, null);
+  });
+
+  contract("a child's rank is of the moment at which it was made", async (world) => {
+    const parent = await world.running({ kind: "workflow", priority: 2 });
+    await world.pass(5_000);
+    const ids = await world.expand(parent, [{ name: "a", priority: 3 }]);
+    const child = await world.get(ids.a ?? "");
+    assert.deepEqual([parent.rank, child.rank], [parent.createdAt - 2 * 600_000, child.createdAt - 3 * 600_000]);
+  });
+
   contract("over several queues the highest priority is still first", async (world) => {
     const rows = [
       world.row({ queue: "a" }),

@@ -137,9 +137,13 @@ const timeNames = new Set(
     "leaseUntil",
   ].concat(
     ...["nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"],
-    ...["orderedAt", "forcedAt", "lastTryAt", "metAt", "pausedAt", "resumedAt"],
+    ...["orderedAt", "forcedAt", "lastTryAt", "metAt", "pausedAt", "resumedAt", "rank"],
   ),
 );
+
+function count(list: unknown): unknown {
+  return Array.isArray(list) ? list.length : list;
+}
 
 /** The value with each time replaced by whether there is one: clocks of two stores do not agree to the millisecond. */
 function withoutTimes(value: unknown): unknown {
@@ -147,7 +151,7 @@ function withoutTimes(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const parts = Object.entries(value).map(([name, part]) => [
     name,
-    timeNames.has(name) && typeof part === "number" ? "a time" : withoutTimes(part),
+    timeNames.has(name) && typeof part === "number" ? "a time" : withoutTimes(name === "starts" ? count(part) : part),
   ]);
   return Object.fromEntries(parts);
 }

@@ -296,6 +296,9 @@ export class CallSource {
     return [
       ...(likely(0.3) ? [{ id: pick(["key/1", "key/2"]), slots: 1, hold: "run" as const }] : []),
       ...(likely(0.3) ? [{ id: "queue/a", slots: 2, hold: "activation" as const }] : []),
+      ...(likely(0.2)
+        ? [{ id: "rate/a", slots: 2, hold: "activation" as const, perMs: pick([60_000, 3_600_000]) }]
+        : []),
     ];
   }
 

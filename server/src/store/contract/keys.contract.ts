@@ -146,6 +146,24 @@ export function keysContract(contract: Contract): void {
     }
   });
 
+  contract("a run that is set back with what it depends on keeps no slot until it begins again", async (world) => {
+    const { ids } = await world.workflow([{ name: "a" }, { name: "b", after: ["a"], limits: [key] }]);
+    await world.finish(await world.activate(ids.a ?? ""), next.success());
+    const b = await world.activate(ids.b ?? "");
+    await world.finish(b, next.retry(60_000));
+    assert.deepEqual(await holders(world, key.id), [ids.b]);
+    const [restarted] = await world.store.restartRuns({
+      rows: [{ runId: ids.a ?? "", fresh: true, ifAttempt: null, data: {} }],
+    });
+    assert.equal(restarted?.outcome, "restarted");
+    assert.deepEqual(await holders(world, key.id), []);
+    const other = await world.enqueue({ limits: [key] });
+    await world.finish(await world.activate(ids.a ?? ""), next.success());
+    assert.equal((await world.get(ids.b ?? "")).gate, key.id);
+    await end(world, (await claimed(world, other.id))[0]);
+    await end(world, (await claimed(world, ids.b ?? ""))[0]);
+  });
+
   contract("a line of too many limits is refused", async (world) => {
     const run = await world.enqueue();
     await claimed(world, run.id);

@@ -6,6 +6,7 @@ import {
   type Expansion,
   type Finish,
   type FinishResult,
+  handOut,
   mayBeActive,
   type PauseRow,
   type RunRow,
@@ -34,6 +35,8 @@ export function claimRuns(
     }
     for (const run of free.slice(missing)) memory.runs.ready.push(run, memory.runs.place(run.id));
     for (const run of free.slice(0, missing)) rows.push(claimOne(memory, run, args.memberId, now));
+    // What they held of fair lines is the next ones'.
+    if (handOut(memory.slots, memory.slots.freeDue(now), now).admitted > 0) memory.bell.ring(["ready"]);
     putAside(memory, paused);
     if (paused.length === 0 || rows.length === args.limitRows) return rows;
   }
@@ -60,6 +63,7 @@ function claimOne(memory: Memory, run: RunRow, memberId: string, now: number): R
   const { row, data } = claimed(run, memberId, now);
   const event = { run: row, number: row.lastEvent, type: "run.started", at: now, data } as const;
   memory.apply(changesOf({ updated: [row], events: [event] }));
+  memory.slots.start(row, now);
   return row;
 }
 

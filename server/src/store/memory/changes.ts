@@ -38,6 +38,7 @@ export interface NotedLimit {
   readonly id: string;
   readonly slots: number;
   readonly declared: boolean;
+  readonly perMs?: number;
 }
 
 /** `isOver`: it holds nobody any more, and those at its gate are being let go. */
@@ -78,7 +79,13 @@ export type Change =
   | { readonly is: "namesForgotten"; readonly names: readonly string[] }
   | { readonly is: "limit"; readonly limit: NotedLimit }
   | { readonly is: "limitForgotten"; readonly id: string }
-  | { readonly is: "slot"; readonly limitId: string; readonly runId: string; readonly held: boolean }
+  | {
+      readonly is: "slot";
+      readonly limitId: string;
+      readonly runId: string;
+      readonly held: boolean;
+      readonly freeAt?: number;
+    }
   | { readonly is: "pause"; readonly pause: NotedPause }
   | { readonly is: "pauseForgotten"; readonly id: string }
   | { readonly is: "obligation"; readonly obligation: ObligationRow }

@@ -9,6 +9,7 @@ import {
   gateChange,
   handOut,
   type Ledger,
+  leastDueMs,
 } from "../../core/index.ts";
 import type { Memory } from "./memory.ts";
 import { letGoSome } from "./pausing.ts";
@@ -67,11 +68,14 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
     woken += 1;
   }
   memory.passGates(changes);
-  const { admitted, more } = handOut(memory.slots, memory.slots.passable());
+  memory.slots.freeDue(now);
+  const { admitted, more } = handOut(memory.slots, memory.slots.passable(), now);
   if (woken + admitted > 0) memory.bell.ring(["ready"]);
   const held = letGoSome(memory, limitRows);
   if (more.length > 0 || held.more) return { woken, nextInMs: 0 };
-  return { woken, nextInMs: sooner(memory.runs.wakes.nextInMs(now), memory.waits.nextInMs(now)) };
+  const start = memory.slots.nextInMs(now);
+  const due = sooner(memory.runs.wakes.nextInMs(now), memory.waits.nextInMs(now));
+  return { woken, nextInMs: sooner(due, start === null ? null : Math.max(start, leastDueMs)) };
 }
 
 function sooner(one: number | null, other: number | null): number | null {

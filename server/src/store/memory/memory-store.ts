@@ -231,11 +231,12 @@ class MemoryStore implements Store {
   }
 
   async declareLimits({ limits, withdrawn }: Args<"declareLimits">): Answer<"declareLimits"> {
-    const { slots, bell } = this.#open();
+    const memory = this.#open();
+    const { slots, bell } = memory;
     admitLimits(limits);
     for (const id of withdrawn) slots.withdraw(id);
     for (const limit of limits) slots.resize({ ...limit, declared: true });
-    if (handOut(slots, [...limits.map(({ id }) => id), ...withdrawn]).admitted > 0) bell.ring(["ready"]);
+    if (handOut(slots, [...limits.map(({ id }) => id), ...withdrawn], memory.now()).admitted > 0) bell.ring(["ready"]);
   }
 
   async listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {

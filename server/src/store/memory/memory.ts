@@ -154,7 +154,7 @@ export class Memory {
 
   /** Frees slots and hands them on; answers how many runs became claimable. */
   passGates(changes: readonly GateChange[]): number {
-    return changes.length === 0 ? 0 : passGates(this.slots, changes).admitted;
+    return changes.length === 0 ? 0 : passGates(this.slots, changes, this.now()).admitted;
   }
 }
 

@@ -6,11 +6,11 @@ import { Heap } from "./heap.ts";
 
 interface ReadyEntry {
   readonly id: string;
-  readonly priority: number;
+  readonly rank: number;
   readonly place: number;
 }
 
-/** Claimable runs of each namespace and queue: highest priority first, then in the order of insertion. */
+/** Claimable runs of each namespace and queue, by rank, then in the order of insertion. */
 export class ReadyQueues {
   readonly #find: (id: string) => RunRow | undefined;
   /** Whether nothing of a tree may be claimed for now. */
@@ -30,12 +30,12 @@ export class ReadyQueues {
     this.#passedOver.delete(rootId);
   }
 
-  push({ id, namespace, queue, priority }: RunRow, place: number): void {
+  push({ id, namespace, queue, rank }: RunRow, place: number): void {
     const queues = this.#namespaces.get(namespace) ?? new Map<string, Heap<ReadyEntry>>();
     this.#namespaces.set(namespace, queues);
     const heap = queues.get(queue) ?? new Heap<ReadyEntry>(standsBefore);
     queues.set(queue, heap);
-    heap.push({ id, priority, place });
+    heap.push({ id, rank, place });
   }
 
   /** What is claimable by queue, in the order of their names; counted up to `limitRows` each. */
@@ -89,7 +89,7 @@ export class ReadyQueues {
   }
 }
 
-/** Runs that stand in line at gates: highest priority first, then in the order of insertion. */
+/** Runs that stand in line at gates, by rank, then in the order of insertion. */
 export class GateLines {
   readonly #find: (id: string) => RunRow | undefined;
   readonly #lines = new Map<string, Heap<ReadyEntry>>();
@@ -171,5 +171,5 @@ export class DueQueue {
 }
 
 function standsBefore(a: ReadyEntry, b: ReadyEntry): boolean {
-  return a.priority > b.priority || (a.priority === b.priority && a.place < b.place);
+  return a.rank < b.rank || (a.rank === b.rank && a.place < b.place);
 }

@@ -1,4 +1,4 @@
-import type { RunRow } from "../../core/index.ts";
+import { type RunRow, rankOf } from "../../core/index.ts";
 import type { Change, NotedEvent, Summary } from "./changes.ts";
 import { frozen } from "./kept.ts";
 import type { Memory } from "./memory.ts";
@@ -60,7 +60,8 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   namesForgotten: (memory, { names }) => memory.names.forget(names),
   limit: ({ slots }, { limit }) => slots.resize(limit),
   limitForgotten: ({ slots }, { id }) => slots.forget(id),
-  slot: ({ slots }, { limitId, runId, held }) => (held ? slots.take(limitId, runId) : slots.free(limitId, runId)),
+  slot: ({ slots }, { limitId, runId, held, freeAt }) =>
+    held ? slots.hold(limitId, runId, freeAt) : slots.free(limitId, runId),
   pause: ({ pauses }, { pause }) => pauses.put(pause),
   pauseForgotten: ({ pauses }, { id }) => pauses.forget(id),
   obligation: ({ obligations }, { obligation }) => obligations.put(obligation),
@@ -97,8 +98,9 @@ function restoreChanged(memory: Memory, { runId, set, unset }: Extract<Change, {
 
 /** JSON leaves out what has no value; rows name it. */
 function wholeRow(run: RunRow): RunRow {
-  // What an older version wrote has no waits.
-  return { ...run, input: run.input, output: run.output, waiting: run.waiting ?? null };
+  // What an older version wrote has no waits and no rank.
+  const { rank = rankOf(run, run.createdAt) } = run as Partial<Pick<RunRow, "rank">>;
+  return { ...run, rank, input: run.input, output: run.output, waiting: run.waiting ?? null };
 }
 
 function recordEvents(memory: Memory, runId: string, events: readonly NotedEvent[]): void {

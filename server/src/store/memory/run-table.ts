@@ -71,7 +71,7 @@ export class RunTable {
     const place = this.place(row.id);
     if (isClaimable(row) && !(before !== undefined && isClaimable(before))) this.ready.push(row, place);
     if (row.gate !== null && row.gate !== before?.gate) {
-      this.gates.push(row.gate, { id: row.id, priority: row.priority, place });
+      this.gates.push(row.gate, { id: row.id, rank: row.rank, place });
     }
     if (row.status === "ready" && row.wakeAt !== null && row.wakeAt !== before?.wakeAt) {
       this.wakes.push({ id: row.id, at: row.wakeAt, place });

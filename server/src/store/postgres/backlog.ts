@@ -44,7 +44,7 @@ const readyText = `
     select 1 from holdfast.runs r where r.namespace = $1 and r.queue = hop.queue and ${isReady} limit $2) r) counted
   cross join lateral (
     select r.id, r.last_event from holdfast.runs r where r.namespace = $1 and r.queue = hop.queue and ${isReady}
-    order by r.priority desc, r.ord limit 1) head
+    order by r.rank, r.ord limit 1) head
   where hop.queue is not null order by hop.queue`;
 
 const unsequencedText = "select count(*)::int as n from (select 1 from holdfast.outbox limit $1) o";

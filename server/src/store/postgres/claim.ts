@@ -100,13 +100,18 @@ const pauseText = `
 const mayClaimText = "(select count(*) from member) = 1 and (select p.current from pausing p)";
 
 const takeText = `
-  chosen as materialized (select d.id from due d where d.pause is null order by d.priority desc, d.ord limit $3),
+  chosen as materialized (select d.id from due d where d.pause is null order by d.rank, d.ord limit $3),
   moment as materialized (select holdfast.clock_ms() as now from (select count(*) from due) d),
   taken as (
     update holdfast.runs r set status = 'running', epoch = r.epoch + 1, claimed_by = $1, claimed_at = moment.now,
       started_at = coalesce(r.started_at, moment.now), last_event = r.last_event + 1
     from chosen cross join moment where r.id = chosen.id
     returning r.*
+  ),
+  -- What they hold of rates is their starts' from now on (core's startId).
+  stamped as (
+    update holdfast.slots s set run_id = t.id || '#' || t.epoch, free_at = t.claimed_at + s.per_ms
+    from taken t where t.limits is not null and s.run_id = t.id and s.per_ms is not null and s.free_at is null
   ),
   told as (
     insert into holdfast.outbox (${outboxColumns})
@@ -117,16 +122,16 @@ const takeText = `
   select m.id is not null as alive, (select p.current from pausing p) as current,
     (select json_agg(d.id)::text from due d where d.pause is not null) as paused, ${runColumns}
   from (values (1)) one left join member m on true left join taken r on true
-  order by r.priority desc, r.ord`;
+  order by r.rank, r.ord`;
 
 const claimText = `
   with ${memberText},
   ${pausingText},
   due as materialized (
-    select r.id, r.priority, r.ord, ${pauseText} from holdfast.runs r
-    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.gate is null and r.priority is not null
+    select r.id, r.rank, r.ord, ${pauseText} from holdfast.runs r
+    where r.namespace = $2 and r.status = 'ready' and r.wake_at is null and r.gate is null and r.rank is not null
       and ${mayClaimText} and ${notHeldText}
-    order by r.priority desc, r.ord limit $4 for update of r skip locked
+    order by r.rank, r.ord limit $4 for update of r skip locked
   ),
   ${takeText}`;
 
@@ -136,11 +141,11 @@ const claimOfQueuesText = `
   ${pausingText},
   offered as materialized (
     select o.* from unnest($5::text[]) q(queue) cross join lateral (
-      select r.id, r.priority, r.ord, ${pauseText} from holdfast.runs r
+      select r.id, r.rank, r.ord, ${pauseText} from holdfast.runs r
       where r.namespace = $2 and r.queue = q.queue and r.status = 'ready' and r.wake_at is null and r.gate is null
         and ${mayClaimText} and ${notHeldText}
-      order by r.priority desc, r.ord limit $4 for update of r skip locked
+      order by r.rank, r.ord limit $4 for update of r skip locked
     ) o
   ),
-  due as materialized (select o.* from offered o order by o.priority desc, o.ord limit $4),
+  due as materialized (select o.* from offered o order by o.rank, o.ord limit $4),
   ${takeText}`;

@@ -4,6 +4,7 @@ import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates, reviewGates } from "./gates.ts";
 import { letGoSome, listOver } from "./pauses.ts";
+import { endStarts, findNextStartEnd } from "./rates.ts";
 import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner, Transaction, Work } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -201,14 +202,16 @@ export async function wakeRuns(
     return rows.length;
   });
   const waits = await endDueWaits(pool, limitRows);
+  const [over] = await endStarts(pool, limitRows);
   const reviewed = await reviewGates(pool, afterGate);
   const released = (await listOver(pool)).length > 0 ? await letGoSome(pool, limitRows) : { letGo: 0, more: false };
-  const [next] = await findNextWake(pool);
-  const soonest = Math.min(next?.in_ms ?? Number.POSITIVE_INFINITY, waits.nextInMs ?? Number.POSITIVE_INFINITY);
+  const moments = [...(await findNextWake(pool)), ...(await findNextStartEnd(pool))].map(({ in_ms: inMs }) => inMs);
+  const soonest = Math.min(...moments, waits.nextInMs ?? Number.POSITIVE_INFINITY);
+  const isMore = reviewed.more || released.more || over?.more === true || over?.freed === limitRows;
   return {
     woken: woken + waits.ended,
-    admitted: reviewed.admitted + released.letGo,
-    nextInMs: reviewed.more || released.more ? 0 : soonest === Number.POSITIVE_INFINITY ? null : soonest,
+    admitted: (over?.admitted ?? 0) + reviewed.admitted + released.letGo,
+    nextInMs: isMore ? 0 : soonest === Number.POSITIVE_INFINITY ? null : soonest,
     lastGate: reviewed.last,
     topics: waits.topics,
   };

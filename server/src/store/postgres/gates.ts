@@ -1,6 +1,6 @@
 import { firstPauseGate, type GateChange, withdrawnSlots } from "../../core/index.ts";
 import type { LimitSize, LimitView } from "../store.ts";
-import { numberArray, textArray } from "./arrays.ts";
+import { msArray, numberArray, textArray } from "./arrays.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
@@ -8,7 +8,12 @@ import type { SessionPool } from "./session-pool.ts";
 
 /** Frees slots and hands them on, within the transaction that has written these changes. */
 export function passGates(transaction: Transaction, changes: readonly GateChange[]): Promise<unknown> {
-  const freed = changes.flatMap(({ run, frees }) => frees.map((limitId) => ({ limitId, runId: run.id })));
+  const freed = changes.flatMap(({ run, frees, start }) =>
+    frees.flatMap((limitId) => [
+      { limitId, runId: run.id },
+      ...(start === undefined ? [] : [{ limitId, runId: start }]),
+    ]),
+  );
   const arrived = changes.flatMap(({ run, arrives }) => (arrives ? [run] : []));
   for (const { limitId } of freed) transaction.touch(limitId);
   for (const { gate } of arrived) if (gate !== null) transaction.touch(gate);
@@ -92,17 +97,32 @@ export function findLimits(db: Runner, ids: readonly string[]): Promise<{ id: st
 
 /** Sets how many slots these limits have, and whether they stay when nobody needs them. */
 export function resizeLimits(db: Runner, rows: readonly LimitSize[], stay: boolean): Promise<unknown> {
-  const parameters = [textArray(rows.map(({ id }) => id)), numberArray(rows.map(({ slots }) => slots)), stay];
-  return db.run("resizeLimits", "select holdfast.declare_limits($1::text[], $2::int[], $3)", parameters);
+  const parameters = [
+    textArray(rows.map(({ id }) => id)),
+    numberArray(rows.map(({ slots }) => slots)),
+    msArray(rows.map(({ perMs }) => perMs ?? null)),
+    stay,
+  ];
+  return db.run("resizeLimits", "select holdfast.declare_limits($1::text[], $2::int[], $3::bigint[], $4)", parameters);
 }
 
 /** See `Store.listLimits`. */
-export function listLimits(db: Runner, prefix: string): Promise<LimitSize[]> {
-  return db.run<LimitSize>("listLimits", listText, [prefix, `${prefix}\u{10ffff}`]);
+export async function listLimits(db: Runner, prefix: string): Promise<LimitSize[]> {
+  return (await db.run<StoredSize>("listLimits", listText, [prefix, `${prefix}\u{10ffff}`])).map(sizeOf);
+}
+
+interface StoredSize {
+  readonly id: string;
+  readonly slots: number;
+  readonly per_ms: number | null;
+}
+
+function sizeOf({ id, slots, per_ms: perMs }: StoredSize): LimitSize {
+  return perMs === null ? { id, slots } : { id, slots, perMs };
 }
 
 const listText = `
-  select l.id, l.slots from holdfast.limits l where l.id >= $1 and l.id < $2 and l.declared order by l.id`;
+  select l.id, l.slots, l.per_ms from holdfast.limits l where l.id >= $1 and l.id < $2 and l.declared order by l.id`;
 
 /** Forgets limits that nobody declared, holds or stands at, at most `limitRows`; answers how many. */
 export function forgetIdleLimits(db: Runner, limitRows: number): Promise<{ limits: number }[]> {
@@ -110,11 +130,10 @@ export function forgetIdleLimits(db: Runner, limitRows: number): Promise<{ limit
   return db.run("forgetIdleLimits", text, [withdrawnSlots, limitRows]);
 }
 
-interface StoredLimit {
-  readonly id: string;
-  readonly slots: number;
+interface StoredLimit extends StoredSize {
   readonly holders: string;
   readonly standing: string;
+  readonly starts: string;
 }
 
 /** See `Store.findLimit`. */
@@ -125,12 +144,15 @@ export async function findLimit(
   const [row] = await db.run<StoredLimit>("findLimit", findText, [id, limitRows]);
   if (row === undefined) return undefined;
   const ids = (text: string) => JSON.parse(text) as string[];
-  return { id: row.id, slots: row.slots, holders: ids(row.holders), standing: ids(row.standing) };
+  const view = { ...sizeOf(row), holders: ids(row.holders), standing: ids(row.standing) };
+  return row.per_ms === null ? view : { ...view, starts: JSON.parse(row.starts) as number[] };
 }
 
 const findText = `
-  select l.id, l.slots,
-    array_to_json(array(select s.run_id from holdfast.slots s where s.limit_id = l.id and s.run_id is not null
-      order by s.run_id limit $2))::text as holders,
-    array_to_json(array(select r.id from holdfast.runs r where r.gate = l.id order by r.priority desc, r.ord limit $2))::text as standing
+  select l.id, l.slots, l.per_ms,
+    array_to_json(array(select s.run_id from holdfast.slots s
+      where s.limit_id = l.id and s.run_id is not null and s.free_at is null order by s.run_id limit $2))::text as holders,
+    array_to_json(array(select s.free_at from holdfast.slots s where s.limit_id = l.id and s.free_at is not null
+      order by s.free_at limit $2))::text as starts,
+    array_to_json(array(select r.id from holdfast.runs r where r.gate = l.id order by r.rank, r.ord limit $2))::text as standing
   from holdfast.limits l where l.id = $1`;

@@ -153,7 +153,7 @@ export function lockStanding(db: Runner, ids: readonly string[], limitRows: numb
 
 const standingText = `
   select ${slimRunColumns} from holdfast.runs r where r.gate = any ($1::text[])
-  order by r.gate, r.priority desc, r.ord limit $2 for update of r skip locked`;
+  order by r.gate, r.rank, r.ord limit $2 for update of r skip locked`;
 
 /** Writes where runs stand. */
 export function moveRuns(db: Runner, runs: readonly RunRow[]): Promise<unknown> {

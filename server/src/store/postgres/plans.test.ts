@@ -139,11 +139,11 @@ async function carryOutWaits(probe: PlanProbe): Promise<void> {
  */
 async function endMany(): Promise<void> {
   await database.sql.unsafe(`
-    insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, manifest_hash, name, depth, queue, priority,
+    insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, manifest_hash, name, depth, queue, priority, rank,
       rule, status, generation, attempt, epoch, losses, takeovers, blocked_by, upstream_succeeded, upstream_failed,
       upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, ran_ms, last_event, created_at)
     select 'old' || n, 'old' || n / 4 * 4, case when n % 4 > 1 then 'old' || n / 4 * 4 end, 'shop', 'task',
-      (array['ship', 'sink', 'part', 'part'])[1 + n % 4], 'h', n, n % 4 / 2, 'default', 0,
+      (array['ship', 'sink', 'part', 'part'])[1 + n % 4], 'h', n, n % 4 / 2, 'default', 0, 1,
       'all_success', 'ready', 1, 1, 0, 0, 0,
       0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1
     from generate_series(1, ${endedRuns}) n;

@@ -127,6 +127,8 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
     this.#roots.remember(runs);
     if (runs.length > 0) this.#doorbell.ring(["events"]);
     if (more) this.#doorbell.ring(["ready"]);
+    // What they held of fair lines is the next ones'.
+    if (runs.some(({ limits }) => limits.some(({ ageingMs }) => ageingMs !== undefined))) this.#gates.requestStarts();
     return runs;
   }
 

@@ -22,6 +22,7 @@ export interface StoredRun {
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
+  readonly rank: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
   readonly parent_generation: number;
@@ -60,7 +61,7 @@ export interface StoredRun {
 }
 
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
-  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.epoch,
+  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rank, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.epoch,
   r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
   r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.waiting, r.wake_at, r.limits, r.trace, r.gate,
   r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
@@ -88,6 +89,7 @@ export function toRun(row: StoredRun): RunRow {
     depth: row.depth,
     queue: row.queue,
     priority: row.priority,
+    rank: row.rank,
     rule: row.rule,
     status: row.status,
     parentGeneration: row.parent_generation,
@@ -176,6 +178,7 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     text((run) => run.gate),
     text((run) => run.trace),
     number((run) => run.parentGeneration),
+    ms((run) => run.rank),
   ];
   return db.run("insertRuns", insertText, parameters);
 }
@@ -183,13 +186,13 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
 const insertText = `
   insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
     item_index, key, depth, queue, priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at,
-    limits, gate, trace, parent_generation, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
+    limits, gate, trace, parent_generation, rank, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
     children_succeeded, children_failed, children_skipped, ran_ms)
   select n.*, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::int[], $12::text[], $13::int[], $14::text[], $15::int[], $16::text[], $17::text[], $18::text[],
     $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[],
-    $26::text[], $27::int[]) n`;
+    $26::text[], $27::int[], $28::bigint[]) n`;
 
 /**
  * Writes what a ledger can change, into rows that are locked. An input or output is written once; rows were read without

@@ -87,7 +87,7 @@ export class SerialModel {
     const due = this.#runs()
       .filter((run) => isClaimable(run) && !held.has(run.rootId) && (queues === null || queues.includes(run.queue)))
       .filter(({ id }) => taken.has(id) || !passedOver.has(id))
-      .sort((a, b) => b.priority - a.priority || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
+      .sort((a, b) => a.rank - b.rank || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
       .slice(0, limitRows);
     const rows = due.map((run) => {
       const { row, data } = claimed(run, memberId, this.#now);

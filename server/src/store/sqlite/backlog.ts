@@ -11,7 +11,7 @@ export function measureBacklog(
     const [head] = db.list<{ runId: string; lastEvent: number }>(
       `SELECT id AS runId, last_event AS lastEvent FROM runs INDEXED BY runs_ready
        WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
-       ORDER BY priority DESC, seq LIMIT 1`,
+       ORDER BY rank, seq LIMIT 1`,
       namespace,
       queue,
     );

@@ -2,6 +2,7 @@ import { AppError } from "@holdfast/protocol";
 import { claimed, claimRounds, type PauseRow, type RunRow } from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
+import { endStarts, startRates } from "./gates.ts";
 import { anyPause, pausesOf, putAside } from "./pauses.ts";
 import { type PlacedRun, selectRuns, updateClaimed } from "./run-rows.ts";
 import type { Turn } from "./turn.ts";
@@ -10,7 +11,7 @@ import type { Turn } from "./turn.ts";
 
 interface Place {
   readonly seq: number;
-  readonly priority: number;
+  readonly rank: number;
 }
 
 interface Claim {
@@ -39,17 +40,25 @@ export function claimRuns({ db, now, ring }: Turn, args: Claim): RunRow[] {
     const paused = holds ? found.flatMap(({ run }) => pausedBy(db, run)) : [];
     const free = paused.length === 0 ? found : found.filter(({ run }) => !paused.some((one) => one.run.id === run.id));
     rows.push(...free.slice(0, missing));
-    putAside(db, paused);
+    putAside(db, paused, now);
     if (paused.length === 0) break;
   }
   if (rows.length === 0) return [];
   const claims = rows.map(({ seq, run }) => ({ seq, ...claimed(run, memberId, now) }));
   for (const { seq, row } of claims) updateClaimed(db, { seq, run: row });
+  startRates(
+    db,
+    claims.map(({ row }) => row),
+    now,
+  );
   appendEvents(
     db,
     claims.map(({ row, data }) => ({ run: row, number: row.lastEvent, type: "run.started", at: now, data })),
   );
   ring("events");
+  // What they held of fair lines is the next ones'.
+  const isFair = claims.some(({ row }) => row.limits.some(({ ageingMs }) => ageingMs !== undefined));
+  if (isFair && endStarts(db, now, limitRows).admitted > 0) ring("ready");
   return claims.map((claim) => claim.row);
 }
 
@@ -64,12 +73,12 @@ function selectReady(
   const places = queues.flatMap((queue) => {
     return readyPlaces(db, { namespace, queue, limitRows: limitRows + chosen.size });
   });
-  if (queues.length > 1) places.sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+  if (queues.length > 1) places.sort((a, b) => a.rank - b.rank || a.seq - b.seq);
   const found = places.map((place) => place.seq).filter((seq) => !chosen.has(seq));
   if (found.length === 0) return [];
   return selectRuns(
     db,
-    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY priority DESC, seq",
+    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY rank, seq",
     listText(found.slice(0, limitRows)),
   );
 }
@@ -105,24 +114,6 @@ export function readyQueues(db: Connection, namespace: string): string[] {
   return rows.map((row) => row.queue);
 }
 
-/** Priorities that a claimable run of the queue has, the highest first. */
-export function readyPriorities(db: Connection, namespace: string, queue: string): number[] {
-  const rows = db.list<{ priority: number }>(
-    `WITH RECURSIVE hop (priority) AS (
-       SELECT max(priority) FROM runs WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
-       UNION ALL
-       SELECT (SELECT max(priority) FROM runs
-               WHERE namespace = ? AND queue = ? AND priority < hop.priority AND status = 'ready' AND wake_at IS NULL AND gate IS NULL)
-       FROM hop WHERE hop.priority IS NOT NULL)
-     SELECT priority FROM hop WHERE priority IS NOT NULL`,
-    namespace,
-    queue,
-    namespace,
-    queue,
-  );
-  return rows.map((row) => row.priority);
-}
-
 function readyPlaces(
   db: Connection,
   { namespace, queue, limitRows }: { namespace: string; queue: string; limitRows: number },
@@ -130,20 +121,20 @@ function readyPlaces(
   // An order that is on its way down a tree holds all of it. There is seldom one, and the index alone does not tell the tree.
   if (anySpreading(db)) {
     return db.list<Place>(
-      `SELECT seq, priority FROM runs INDEXED BY runs_ready
+      `SELECT seq, rank FROM runs INDEXED BY runs_ready
        WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
          AND NOT EXISTS (SELECT 1 FROM runs held INDEXED BY runs_spreading
                          WHERE held.spreading = 1 AND held.root_id = runs.root_id)
-       ORDER BY priority DESC, seq LIMIT ?`,
+       ORDER BY rank, seq LIMIT ?`,
       namespace,
       queue,
       limitRows,
     );
   }
   return db.list<Place>(
-    `SELECT seq, priority FROM runs INDEXED BY runs_ready
+    `SELECT seq, rank FROM runs INDEXED BY runs_ready
      WHERE namespace = ? AND queue = ? AND status = 'ready' AND wake_at IS NULL AND gate IS NULL
-     ORDER BY priority DESC, seq LIMIT ?`,
+     ORDER BY rank, seq LIMIT ?`,
     namespace,
     queue,
     limitRows,

@@ -7,13 +7,14 @@ import {
   expiryEnding,
   type Finish,
   type FinishResult,
+  leastDueMs,
   type RunRow,
   withAftermath,
 } from "../../core/index.ts";
 import { admitExpansions, admitFinishes, admitText } from "../admission.ts";
 import { anySpreading } from "./claims.ts";
 import { listText } from "./connection.ts";
-import { arriveAtGates, reviewGates } from "./gates.ts";
+import { arriveAtGates, endStarts, nextStartEnd, reviewGates } from "./gates.ts";
 import { letGoSome } from "./pauses.ts";
 import { ringChanges } from "./rings.ts";
 import { loadRuns, selectLeanRuns } from "./run-rows.ts";
@@ -155,19 +156,23 @@ export function wakeRuns(turn: Turn, { limitRows }: { limitRows: number }): { wo
     arriveAtGates(
       db,
       due.filter(({ limits }) => limits === 1).map(({ seq }) => seq),
+      now,
     );
     turn.ring("ready");
   }
   const waits = endDueWaits(turn, limitRows);
   const woken = due.length + waits.ended;
-  const { admitted, more } = reviewGates(db);
-  if (admitted > 0) turn.ring("ready");
+  const ended = endStarts(db, now, limitRows);
+  const { admitted, more } = reviewGates(db, now);
+  if (ended.admitted + admitted > 0) turn.ring("ready");
   const held = letGoSome(turn, limitRows);
   if (more.length > 0 || held.more) return { woken, nextInMs: 0 };
   const next = db.find<{ at: number }>(
     `SELECT wake_at AS at FROM runs INDEXED BY runs_due
      WHERE status = 'ready' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1`,
   );
-  const nextAt = Math.min(next?.at ?? Number.POSITIVE_INFINITY, waits.nextAt ?? Number.POSITIVE_INFINITY);
+  const startAt = nextStartEnd(db);
+  const moments = [next?.at, waits.nextAt, startAt === undefined ? undefined : Math.max(startAt, now + leastDueMs)];
+  const nextAt = Math.min(...moments.map((at) => at ?? Number.POSITIVE_INFINITY));
   return { woken, nextInMs: nextAt === Number.POSITIVE_INFINITY ? null : Math.max(0, nextAt - now) };
 }

@@ -28,7 +28,7 @@ export function enqueueRuns(turn: Turn, { rows }: { rows: readonly EnqueueRow[] 
     return result.outcome === "created" ? (gateChange(undefined, result.run) ?? []) : [];
   });
   appendEvents(turn.db, events);
-  if (passGates(turn.db, gates) > 0) turn.ring("ready");
+  if (passGates(turn.db, gates, turn.now) > 0) turn.ring("ready");
   if (events.length > 0) turn.ring("events");
   return results;
 }

@@ -2,7 +2,6 @@ import { isEnded, type RunStatus, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import { fittingRows } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
-import { readyPriorities, readyQueues } from "./claims.ts";
 import { type Connection, listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
 import { jsonOf, selectLeanRuns, selectRuns } from "./run-rows.ts";
@@ -12,7 +11,7 @@ import type { Turn } from "./turn.ts";
 // order of creation, or is small because only live runs are in it.
 
 export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; cursor: string | null } {
-  const found = narrowings(turn, filter).flatMap((narrowing) => page(turn, filter, narrowing));
+  const found = narrowings(filter).flatMap((narrowing) => page(turn, filter, narrowing));
   found.sort((a, b) => b - a);
   const shown = fitting(turn.db, found.slice(0, filter.limitRows));
   const rows = selectRuns(turn.db, "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC", listText(shown));
@@ -44,7 +43,7 @@ interface Narrowing {
 }
 
 /** Where to look: one index for a parent; else one for each status. */
-function narrowings({ db }: Turn, { namespace, parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
+function narrowings({ parentId, definition, statuses, rootsOnly }: RunFilter): Narrowing[] {
   if (parentId !== undefined) {
     const among = statuses === undefined ? "1" : "status IN (SELECT value FROM json_each(?))";
     const values = statuses === undefined ? [] : [listText(statuses)];
@@ -57,25 +56,16 @@ function narrowings({ db }: Turn, { namespace, parentId, definition, statuses, r
     ];
   }
   return [...new Set(statuses ?? runStatuses)].flatMap((status) => {
-    if (status === "ready") return narrowingsOfReady(db, namespace);
+    if (status === "ready") return ofReady;
     const ofEnded = definition === undefined ? "runs" : "runs_definition";
     return narrowingsOf(status, rootsOnly, ofEnded);
   });
 }
 
-/** Claimable runs lie in the order of creation within each queue and priority. */
-function narrowingsOfReady(db: Connection, namespace: string): Narrowing[] {
-  const claimable = readyQueues(db, namespace).flatMap((queue) =>
-    readyPriorities(db, namespace, queue).map((priority) => ({
-      index: "runs_ready",
-      where: "status = 'ready' AND wake_at IS NULL AND gate IS NULL AND queue = ? AND priority = ?",
-      values: [queue, priority],
-    })),
-  );
-  const later = { index: "runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] };
-  const gated = { index: "runs_gated", where: "gate IS NOT NULL", values: [] };
-  return [...claimable, later, gated];
-}
+const ofReady: readonly Narrowing[] = [
+  { index: "runs_ready_listed", where: "status = 'ready' AND wake_at IS NULL", values: [] },
+  { index: "runs_due", where: "status = 'ready' AND wake_at IS NOT NULL", values: [] },
+];
 
 /** Indexes' own conditions are said again: the planner does not see that they follow. */
 const idle = "status IN ('pending', 'waiting', 'cancelling')";

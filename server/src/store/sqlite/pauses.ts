@@ -95,7 +95,11 @@ export function pausesOf(db: Connection, run: RunRow): PauseRow[] {
 }
 
 /** Puts claimable runs at the gates of the pauses that stand over them. */
-export function putAside(db: Connection, paused: readonly { readonly run: RunRow; readonly pause: PauseRow }[]): void {
+export function putAside(
+  db: Connection,
+  paused: readonly { readonly run: RunRow; readonly pause: PauseRow }[],
+  now: number,
+): void {
   const changes = paused.map(({ run, pause }) => {
     db.run("UPDATE runs SET gate = ? WHERE id = ?", pauseId(pause), run.id);
     return { run, frees: limitsAside(run).map(({ id }) => id), arrives: false };
@@ -103,11 +107,12 @@ export function putAside(db: Connection, paused: readonly { readonly run: RunRow
   passGates(
     db,
     changes.filter(({ frees }) => frees.length > 0),
+    now,
   );
 }
 
 /** Lets go of those who stand at gates of pauses that are over. */
-export function letGoSome({ db, ring }: Turn, limitRows: number): { more: boolean } {
+export function letGoSome({ db, now, ring }: Turn, limitRows: number): { more: boolean } {
   let left = limitRows;
   const arrived: GateChange[] = [];
   for (const { id } of db.list<{ id: string }>(
@@ -115,7 +120,7 @@ export function letGoSome({ db, ring }: Turn, limitRows: number): { more: boolea
   )) {
     const standing = selectLeanRuns(
       db,
-      "INDEXED BY runs_at_gates WHERE gate = ? ORDER BY priority DESC, seq LIMIT ?",
+      "INDEXED BY runs_at_gates WHERE gate = ? ORDER BY rank, seq LIMIT ?",
       id,
       left + 1,
     );
@@ -131,7 +136,7 @@ export function letGoSome({ db, ring }: Turn, limitRows: number): { more: boolea
     left -= standing.length;
     db.run("DELETE FROM pauses WHERE id = ?", id);
   }
-  passGates(db, arrived);
+  passGates(db, arrived, now);
   if (left < limitRows) ring("ready");
   return { more: db.find("SELECT 1 FROM pauses INDEXED BY pauses_over WHERE over = 1 LIMIT 1") !== undefined };
 }

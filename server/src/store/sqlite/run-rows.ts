@@ -22,6 +22,7 @@ interface Stored {
   readonly depth: number;
   readonly queue: string;
   readonly priority: number;
+  readonly rank: number;
   readonly rule: TriggerRule;
   readonly status: RunStatus;
   readonly parent_generation: number;
@@ -62,7 +63,7 @@ export interface PlacedRun {
 }
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
-  item_index, key, depth, queue, priority, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
+  item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
   open_children, children, waiting, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
@@ -113,6 +114,7 @@ function runOf(row: Stored): RunRow {
     depth: row.depth,
     queue: row.queue,
     priority: row.priority,
+    rank: row.rank,
     rule: row.rule,
     status: row.status,
     parentGeneration: row.parent_generation,
@@ -150,10 +152,10 @@ function runOf(row: Stored): RunRow {
 export function insertRun(db: Connection, run: RunRow): boolean {
   const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
-       item_index, key, depth, queue, priority, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
+       item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
        open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event,
        created_at, started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
@@ -170,6 +172,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     run.depth,
     run.queue,
     run.priority,
+    run.rank,
     run.rule,
     run.status,
     run.parentGeneration,

@@ -1,4 +1,4 @@
--- Schema 8, as the migrations make it.
+-- Schema 10, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -49,7 +49,7 @@ CREATE TABLE limits (
   id TEXT PRIMARY KEY,
   slots INTEGER NOT NULL,
   declared INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, per_ms REAL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE logs (
   id INTEGER PRIMARY KEY,
@@ -169,7 +169,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT) STRICT;
+, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT, rank REAL NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,
@@ -196,7 +196,7 @@ CREATE TABLE signals (
 CREATE TABLE slots (
   limit_id TEXT NOT NULL,
   place INTEGER NOT NULL,
-  run_id TEXT,
+  run_id TEXT, per_ms REAL, free_at REAL,
   PRIMARY KEY (limit_id, place)
 ) STRICT, WITHOUT ROWID;
 
@@ -263,7 +263,7 @@ CREATE INDEX obligations_waiting ON obligations (ordered_at) WHERE met_at IS NUL
 
 CREATE INDEX pauses_over ON pauses (id) WHERE over = 1;
 
-CREATE INDEX runs_at_gates ON runs (gate, priority DESC, seq) WHERE gate IS NOT NULL;
+CREATE INDEX runs_at_gates ON runs (gate, rank, seq) WHERE gate IS NOT NULL;
 
 CREATE INDEX runs_below ON runs (namespace, status) WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL;
 
@@ -283,16 +283,16 @@ CREATE INDEX runs_ended_roots ON runs (ended_at) WHERE parent_id IS NULL AND end
 
 CREATE INDEX runs_expiring ON runs (expires_at) WHERE expires_at IS NOT NULL AND ending IS NULL AND ended_at IS NULL;
 
-CREATE INDEX runs_gated ON runs (namespace) WHERE gate IS NOT NULL;
-
 CREATE UNIQUE INDEX runs_id ON runs (id);
 
 CREATE INDEX runs_idle ON runs (namespace, status) WHERE status IN ('pending', 'waiting', 'cancelling');
 
 CREATE INDEX runs_items ON runs (parent_id, item_index) WHERE item_index IS NOT NULL;
 
-CREATE INDEX runs_ready ON runs (namespace, queue, priority DESC, seq)
+CREATE INDEX runs_ready ON runs (namespace, queue, rank, seq)
   WHERE status = 'ready' AND wake_at IS NULL AND gate IS NULL;
+
+CREATE INDEX runs_ready_listed ON runs (namespace) WHERE status = 'ready' AND wake_at IS NULL;
 
 CREATE INDEX runs_roots ON runs (namespace, status) WHERE parent_id IS NULL AND ended_at IS NOT NULL;
 
@@ -305,6 +305,8 @@ CREATE INDEX runs_unreached ON runs (parent_id) WHERE parent_id IS NOT NULL AND 
 CREATE INDEX schedules_definition ON schedules (namespace, definition, id);
 
 CREATE INDEX schedules_due ON schedules (namespace, due_at, id) WHERE paused = 0 AND due_at IS NOT NULL;
+
+CREATE INDEX slots_due ON slots (free_at) WHERE free_at IS NOT NULL;
 
 CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 

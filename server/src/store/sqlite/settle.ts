@@ -54,7 +54,7 @@ export class StoredLedger {
     if (!isWithoutWaits(changes.waits)) writeWaits(this.#db, changes.waits, this.#now);
     appendEvents(this.#db, changes.events);
     followObligations(this.#db, changes.obligations);
-    this.#admitted = passGates(this.#db, changes.gates);
+    this.#admitted = passGates(this.#db, changes.gates, this.#now);
     return changes;
   }
 

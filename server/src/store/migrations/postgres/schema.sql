@@ -32,7 +32,7 @@ end $_$;
 CREATE FUNCTION holdfast.clock_ms() RETURNS bigint
     LANGUAGE sql PARALLEL SAFE
     AS $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
-CREATE FUNCTION holdfast.declare_limits(limit_ids text[], counts integer[], stay boolean) RETURNS void
+CREATE FUNCTION holdfast.declare_limits(limit_ids text[], counts integer[], pers bigint[], stay boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -40,13 +40,21 @@ declare
   gap record;
 begin
   for given in
-    select n.id, n.slots from unnest(limit_ids, counts) n(id, slots) left join holdfast.limits l on l.id = n.id
-    where l.id is null or l.slots <> n.slots or l.declared <> stay order by n.id
+    select n.id, n.slots, n.per_ms, l.per_ms as before
+    from unnest(limit_ids, counts, pers) n(id, slots, per_ms) left join holdfast.limits l on l.id = n.id
+    where l.id is null or l.slots <> n.slots or l.declared <> stay or l.per_ms is distinct from n.per_ms order by n.id
   loop
-    insert into holdfast.limits as l (id, slots, declared) values (given.id, given.slots, stay)
-      on conflict (id) do update set slots = excluded.slots, declared = excluded.declared;
-    insert into holdfast.slots (limit_id, place) select given.id, p from generate_series(1, given.slots) p
+    insert into holdfast.limits as l (id, slots, declared, per_ms) values (given.id, given.slots, stay, given.per_ms)
+      on conflict (id) do update set slots = excluded.slots, declared = excluded.declared, per_ms = excluded.per_ms;
+    insert into holdfast.slots (limit_id, place, per_ms) select given.id, p, given.per_ms from generate_series(1, given.slots) p
       on conflict do nothing;
+    -- A start holds its slot as long as the limit says now.
+    if given.per_ms is distinct from given.before then
+      update holdfast.slots s set per_ms = given.per_ms,
+        run_id = case when given.per_ms is null and s.free_at is not null then null else s.run_id end,
+        free_at = s.free_at - coalesce(given.before, 0) + given.per_ms
+      where s.limit_id = given.id;
+    end if;
     for gap in
       select s.limit_id, s.place from holdfast.slots s
       where s.limit_id = given.id and s.run_id is null order by s.place desc for update
@@ -54,6 +62,31 @@ begin
       perform holdfast.fill_gap(gap.limit_id, gap.place);
     end loop;
   end loop;
+end $$;
+CREATE FUNCTION holdfast.end_starts(most integer, OUT admitted integer, OUT more boolean, OUT freed integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+declare
+  ended record;
+  limit_ids text[];
+begin
+  freed := 0;
+  select array_agg(distinct d.limit_id) into limit_ids from (
+    select s.limit_id from holdfast.slots s where s.free_at is not null and s.free_at <= holdfast.clock_ms()
+    order by s.free_at limit most) d;
+  perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for share of l;
+  for ended in
+    update holdfast.slots s set run_id = null, free_at = null from (
+      select d.limit_id, d.place from holdfast.slots d
+      where d.free_at is not null and d.free_at <= holdfast.clock_ms() and d.limit_id = any (limit_ids)
+      order by d.free_at limit most for update of d skip locked) over
+    where s.limit_id = over.limit_id and s.place = over.place
+    returning s.limit_id, s.place
+  loop
+    perform holdfast.fill_gap(ended.limit_id, ended.place);
+    freed := freed + 1;
+  end loop;
+  select h.admitted, h.more into admitted, more from holdfast.hand_out(limit_ids) h;
 end $$;
 CREATE FUNCTION holdfast.enqueue(definition text, input jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, namespace text DEFAULT 'default'::text, priority integer DEFAULT NULL::integer, start_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_after interval DEFAULT NULL::interval, key_retention interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -198,9 +231,9 @@ begin
     closed := '{}';
     for first in
       select s.id, s.gate from unnest(open_ids) o(id) cross join lateral (
-        select r.id, r.gate, r.priority, r.ord from holdfast.runs r
-        where r.gate = o.id and r.id <> all (passed_over) order by r.priority desc, r.ord limit 1
-      ) s order by s.priority desc, s.ord
+        select r.id, r.gate, r.rank, r.ord from holdfast.runs r
+        where r.gate = o.id and r.id <> all (passed_over) order by r.rank, r.ord limit 1
+      ) s order by s.rank, s.ord
     loop
       if moves = 100 then
         more := true;
@@ -224,7 +257,8 @@ begin
       places := array[first_place];
       full_gate := null;
       -- While it stood at one gate, nobody may have needed another limit, which was forgotten.
-      perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
+      perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer),
+        array_agg((n.value ->> 'perMs')::bigint))
         from jsonb_array_elements(run.limits::jsonb) n(value) where n.value ->> 'id' <> first.gate;
       for need in
         select n.value ->> 'id' from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
@@ -246,7 +280,11 @@ begin
           where s.limit_id = t.limit_id and s.place = t.place;
         admitted := admitted + 1;
       end if;
-      update holdfast.runs r set gate = full_gate where r.id = run.id;
+      update holdfast.runs r set gate = full_gate, rank = case when full_gate is null and r.started_at is null
+          then coalesce((select holdfast.clock_ms() - r.priority * (n.value ->> 'ageingMs')::bigint
+            from jsonb_array_elements(r.limits::jsonb) n(value) where n.value ? 'ageingMs' limit 1), r.rank)
+          else r.rank end
+        where r.id = run.id;
       -- The next in this line may stand before the first of another.
       if exists (select 1 from holdfast.slots s where s.limit_id = first.gate and s.run_id is null) then
         again := true;
@@ -277,7 +315,7 @@ CREATE FUNCTION holdfast.note_pausing() RETURNS void
   update holdfast.pausing
   set version = version + 1, any_pause = exists (select 1 from holdfast.pauses p where not p.over)
 $$;
-CREATE FUNCTION holdfast.open_limits(limit_ids text[], counts integer[]) RETURNS void
+CREATE FUNCTION holdfast.open_limits(limit_ids text[], counts integer[], pers bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
@@ -285,11 +323,12 @@ declare
 begin
   loop
     with fresh as (
-      insert into holdfast.limits (id, slots, declared)
-      select distinct on (n.id) n.id, n.slots, false from unnest(limit_ids, counts) n(id, slots) order by n.id
-      on conflict do nothing returning id, slots
+      insert into holdfast.limits (id, slots, declared, per_ms)
+      select distinct on (n.id) n.id, n.slots, false, n.per_ms from unnest(limit_ids, counts, pers) n(id, slots, per_ms) order by n.id
+      on conflict do nothing returning id, slots, per_ms
     )
-    insert into holdfast.slots (limit_id, place) select f.id, p from fresh f cross join generate_series(1, f.slots) p;
+    insert into holdfast.slots (limit_id, place, per_ms)
+      select f.id, p, f.per_ms from fresh f cross join generate_series(1, f.slots) p;
     perform 1 from holdfast.limits l where l.id = any (limit_ids) order by l.id for share of l;
     get diagnostics held = row_count;
     exit when held = (select count(distinct n.id) from unnest(limit_ids) n(id));
@@ -301,19 +340,20 @@ CREATE FUNCTION holdfast.pass_gates(freed_limits text[], freed_runs text[], arri
 declare
   freed record;
 begin
-  perform holdfast.declare_limits(array_agg(n.id), array_agg(n.slots), false) from (
-    select distinct on (l.id) l.id, (n.value ->> 'slots')::integer as slots
+  perform holdfast.declare_limits(array_agg(n.id), array_agg(n.slots), array_agg(n.per_ms), false) from (
+    select distinct on (l.id) l.id, (n.value ->> 'slots')::integer as slots, (n.value ->> 'perMs')::bigint as per_ms
     from holdfast.runs r cross join jsonb_array_elements(r.limits::jsonb) n(value)
       join holdfast.limits l on l.id = n.value ->> 'id'
     -- 1001: it was withdrawn.
     where r.id = any (arrived) and r.gate is not null and not l.declared and l.slots <> 1001
     order by l.id, r.ord desc) n;
   perform 1 from holdfast.limits l where l.id = any (freed_limits) order by l.id for share of l;
-  perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer))
+  perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer),
+      array_agg((n.value ->> 'perMs')::bigint))
     from holdfast.runs r cross join jsonb_array_elements(r.limits::jsonb) n(value)
     where r.id = any (arrived) and r.gate is not null;
   for freed in
-    update holdfast.slots s set run_id = null from unnest(freed_limits, freed_runs) f(limit_id, run_id)
+    update holdfast.slots s set run_id = null, free_at = null from unnest(freed_limits, freed_runs) f(limit_id, run_id)
       where s.limit_id = f.limit_id and s.run_id = f.run_id
     returning s.limit_id, s.place
   loop
@@ -451,7 +491,8 @@ ALTER TABLE holdfast.intents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE holdfast.limits (
     id text NOT NULL COLLATE pg_catalog."C",
     slots integer NOT NULL,
-    declared boolean NOT NULL
+    declared boolean NOT NULL,
+    per_ms bigint
 );
 CREATE SEQUENCE holdfast.log_ids
     START WITH 1
@@ -629,7 +670,8 @@ CREATE TABLE holdfast.runs (
     trace text,
     parent_generation integer DEFAULT 1 NOT NULL,
     expires_from bigint,
-    waiting text
+    waiting text,
+    rank bigint NOT NULL
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
@@ -666,7 +708,9 @@ WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.
 CREATE TABLE holdfast.slots (
     limit_id text NOT NULL COLLATE pg_catalog."C",
     place integer NOT NULL,
-    run_id text COLLATE pg_catalog."C"
+    run_id text COLLATE pg_catalog."C",
+    per_ms bigint,
+    free_at bigint
 )
 WITH (fillfactor='50');
 CREATE TABLE holdfast.topics (
@@ -782,7 +826,7 @@ CREATE INDEX obligations_owed ON holdfast.obligations USING btree (member_id, ki
 CREATE INDEX obligations_tree ON holdfast.obligations USING btree (root_id);
 CREATE INDEX obligations_waiting ON holdfast.obligations USING btree (ordered_at) WHERE ((met_at IS NULL) AND (forced_at IS NULL));
 CREATE INDEX pauses_over ON holdfast.pauses USING btree (id) WHERE over;
-CREATE INDEX runs_at_gates ON holdfast.runs USING btree (gate, priority DESC, ord) WHERE (gate IS NOT NULL);
+CREATE INDEX runs_at_gates ON holdfast.runs USING btree (gate, rank, ord) WHERE (gate IS NOT NULL);
 CREATE INDEX runs_below ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NOT NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_child_items ON holdfast.runs USING btree (parent_id, item_index) WHERE (item_index IS NOT NULL);
 CREATE INDEX runs_child_names ON holdfast.runs USING btree (parent_id, name) WHERE (parent_id IS NOT NULL);
@@ -792,8 +836,8 @@ CREATE INDEX runs_definition_roots ON holdfast.runs USING btree (namespace, defi
 CREATE INDEX runs_ended_roots ON holdfast.runs USING btree (ended_at) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL));
 CREATE INDEX runs_expiry ON holdfast.runs USING btree (expires_at, ord) WHERE ((expires_at IS NOT NULL) AND (ended_at IS NULL) AND (status <> 'cancelling'::text));
 CREATE INDEX runs_live ON holdfast.runs USING btree (namespace, status, ord) WHERE ((ended_at IS NULL) AND (depth IS NOT NULL));
-CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL) AND (priority IS NOT NULL));
-CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, priority DESC, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL));
+CREATE INDEX runs_ready ON holdfast.runs USING btree (namespace, rank, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL) AND (rank IS NOT NULL));
+CREATE INDEX runs_ready_in_queue ON holdfast.runs USING btree (namespace, queue, rank, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NULL) AND (gate IS NULL));
 CREATE INDEX runs_roots ON holdfast.runs USING btree (namespace, status, ord) WHERE ((parent_id IS NULL) AND (ended_at IS NOT NULL) AND (depth IS NOT NULL));
 CREATE INDEX runs_spreading ON holdfast.runs USING btree (root_id, ord) WHERE spreading;
 CREATE INDEX runs_tree ON holdfast.runs USING btree (root_id, ord) WHERE (parent_id IS NOT NULL);
@@ -801,8 +845,10 @@ CREATE INDEX runs_unreached ON holdfast.runs USING btree (parent_id, ord) WHERE 
 CREATE INDEX runs_wake ON holdfast.runs USING btree (wake_at, ord) WHERE ((status = 'ready'::text) AND (wake_at IS NOT NULL));
 CREATE INDEX schedules_definition ON holdfast.schedules USING btree (namespace, definition, id);
 CREATE INDEX schedules_due ON holdfast.schedules USING btree (namespace, due_at, id) WHERE ((NOT paused) AND (due_at IS NOT NULL));
+CREATE INDEX slots_due ON holdfast.slots USING btree (free_at) WHERE (free_at IS NOT NULL);
 CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
 CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
+CREATE INDEX slots_of_rates ON holdfast.slots USING btree (run_id) WHERE ((per_ms IS NOT NULL) AND (free_at IS NULL) AND (run_id IS NOT NULL));
 CREATE INDEX waits_due ON holdfast.waits USING btree (due_at, ord) WHERE (due_at IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;

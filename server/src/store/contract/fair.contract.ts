@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import type { Limit, NewRun, RunRow } from "../../core/index.ts";
+import { type Contract, next, type World } from "./world.contract.ts";
+
+const minuteMs = 60_000;
+
+/** The fair line of a key, of which two may start next. */
+function line(key: string): Limit {
+  return { id: `shop/fair/ship:${key}`, slots: 2, hold: "activation", perMs: 0, ageingMs: minuteMs };
+}
+
+/** What stores promise about fair lines: a run waits for so many of each other key as a line lets out, however many stand in it. */
+export function fairContract(contract: Contract): void {
+  contract("a run of a key with few does not wait behind all of a key with many", async (world) => {
+    const many = await enqueue(world, 40, { limits: [line("acme")] });
+    const [few] = await enqueue(world, 1, { limits: [line("globex")] });
+    const claimed = await claim(world, 4);
+    assert.deepEqual(names(claimed), names([many[0], many[1], few, many[2]]));
+  });
+
+  contract("keys take turns, whenever their runs came, and all come to their end", async (world) => {
+    const runs = [
+      ...(await enqueue(world, 9, { limits: [line("a")] })),
+      ...(await enqueue(world, 9, { limits: [line("b")] })),
+      ...(await enqueue(world, 9, { limits: [line("c")] })),
+    ];
+    const claimed = await claim(world, runs.length);
+    assert.equal(new Set(claimed.map(({ id }) => id)).size, runs.length);
+    for (let count = 1; count <= claimed.length; count++) {
+      const of = new Map(["a", "b", "c"].map((key) => [key, 0]));
+      for (const { limits } of claimed.slice(0, count)) {
+        const key = limits[0]?.id.at(-1) ?? "";
+        of.set(key, (of.get(key) ?? 0) + 1);
+      }
+      const counts = [...of.values()];
+      assert.ok(Math.max(...counts) - Math.min(...counts) <= 3, `after ${count}: ${counts.join(", ")}`);
+    }
+    for (const key of ["a", "b", "c"]) {
+      const limit = await world.store.findLimit({ id: line(key).id, limitRows: 9 });
+      assert.deepEqual([limit?.holders, limit?.standing], [[], []]);
+    }
+  });
+
+  contract("among those that are let out the higher priority goes first, and so it does in a line", async (world) => {
+    const low = await enqueue(world, 6, { limits: [line("a")] });
+    const [high] = await enqueue(world, 1, { limits: [line("a")], priority: 5 });
+    const [other] = await enqueue(world, 1, { limits: [line("b")], priority: 9 });
+    const claimed = await claim(world, 8);
+    assert.equal(claimed[0]?.id, other?.id);
+    const place = claimed.findIndex(({ id }) => id === high?.id);
+    assert.ok(place <= 3, `the urgent one of six was number ${place + 1}`);
+    assert.equal(claimed.length, low.length + 2);
+  });
+
+  contract("who is let out and does not start leaves its place to the next of its key", async (world) => {
+    const runs = await enqueue(world, 4, { limits: [line("a")] });
+    await world.cancel(runs[0]?.id ?? "");
+    await world.cancel(runs[1]?.id ?? "");
+    assert.deepEqual(names(await claim(world, 2)), names(runs.slice(2)));
+  });
+
+  contract("a retry takes its turn like any other, in front of those that came after it", async (world) => {
+    const runs = await enqueue(world, 5, { limits: [line("a")] });
+    const [first] = await claim(world, 1);
+    await world.finish(first as RunRow, next.retry(0));
+    const order = names(await claim(world, 5));
+    assert.ok(order.indexOf(runs[0]?.id) <= 2, "it waits for those that are out of the line, and no more");
+  });
+
+  contract("a run that is let out stands among the others as if it had come then, once", async (world) => {
+    const runs = await enqueue(world, 3, { limits: [line("a")], priority: 1 });
+    await world.pass(minuteMs);
+    await claim(world, 1);
+    await settled(world, async () => (await world.get(runs[2]?.id ?? "")).gate === null);
+    const third = await world.get(runs[2]?.id ?? "");
+    const { now } = await world.store.describe();
+    assert.ok(third.rank >= third.createdAt && third.rank <= now - minuteMs, `${third.rank - third.createdAt}`);
+    const target = { namespace: "shop", kind: "run", name: third.id } as const;
+    await world.store.pauseRuns({ target, reason: null });
+    await claim(world, 1);
+    await world.claim(await world.member());
+    await world.pass(minuteMs);
+    await world.store.resumeRuns({ target, limitRows: 10 });
+    const [again] = await claim(world, 1);
+    assert.equal(again?.id, third.id);
+    const later = (await world.store.describe()).now;
+    assert.ok(again.rank <= later - minuteMs, "its priority is worth what it was");
+  });
+}
+
+/** Claims so many, one each millisecond: what a claim leaves is handed on with it, or in a moment. */
+async function claim(world: World, count: number): Promise<RunRow[]> {
+  const member = await world.member();
+  const claimed: RunRow[] = [];
+  await settled(world, async () => {
+    await world.pass(1);
+    claimed.push(...(await world.claim(member, 1)));
+    return claimed.length === count;
+  });
+  return claimed;
+}
+
+async function settled(world: World, isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await isSo()); tries++) {
+    assert.ok(tries < 1_000, "it never comes to that");
+    await world.store.wakeRuns({ limitRows: 10 });
+  }
+}
+
+async function enqueue(world: World, count: number, fields: Partial<NewRun>): Promise<RunRow[]> {
+  const runs: RunRow[] = [];
+  for (let i = 0; i < count; i++) runs.push(await world.enqueue({ ageingMs: minuteMs, ...fields }));
+  return runs;
+}
+
+function names(runs: readonly (RunRow | undefined)[]): (string | undefined)[] {
+  return runs.map((run) => run?.id);
+}
