@@ -374,6 +374,38 @@ for (const [kind, place] of Object.entries(kinds)) {
   });
 }
 
+test("a place that is found by a record is found again when the record was removed", async () => {
+  const file = kinds.file;
+  assert.ok(file);
+  const deep = `${"d".repeat(60)}/${"e".repeat(60)}`;
+  await withStore(
+    file,
+    async ({ address, socketPlace }) => {
+      const owner = await openOwned(address, { role: "owner" });
+      rmSync(socketPlace);
+      const client = await openOwned(address, { role: "client", patienceMs: longWaitMs });
+      assert.equal((await client.describe()).incarnation, (await owner.describe()).incarnation);
+      await client.close();
+      await owner.close();
+    },
+    deep,
+  );
+});
+
+test("what an owner says at its end is not written to a journal that was cut", async () => {
+  const file = kinds.file;
+  assert.ok(file);
+  await withStore(file, async ({ address, data }) => {
+    const owner = await openOwned(address, { role: "owner" });
+    await owner.describe();
+    truncateSync(data, statSync(data).size - 5);
+    const { size } = statSync(data);
+    await assert.rejects(owner.describe(), /was cut/);
+    await owner.close();
+    assert.equal(statSync(data).size, size);
+  });
+});
+
 test("a log that a backup tool has checkpointed and cut is none that was cut by mistake", async () => {
   const sqlite = kinds.sqlite;
   assert.ok(sqlite);

@@ -61,6 +61,8 @@ export const limits = {
   pageRows: 1_000,
   /** Inputs and outputs of one page: a row that comes after so much waits for the next page. */
   pageBytes: 16 * 1024 * 1024,
+  /** Texts and fields of one page of a log. As JSON they may be six times as long: control characters. */
+  logPageBytes: 4 * 1024 * 1024,
   batchRows: 5_000,
   /** Losses of the activation's own process without a recorded step between, then the run fails. */
   losses: 5,

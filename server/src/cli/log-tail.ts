@@ -110,7 +110,8 @@ export class LogTail {
         if (line.epoch >= (run.fromEpoch ?? 0)) onLine(line, run);
       }
       run.cursor = page.cursor ?? run.cursor;
-      if (page.lines.length < pageLines) return;
+      // A page of long lines holds fewer than were asked for.
+      if (page.lines.length === 0) return;
     }
   }
 }

@@ -112,8 +112,8 @@ function wrappedLine(line: string, length: number): string[] {
   return current === undefined ? lines : [...lines, current];
 }
 
-/** One line of what may be many, fit to be printed: no control characters. */
+/** One line of what may be many, fit to be printed: no control characters, nor what turns the direction of text. */
 export function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach the terminal
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ").trim();
 }

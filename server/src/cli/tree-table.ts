@@ -123,7 +123,7 @@ export function whyText(run: RunView, now: number): string {
     case "pending":
       return `waits for ${counted(run.blockedBy, "run")} before it`;
     case "ready":
-      if (run.limit !== null) return `stands in line for ${run.limit}`;
+      if (run.limit !== null) return `stands in line for ${oneLine(run.limit)}`;
       if (error !== "")
         return left > 0 ? `try ${run.attempt} in ${lengthText(left)}: ${error}` : `starts again: ${error}`;
       return left > 0 ? `starts in ${lengthText(left)}` : `waits for a free node (queue ${run.queue})`;

@@ -336,7 +336,8 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   }): Promise<{ events: TopicEvent[]; last: number }>;
   /**
    * In the order of writing, from after `cursor`. The new cursor is the place after the last line that was answered, good for
-   * lines that come later (the given one when none was); null when there was no line yet.
+   * lines that come later (the given one when none was); null when there was no line yet. At most `limits.logPageBytes` of texts and
+   * fields, and one line more: the log's end is where a page is empty.
    */
   listLogs(args: {
     runId: string;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LogLine } from "@holdfast/protocol";
+import { type LogLine, limits } from "@holdfast/protocol";
 import { type Contract, next, plain, refused, type World } from "./world.contract.ts";
 
 const kept = { outcome: "kept" };
@@ -79,6 +79,21 @@ export function logsContract(contract: Contract): void {
     const later = await world.store.listLogs({ runId: run.id, cursor: cursor ?? "", limitRows: 10 });
     seen.push(...later.lines.map(({ seq }) => seq));
     assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
+  });
+
+  contract("a page of long lines ends before it is too large, and the next goes on behind it", async (world) => {
+    const run = await world.running();
+    const text = "x".repeat(limits.logLineBytes);
+    const fitting = limits.logPageBytes / limits.logLineBytes;
+    const lines = Array.from({ length: fitting + 5 }, (_, index) => ({ ...line(run, index + 1), text }));
+    await world.store.appendLogs({ rows: lines });
+    const first = await world.store.listLogs({ runId: run.id, limitRows: 1_000 });
+    assert.equal(first.lines.length, fitting);
+    const second = await world.store.listLogs({ runId: run.id, cursor: first.cursor ?? "", limitRows: 1_000 });
+    assert.deepEqual(
+      [...first.lines, ...second.lines].map(({ seq }) => seq),
+      lines.map(({ seq }) => seq),
+    );
   });
 
   contract("a cursor that no store gave out is refused", async (world) => {

@@ -131,10 +131,11 @@ export class FileKeeper implements Keeper {
     return ["store.lock", ...(this.#open?.journal.files ?? [])].map((name) => join(this.#folder, name));
   }
 
-  close(): void {
+  close({ isGone = false }: { readonly isGone?: boolean } = {}): void {
     const journal = this.#open?.journal;
     this.#open = undefined;
     try {
+      if (isGone) return;
       if (journal?.isCompacting === true) journal.abandonCompaction();
       if (!this.#mustMove) journal?.sayClosed();
     } catch (error) {

@@ -1,5 +1,7 @@
-import type { LogLine, RunEvent, TopicEvent } from "@holdfast/protocol";
+import { type LogLine, limits, type RunEvent, type TopicEvent, utf8Bytes } from "@holdfast/protocol";
 import type { LedgerEvent } from "../../core/index.ts";
+import { jsonBytes } from "../admission.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { Change, Note, NotedEvent, NotedLine, Summary } from "./changes.ts";
 
 // P10: a run's events are numbered by the ledger; a topic's by the order in which the sequencer moves them here.
@@ -182,7 +184,9 @@ export class LogHistory {
 
   ofRun(runId: string, after: number, limitRows: number): { lines: LogLine[]; last: number | undefined } {
     const all = this.#byRun.get(runId) ?? [];
-    const page = all.filter((kept) => kept.place > after).slice(0, limitRows);
+    const found = all.filter((kept) => kept.place > after).slice(0, limitRows);
+    const fit = fittingRows(found, ({ line }) => utf8Bytes(line.text) + jsonBytes(line.fields), limits.logPageBytes);
+    const page = found.slice(0, fit);
     return { lines: page.map((kept) => kept.line), last: page.at(-1)?.place };
   }
 

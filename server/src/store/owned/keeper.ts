@@ -21,7 +21,8 @@ export interface Keeper {
   files(): readonly string[];
   /** Whether nothing is lost though somebody else has cut this file of its own. Absent: something is. */
   mayBeCut?(file: string): boolean;
-  close(): void;
+  /** `isGone`: its files are others than they were, and nothing may be written to them. */
+  close(options?: { readonly isGone?: boolean }): void;
 }
 
 /** What is to be served. */

@@ -2,7 +2,7 @@ import type { StoreLink } from "../remote/remote-store.ts";
 import { SocketServer } from "../remote/socket-server.ts";
 import type { RingTopic, StoreVerb } from "../store.ts";
 import type { OwnerLock } from "./lock.ts";
-import { claimSocketPlace, leaveSocketPlace } from "./socket-place.ts";
+import { claimSocketPlace, isFound, leaveSocketPlace } from "./socket-place.ts";
 import { StoreThread, type StoreThreadOptions } from "./store-thread.ts";
 
 /** How often it is looked whether others can still come in. */
@@ -33,7 +33,8 @@ export class OwnedStore implements StoreLink {
     let place: string | undefined;
     // Temporary folders are swept, and a socket looks like what nobody needs: whoever comes then would find no owner.
     const watch = setInterval(() => {
-      if (server?.isHidden !== true || !lock.stands) return;
+      if (server === undefined || place === undefined || server.isClosed || !lock.stands) return;
+      if (server.stands && isFound(path, place)) return;
       try {
         place = claimSocketPlace(path);
         void server.move(place).catch(() => {});

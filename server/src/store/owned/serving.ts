@@ -139,7 +139,7 @@ class Serving {
     }
     const isIdle = this.#gathered.length === 0;
     if (this.#isClosing && isIdle) {
-      this.#keeper.close();
+      this.#keeper.close({ isGone: this.#defect() !== undefined });
       this.#port.close();
       return;
     }

@@ -46,6 +46,15 @@ export function leaveSocketPlace(path: string, place: string): void {
   rmSync(`${path}.sock-place`, { force: true });
 }
 
+/** Whether a client is led to this place. */
+export function isFound(path: string, place: string): boolean {
+  try {
+    return findSocketPlace(path) === place;
+  } catch {
+    return false;
+  }
+}
+
 /** Where a client finds the owner. */
 export function findSocketPlace(path: string): string {
   const beside = `${absolute(path)}.sock`;

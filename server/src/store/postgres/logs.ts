@@ -1,4 +1,4 @@
-import type { LogLine } from "@holdfast/protocol";
+import { type LogLine, limits } from "@holdfast/protocol";
 import type { LogResult } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
 import { placeOf } from "./cursor.ts";
@@ -87,8 +87,16 @@ export function selectLogs(
 }
 
 // Lines of a tree that was pruned, and lines past their retention, wait unseen for their partition to be dropped.
+// Lengths are known without the texts: what does not fit the page is not read.
 const listText = `
-  select l.id, l.epoch, l.seq, l.at, l.stream, l.level, l.text, l.fields from holdfast.logs l
-  where l.run_id = $1 and l.id > $2
-    and l.written_at >= (select greatest(m.log_floor, r.created_at - ${spanMarginMs}) from holdfast.meta m, holdfast.runs r where r.id = $1)
-  order by l.id limit $3`;
+  select t.id, t.epoch, t.seq, t.at, t.stream, t.level, t.text, t.fields from (
+    select l.*, sum(octet_length(l.text) + coalesce(octet_length(l.fields), 0))
+      over (order by l.id rows between unbounded preceding and 1 preceding) as bytes_before
+    from (
+      select l.id, l.epoch, l.seq, l.at, l.stream, l.level, l.text, l.fields from holdfast.logs l
+      where l.run_id = $1 and l.id > $2
+        and l.written_at >= (select greatest(m.log_floor, r.created_at - ${spanMarginMs}) from holdfast.meta m, holdfast.runs r where r.id = $1)
+      order by l.id limit $3
+    ) l
+  ) t
+  where coalesce(t.bytes_before, 0) < ${limits.logPageBytes} order by t.id`;

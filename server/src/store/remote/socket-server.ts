@@ -36,9 +36,13 @@ export class SocketServer {
     return new SocketServer(link, await Door.open(path));
   }
 
-  /** True when its socket was removed, or another lies in its place: nobody new can reach it, though it is not closed. */
-  get isHidden(): boolean {
-    return !this.#isClosed && !this.#door.stands;
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** False when its socket was removed, or another lies in its place: nobody new can reach it. */
+  get stands(): boolean {
+    return this.#door.stands;
   }
 
   /** Listens at `path` from now on; who is connected stays. */

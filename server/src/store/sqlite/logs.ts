@@ -1,5 +1,6 @@
-import type { Json, LogLine } from "@holdfast/protocol";
+import { type Json, type LogLine, limits } from "@holdfast/protocol";
 import { admitText } from "../admission.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { LogResult } from "../store.ts";
 import { placeOf } from "./cursor.ts";
 import type { Turn } from "./turn.ts";
@@ -36,12 +37,20 @@ export function listLogs(
   { db }: Turn,
   { runId, cursor, limitRows }: { runId: string; cursor?: string; limitRows: number },
 ): { lines: LogLine[]; cursor: string | null } {
-  const rows = db.list<StoredLine>(
-    `SELECT id, run_id AS runId, epoch, line AS seq, at, stream, level, text, fields FROM logs INDEXED BY logs_run
-     WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?`,
+  const among = "FROM logs INDEXED BY logs_run WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?";
+  const after = placeOf(cursor) ?? 0;
+  const sizes = db.list<{ bytes: number }>(
+    `SELECT octet_length(text) + ifnull(octet_length(fields), 0) AS bytes ${among}`,
     runId,
-    placeOf(cursor) ?? 0,
+    after,
     limitRows,
+  );
+  const fit = fittingRows(sizes, ({ bytes }) => bytes, limits.logPageBytes);
+  const rows = db.list<StoredLine>(
+    `SELECT id, run_id AS runId, epoch, line AS seq, at, stream, level, text, fields ${among}`,
+    runId,
+    after,
+    fit,
   );
   const lines = rows.map(({ id: _id, fields, ...line }) =>
     fields === null ? line : { ...line, fields: JSON.parse(fields) as Json },
