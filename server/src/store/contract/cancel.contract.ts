@@ -1,8 +1,32 @@
 import assert from "node:assert/strict";
+import type { Limit, NewWait } from "../../core/index.ts";
 import { type Contract, cancelled, hourMs, next, plain } from "./world.contract.ts";
 
 /** What stores promise about ordered ends (P6). */
 export function cancelContract(contract: Contract): void {
+  contract(
+    "who is cancelled in line leaves it at once, though runs that he called have still to end",
+    async (world) => {
+      const queue: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
+      const { id: runId } = await world.enqueue({ limits: [queue] });
+      const run = await world.activate(runId);
+      const child = world.child(run, { name: "load", workflow: null });
+      const wait: NewWait = { key: "load", kind: "call", hash: "h", delayMs: null, signal: null, child };
+      const { epoch, generation } = run;
+      await world.store.openWaits({ rows: [{ runId, epoch, generation, opens: [wait], settles: [], suspend: null }] });
+      const called = await world.activate(child.id);
+      const other = await world.enqueue({ limits: [queue], priority: 1 });
+      await world.finish(run, next.retry(0));
+      assert.equal((await world.get(runId)).gate, queue.id);
+      await world.cancel(runId);
+      assert.deepEqual([await world.status(runId), (await world.get(runId)).gate], ["cancelling", null]);
+      await world.finish(await world.activate(other.id), next.success());
+      assert.deepEqual((await world.store.findLimit({ id: queue.id, limitRows: 9 }))?.holders, []);
+      await world.finish(called, next.release());
+      assert.equal(await world.status(runId), "cancelled");
+    },
+  );
+
   contract(
     "the end that lets a cancelled parent end tells of it, as an upstream's failure does of what is skipped",
     async (world) => {

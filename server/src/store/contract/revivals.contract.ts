@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Limit } from "../../core/index.ts";
+import type { Limit, NewWait } from "../../core/index.ts";
 import { conclude, finishAll, restart } from "./restarts.contract.ts";
 import { type Contract, namespace, next, type World } from "./world.contract.ts";
 
 // Faults to catch: an input that was given and not bound, gone with the clear; a slot that is kept by who stands in line for it, so
 // that nobody ever has it again; one that is not taken again, or given away by who keeps it; a delay, a loss or a running time of
-// an earlier try that counts on; a pause that ends though its run had not; an expiry that tells the time since the creation.
+// an earlier try that counts on; an order that stands over the next life; a wait of a generation that is over; a pause that ends though its run had not; an expiry that tells the time since the creation.
 
 const own: Limit = { id: "shop/definition/nightly", slots: 1, hold: "run" };
 const queue: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
@@ -83,6 +83,58 @@ export function revivalsContract(contract: Contract): void {
       await conclude(world, parent.id, next.success());
     });
   }
+
+  contract("a run that was cancelled and starts again owes nothing of its life before", async (world) => {
+    const run = await world.running();
+    await world.finish(run, next.lost());
+    const second = await world.activate(run.id);
+    await world.cancel(run.id);
+    await world.finish(second, next.release());
+    await restart(world, run.id, {});
+    const { ending, error, wakeAt, ranMs, losses, takeovers } = await world.get(run.id);
+    assert.deepEqual([ending, error, wakeAt, ranMs, losses, takeovers], [null, null, null, 0, 0, 0]);
+  });
+
+  contract(
+    "a workflow whose end was put off, and that waits again, is woken by its children at once",
+    async (world) => {
+      const { parent, ids } = await world.workflow([{ name: "a" }]);
+      await finishAll(world, ids, ["a"]);
+      await conclude(world, parent.id, next.retry(60_000));
+      await restart(world, ids.a ?? "", {});
+      assert.equal((await world.get(parent.id)).wakeAt, null);
+      await finishAll(world, ids, ["a"]);
+      await conclude(world, parent.id, next.success());
+    },
+  );
+
+  contract(
+    "a dependent is set back with what it waits for, but not as long as a run that it called is live",
+    async (world) => {
+      for (const calls of [false, true]) {
+        const { ids } = await world.workflow(after);
+        await finishAll(world, ids, ["a"]);
+        const b = await world.activate(ids.b ?? "");
+        const wait = { key: "load", hash: "h", signal: null };
+        const call: NewWait = {
+          ...wait,
+          kind: "call",
+          delayMs: null,
+          child: world.child(b, { name: "load", workflow: null }),
+        };
+        const opens = [calls ? call : ({ ...wait, kind: "sleep", delayMs: 60_000, child: null } as const)];
+        const { id: runId, epoch, generation } = b;
+        await world.store.openWaits({ rows: [{ runId, epoch, generation, opens, settles: [], suspend: null }] });
+        await world.finish(b, next.retry(60_000));
+        const result = await restart(world, ids.a ?? "", {});
+        assert.equal(result.outcome === "refused" ? result.refusal.runId : result.outcome, calls ? b.id : "restarted");
+        const { waiting, status } = await world.get(b.id);
+        const open = await world.store.listWaits({ runId, limitRows: 10 });
+        assert.deepEqual([status, waiting === null, open.length], calls ? ["ready", false, 1] : ["pending", true, 0]);
+        await world.cancel(b.rootId);
+      }
+    },
+  );
 
   contract("a dependent that is paused and set back stays paused", async (world) => {
     const { ids } = await world.workflow(after);
