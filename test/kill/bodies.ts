@@ -11,6 +11,8 @@ export interface Script {
   /** Each is some work, an effect and a recorded step. */
   readonly steps: number;
   readonly workMs: number;
+  /** After so many of its steps it waits for a moment, without a process. */
+  readonly naps: number;
   /** Work is a loop that hears nothing, instead of a wait. */
   readonly busy: boolean;
   /** A plain command is left running in the group meanwhile. */
@@ -64,6 +66,9 @@ async function act(script: Script, ctx: TaskContext) {
     });
     pass(folder, "body.recorded");
     ctx.log.info("a step is recorded", { i });
+    if (i >= script.naps) continue;
+    await ctx.sleep(`nap-${i}`, 30);
+    pass(folder, "body.woken");
   }
   if (script.steps === 0) await work(script, ctx);
   if (ctx.attempt <= script.failures) throw new Error("as its script says");

@@ -72,6 +72,7 @@ const marks: { readonly [Verb in keyof Store]?: Mark } = {
       rows.some(({ outcome }) => outcome === "met") ? "owed.met" : "owed.tried",
   },
   listOwed: { after: (_, answer: unknown[]) => (answer.length > 0 ? "cancelling.seen" : undefined) },
+  openWaits: always("suspend"),
   appendLogs: always("log"),
   wakeRuns: {
     before: () => "wake.before",

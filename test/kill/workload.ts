@@ -40,13 +40,22 @@ const unit: TaskSpec = {
 const { timeoutMs: _, concurrency: __, concurrencyKey: ___, ...untimed } = unit;
 const sitter: TaskSpec = { ...untimed, id: "sitter", source: { module: "test/kill/bodies.ts", export: "sitter" } };
 
-export const calm: Script = { steps: 0, workMs: 0, busy: false, command: false, finale: "succeed", failures: 0 };
+export const calm: Script = {
+  steps: 0,
+  workMs: 0,
+  naps: 0,
+  busy: false,
+  command: false,
+  finale: "succeed",
+  failures: 0,
+};
 
 export function randomScript(chance: Chance): Script {
   const finale = chance.happens(0.8) ? "succeed" : chance.pick(["fatal", "skip"] as const);
   return {
     steps: chance.between(0, 3),
     workMs: chance.between(0, 60),
+    naps: chance.happens(0.4) ? chance.between(1, 2) : 0,
     busy: chance.happens(0.3),
     command: chance.happens(0.1),
     finale,
