@@ -47,7 +47,7 @@ test("schedules are applied, listed, shown, paused, resumed and started by hand"
   assert.match(run.input.day, /^\d{4}-\d{2}-\d{2}$/);
   assert.equal(existing, false);
   const shown = await project.run("schedules", "show", "greet:eu");
-  for (const line of [/^schedule +greet:eu$/m, /^overlap +skip$/m, /^paused +yes/m, /^started +1 run$/m]) {
+  for (const line of [/^schedule +greet:eu$/m, /^overlap +skip$/m, /^paused +since /m, /^started +1 run$/m]) {
     assert.match(shown.stdout, line);
   }
   assert.match(

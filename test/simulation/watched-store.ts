@@ -205,7 +205,7 @@ export class Watch {
     for (const [place, { runId, subject, memberId }] of this.#owed) {
       const isGone = members.find(({ id }) => id === memberId)?.endedAt !== null;
       // The end that a body itself says meets what it owes; it ends when that is answered.
-      if (owed.has(place) || isGone || ofActivations.has(verb)) continue;
+      if (owed.has(place) || isGone || ofActivations.has(verb) || verb === "openWaits") continue;
       check(!this.#options.isAtWork(runId, Number(subject)), `P6 ${place} counts as ended and is at work`);
     }
     this.#owed = owed;

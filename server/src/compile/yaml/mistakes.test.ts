@@ -310,7 +310,7 @@ test("references lead to outputs of depends_on, to fields that are there, of the
   ].join("\n");
   assert.deepEqual(await toldOf(at + refs), [
     '9 task "it": inputs.a is int, but str is wanted. / Both types must be the same; only datetime_utc may go where datetime_tz is wanted.',
-    '10 task "it": inputs.b: the reference names "m", which tasks.up.output does not have. / Did you mean "n"?',
+    '10 task "it": inputs.b: the reference names "m", which tasks.up.output does not have. / Known: "n", "s", "l", "t", "b".',
     '11 task "it": inputs.c: the reference is "tasks.up.outptu". / Write tasks.up.output.',
     '12 task "it": inputs.d: the reference names the task "pu", which is not there. / Did you mean "up"?',
     '14 task "it": inputs.f is str, but datetime_utc is wanted. / Both types must be the same; only datetime_utc may go where datetime_tz is wanted.',
@@ -350,7 +350,7 @@ test("constants are of their type, to the last field", async () => {
     '12 task "it": inputs.e is "2024-01-01T00:00:00". / It must be a time with an offset, as 2024-01-31T12:00:00+02:00 (datetime_tz).',
     '13 task "it": inputs.f is "2024-01-01T00:00:00+00:00". / It must be a time in UTC, as 2024-01-31T12:00:00Z (datetime_utc).',
     '14 task "it": inputs.g.h[1] is 1. / It must be true or false (bool).',
-    '14 task "it": inputs.g has an unknown field "x". / Did you mean "h"?',
+    '14 task "it": inputs.g has an unknown field "x". / Known: "h".',
     '16 task "it": inputs.j is empty. / It must be a whole number (int).',
   ]);
 });

@@ -35,13 +35,21 @@ export function claimRuns(
     }
     for (const run of free.slice(missing)) memory.runs.ready.push(run, memory.runs.place(run.id));
     for (const run of free.slice(0, missing)) rows.push(claimOne(memory, run, args.memberId, now));
-    // What they held of fair lines is the next ones'.
-    if (handOut(memory.slots, memory.slots.freeDue(now), now).admitted > 0) memory.bell.ring(["ready"]);
     putAside(memory, paused);
-    if (paused.length === 0 || rows.length === args.limitRows) return rows;
+    if (paused.length === 0 || rows.length === args.limitRows) {
+      handOnFairSlots(memory, rows, now);
+      return rows;
+    }
   }
+  handOnFairSlots(memory, rows, now);
   memory.bell.ring(["ready"]);
   return rows;
+}
+
+/** What the claimed held of fair lines is the next ones'. */
+function handOnFairSlots(memory: Memory, claims: readonly RunRow[], now: number): void {
+  if (!claims.some(({ limits }) => limits.some(({ ageingMs }) => ageingMs !== undefined))) return;
+  if (handOut(memory.slots, memory.slots.freeDue(now), now).admitted > 0) memory.bell.ring(["ready"]);
 }
 
 function takeReady(

@@ -53,13 +53,20 @@ export function dueSchedules(
 
 /** See `Store.fireSchedules`. */
 export function fireSchedules(memory: Memory, rows: readonly ScheduleFiring[]): FiringResult[] {
-  return rows.map(({ namespace, id, version, dueAt, state, runs }) => {
+  const fired = rows.map(({ namespace, id, version, dueAt, state, runs }) => {
     const before = memory.schedules.find(namespace, id);
-    if (before?.version !== version) return { outcome: "stale" };
-    const started = enqueueRuns(memory, runs);
+    if (before?.version !== version) return undefined;
     memory.schedules.put({ ...before, dueAt, state, version: version + 1 });
-    return { outcome: "fired", runs: started };
+    return runs;
   });
+  // All together, so that those that come to a gate are let in as they stand in its line.
+  const results = enqueueRuns(
+    memory,
+    fired.flatMap((runs) => runs ?? []),
+  );
+  return fired.map((runs) =>
+    runs === undefined ? { outcome: "stale" } : { outcome: "fired", runs: results.splice(0, runs.length) },
+  );
 }
 
 /** See `Store.pauseSchedule`. */

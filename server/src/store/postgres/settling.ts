@@ -177,6 +177,9 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
   if (relimited.length > 0) writes.push(writeLimits(transaction, relimited));
   if (inserted.length > 0) writes.push(insertRuns(transaction, inserted));
+  // Those that were called and given up by the same call have ended before they were ever there.
+  const stillborn = inserted.filter(({ endedAt }) => endedAt !== null);
+  if (stillborn.length > 0) writes.push(updateRuns(transaction, stillborn));
   if (newEdges.length > 0) writes.push(insertEdges(transaction, newEdges));
   if (unflippedEdges.length > 0) writes.push(unflipEdges(transaction, unflippedEdges));
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));

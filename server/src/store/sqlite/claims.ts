@@ -9,6 +9,9 @@ import type { Turn } from "./turn.ts";
 
 // Claims walk the partial index of ready runs, one queue at a time, and visit what they take and nothing else.
 
+/** Starts that one claim looks at: its own, and what was due besides. */
+const mostStarts = 5_000;
+
 interface Place {
   readonly seq: number;
   readonly rank: number;
@@ -58,7 +61,7 @@ export function claimRuns({ db, now, ring }: Turn, args: Claim): RunRow[] {
   ring("events");
   // What they held of fair lines is the next ones'.
   const isFair = claims.some(({ row }) => row.limits.some(({ ageingMs }) => ageingMs !== undefined));
-  if (isFair && endStarts(db, now, limitRows).admitted > 0) ring("ready");
+  if (isFair && endStarts(db, now, mostStarts).admitted > 0) ring("ready");
   return claims.map((claim) => claim.row);
 }
 

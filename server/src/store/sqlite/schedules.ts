@@ -135,7 +135,7 @@ export function dueSchedules(
 
 export function fireSchedules(turn: Turn, { rows }: { rows: readonly ScheduleFiring[] }): FiringResult[] {
   admitFirings(rows);
-  return rows.map(({ namespace, id, version, dueAt, state, runs }) => {
+  const fired = rows.map(({ namespace, id, version, dueAt, state, runs }) => {
     const { changes } = turn.db.run(
       `UPDATE schedules SET due_at = ?, state = ?, version = version + 1 WHERE namespace = ? AND id = ? AND version = ?`,
       dueAt,
@@ -144,8 +144,13 @@ export function fireSchedules(turn: Turn, { rows }: { rows: readonly ScheduleFir
       id,
       version,
     );
-    return changes === 0 ? { outcome: "stale" } : { outcome: "fired", runs: enqueueRuns(turn, { rows: runs }) };
+    return changes === 0 ? undefined : runs;
   });
+  // All together, so that those that come to a gate are let in as they stand in its line.
+  const results = enqueueRuns(turn, { rows: fired.flatMap((runs) => runs ?? []) });
+  return fired.map((runs) =>
+    runs === undefined ? { outcome: "stale" } : { outcome: "fired", runs: results.splice(0, runs.length) },
+  );
 }
 
 export function pauseSchedule(

@@ -45,6 +45,8 @@ export class StoredLedger {
     for (const run of changes.inserted) {
       // Ids of children are hashes of their place: one that is taken is a bug, or half of a 65-bit collision.
       if (!insertRun(this.#db, run)) throw new Error(`the run ${run.id} is there already`);
+      // One that was called and given up by the same call has ended before it was ever there.
+      if (run.endedAt !== null) updateRun(this.#db, run);
     }
     for (const restart of changes.restarted) restartRun(this.#db, restart);
     for (const run of changes.updated) updateRun(this.#db, run);
