@@ -428,6 +428,18 @@ function calls(contract: Contract): void {
     await world.finish(slow, next.success());
     assert.deepEqual([await world.status(slow.id), await world.status(run.id)], ["cancelled", "succeeded"]);
   });
+
+  contract(
+    "a call that is given up by the order that makes it has ended as any other, and is pruned with it",
+    async (world) => {
+      const run = await world.running();
+      const settles = [{ key: "first", value: { winner: "go" }, drops: ["late"] }];
+      await world.store.openWaits({ rows: [{ ...orderOf(run), opens: [call(world, run, "late")], settles }] });
+      const { status, error, endedAt, gate } = await world.get(world.child(run, { name: "late" }).id);
+      assert.deepEqual([status, error?.code, endedAt !== null, gate], ["cancelled", "cancelled", true, null]);
+      assert.equal((await world.finish(run, next.success())).outcome, "finished");
+    },
+  );
 }
 
 function endings(contract: Contract): void {
