@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import {
   AppError,
-  type ErrorCode,
   isAppError,
   type Json,
   limits,
@@ -20,6 +19,7 @@ import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { childOf, sooner } from "./expansion.ts";
 import { persist } from "./persistence.ts";
+import { refusals } from "./refusals.ts";
 import type { Runs } from "./runs.ts";
 
 // What a body asks to wait for becomes rows of the store: a called run is made here, of its definition's manifest as it is now.
@@ -35,17 +35,6 @@ export interface WaitsAnswered {
   readonly records: StepRecord[];
   readonly refused: { readonly key: string; readonly error: RunError }[];
 }
-
-/** What is wrong with a wait itself; anything else is wrong with the whole call. */
-const refusals: ReadonlySet<ErrorCode> = new Set([
-  "not_found",
-  "invalid_input",
-  "invalid_definition",
-  "invalid_request",
-  "too_large",
-  "limit_exceeded",
-  "unsupported",
-]);
 
 export interface BodyWaitsOptions {
   readonly store: Store;

@@ -8,7 +8,6 @@ import {
   canonicalText,
   type DefinitionSpec,
   defaultQueue,
-  type ErrorCode,
   isAppError,
   isEnded,
   type Json,
@@ -32,6 +31,7 @@ import type { Concurrency } from "./concurrency.ts";
 import { conflict } from "./conflicts.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
+import { refusals } from "./refusals.ts";
 import { type Control, plainControl } from "./requests.ts";
 import { pauseView, runView, shownWaits, waitView } from "./run-views.ts";
 
@@ -41,17 +41,6 @@ const likeRuns = 20;
 const shortestPrefix = 4;
 /** How often a definition may be replaced while a run of it is being started. */
 const rounds = 10;
-
-/** Codes that are about the request itself: as it is, with this manifest, it will never be a run. */
-const refusals: ReadonlySet<ErrorCode> = new Set([
-  "not_found",
-  "invalid_input",
-  "invalid_definition",
-  "invalid_request",
-  "too_large",
-  "limit_exceeded",
-  "unsupported",
-]);
 
 /** The node's own dispatcher, as far as starting a run is concerned: a slot may be kept for a run that is about to be. */
 export interface LocalSlots {

@@ -13,11 +13,11 @@ import {
   askGoogle,
   callGoogle,
   cancelGoogle,
+  createNamed,
   type GoogleIo,
   type GoogleSettings,
   googlePollFailure,
   googleSettingsSchema,
-  isGoogleDuplicate,
   named,
   nameSchema,
   projectSchema,
@@ -269,11 +269,7 @@ export const bigQuery: Tracker<BigQuerySpec, BigQueryRef, GoogleSettings, TokenP
   submit: async ({ spec, token }, io) => {
     const ref = refOf(spec, token);
     const path = `/bigquery/v2/projects/${ref.project}/jobs`;
-    try {
-      await callGoogle(io, { method: "POST", host, path, body: insertBody(spec, ref) });
-    } catch (error) {
-      if (!isGoogleDuplicate(error)) throw error;
-    }
+    await createNamed(io, { method: "POST", host, path, body: insertBody(spec, ref) });
     return ref;
   },
   pollGroup: (ref) => ref.project,

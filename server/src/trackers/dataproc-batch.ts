@@ -7,11 +7,11 @@ import {
   askGoogle,
   callGoogle,
   cancelGoogle,
+  createNamed,
   type GoogleIo,
   type GoogleSettings,
   googlePollFailure,
   googleSettingsSchema,
-  isGoogleDuplicate,
   named,
   nameSchema,
   projectSchema,
@@ -153,11 +153,7 @@ export const dataprocBatch: Tracker<BatchSpec, BatchRef, GoogleSettings, TokenPr
     const ref = refOf(spec, token);
     const query = { batchId: ref.batch_id, requestId: shortHash(token) };
     const call = { method: "POST", host: dataprocHost(ref.region), path: batchesPath(ref), query } as const;
-    try {
-      await callGoogle(io, { ...call, body: spec.batch });
-    } catch (error) {
-      if (!isGoogleDuplicate(error)) throw error;
-    }
+    await createNamed(io, { ...call, body: spec.batch });
     return ref;
   },
   pollGroup: batchesPath,

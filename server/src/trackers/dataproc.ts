@@ -6,11 +6,11 @@ import {
   askGoogle,
   callGoogle,
   cancelGoogle,
+  createNamed,
   type GoogleIo,
   type GoogleSettings,
   googlePollFailure,
   googleSettingsSchema,
-  isGoogleDuplicate,
   named,
   nameSchema,
   projectSchema,
@@ -195,11 +195,7 @@ export const dataproc: Tracker<DataprocSpec, DataprocRef, GoogleSettings, TokenP
       placement: { clusterName: spec.cluster },
     };
     const call = { method: "POST", host: dataprocHost(ref.region), path: `${jobsPath(ref)}:submit` } as const;
-    try {
-      await callGoogle(io, { ...call, body: { job, requestId: shortHash(token) } });
-    } catch (error) {
-      if (!isGoogleDuplicate(error)) throw error;
-    }
+    await createNamed(io, { ...call, body: { job, requestId: shortHash(token) } });
     return ref;
   },
   pollGroup: jobsPath,

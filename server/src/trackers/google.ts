@@ -161,8 +161,16 @@ export function isGoogleNotFound(error: unknown): boolean {
   );
 }
 
-/** Whether an error says that a name is taken: by ourselves, for the name is made of the token. */
-export function isGoogleDuplicate(error: unknown): boolean {
+/** Makes what has a name made of the token: that the name is taken says that we have made it before, and it is adopted (P5). */
+export async function createNamed(io: GoogleIo, call: GoogleCall): Promise<void> {
+  try {
+    await callGoogle(io, call);
+  } catch (error) {
+    if (!isGoogleDuplicate(error)) throw error;
+  }
+}
+
+function isGoogleDuplicate(error: unknown): boolean {
   return (
     error instanceof TrackingError &&
     error.failure.fault === "permanent" &&

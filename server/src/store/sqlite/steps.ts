@@ -2,6 +2,7 @@ import { type Json, limits, type RunStatus, type StepRecord } from "@holdfast/pr
 import { mayBeActive } from "../../core/index.ts";
 import { admitSteps, jsonBytes } from "../admission.ts";
 import type { StepResult, StepRow } from "../store.ts";
+import type { Connection } from "./connection.ts";
 import type { Turn } from "./turn.ts";
 
 // Step records (P12) lie in the table that later holds state too: scope 'step', owned by the run and its generation.
@@ -41,18 +42,7 @@ function commitOne({ db, now }: Turn, row: StepRow): StepResult {
   const bytes = jsonBytes(row.value);
   if (writer.stepCount >= limits.stepsPerRun) return { outcome: "limit_exceeded", limit: "stepsPerRun" };
   if (writer.stepBytes + bytes > limits.stepBytesPerRun) return { outcome: "limit_exceeded", limit: "stepBytesPerRun" };
-  db.run(
-    `INSERT INTO "values" (scope_kind, scope_id, generation, key, version, writer_run, writer_epoch, created_at,
-       updated_at, value) VALUES ('step', ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
-    runId,
-    generation,
-    key,
-    runId,
-    epoch,
-    now,
-    now,
-    JSON.stringify(row.value),
-  );
+  insertRecord(db, { runId, generation, key, epoch }, JSON.stringify(row.value), now);
   db.run(
     "UPDATE runs SET losses = 0, takeovers = 0, step_count = step_count + 1, step_bytes = step_bytes + ? WHERE id = ?",
     bytes,
@@ -68,4 +58,25 @@ export function listSteps({ db }: Turn, { runId, generation }: { runId: string; 
     generation,
   );
   return rows.map(({ key, value }) => ({ key, value: JSON.parse(value) as Json }));
+}
+
+/** Writes the record of a step, which is not there. `text`: its value as JSON. */
+export function insertRecord(
+  db: Connection,
+  { runId, generation, key, epoch }: Pick<StepRow, "runId" | "generation" | "key" | "epoch">,
+  text: string,
+  now: number,
+): void {
+  db.run(
+    `INSERT INTO "values" (scope_kind, scope_id, generation, key, version, writer_run, writer_epoch, created_at,
+       updated_at, value) VALUES ('step', ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+    runId,
+    generation,
+    key,
+    runId,
+    epoch,
+    now,
+    now,
+    text,
+  );
 }

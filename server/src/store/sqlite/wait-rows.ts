@@ -2,6 +2,7 @@ import type { Json, WaitKind } from "@holdfast/protocol";
 import type { SignalRow, WaitChanges, WaitLoad, WaitRow, WaitsOrder } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import { type Connection, listText } from "./connection.ts";
+import { insertRecord } from "./steps.ts";
 
 // The rows of open waits and kept signals.
 
@@ -128,20 +129,7 @@ function writeRecord(db: Connection, record: WaitChanges["records"][number], now
     generation,
     key,
   ).changes;
-  if (isThere === 0) {
-    db.run(
-      `INSERT INTO "values" (scope_kind, scope_id, generation, key, version, writer_run, writer_epoch, created_at,
-         updated_at, value) VALUES ('step', ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
-      runId,
-      generation,
-      key,
-      runId,
-      epoch,
-      now,
-      now,
-      text,
-    );
-  }
+  if (isThere === 0) insertRecord(db, { runId, generation, key, epoch }, text, now);
   db.run(
     "UPDATE runs SET step_count = step_count + ?, step_bytes = step_bytes + ? WHERE id = ?",
     isThere === 0 ? 1 : 0,

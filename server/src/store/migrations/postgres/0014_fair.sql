@@ -1,4 +1,5 @@
--- As before. Who is let in out of a fair line stands among the others as if it had come now (core's rankLetIn).
+-- As in 0002, for keys, rates and ranks too: a gate is looked at again when it may have room for somebody else, not at each move, and
+-- who is let in out of a fair line stands among the others as if it had come now (core's rankLetIn).
 create or replace function holdfast.hand_out(limit_ids text[], out admitted integer, out more boolean) language plpgsql as $$
 declare
   -- Gates to look at, and those of them at which nobody can be let in now.
