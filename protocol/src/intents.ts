@@ -9,11 +9,13 @@ export type IntentState = (typeof intentStates)[number];
 
 export const intentViewSchema = z.object({
   id: z.number().int(),
-  kind: z.enum(["enqueue", "cancel"]),
+  kind: z.enum(["enqueue", "cancel", "signal"]),
   /** `open`: a node will carry it out. `rejected`: none could, and `error` says why. */
   state: z.enum(intentStates),
-  /** The run that was promised, or that is to end; null where a cancel's key names none. */
+  /** The run that was promised, that is to end or is sent a signal; null where the key of the latter two names none. */
   runId: z.string().nullable(),
+  /** The name of a signal. */
+  signal: z.string().nullable(),
   definition: z.string().nullable(),
   key: z.string().nullable(),
   madeAt: z.iso.datetime(),

@@ -16,12 +16,12 @@ import {
 import { HttpPlane } from "./client-http.ts";
 import type { ControlPlane, RunQuery } from "./client-plane.ts";
 import type { PassedTo, ReturnedBy, Task, Workflow } from "./definition.ts";
-import { type CancelTarget, type IntentPlace, promiseCancel, promiseRun } from "./intents.ts";
+import { type IntentPlace, promiseCancel, promiseRun, promiseSignal, type RunTarget } from "./intents.ts";
 import { activeTraceparent } from "./tracing.ts";
 
 export { HttpPlane } from "./client-http.ts";
 export type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
-export type { CancelTarget, IntentPlace } from "./intents.ts";
+export type { IntentPlace, RunTarget } from "./intents.ts";
 
 /** One wait at the server; then the client asks again. */
 const waitMs = 25_000;
@@ -114,17 +114,24 @@ export class Client {
   /** Promises in the same way that a run, and everything below it, is ordered to end. */
   async cancelIn(
     transaction: object,
-    target: CancelTarget | { readonly definition: { readonly id: string }; readonly key: string },
+    target: RunTarget | DefinedTarget,
     options: { readonly reason?: string } = {},
   ): Promise<void> {
-    const named =
-      typeof target === "object" && "key" in target
-        ? {
-            key: target.key,
-            definition: typeof target.definition === "string" ? target.definition : target.definition.id,
-          }
-        : target;
-    await promiseCancel(transaction, named, { ...this.#place, ...options });
+    await promiseCancel(transaction, namedTarget(target), { ...this.#place, ...options });
+  }
+
+  /**
+   * Promises in the same way that a run is sent a signal, once. What one transaction promises of one run is carried out in the
+   * order in which it did.
+   */
+  async signalIn(
+    transaction: object,
+    target: RunTarget | DefinedTarget,
+    name: string,
+    payload: unknown = null,
+  ): Promise<void> {
+    const signal = { name, payload: plainJson(payload, "The payload") };
+    await promiseSignal(transaction, namedTarget(target), { ...this.#place, ...signal });
   }
 
   /** The handle of a run that was started elsewhere. Asks nothing yet. */
@@ -152,9 +159,21 @@ export class Client {
   }
 }
 
+/** A run by the key under which it was started, with the task or workflow itself. */
+export interface DefinedTarget {
+  readonly definition: { readonly id: string };
+  readonly key: string;
+}
+
+function namedTarget(target: RunTarget | DefinedTarget): RunTarget {
+  if (typeof target === "string" || "id" in target) return target;
+  const { definition, key } = target;
+  return { key, definition: typeof definition === "string" ? definition : definition.id };
+}
+
 /**
  * A client of a server. `server` defaults to HOLDFAST_SERVER, else http://127.0.0.1:4400; `token` to HOLDFAST_TOKEN. `namespace`:
- * the server's, for `enqueueIn` and `cancelIn`, which do not ask it; default `default`.
+ * the server's, for `enqueueIn`, `signalIn` and `cancelIn`, which do not ask it; default `default`.
  */
 export class Holdfast extends Client {
   constructor(options: { readonly server?: string; readonly token?: string; readonly namespace?: string } = {}) {

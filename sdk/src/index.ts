@@ -5,11 +5,12 @@ export type { Bound, Resolved } from "./bound.ts";
 export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
 export { cel, type Expression } from "./cel.ts";
 export {
-  type CancelTarget,
   Client,
+  type DefinedTarget,
   Holdfast,
   type RunHandle,
   type RunQuery,
+  type RunTarget,
   type StartOptions,
 } from "./client.ts";
 export type { TaskContext } from "./context.ts";

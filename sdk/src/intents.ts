@@ -1,7 +1,7 @@
 import { AppError, type Json, type StartRun, textDefect } from "@holdfast/protocol";
 import { firstRow, sendIn } from "./transaction-kinds.ts";
 
-// Promises in a transaction of the caller's own database: `holdfast.enqueue` and `holdfast.cancel` of the store's schema.
+// Promises in a transaction of the caller's own database: `holdfast.enqueue`, `signal` and `cancel` of the store's schema.
 
 /** Where promises go: the namespace of those who are to keep them. `refusal`: there is nobody who could. */
 export interface IntentPlace {
@@ -9,8 +9,8 @@ export interface IntentPlace {
   readonly refusal?: AppError | undefined;
 }
 
-/** Which run is to end: its id, or the key under which it was started. */
-export type CancelTarget = string | { readonly id: string } | { readonly definition: string; readonly key: string };
+/** Which run is to end, or is sent a signal: its id, or the key under which it was started. */
+export type RunTarget = string | { readonly id: string } | { readonly definition: string; readonly key: string };
 
 const enqueueText = `select holdfast.enqueue($1::text, $2::text::jsonb, key => $3::text, namespace => $4::text,
   priority => $5::text::integer, start_after => $6::text::timestamptz, expires_after => $7::text::interval,
@@ -18,6 +18,9 @@ const enqueueText = `select holdfast.enqueue($1::text, $2::text::jsonb, key => $
 
 const cancelText = `select holdfast.cancel(run => $1::text, definition => $2::text, key => $3::text, reason => $4::text,
   namespace => $5::text) as id`;
+
+const signalText = `select holdfast.signal(run => $1::text, definition => $2::text, key => $3::text, name => $4::text,
+  payload => $5::text::jsonb, namespace => $6::text) as id`;
 
 /** Promises a run. Answers its id. */
 export async function promiseRun(transaction: object, request: StartRun, place: IntentPlace): Promise<string> {
@@ -41,13 +44,29 @@ export async function promiseRun(transaction: object, request: StartRun, place: 
 /** Promises that a run is ordered to end. */
 export async function promiseCancel(
   transaction: object,
-  target: CancelTarget,
+  target: RunTarget,
   { reason, ...place }: IntentPlace & { readonly reason?: string | undefined },
 ): Promise<void> {
-  const run = typeof target === "string" ? target : "id" in target ? target.id : null;
-  const named = typeof target === "object" && "key" in target ? target : { definition: null, key: null };
-  refuseDefects({ reason: reason ?? null, definition: named.definition, key: named.key });
-  await ask(transaction, place, cancelText, [run, named.definition, named.key, reason ?? null, place.namespace]);
+  const { run, definition, key } = namedBy(target);
+  refuseDefects({ reason: reason ?? null, definition, key });
+  await ask(transaction, place, cancelText, [run, definition, key, reason ?? null, place.namespace]);
+}
+
+/** Promises that a run is sent a signal. */
+export async function promiseSignal(
+  transaction: object,
+  target: RunTarget,
+  { name, payload, ...place }: IntentPlace & { readonly name: string; readonly payload: Json },
+): Promise<void> {
+  const { run, definition, key } = namedBy(target);
+  refuseDefects({ name, payload, definition, key });
+  await ask(transaction, place, signalText, [run, definition, key, name, JSON.stringify(payload), place.namespace]);
+}
+
+function namedBy(target: RunTarget): { run: string | null; definition: string | null; key: string | null } {
+  if (typeof target === "string") return { run: target, definition: null, key: null };
+  if ("id" in target) return { run: target.id, definition: null, key: null };
+  return { run: null, definition: target.definition, key: target.key };
 }
 
 async function ask(
@@ -74,10 +93,14 @@ function intentFailure(error: unknown): unknown {
   switch (state) {
     case "3F000": // no such schema
     case "42883": // no such function
-      return new AppError("unsupported", "The database of this transaction has no holdfast.enqueue for this version.", {
-        hint: "A PostgreSQL store has to lie in the database of your own tables: holdfast migrate --store postgres://…",
-        cause: error,
-      });
+      return new AppError(
+        "unsupported",
+        "The database of this transaction has no functions of Holdfast for this version.",
+        {
+          hint: "A PostgreSQL store has to lie in the database of your own tables: holdfast migrate --store postgres://…",
+          cause: error,
+        },
+      );
     case "42501": // no privilege
       return new AppError("invalid_request", "The role of this transaction may not make intents.", {
         hint: "Grant it: holdfast migrate --grant-enqueue-to ROLE.",

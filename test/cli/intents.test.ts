@@ -28,7 +28,7 @@ test("a promised run is carried out by a server, and a rejected one is listed, d
   const stored = ["--store", url] as const;
   const migrated = await project.run("migrate", ...stored, "--grant-enqueue-to", role);
   assert.equal(migrated.code, 0, migrated.stderr);
-  assert.match(migrated.stderr, new RegExp(`role ${role} may call holdfast.enqueue`));
+  assert.match(migrated.stderr, new RegExp(`role ${role} may call holdfast.enqueue, signal and cancel`));
   const unknown = await project.run("migrate", ...stored, "--grant-enqueue-to", "nobody at all");
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /no role "nobody at all"/);

@@ -22,7 +22,8 @@ const points = [
   "sql.takeNames",
   "sql.insertRoots",
   "sql.deleteIntents",
-  "sql.holdCancel",
+  "sql.holdTarget",
+  "sql.insertSignals",
   "sql.markRejected",
   "sql.reopenJudged",
   "sql.commit",
@@ -31,12 +32,14 @@ const points = [
 const rounds = [
   ...points.map((point) => ({ point, skips: 0 })),
   ...[1, 2].map((skips) => ({ point: "sql.commit", skips })),
+  // The first is a signal's, this one the cancel's behind it.
+  { point: "sql.holdTarget", skips: 2 },
 ];
 
 /** So late that nobody carries the runs out: only whether they are there is looked at. */
 const later = "start_after => now() + interval '1 day'";
 
-test("a node is killed at each statement of carrying intents out, and each becomes one run, one cancel or one rejection", async (t) => {
+test("a node is killed at each statement of carrying intents out, and each becomes one run, one signal, one cancel or one rejection", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "hf-kill-"));
   const url = await createDatabase();
   const store = await openPostgresStore({ url, migrate: true });
@@ -68,6 +71,7 @@ test("a node is killed at each statement of carrying intents out, and each becom
         for (let i = 0; i < 3; i++) kept.push(await promise(transaction, `'ship', ${later}`));
         kept.push(await promise(transaction, `'ship', key => 'key-${round}', ${later}`));
         const doomed = await promise(transaction, `'ship', key => 'doomed-${round}', ${later}`);
+        for (const name of ["first", "second"]) await transaction`select holdfast.signal(${doomed}, ${name})`;
         await transaction`select holdfast.cancel(definition => 'ship', key => ${`doomed-${round}`})`;
         cancelled.push(doomed);
         await promise(transaction, `'unknown', key => '${round}'`);
@@ -100,11 +104,15 @@ test("a node is killed at each statement of carrying intents out, and each becom
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   const services = await openServices({ address: url });
-  const events = async (runId: string) => (await services.store.listEvents({ runId, after: 0, limitRows: 10 })).length;
+  const events = async (runId: string) =>
+    (await services.store.listEvents({ runId, after: 0, limitRows: 10 })).map(({ type, data }) =>
+      type === "run.signalled" ? (data as { name: string }).name : type,
+    );
   for (const id of kept) assert.equal((await services.runs.get(id)).status, "ready");
-  for (const id of kept) assert.equal(await events(id), 1, "a run was enqueued once");
+  for (const id of kept) assert.deepEqual(await events(id), ["run.enqueued"]);
   for (const id of cancelled) assert.equal((await services.runs.get(id)).status, "cancelled");
-  for (const id of cancelled) assert.equal(await events(id), 2, "a run was cancelled once");
+  const all = ["run.enqueued", "first", "second", "run.cancelled"];
+  for (const id of cancelled) assert.deepEqual(await events(id), all, "each once, in the order of the promises");
   for (const id of lost) await assert.rejects(services.runs.get(id), { code: "not_found" });
   const [count] = await sql`select count(*)::int as n from holdfast.runs`;
   assert.equal(count?.n, kept.length + cancelled.length);

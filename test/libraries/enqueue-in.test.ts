@@ -100,6 +100,7 @@ for (const library of libraries) {
           const startAfter = new Date(Date.now() + 60_000);
           const options = { startAfter, expiresAfter: "2h", key: "k", keyRetention: "1d" } as const;
           promised.push((await holdfast.enqueueIn(transaction, ship, { order: "lost" }, options)).id);
+          await holdfast.signalIn(transaction, { definition: ship, key: "k" }, "approved");
           await holdfast.cancelIn(transaction, { definition: ship, key: "k" });
           throw new Error("never mind");
         }),
@@ -108,6 +109,40 @@ for (const library of libraries) {
       assert.equal(await orders(order), 0);
       assert.equal(await intents(), 0);
       await assert.rejects(holdfast.run(promised[0] ?? "").status(), (error) => isAppError(error, "not_found"));
+    });
+
+    test("a signal is part of the transaction too, by handle and by key, with the payload as it was given, in order", async () => {
+      const { id } = await holdfast.start("ship", { order: "signalled" }, { key: `signalled ${lastOrder}` });
+      await assert.rejects(
+        open.transaction(async (transaction) => {
+          await remote.signalIn(transaction, id, "lost");
+          throw new Error("never mind");
+        }),
+        /never mind/,
+      );
+      await open.transaction(async (transaction) => {
+        await remote.signalIn(transaction, { id }, awkward, { said: awkward, at: new Date(0), no: undefined });
+        await remote.signalIn(transaction, { definition: ship, key: `signalled ${lastOrder}` }, "paid");
+      });
+      await redeemAll(node);
+      const kept = await sql`select name, payload from holdfast.signals where run_id = ${id} order by number`;
+      assert.deepEqual(
+        kept.map(({ name, payload }) => [name, JSON.parse(payload)]),
+        [
+          [awkward, { at: "1970-01-01T00:00:00.000Z", said: awkward }],
+          ["paid", null],
+        ],
+      );
+      await assert.rejects(
+        open.transaction((transaction) => holdfast.signalIn(transaction, id, "")),
+        (error) =>
+          isAppError(error, "invalid_request") &&
+          /the name has 0 characters/.test(error.message) &&
+          /body waits/.test(error.hint ?? ""),
+      );
+      await holdfast.run(id).cancel();
+      await sql`delete from holdfast.runs where id = ${id}`;
+      await sql`delete from holdfast.names where run_id = ${id}`;
     });
 
     test("a cancel is part of the transaction too", async () => {

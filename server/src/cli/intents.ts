@@ -38,7 +38,7 @@ function intentTable(terminal: Terminal, intents: readonly IntentView[]): string
     terminal,
     [
       { title: "INTENT", text: ({ id }) => String(id), right: true },
-      { title: "TO", text: ({ kind }) => kind },
+      { title: "TO", text: ({ kind, signal }) => oneLine(signal === null ? kind : `${kind} ${signal}`), shrinks: true },
       { title: "RUN", text: ({ runId }) => runId ?? "" },
       { title: "DEFINITION", text: ({ definition }) => oneLine(definition ?? ""), shrinks: true },
       { title: "KEY", text: ({ key }) => oneLine(key ?? ""), shrinks: true },

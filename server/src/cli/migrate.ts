@@ -21,7 +21,7 @@ export async function migrate(
     terminal.answer({ store: shownStore(settings.store), kind, schemaVersion, incarnation });
     terminal.note(`${shownStore(settings.store)} is at schema version ${schemaVersion}.`);
     if (role !== undefined)
-      terminal.note(`The role ${role} may call holdfast.enqueue and holdfast.cancel, and nothing else.`);
+      terminal.note(`The role ${role} may call holdfast.enqueue, signal and cancel, and nothing else.`);
     return exitCodes.done;
   } finally {
     await connection.close();

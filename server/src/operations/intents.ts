@@ -6,15 +6,17 @@ import {
   isAppError,
   type RunError,
   type StartRun,
+  signalRunSchema,
   startRunSchema,
 } from "@holdfast/protocol";
 import { type Logger, silentLog } from "../log.ts";
 import type { IntentResult, IntentRow, IntentStore, IntentVerdict } from "../store/intents.ts";
 import type { Definitions } from "./definitions.ts";
+import { asRunError, refusalOf } from "./intent-refusals.ts";
 import type { Runs } from "./runs.ts";
 
-// What users have promised in transactions of their own becomes runs and cancels here, in the order in which it was promised
-// as far as that is known. What cannot be carried out is kept as rejected, with why: it blocks nobody, it is listed, and it is
+// What users have promised in transactions of their own becomes runs, signals and cancels here, in the order in which it was
+// promised as far as that is known. What cannot be carried out is kept as rejected, with why: it blocks nobody, it is listed, and it is
 // tried again when its definition has another manifest, or when somebody asks.
 
 /** Intents that are looked at together. */
@@ -48,7 +50,7 @@ export class Intents {
       "unsupported",
       "This store keeps no intents: only PostgreSQL does, in the database of your tables.",
       {
-        hint: "Use a PostgreSQL store there (enqueueIn, cancelIn), or call start() after your own commit.",
+        hint: "Use a PostgreSQL store there (enqueueIn, signalIn, cancelIn), or call start() after your own commit.",
       },
     );
   }
@@ -144,7 +146,8 @@ export class Intents {
       if (result.outcome === "outdated" && row.definition !== null) this.#options.definitions.forget(row.definition);
       if (refusal !== undefined) {
         const judgedBy = verdict.to === "run" ? verdict.row.run.manifestHash : null;
-        again.push({ intentId: row.id, to: "rejected", error: asRunError(refusal), judgedBy });
+        const judge = result.outcome === "withheld" ? result : { judgedBy, definition: null };
+        again.push({ ...judge, intentId: row.id, to: "rejected", error: asRunError(refusal) });
       } else if (result.outcome === "kept") settled += 1;
       if (verdict.to === "rejected" && result.outcome === "kept") this.#tell(row, verdict.error);
     }
@@ -186,7 +189,14 @@ export class Intents {
       return { intentId: row.id, to: "cancel", ending, data: { reason: row.reason } };
     }
     try {
-      // What the function in SQL has let through is judged as what comes over HTTP.
+      // What the functions in SQL have let through is judged as what comes over HTTP.
+      if (row.kind === "signal") {
+        const signal = signalRunSchema.safeParse({ name: row.signal, payload: row.input ?? null });
+        if (signal.success)
+          return { intentId: row.id, to: "signal", name: signal.data.name, payload: row.input ?? null };
+        const error = { code: "invalid_input", message: firstIssue(signal.error) };
+        return { intentId: row.id, to: "rejected", error, judgedBy: null };
+      }
       const request = startRunSchema.safeParse(requestOf(row));
       if (!request.success) {
         const error = { code: "invalid_input", message: firstIssue(request.error) };
@@ -238,30 +248,6 @@ function requestOf(row: IntentRow): StartRun {
   };
 }
 
-/** Why an intent is to be rejected that the store has left open. */
-function refusalOf(row: IntentRow, result: IntentResult): AppError | undefined {
-  if (result.outcome === "key_conflict") {
-    return new AppError("key_conflict", `The key "${row.key}" of "${row.definition}" was used with another input.`, {
-      hint: `Its run is ${result.runId}. Use another key for other input.`,
-      details: { runId: result.runId },
-    });
-  }
-  if (result.outcome !== "missing") return undefined;
-  const which = row.key === null ? `run ${row.runId}` : `run of "${row.definition}" under the key "${row.key}"`;
-  return new AppError("not_found", `There is no ${which} to cancel.`, {
-    hint: "It may have been deleted after its retention.",
-  });
-}
-
-function asRunError({ code, message, hint, details }: AppError): RunError {
-  return {
-    code,
-    message,
-    ...(hint === undefined ? {} : { hint }),
-    ...(details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) }),
-  };
-}
-
 function rejected(runId: string, error: RunError): AppError {
   return new AppError("intent_rejected", `Run ${runId} was promised and could not be made: ${error.message}`, {
     hint: error.hint ?? "holdfast intents list shows what was rejected; holdfast intents retry tries it again.",
@@ -275,6 +261,7 @@ function intentView(row: IntentRow): IntentView {
     kind: row.kind,
     state: row.rejection === null ? "open" : "rejected",
     runId: row.runId,
+    signal: row.signal,
     definition: row.definition,
     key: row.key,
     madeAt: new Date(row.madeAt).toISOString(),

@@ -1,4 +1,4 @@
-import { AppError, limits, type Signalled, type SignalRun } from "@holdfast/protocol";
+import { AppError, limits, type RunStatus, type Signalled, type SignalRun } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Store } from "../store/store.ts";
 import type { Runs } from "./runs.ts";
@@ -31,22 +31,25 @@ export class Signals {
       case "repeated":
         return { runId, outcome: result.outcome };
       case "ended":
-        throw new AppError(
-          "run_ended",
-          `Run ${runId} has ended (${result.status}): nobody waits for a signal any more.`,
-        );
+        throw signalAfterEnd(runId, result.status);
       case "request_conflict":
         throw new AppError("request_conflict", "This Idempotency-Key was used for another signal of this run.");
       case "limit_exceeded":
-        throw new AppError(
-          "limit_exceeded",
-          `Run ${runId} keeps ${limits.signalsPerRun} signals that nobody has taken.`,
-          {
-            hint: "Let its body wait for them, or send fewer.",
-          },
-        );
+        throw tooManySignals(runId);
       case "not_found":
         throw new AppError("not_found", `There is no run ${runId}.`);
     }
   }
+}
+
+/** A signal for a run that has ended. */
+export function signalAfterEnd(runId: string, status: RunStatus): AppError {
+  return new AppError("run_ended", `Run ${runId} has ended (${status}): nobody waits for a signal any more.`);
+}
+
+/** A signal for a run that keeps as many as it may. */
+export function tooManySignals(runId: string): AppError {
+  return new AppError("limit_exceeded", `Run ${runId} keeps ${limits.signalsPerRun} signals that nobody has taken.`, {
+    hint: "Let its body wait for them, or send fewer.",
+  });
 }

@@ -1,4 +1,4 @@
-import type { Json, RunError } from "@holdfast/protocol";
+import type { Json, RunError, RunStatus } from "@holdfast/protocol";
 import type { Ending } from "../core/index.ts";
 import type { EnqueueRow, Store } from "./store.ts";
 
@@ -8,14 +8,16 @@ import type { EnqueueRow, Store } from "./store.ts";
 export interface IntentRow {
   /** Rises in the order of insertion, which is not the order of commits. */
   readonly id: number;
-  readonly kind: "enqueue" | "cancel";
+  readonly kind: "enqueue" | "cancel" | "signal";
   readonly namespace: string;
-  /** The run that was promised or is to end; null where a cancel's key named none. */
+  /** The run that was promised, is to end or is sent a signal; null where the key of the latter two named none. */
   readonly runId: string | null;
   readonly definition: string | null;
   readonly key: string | null;
-  /** Absent for a cancel. */
+  /** A signal's payload; absent for a cancel. */
   readonly input?: Json;
+  /** The name of a signal. */
+  readonly signal: string | null;
   readonly priority: number | null;
   readonly startAfter: number | null;
   readonly expiresAfterMs: number | null;
@@ -37,17 +39,34 @@ export interface IntentRejection {
 export type IntentVerdict =
   | { readonly intentId: number; readonly to: "run"; readonly row: EnqueueRow }
   | { readonly intentId: number; readonly to: "cancel"; readonly ending: Ending; readonly data: Json }
-  | { readonly intentId: number; readonly to: "rejected"; readonly error: RunError; readonly judgedBy: string | null };
+  | { readonly intentId: number; readonly to: "signal"; readonly name: string; readonly payload: Json }
+  | {
+      readonly intentId: number;
+      readonly to: "rejected";
+      readonly error: RunError;
+      readonly judgedBy: string | null;
+      /** Of which definition `judgedBy` is, where the intent does not say. */
+      readonly definition?: string | null;
+    };
 
 /**
  * `kept`: it is carried out or marked, and gone or rejected; `runId`: of the run it came to. `elsewhere`: another node has it,
- * or it is gone. `outdated`: another manifest is current. `later`: what it is about is an intent itself that still stands open.
- * `key_conflict`, `missing` (no such run): nothing has changed; reject it.
+ * or it is gone. `outdated`: another manifest is current. `later`: what it is about is an intent itself that still stands open,
+ * or an earlier one about the same run does.
+ * `key_conflict`, `missing` (no such run), and of a signal `ended`, `limit_exceeded` and `withheld` (its run was promised and
+ * rejected, for `error`): nothing has changed; reject it.
  */
 export type IntentResult =
   | { readonly outcome: "kept"; readonly runId: string | null }
   | { readonly outcome: "elsewhere" | "outdated" | "later" | "missing" }
-  | { readonly outcome: "key_conflict"; readonly runId: string };
+  | { readonly outcome: "key_conflict" | "limit_exceeded"; readonly runId: string }
+  | { readonly outcome: "ended"; readonly runId: string; readonly status: RunStatus }
+  | {
+      readonly outcome: "withheld";
+      readonly error: RunError;
+      readonly judgedBy: string | null;
+      readonly definition: string | null;
+    };
 
 export interface IntentStore {
   /** In the order of ids, from after `after`; fewer than `limitRows` where their inputs are large. */

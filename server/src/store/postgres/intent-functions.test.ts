@@ -54,6 +54,13 @@ const refusals: readonly (readonly [call: string, message: RegExp, hint: RegExp]
   ["cancel(key => 'k')", /not said which run/, /definition =>/],
   ["cancel('17')", /'17' is no id of a run/, /whole id/],
   ["cancel('00000000000000000000', reason => repeat('x', 1001))", /the reason has 1001 characters/, /shorter/],
+  ["signal(name => 'go')", /not said which run/, /definition =>/],
+  ["signal('00000000000000000000', 'go', key => 'k', definition => 'ship')", /not said which run/, /Give its id/],
+  ["signal('17', 'go')", /'17' is no id of a run/, /whole id/],
+  ["signal('00000000000000000000')", /the name has 0 characters/, /body waits/],
+  ["signal('00000000000000000000', repeat('n', 513))", /the name has 513 characters/, /body waits/],
+  ["signal('00000000000000000000', 'go', namespace => '')", /the namespace is empty/, /default/],
+  [`signal('00000000000000000000', 'go', to_jsonb(${big}))`, /the payload of "go" has more than 65536/, /object store/],
 ];
 
 for (const [call, message, hint] of refusals) {
@@ -81,15 +88,27 @@ test("an input of the greatest size fits, however PostgreSQL spaces it", async (
   assert.equal((await node.runs.get(row?.id ?? "")).status, "ready");
 });
 
-test("the narrow role makes runs and cancels that are carried out", async () => {
+test("a payload of the greatest size fits, however PostgreSQL spaces it", async () => {
+  await narrow`
+    select holdfast.signal('00000000000000000000', 'go', (select jsonb_agg(1) from generate_series(1, 32767)))`;
+  await database.sql`delete from holdfast.intents`;
+});
+
+test("the narrow role makes runs, signals and cancels that are carried out", async () => {
   const id = await narrow.begin(async (sql) => {
     const [row] = await sql<{ id: string }[]>`select holdfast.enqueue('ship', key => 'narrow') as id`;
+    await sql`select holdfast.signal(${row?.id ?? ""}, 'approved')`;
     await sql`select holdfast.cancel(definition => 'ship', key => 'narrow')`;
     return row?.id ?? "";
   });
   await redeemAll(node);
   await redeemAll(node);
   assert.equal((await node.runs.get(id)).status, "cancelled");
+  const events = await node.store.listEvents({ runId: id, after: 0, limitRows: 10 });
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ["run.enqueued", "run.signalled", "run.cancelled"],
+  );
 });
 
 test("a search path of the caller's own does not bend the functions", async () => {
@@ -116,14 +135,14 @@ test("the narrow role reads and writes no table of the schema and makes nothing 
   await assert.rejects(narrow.unsafe("select nextval('holdfast.log_ids')"), { code: "42501" });
 });
 
-test("the narrow role may call the two functions and no other", async () => {
+test("the narrow role may call the three functions and no other", async () => {
   const functions = await database.sql<{ name: string; may: boolean }[]>`
     select p.proname as name, has_function_privilege(${role}, p.oid, 'execute') as may from pg_proc p
     where p.pronamespace = 'holdfast'::regnamespace order by p.proname`;
   assert.ok(functions.length > 10);
   assert.deepEqual(
     functions.filter(({ may }) => may).map(({ name }) => name),
-    ["cancel", "enqueue"],
+    ["cancel", "enqueue", "signal"],
   );
   await assert.rejects(narrow.unsafe("select holdfast.clock_ms()"), { code: "42501" });
   await assert.rejects(narrow.unsafe("select holdfast.grant_intents('public')"), { code: "42501" });

@@ -10,12 +10,13 @@ const pageBytes = 8 * 1024 * 1024;
 
 interface StoredIntent {
   readonly id: number;
-  readonly kind: "enqueue" | "cancel";
+  readonly kind: "enqueue" | "cancel" | "signal";
   readonly namespace: string;
   readonly run_id: string | null;
   readonly definition: string | null;
   readonly key: string | null;
   readonly input: string | null;
+  readonly signal: string | null;
   readonly priority: number | null;
   readonly start_after: number | null;
   readonly expires_after: number | null;
@@ -28,8 +29,8 @@ interface StoredIntent {
   readonly rejected_at: number | null;
 }
 
-const columns = `i.id, i.kind, i.namespace, i.run_id, i.definition, i.key, i.input, i.priority, i.start_after, i.expires_after,
-  i.key_retention, i.reason, i.traceparent, i.made_at, i.error, i.judged_by, i.rejected_at`;
+const columns = `i.id, i.kind, i.namespace, i.run_id, i.definition, i.key, i.input, i.signal, i.priority, i.start_after,
+  i.expires_after, i.key_retention, i.reason, i.traceparent, i.made_at, i.error, i.judged_by, i.rejected_at`;
 
 /** See `IntentStore.listIntents`. */
 export async function listIntents(
@@ -165,6 +166,7 @@ function toIntent(row: StoredIntent): IntentRow {
     definition: row.definition,
     key: row.key,
     ...(row.input === null ? {} : { input: JSON.parse(row.input) as Json }),
+    signal: row.signal,
     priority: row.priority,
     startAfter: row.start_after,
     expiresAfterMs: row.expires_after,

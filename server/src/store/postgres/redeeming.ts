@@ -1,18 +1,18 @@
-import { limits, type RunError } from "@holdfast/protocol";
 import { admitEnqueue, admitText } from "../admission.ts";
 import type { IntentResult, IntentVerdict } from "../intents.ts";
 import type { EnqueueResult, EnqueueRow, RingTopic } from "../store.ts";
+import { admitSignal } from "../wait-admission.ts";
 import { numberArray, textArray } from "./arrays.ts";
-import { orderEndWithin } from "./endings.ts";
 import { judgeAndInsert, topicsOf } from "./enqueue.ts";
-import type { Runner, Transaction } from "./session.ts";
+import { deleteIntents, settleAboutRun } from "./intent-targets.ts";
+import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
 // What becomes of intents: each is carried out in the transaction that deletes it, so that it makes one run whoever dies
 // (P1, P3). Intents that another node holds are passed over: nobody waits for anybody.
 
 type ToRun = Extract<IntentVerdict, { readonly to: "run" }>;
-type ToCancel = Extract<IntentVerdict, { readonly to: "cancel" }>;
+type ToRejected = Extract<IntentVerdict, { readonly to: "rejected" }>;
 
 /** Holds those intents that stand open and that nobody else holds, until the transaction ends. */
 export function holdIntents(db: Runner, ids: readonly number[]): Promise<{ id: number; run_id: string | null }[]> {
@@ -22,13 +22,6 @@ export function holdIntents(db: Runner, ids: readonly number[]): Promise<{ id: n
 const holdText = `
   select i.id, i.run_id from unnest($1::bigint[]) w(id) join holdfast.intents i on i.id = w.id
   where i.error is null for update of i skip locked`;
-
-/** Deletes intents that are held. */
-export function deleteIntents(db: Runner, ids: readonly number[]): Promise<unknown> {
-  return db.run("deleteIntents", deleteText, [numberArray(ids)]);
-}
-
-const deleteText = `delete from holdfast.intents i using unnest($1::bigint[]) w(id) where i.id = w.id`;
 
 /** Keeps promised ids as other names of runs that had their keys before; they go as the runs' own names do. */
 export function keepPromisedIds(
@@ -54,60 +47,18 @@ const keepIdsText = `
 /** Marks an intent that stands open and is not held by another node. */
 export function markRejected(
   db: Runner,
-  { intentId, error, judgedBy }: { intentId: number; error: RunError; judgedBy: string | null },
+  { intentId, error, judgedBy, definition = null }: ToRejected,
 ): Promise<{ run_id: string | null }[]> {
-  return db.run("markRejected", rejectText, [intentId, JSON.stringify(error), judgedBy]);
+  return db.run("markRejected", rejectText, [intentId, JSON.stringify(error), judgedBy, definition]);
 }
 
 const rejectText = `
   with held as materialized (
     select i.id from holdfast.intents i where i.id = $1 and i.error is null for update of i skip locked
   )
-  update holdfast.intents i set error = $2, judged_by = $3, rejected_at = holdfast.clock_ms()
+  update holdfast.intents i set error = $2, judged_by = $3, definition = coalesce(i.definition, $4::text),
+    rejected_at = holdfast.clock_ms()
   from held where i.id = held.id returning i.run_id`;
-
-interface Target {
-  /** The run; null where none is known. */
-  readonly run_id: string | null;
-  readonly there: boolean;
-  /** It was there, and has been pruned. */
-  readonly was_there: boolean;
-  /** Its own intent stands open. */
-  readonly promised: boolean;
-}
-
-/** Holds the intent of a cancel, and answers what it is about. */
-export function holdCancel(db: Runner, intentId: number): Promise<Target[]> {
-  return db.run("holdCancel", holdCancelText, [intentId]);
-}
-
-const holdCancelText = `
-  with held as materialized (
-    select i.id, i.namespace, coalesce(i.run_id, holdfast.run_of_key(i.namespace, i.definition, i.key)) as named
-    from holdfast.intents i where i.id = $1 and i.error is null for update of i skip locked
-  ),
-  about as materialized (
-    select h.id, h.namespace, h.named, coalesce((select n.run_id from holdfast.names n where n.namespace = h.namespace
-      and n.kind = 'promise' and n.definition = '' and n.name = h.named), h.named) as run_id
-    from held h
-  )
-  select a.run_id,
-    exists (select 1 from holdfast.runs r where r.id = a.run_id and r.namespace = a.namespace) as there,
-    exists (select 1 from holdfast.names n where n.run_id = a.run_id and n.namespace = a.namespace) as was_there,
-    exists (select 1 from holdfast.intents p where p.run_id = a.named and p.namespace = a.namespace
-      and p.kind = 'enqueue' and p.error is null) as promised
-  from about a`;
-
-/** Takes back what was promised of a run and rejected; answers how much. */
-export function withdrawRejected(db: Runner, runId: string): Promise<unknown[]> {
-  return db.run("withdrawRejected", withdrawText, [runId]);
-}
-
-const withdrawText = `
-  delete from holdfast.intents i where i.id = any (array(
-    select p.id from holdfast.intents p where p.run_id = $1 and p.kind = 'enqueue' and p.error is not null
-    for update of p skip locked))
-  returning i.id`;
 
 /** See `IntentStore.settleIntents`. */
 export async function settleIntents(
@@ -117,15 +68,16 @@ export async function settleIntents(
   const runs = rows.filter((row) => row.to === "run");
   admitEnqueue(runs.map(({ row }) => row));
   admitText(rows.filter((row) => row.to !== "run"));
+  for (const row of rows) if (row.to === "signal") admitSignal({ ...row, runId: "", request: null });
   const byIntent = new Map<number, IntentResult>();
   const topics = new Set<RingTopic>();
   const made = runs.length === 0 ? [] : await settleRuns(pool, runs, byIntent);
   for (const topic of topicsOf(made)) topics.add(topic);
   for (const row of rows) {
-    if (row.to === "cancel") {
-      const cancelled = await pool.transaction((transaction) => settleCancel(transaction, row));
-      byIntent.set(row.intentId, cancelled.result);
-      for (const topic of cancelled.topics) topics.add(topic);
+    if (row.to === "cancel" || row.to === "signal") {
+      const settled = await pool.transaction((transaction) => settleAboutRun(transaction, row));
+      byIntent.set(row.intentId, settled.result);
+      for (const topic of settled.topics) topics.add(topic);
     } else if (row.to === "rejected") {
       const [marked] = await markRejected(pool, row);
       byIntent.set(
@@ -204,25 +156,4 @@ function intentResult(result: EnqueueResult): IntentResult {
     case "request_conflict":
       throw new Error("an intent has no Idempotency-Key");
   }
-}
-
-async function settleCancel(
-  transaction: Transaction,
-  { intentId, ending, data }: ToCancel,
-): Promise<{ result: IntentResult; topics: readonly RingTopic[] }> {
-  const [target] = await holdCancel(transaction, intentId);
-  if (target === undefined) return { result: { outcome: "elsewhere" }, topics: [] };
-  const runId = target.run_id;
-  if (target.there && runId !== null) {
-    const order = { runId, ending, data, limitRows: limits.pageRows };
-    const { topics } = await orderEndWithin(transaction, order);
-    await deleteIntents(transaction, [intentId]);
-    return { result: { outcome: "kept", runId }, topics };
-  }
-  // Made in the same transaction, it comes into being first; another node may be at that now.
-  if (target.promised) return { result: { outcome: "later" }, topics: [] };
-  const withdrawn = runId === null ? [] : await withdrawRejected(transaction, runId);
-  if (!target.was_there && withdrawn.length === 0) return { result: { outcome: "missing" }, topics: [] };
-  await deleteIntents(transaction, [intentId]);
-  return { result: { outcome: "kept", runId }, topics: [] };
 }

@@ -66,38 +66,44 @@ async function loadKnown(transaction: Transaction, ledger: Ledger, rows: readonl
 }
 
 /** See `Store.signalRun`. */
-export async function signalRun(
+export function signalRun(
   pool: SessionPool,
+  order: SignalRequest,
+): Promise<{ result: SignalledResult; topics: readonly RingTopic[] }> {
+  return pool.transaction((transaction) => signalRunWithin(transaction, order));
+}
+
+/** The same as a part of a transaction. */
+export async function signalRunWithin(
+  transaction: Transaction,
   { request, ...order }: SignalRequest,
 ): Promise<{ result: SignalledResult; topics: readonly RingTopic[] }> {
   const { runId, name } = order;
-  return pool.transaction(async (transaction) => {
-    const stored = await lockRuns(transaction, [runId]);
-    const ledger = new Ledger(nowOf(stored));
-    ledger.load(stored.map(toRun));
-    const { namespace = "" } = ledger.row(runId) ?? {};
-    const named = {
-      namespace,
-      kind: "signal",
-      definition: runId,
-      name: request?.key ?? "",
-      hash: request?.hash ?? "",
-    } as const;
-    const names = [{ ...named, runId, retentionMs: request?.retentionMs ?? 0 }];
-    const [waits, signals, [known]] = await Promise.all([
-      findSignalWait(transaction, runId, name),
-      listSignals(transaction, [runId]),
-      request === null ? [] : findNames(transaction, names),
-    ]);
-    if (known !== undefined) {
-      return { result: { outcome: known.hash === request?.hash ? "repeated" : "request_conflict" }, topics: [] };
-    }
-    ledger.loadWaits({ waits, signals });
-    const { value, topics } = await decideAndWrite(transaction, ledger, () => ledger.signal(order));
-    const isDone = value.outcome === "delivered" || value.outcome === "kept";
-    if (isDone && request !== null) await takeNames(transaction, names);
-    return { result: value, topics };
-  });
+  const stored = await lockRuns(transaction, [runId]);
+  const ledger = new Ledger(nowOf(stored));
+  ledger.load(stored.map(toRun));
+  const { namespace = "" } = ledger.row(runId) ?? {};
+  const named = {
+    namespace,
+    kind: "signal",
+    definition: runId,
+    name: request?.key ?? "",
+    hash: request?.hash ?? "",
+  } as const;
+  const names = [{ ...named, runId, retentionMs: request?.retentionMs ?? 0 }];
+  const [waits, signals, [known]] = await Promise.all([
+    findSignalWait(transaction, runId, name),
+    listSignals(transaction, [runId]),
+    request === null ? [] : findNames(transaction, names),
+  ]);
+  if (known !== undefined) {
+    return { result: { outcome: known.hash === request?.hash ? "repeated" : "request_conflict" }, topics: [] };
+  }
+  ledger.loadWaits({ waits, signals });
+  const { value, topics } = await decideAndWrite(transaction, ledger, () => ledger.signal(order));
+  const isDone = value.outcome === "delivered" || value.outcome === "kept";
+  if (isDone && request !== null) await takeNames(transaction, names);
+  return { result: value, topics };
 }
 
 /** Ends waits whose moment has come; answers how many, and how long until the next one's. */

@@ -201,7 +201,8 @@ begin
   execute format('grant usage on schema holdfast to %I', role_name);
   execute format('grant execute on function
     holdfast.enqueue(text, jsonb, text, text, integer, timestamptz, interval, interval, text),
-    holdfast.cancel(text, text, text, text, text) to %I', role_name);
+    holdfast.cancel(text, text, text, text, text),
+    holdfast.signal(text, text, jsonb, text, text, text) to %I', role_name);
 end $$;
 CREATE FUNCTION holdfast.hand_out(limit_ids text[], OUT admitted integer, OUT more boolean) RETURNS record
     LANGUAGE plpgsql
@@ -407,6 +408,44 @@ CREATE FUNCTION holdfast.run_of_key(the_namespace text, the_definition text, the
       where i.namespace = the_namespace and i.definition = the_definition and i.key = the_key and i.kind = 'enqueue'
       order by i.id limit 1))
 $$;
+CREATE FUNCTION holdfast.signal(run text DEFAULT NULL::text, name text DEFAULT NULL::text, payload jsonb DEFAULT 'null'::jsonb, definition text DEFAULT NULL::text, key text DEFAULT NULL::text, namespace text DEFAULT 'default'::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  given text := coalesce(signal.payload, 'null')::text;
+  promised text := signal.run;
+begin
+  if (signal.run is null) = (signal.key is null) or (signal.key is null) <> (signal.definition is null) then
+    raise exception 'holdfast.signal: it is not said which run.'
+      using errcode = '22023', hint = 'Give its id, or definition => ''…'' and key => ''…''.';
+  end if;
+  if coalesce(signal.namespace, '') = '' then
+    raise exception 'holdfast.signal: the namespace is empty.'
+      using errcode = '22023', hint = 'Leave it out for the namespace "default".';
+  end if;
+  if signal.run !~ '^[0-9a-hjkmnp-tv-z]{20}$' then
+    raise exception 'holdfast.signal: % is no id of a run.', quote_literal(left(signal.run, 50))
+      using errcode = '22023', hint = 'Give the whole id, as holdfast.enqueue answered it.';
+  end if;
+  if coalesce(signal.name, '') = '' or char_length(signal.name) > 512 then
+    raise exception 'holdfast.signal: the name has % characters; 1 to 512 are allowed.', coalesce(char_length(signal.name), 0)
+      using errcode = '22023', hint = 'Give the name for which the body waits, name => ''approved''.';
+  end if;
+  -- jsonb is written with spaces, which do not count.
+  if octet_length(given) > 65536
+    and octet_length(regexp_replace(given, '("(?:[^"\\]|\\.)*")|\s', '\1', 'g')) > 65536 then
+    raise exception 'holdfast.signal: the payload of "%" has more than 65536 bytes.', left(signal.name, 50)
+      using errcode = '22023', hint = 'Keep large data in a table, a file or an object store and pass its name.';
+  end if;
+  if signal.key is not null then
+    promised := holdfast.run_of_key(signal.namespace, signal.definition, signal.key);
+  end if;
+  insert into holdfast.intents (kind, namespace, run_id, definition, key, signal, input, bytes, made_at)
+    values ('signal', signal.namespace, promised, signal.definition, signal.key, signal.name, given, octet_length(given),
+      holdfast.clock_ms());
+  return promised;
+end $_$;
 CREATE FUNCTION holdfast.span_ms(what text, span interval) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -477,7 +516,8 @@ CREATE TABLE holdfast.intents (
     error text,
     judged_by text COLLATE pg_catalog."C",
     rejected_at bigint,
-    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['enqueue'::text, 'cancel'::text])))
+    signal text COLLATE pg_catalog."C",
+    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['enqueue'::text, 'cancel'::text, 'signal'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000');
 ALTER TABLE holdfast.intents ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
