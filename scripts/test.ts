@@ -17,7 +17,7 @@ import { report } from "./test-report.ts";
 
 const root = join(import.meta.dirname, "..");
 /** A file is killed after this, also when its tests are done and something of theirs keeps it alive. */
-const fileLimitMs = { fast: 60_000, unit: 5 * 60_000, processes: 10 * 60_000 };
+const fileLimitMs = { fast: 60_000, unit: 10 * 60_000, processes: 10 * 60_000 };
 const runLimitMs = 45 * 60_000;
 
 const { values, positionals } = parseArgs({

@@ -74,7 +74,8 @@ const texts = fc.oneof(
 const numbers = fc.oneof(
   fc.integer({ min: -20, max: 20 }),
   fc.integer(),
-  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  // zod reckons multiples in whole numbers, and takes some large fractions for multiples that are none.
+  fc.double({ noNaN: true, noDefaultInfinity: true }).filter((n) => Number.isInteger(n) || Math.abs(n) < 1e8),
   fc.integer({ min: -5_000, max: 5_000 }).map((n) => n / 100),
 );
 
