@@ -126,8 +126,8 @@ describe("a node", { timeout: 240_000 }, () => {
     const ended = await services.history.result(id, longMs);
     assert.deepEqual([ended.status, ended.error], ["succeeded", null]);
     assert.deepEqual(ended.output, { counted: 3, rows: [0, 2, 4, 6] });
-    const tree = await services.runs.tree(id, { limit: 100 });
-    const counted = tree.find((each) => each.name === "count");
+    const { runs } = await services.runs.tree(id, { limit: 100 });
+    const counted = runs.find((each) => each.name === "count");
     const { lines } = await services.history.logs(counted?.id ?? "", { limit: 100 });
     assert.equal(lines[0]?.text, "count of mixed");
   });

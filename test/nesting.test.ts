@@ -147,7 +147,7 @@ describe("values within values", { timeout: 240_000 }, () => {
         failed.error?.message,
         `One task did not succeed. "measure" failed: "measure"'s input is nested deeper than 600 levels.`,
       );
-      const measured = (await services.runs.tree(failed.id, { limit: 10 })).find(({ name }) => name === "measure");
+      const measured = (await services.runs.tree(failed.id, { limit: 10 })).runs.find(({ name }) => name === "measure");
       assert.deepEqual([measured?.status, measured?.error?.code, measured?.attempt], ["failed", "invalid_input", 1]);
       assert.match(measured?.error?.hint ?? "", /in a file or an object store/);
     });

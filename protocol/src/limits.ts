@@ -59,7 +59,9 @@ export const limits = {
   /** Files that one process has loaded and is known by; one that has loaded more is used once. */
   codeFiles: 5_000,
   pageRows: 1_000,
-  /** Inputs and outputs of one page: a row that comes after so much waits for the next page. */
+  /** What a node's bindings may read: its workflow's input, and the outputs of the nodes before it together. */
+  scopeBytes: 64 * 1024 * 1024,
+  /** Inputs, outputs and errors of one page, or what its events say: a row that comes after so much waits for the next page. */
   pageBytes: 16 * 1024 * 1024,
   /** Texts and fields of one page of a log. As JSON they may be six times as long: control characters. */
   logPageBytes: 4 * 1024 * 1024,

@@ -1,5 +1,5 @@
 import type { ScheduleSpec } from "@holdfast/protocol";
-import type { RunRow, ScheduleRow } from "../../server/src/core/index.ts";
+import type { ListedSchedule, RunRow } from "../../server/src/core/index.ts";
 import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { tickAfter } from "../../server/src/ticks.ts";
 import { randomScript } from "./workload.ts";
@@ -25,7 +25,7 @@ export function randomSchedules(chance: Chance, { from, until }: { from: number;
 
 /** Each tick has started one run or was left out by its rules, and is counted once. */
 export function ticksVerdict(
-  { id, spec, state, declaredAt }: ScheduleRow,
+  { id, spec, state, declaredAt }: ListedSchedule,
   rows: readonly RunRow[],
 ): string | undefined {
   const prefix = `schedule/${id}/`;

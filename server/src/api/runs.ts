@@ -93,10 +93,8 @@ function treeRoute(runs: Runs): Route {
     errors: ["not_found", "ambiguous_id"],
     query: listTreeQuerySchema,
     answer: runPageSchema,
-    handle: async ({ params, query: { after, limit } }): Promise<RunPage> => {
-      const page = await runs.tree(idOf(params), { limit, ...(after === undefined ? {} : { after }) });
-      return { runs: page, cursor: page.length < limit ? null : (page.at(-1)?.id ?? null) };
-    },
+    handle: ({ params, query: { after, limit } }): Promise<RunPage> =>
+      runs.tree(idOf(params), { limit, ...(after === undefined ? {} : { after }) }),
   });
 }
 

@@ -60,6 +60,9 @@ export interface ScheduleRow {
   readonly declaredAt: number;
 }
 
+/** A schedule as lists show it: without what it starts its runs with, which may be as large as an input. */
+export type ListedSchedule = Omit<ScheduleRow, "spec"> & { readonly spec: Omit<ScheduleSpec, "params"> };
+
 /** The state of a schedule that has just come. */
 export function newScheduleState(nextTick: number | null): ScheduleState {
   return { nextTick, lastTick: null, lastRunId: null, openRuns: [], started: 0, leftOut: 0, notes: [] };

@@ -66,8 +66,7 @@ export class LocalPlane implements ControlPlane {
 
   async listTree(id: string, after?: string): Promise<RunPage> {
     const limit = limits.pageRows;
-    const runs = await this.#services.runs.tree(id, { limit, ...(after === undefined ? {} : { after }) });
-    return { runs, cursor: runs.length < limit ? null : (runs.at(-1)?.id ?? null) };
+    return this.#services.runs.tree(id, { limit, ...(after === undefined ? {} : { after }) });
   }
 
   cancelRun(id: string, request: { reason?: string; force?: boolean } = {}): Promise<CancelledRun> {

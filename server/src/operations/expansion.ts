@@ -16,7 +16,7 @@ import {
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import { childId, childIdentity, type Edge, type Limit, type NewRun, type RunRow } from "../core/index.ts";
-import type { Store } from "../store/store.ts";
+import type { ScopeResult, Store } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import { asItems, boundInput, checkDistinct, isConstant, judgeCondition, type Scope } from "./bindings.ts";
 import { type Completion, type HeldActivation, statusOf } from "./completion.ts";
@@ -241,13 +241,32 @@ export class Expander {
     return { node, scope: await this.#scope(parentId, node.upstream) };
   }
 
+  async #readScope(parentId: string, names: readonly string[]): Promise<Exclude<ScopeResult, { outcome: "later" }>> {
+    for (;;) {
+      const [found] = await this.#store.findScopes({ rows: [{ parentId, names }] });
+      if (found === undefined) return { outcome: "read", outputs: [] };
+      if (found.outcome !== "later") return found;
+    }
+  }
+
   async #scope(workflowRunId: string, names: readonly string[]): Promise<Scope> {
-    const [found] = await this.#store.findScopes({ rows: [{ parentId: workflowRunId, names }] });
-    const succeeded = (found?.outputs ?? []).map(({ name, output = null }) => [name, output] as const);
+    const found = await this.#readScope(workflowRunId, names);
+    if (found.outcome === "too_large") throw scopeTooLarge(names, found.bytes);
+    const succeeded = found.outputs.map(({ name, output = null }) => [name, output] as const);
     const outputs = new Map<string, Json>(names.map((name) => [name, null]));
     for (const [name, output] of succeeded) outputs.set(name, output);
-    return { params: found?.input ?? {}, outputs };
+    return { params: found.input ?? {}, outputs };
   }
+}
+
+/** A binding sees all that the nodes before its own have said, each of which may be large. */
+function scopeTooLarge(names: readonly string[], bytes: number): AppError {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  const others = names.length > shown.length ? ` and ${names.length - shown.length} more` : "";
+  const message = `The outputs of ${shown.join(", ")}${others}, which it reads, have ${bytes} bytes together; ${limits.scopeBytes} are allowed.`;
+  return new AppError("too_large", message, {
+    hint: "Let tasks keep large values in a file or an object store and return their name.",
+  });
 }
 
 function collectedTooMuch(name: string, items: number): AppError {

@@ -8,6 +8,7 @@ import {
   type RetryRun,
 } from "@holdfast/protocol";
 import { type RestartOrder, type RestartRefusal, type RestartResult, type RunRow, refusalText } from "../core/index.ts";
+import { mayHaveMore } from "../store/page-bytes.ts";
 import type { Store } from "../store/store.ts";
 import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
@@ -110,7 +111,7 @@ export class Restarts {
         generations.set(row.id, row.generation);
         if (isFailedLeaf(row)) leaves.push(leafOf(row));
       }
-      after = page.length < limits.pageRows ? undefined : page.at(-1)?.id;
+      after = mayHaveMore(page, limits.pageRows) ? page.at(-1)?.id : undefined;
     }
     return leaves;
   }

@@ -25,6 +25,7 @@ import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
 import { isRunId, keyIdentity, type Limit, type NewRun, type RunRow, rootId } from "../core/index.ts";
 import type { Random } from "../random.ts";
+import { mayHaveMore } from "../store/page-bytes.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
@@ -199,15 +200,16 @@ export class Runs {
     return { runs: runs.map(runView), cursor: next };
   }
 
-  /** A whole tree in the order of creation, at most `limit` runs, from after the run `after`. */
-  async tree(id: string, { after, limit }: { after?: string; limit: number }): Promise<RunView[]> {
+  /** A whole tree in the order of creation, at most `limit` runs, fewer where their errors are large, from after the run `after`. */
+  async tree(id: string, { after, limit }: { after?: string; limit: number }): Promise<RunPage> {
     const { rootId: root } = await this.row(id);
     const rows = await this.#store.listTree({
       rootId: root,
       limitRows: limit,
       ...(after === undefined ? {} : { after }),
     });
-    return rows.map(runView);
+    const cursor = mayHaveMore(rows, limit) ? (rows.at(-1)?.id ?? null) : null;
+    return { runs: rows.map(runView), cursor };
   }
 
   /** Orders a run and everything below it to end (P6). Answers at once; the processes end when they have been told. */

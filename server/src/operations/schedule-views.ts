@@ -1,9 +1,9 @@
 import type { ScheduleView } from "@holdfast/protocol";
-import type { ScheduleRow } from "../core/index.ts";
+import type { ListedSchedule } from "../core/index.ts";
 import { tickAfter } from "../ticks.ts";
 
 /** A schedule as people and programs see it, with its next `count` ticks after `now`. */
-export function scheduleView({ spec, state, ...row }: ScheduleRow, now: number, count: number): ScheduleView {
+export function scheduleView({ spec, state, ...row }: ListedSchedule, now: number, count: number): ScheduleView {
   return {
     id: row.id,
     definition: row.definition,
@@ -28,7 +28,7 @@ export function scheduleView({ spec, state, ...row }: ScheduleRow, now: number, 
   };
 }
 
-function nextTicks({ spec, state }: Pick<ScheduleRow, "spec" | "state">, now: number, count: number): number[] {
+function nextTicks({ spec, state }: Pick<ListedSchedule, "spec" | "state">, now: number, count: number): number[] {
   const ticks: number[] = [];
   let tick = state.nextTick;
   // Those that are over but have not started are a matter of catching up.

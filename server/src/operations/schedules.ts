@@ -27,6 +27,8 @@ import { scheduleView } from "./schedule-views.ts";
 import { bindTick, type ScheduledRuns } from "./scheduled-runs.ts";
 
 const dayMs = 86_400_000;
+/** Schedules that are read whole at a time. */
+const readTogether = 16;
 
 export interface SchedulesOptions {
   readonly store: Store;
@@ -189,7 +191,7 @@ export class Schedules {
     const declared = new Set<string>();
     const withdrawn = new Set<string>();
     for (;;) {
-      const before = await this.#existing();
+      const before = await this.#existing(specs);
       const { now } = await this.#store.describe();
       const same = (spec: ScheduleSpec) => canonicalText(before.get(spec.id)?.spec) === canonicalText(spec);
       const kept = specs.filter((spec) => before.has(spec.id) && same(spec)).map(({ id }) => id);
@@ -204,14 +206,22 @@ export class Schedules {
     }
   }
 
-  async #existing(): Promise<ReadonlyMap<string, ScheduleRow>> {
-    const all = new Map<string, ScheduleRow>();
-    for (let after = ""; ; ) {
+  /** Those of the given that are there. Each may be as large as an input: of all others no more than the id is read. */
+  async #existing(specs: readonly ScheduleSpec[]): Promise<ReadonlyMap<string, ScheduleRow>> {
+    const given = new Set(specs.map(({ id }) => id));
+    const found = new Map<string, ScheduleRow>();
+    for (let after = ""; given.size > 0; ) {
       const rows = await this.#store.listSchedules({ namespace: this.#namespace, after, limitRows: limits.pageRows });
-      for (const row of rows) all.set(row.id, row);
-      if (rows.length < limits.pageRows) return all;
+      const there = rows.filter(({ id }) => given.has(id));
+      for (let at = 0; at < there.length; at += readTogether) {
+        const some = there.slice(at, at + readTogether).map(({ id }) => id);
+        const whole = await Promise.all(some.map((id) => this.#store.findSchedule({ namespace: this.#namespace, id })));
+        for (const row of whole) if (row !== undefined) found.set(row.id, row);
+      }
+      if (rows.length < limits.pageRows) break;
       after = rows.at(-1)?.id ?? "";
     }
+    return found;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ScheduleRow, ScheduleState } from "../core/index.ts";
+import type { ListedSchedule, ScheduleRow, ScheduleState } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 
 // The part of the store that keeps schedules: a tick starts its runs and moves its schedule on in one step, which compares the
@@ -44,15 +44,18 @@ export interface ScheduleVerbs {
     rows: readonly ScheduleDeclaration[];
     kept: readonly string[];
   }): Promise<{ results: ("declared" | "stale")[]; withdrawn: string[] }>;
-  /** In the order of ids, from after `after`. */
+  /** In the order of ids, from after `after`; without what they start their runs with, which is not read. */
   listSchedules(args: {
     namespace: string;
     definition?: string;
     after?: string;
     limitRows: number;
-  }): Promise<ScheduleRow[]>;
+  }): Promise<ListedSchedule[]>;
   findSchedule(args: { namespace: string; id: string }): Promise<ScheduleRow | undefined>;
-  /** Schedules that are due and not paused, the longest due first. `nextInMs`: until the next is due, 0 if it is. */
+  /**
+   * Schedules that are due and not paused, the longest due first; fewer where their params are large (`limits.pageBytes`), never
+   * none. `nextInMs`: until the next is due, 0 if it is.
+   */
   dueSchedules(args: {
     namespace: string;
     limitRows: number;

@@ -18,6 +18,7 @@ import { marksContract } from "./contract/marks.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { nestingContract } from "./contract/nesting.contract.ts";
 import { obligationsContract } from "./contract/obligations.contract.ts";
+import { pagesContract } from "./contract/pages.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
 import { pruneContract } from "./contract/prune.contract.ts";
 import { ratesContract } from "./contract/rates.contract.ts";
@@ -61,6 +62,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   logs: logsContract,
   events: eventsContract,
   lists: listsContract,
+  pages: pagesContract,
   prune: pruneContract,
   doorbell: doorbellContract,
 };

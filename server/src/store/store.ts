@@ -133,11 +133,14 @@ export interface ScopeQuery {
   readonly parentId: string;
   readonly names: readonly string[];
 }
-export interface ScopeResult {
-  /** Absent when the parent has none or is gone. */
-  readonly input?: Json;
-  readonly outputs: readonly ChildOutput[];
-}
+/**
+ * `read`: `input` is absent when the parent has none or is gone. `too_large`: the values have more than `limits.scopeBytes` together.
+ * `later`: those of the scopes before it have filled the answer; never the first. Ask again.
+ */
+export type ScopeResult =
+  | { readonly outcome: "read"; readonly input?: Json; readonly outputs: readonly ChildOutput[] }
+  | { readonly outcome: "too_large"; readonly bytes: number }
+  | { readonly outcome: "later" };
 /** A child's part in its workflow's values. `output` is absent unless it succeeded. */
 export interface ChildOutput {
   readonly name: string;
@@ -257,9 +260,12 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   listEnded(args: { ids: readonly string[] }): Promise<string[]>;
   /** Newest first. Fewer rows than asked for where they are large (`limits.pageBytes`): the cursor says whether there are more. */
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
-  /** A whole tree in the order of creation, what has been superseded included, without inputs and outputs; pages by `after` (an id of the tree). */
+  /**
+   * A whole tree in the order of creation, what has been superseded included, without inputs and outputs; pages by `after` (an id of the
+   * tree). Fewer rows than asked for where errors are large (`limits.pageBytes`), never none.
+   */
   listTree(args: { rootId: string; after?: string; limitRows: number }): Promise<RunRow[]>;
-  /** For each query the parent's input and the named children that exist, in the order of `names`. */
+  /** For each query the parent's input and the named children that exist, in the order of `names`; all answers together at most `limits.scopeBytes`. */
   findScopes(args: { rows: readonly ScopeQuery[] }): Promise<ScopeResult[]>;
   /** A map's children of its present generation in the order of its list; fewer where they are large (`limits.pageBytes`), never none. */
   listChildOutputs(args: { parentId: string; afterIndex: number; limitRows: number }): Promise<ChildOutput[]>;
@@ -322,13 +328,14 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
 
   // History (P10)
 
+  /** Fewer than asked for where they are large (`limits.pageBytes`), never none. */
   listEvents(args: { runId: string; after: number; limitRows: number }): Promise<RunEvent[]>;
   /**
    * Moves committed events into their namespace's log. Safe to call from many nodes at once. A store with one writer may put
    * them there in the commit that makes them, and then has nothing to move.
    */
   sequenceEvents(args: { limitRows: number }): Promise<{ moved: number; more: boolean }>;
-  /** The log from after `position`. `last`: the highest position given out so far. */
+  /** The log from after `position`, as `listEvents`. `last`: the highest position given out so far. */
   listTopic(args: {
     namespace: string;
     after: number;

@@ -196,8 +196,8 @@ export class TestRun<O = Json> {
   }
 
   /** The whole tree: the run, its tasks, their items. */
-  tree(): Promise<RunView[]> {
-    return this.#services.runs.tree(this.id, { limit: 1_000 });
+  async tree(): Promise<RunView[]> {
+    return (await this.#services.runs.tree(this.id, { limit: 1_000 })).runs;
   }
 
   /** What the run's activations wrote. */

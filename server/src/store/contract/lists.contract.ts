@@ -208,7 +208,7 @@ export function listsContract(contract: Contract): void {
     const says = [next.success([1]), next.failure(), next.skip(), next.success(null)];
     for (const [index, run] of runs.entries()) await world.finish(run, says[index] ?? next.release());
     const query = (...names: string[]) => ({ parentId: parent.id, names });
-    const results = await world.store.findScopes({ rows: [query("d", "a", "b", "c", "none"), query()] });
+    const results = await world.scopes(query("d", "a", "b", "c", "none"), query());
     assert.deepEqual(
       results.map(({ input }) => input),
       [{ day: 1 }, { day: 1 }],
@@ -226,7 +226,7 @@ export function listsContract(contract: Contract): void {
     const [one, two] = [await world.workflow([{ name: "a" }]), await world.workflow([{ name: "a" }])];
     await world.cancel(one.ids.a);
     const rows = [two.parent.id, world.root().id, one.parent.id].map((parentId) => ({ parentId, names: ["a"] }));
-    const results = await world.store.findScopes({ rows });
+    const results = await world.scopes(...rows);
     assert.deepEqual(
       results.map(({ outputs }) => outputs.map(({ status }) => status)),
       [["ready"], [], ["cancelled"]],

@@ -211,7 +211,7 @@ export function restartsContract(contract: Contract): void {
       ["ready", 2, 0, 0],
     );
     const scope = { parentId: parent.id, names: ["a", "b"] };
-    assert.deepEqual((await world.store.findScopes({ rows: [scope] }))[0]?.outputs, []);
+    assert.deepEqual((await world.scopes(scope))[0]?.outputs, []);
     const again = await world.activate(parent.id);
     const anew = await world.expand(again, [{ name: "a" }]);
     assert.notEqual(anew.a, ids.a);

@@ -12,7 +12,7 @@ import {
   type RunRow,
   rootId,
 } from "../../core/index.ts";
-import type { EnqueueResult, EnqueueRow, Store } from "../store.ts";
+import type { EnqueueResult, EnqueueRow, ScopeQuery, ScopeResult, Store } from "../store.ts";
 
 /** A store that a case of the contract has for itself: nothing is in it, and nobody else uses it. */
 export interface ContractHarness {
@@ -216,6 +216,14 @@ export class World {
   async lastData(id: string | undefined): Promise<Json | undefined> {
     const events = await this.store.listEvents({ runId: id ?? "", after: 0, limitRows: 1_000 });
     return events.at(-1)?.data as Json | undefined;
+  }
+
+  /** Scopes that fit one answer. */
+  async scopes(...rows: ScopeQuery[]): Promise<Extract<ScopeResult, { outcome: "read" }>[]> {
+    return (await this.store.findScopes({ rows })).map((result) => {
+      assert.ok(result.outcome === "read");
+      return result;
+    });
   }
 
   async cancel(id: string | undefined): Promise<{ requested: number; status: RunStatus } | undefined> {

@@ -44,7 +44,7 @@ export class EventHistory {
   }
 
   ofRun(runId: string, after: number, limitRows: number): RunEvent[] {
-    return (this.#byRun.get(runId) ?? []).slice(after, after + limitRows);
+    return fittingEvents((this.#byRun.get(runId) ?? []).slice(after, after + limitRows));
   }
 
   sequence(limitRows: number): { moved: number; more: boolean } {
@@ -63,7 +63,7 @@ export class EventHistory {
     if (topic === undefined) return { events: [], last: 0 };
     // Positions have no holes, so that the place of one is counted from the end.
     const start = Math.max(0, topic.events.length - (topic.last - after));
-    return { events: topic.events.slice(start, start + limitRows), last: topic.last };
+    return { events: fittingEvents(topic.events.slice(start, start + limitRows)), last: topic.last };
   }
 
   forgetRuns(ids: readonly string[]): void {
@@ -123,6 +123,13 @@ export class EventHistory {
     this.#topics.set(namespace, topic);
     return topic;
   }
+}
+
+function fittingEvents<T extends RunEvent>(events: readonly T[]): T[] {
+  return events.slice(
+    0,
+    fittingRows(events, ({ data }) => jsonBytes(data)),
+  );
 }
 
 function notedEvent({ number, type, at, data }: RunEvent): NotedEvent {

@@ -291,7 +291,8 @@ class MemoryStore implements Store {
     const rows = this.#open().schedules.list(namespace);
     return rows
       .filter((row) => row.id > after && (definition === undefined || row.definition === definition))
-      .slice(0, limitRows);
+      .slice(0, limitRows)
+      .map(schedules.listedSchedule);
   }
 
   async findSchedule({ namespace, id }: Args<"findSchedule">): Answer<"findSchedule"> {

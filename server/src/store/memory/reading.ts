@@ -1,7 +1,7 @@
 import { AppError, limits } from "@holdfast/protocol";
 import type { ObligationRow, RunRow } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
-import { fittingRows } from "../page-bytes.ts";
+import { fittingRows, runBytes, unreadScope } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult, Store } from "../store.ts";
 import type { Memory } from "./memory.ts";
 
@@ -28,7 +28,7 @@ export function listRuns(memory: Memory, filter: RunFilter): { runs: RunRow[]; c
       return { runs, cursor: last === undefined ? null : String(memory.runs.place(last.id)) };
     }
     runs.push(run);
-    bytes += jsonBytes(run.input) + jsonBytes(run.output);
+    bytes += runBytes(run);
   }
   return { runs, cursor: null };
 }
@@ -44,7 +44,7 @@ export function listTree(
     const run = memory.runs.find(id);
     if (run !== undefined) rows.push(lean(run));
   }
-  return rows;
+  return rows.slice(0, fittingRows(rows, runBytes));
 }
 
 export function listUpstreams(memory: Memory, { runId, limitRows }: { runId: string; limitRows: number }): RunRow[] {
@@ -56,13 +56,18 @@ function lean(run: RunRow): RunRow {
 }
 
 export function findScopes(memory: Memory, rows: readonly ScopeQuery[]): ScopeResult[] {
-  return rows.map(({ parentId, names }) => {
+  let soFar = 0;
+  return rows.map(({ parentId, names }): ScopeResult => {
     const outputs = names.flatMap((name) => {
       const child = memory.runs.child(parentId, name);
       return child === undefined ? [] : [outputOf(child)];
     });
     const input = memory.runs.find(parentId)?.input;
-    return input === undefined ? { outputs } : { input, outputs };
+    const bytes = jsonBytes(input) + outputs.reduce((sum, { output }) => sum + jsonBytes(output), 0);
+    soFar += bytes;
+    const unread = unreadScope(bytes, soFar);
+    if (unread !== undefined) return unread;
+    return input === undefined ? { outcome: "read", outputs } : { outcome: "read", input, outputs };
   });
 }
 

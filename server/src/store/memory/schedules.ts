@@ -1,4 +1,6 @@
-import type { ScheduleRow } from "../../core/index.ts";
+import type { ListedSchedule, ScheduleRow } from "../../core/index.ts";
+import { jsonBytes } from "../admission.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring, Store } from "../store.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import type { Memory } from "./memory.ts";
@@ -29,6 +31,10 @@ export function declareSchedules(
   return { results, withdrawn };
 }
 
+export function listedSchedule({ spec: { params: _, ...spec }, ...row }: ScheduleRow): ListedSchedule {
+  return { ...row, spec };
+}
+
 /** See `Store.dueSchedules`. */
 export function dueSchedules(
   memory: Memory,
@@ -39,7 +45,9 @@ export function dueSchedules(
     return schedule.paused || schedule.dueAt === null ? [] : [{ schedule, dueAt: schedule.dueAt }];
   });
   waiting.sort((a, b) => a.dueAt - b.dueAt);
-  const due = waiting.filter(({ dueAt }) => dueAt <= now).slice(0, limitRows);
+  const late = waiting.filter(({ dueAt }) => dueAt <= now).slice(0, limitRows);
+  const fit = fittingRows(late, ({ schedule }) => jsonBytes(schedule.spec.params));
+  const due = late.slice(0, fit);
   const first = waiting[0]?.dueAt;
   return {
     due: due.map(({ schedule }) => ({

@@ -57,7 +57,8 @@ function listText(filter: RunFilter, parameters: Parameter[]): string {
 
 /** The first rows whose values fit one page. Their lengths are known without their values. */
 function fittingText(rows: string): string {
-  const bytes = "coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.output), 0)";
+  const bytes =
+    "coalesce(octet_length(t.input), 0) + coalesce(octet_length(t.output), 0) + coalesce(octet_length(t.error), 0)";
   return `select * from (
     select t.*, count(*) over ()::int as found,
       sum(${bytes}) over (order by t.ord desc rows between unbounded preceding and 1 preceding) as bytes_before

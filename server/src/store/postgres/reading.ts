@@ -1,7 +1,9 @@
 import { isEnded, limits, type RunStatus } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
+import { unreadScope } from "../page-bytes.ts";
 import type { ChildOutput, ScopeQuery, ScopeResult } from "../store.ts";
 import { numberArray, textArray } from "./arrays.ts";
+import { fittingText } from "./fitting.ts";
 import { jsonOf, runColumns, type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
 
@@ -52,13 +54,16 @@ export async function listTree(
 
 const treeText = `
   with place as materialized (select coalesce((select p.ord from holdfast.runs p where p.id = $2), 0) as ord)
-  select * from (
+  ${fittingText(
+    `select * from (
     (select ${slimRunColumns}, r.ord from holdfast.runs r
       where r.id = $1 and r.parent_id is null and r.ord > (select ord from place))
     union all
     (select ${slimRunColumns}, r.ord from holdfast.runs r
       where r.root_id = $1 and r.parent_id is not null and r.ord > (select ord from place) order by r.ord limit $3)
-  ) t order by t.ord limit $3`;
+  ) t order by t.ord limit $3`,
+    { order: "ord", bytes: "coalesce(octet_length(t.error), 0)" },
+  )}`;
 
 /** See `Store.listUpstreams`. */
 export async function listUpstreams(
@@ -75,11 +80,14 @@ const upstreamsText = `
     and exists (select 1 from holdfast.edges e where e.upstream = r.id and e.downstream = $1)
   order by r.ord limit $2`;
 
+/** `bytes`: of all values of the scope; `so_far`: of its and of those before it. What is too much has no value. */
 interface ScopePart {
   readonly place: number;
   readonly name: string | null;
   readonly status: RunStatus | null;
   readonly value: string | null;
+  readonly bytes: number;
+  readonly so_far: number;
 }
 
 /** See `Store.findScopes`. */
@@ -92,18 +100,27 @@ export async function findScopes(db: Runner, rows: readonly ScopeQuery[]): Promi
     textArray(named.map(({ name }) => name)),
     numberArray(named.map(({ index }) => index + 1)),
   ]);
-  const results: { input?: ScopeResult["input"]; outputs: ChildOutput[] }[] = rows.map(() => ({ outputs: [] }));
-  for (const { place, name, status, value } of parts) {
-    const result = results[place - 1];
-    const json = jsonOf(value);
-    if (result === undefined) continue;
-    if (name !== null && status !== null) result.outputs.push(toOutput(name, status, json));
-    else if (json !== undefined) result.input = json;
-  }
-  return results as ScopeResult[];
+  return rows.map((_, index) => toScope(parts.filter(({ place }) => place === index + 1)));
+}
+
+function toScope(parts: readonly ScopePart[]): ScopeResult {
+  const [{ bytes, so_far: soFar } = { bytes: 0, so_far: 0 }] = parts;
+  const unread = unreadScope(bytes, soFar);
+  if (unread !== undefined) return unread;
+  const outputs = parts.flatMap(({ name, status, value }) =>
+    name === null || status === null ? [] : [toOutput(name, status, jsonOf(value))],
+  );
+  const input = jsonOf(parts.find(({ name }) => name === null)?.value ?? null);
+  return input === undefined ? { outcome: "read", outputs } : { outcome: "read", input, outputs };
 }
 
 const scopesText = `
+  select t.place, t.name, t.status, t.bytes, t.so_far,
+    case when t.so_far <= ${limits.scopeBytes} then t.value end as value
+  from (
+    select t.*, sum(coalesce(octet_length(t.value), 0)) over (partition by t.place)::float8 as bytes,
+      sum(coalesce(octet_length(t.value), 0)) over (order by t.place)::float8 as so_far
+    from (
   select p.place, null::text as name, null::text as status, r.input as value, 0 as nth
   from unnest($1::text[]) with ordinality p(id, place) join holdfast.runs r on r.id = p.id
   union all
@@ -111,7 +128,8 @@ const scopesText = `
   from (select * from unnest($2::text[], $3::text[], $4::bigint[]) with ordinality n(parent_id, name, place, nth)) c
   join holdfast.runs p on p.id = c.parent_id
   join holdfast.runs r on r.parent_id = p.id and r.name = c.name and r.parent_generation = p.generation
-  order by place, nth`;
+    ) t) t
+  order by t.place, t.nth`;
 
 /** See `Store.listChildOutputs`. */
 export async function listChildOutputs(
@@ -126,17 +144,14 @@ export async function listChildOutputs(
   return rows.map(({ name, status, value }) => toOutput(name, status, jsonOf(value)));
 }
 
-const childOutputsText = `
-  select t.name, t.status, t.value from (
-    select t.*, sum(coalesce(octet_length(t.value), 0)) over
-      (order by t.item_index rows between unbounded preceding and 1 preceding) as bytes_before
-    from (
-      select r.name, r.status, r.item_index, case when r.status = 'succeeded' then r.output end as value
-      from holdfast.runs r
-      where r.parent_id = $1 and r.item_index is not null and r.item_index > $2
-        and r.parent_generation = (select p.generation from holdfast.runs p where p.id = $1)
-      order by r.item_index limit $3) t) t
-  where coalesce(t.bytes_before, 0) < ${limits.pageBytes} order by t.item_index`;
+const childOutputsText = fittingText(
+  `select r.name, r.status, r.item_index, case when r.status = 'succeeded' then r.output end as value
+  from holdfast.runs r
+  where r.parent_id = $1 and r.item_index is not null and r.item_index > $2
+    and r.parent_generation = (select p.generation from holdfast.runs p where p.id = $1)
+  order by r.item_index limit $3`,
+  { order: "item_index", bytes: "coalesce(octet_length(t.value), 0)" },
+);
 
 function toOutput(name: string, status: RunStatus, output: ReturnType<typeof jsonOf>): ChildOutput {
   return status === "succeeded" && output !== undefined ? { name, status, output } : { name, status };

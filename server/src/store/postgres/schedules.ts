@@ -1,4 +1,4 @@
-import type { ScheduleRow } from "../../core/index.ts";
+import type { ListedSchedule, ScheduleRow } from "../../core/index.ts";
 import type {
   DueSchedule,
   EnqueueResult,
@@ -11,6 +11,7 @@ import type {
 } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { judgeAndInsert, topicsOf } from "./enqueue.ts";
+import { fittingText } from "./fitting.ts";
 import type { Runner, Transaction, Work } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
@@ -19,7 +20,7 @@ import type { SessionPool } from "./session-pool.ts";
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 
-interface StoredSchedule {
+interface StoredListing {
   readonly namespace: string;
   readonly id: string;
   readonly definition: string;
@@ -34,17 +35,22 @@ interface StoredSchedule {
   readonly resumed_at: number | null;
 }
 
-const columns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at, s.state, s.version, s.declared_at,
-  s.paused_at, s.pause_reason, s.resumed_at`;
+interface StoredSchedule extends StoredListing {
+  readonly params: string;
+}
 
-function toSchedule({ spec, state, due_at, declared_at, ...row }: StoredSchedule): ScheduleRow {
+const listedColumns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at, s.state, s.version, s.declared_at,
+  s.paused_at, s.pause_reason, s.resumed_at`;
+const columns = `${listedColumns}, s.params`;
+
+function toListed({ spec, state, due_at, declared_at, ...row }: StoredListing): ListedSchedule {
   return {
     namespace: row.namespace,
     id: row.id,
     definition: row.definition,
     paused: row.paused,
     version: row.version,
-    spec: JSON.parse(spec) as ScheduleRow["spec"],
+    spec: JSON.parse(spec) as ListedSchedule["spec"],
     state: JSON.parse(state) as ScheduleRow["state"],
     dueAt: due_at,
     declaredAt: declared_at,
@@ -52,6 +58,11 @@ function toSchedule({ spec, state, due_at, declared_at, ...row }: StoredSchedule
     pauseReason: row.pause_reason,
     resumedAt: row.resumed_at,
   };
+}
+
+function toSchedule({ params, ...stored }: StoredSchedule): ScheduleRow {
+  const listed = toListed(stored);
+  return { ...listed, spec: { ...listed.spec, params: JSON.parse(params) as ScheduleRow["spec"]["params"] } };
 }
 
 /** Holds the schedules of definitions, in one order for all who declare. */
@@ -90,26 +101,27 @@ export function putSchedules(
     namespace,
     textArray(rows.map(({ id }) => id)),
     textArray(rows.map(({ definition }) => definition)),
-    textArray(rows.map(({ spec }) => JSON.stringify(spec))),
+    textArray(rows.map(({ spec: { params: _, ...spec } }) => JSON.stringify(spec))),
     msArray(rows.map(({ dueAt }) => dueAt)),
     textArray(rows.map(({ state }) => JSON.stringify(state))),
     numberArray(rows.map(({ version }) => version)),
+    textArray(rows.map(({ spec }) => JSON.stringify(spec.params))),
   ]);
 }
 
 const putText = `
   with given as materialized (
-    select * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::int[])
-      n(id, definition, spec, due_at, state, version)
+    select * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::int[], $8::text[])
+      n(id, definition, spec, due_at, state, version, params)
   ),
   made as (
-    insert into holdfast.schedules (namespace, id, definition, spec, paused, due_at, state, version, declared_at)
-    select $1, g.id, g.definition, g.spec, false, g.due_at, g.state, 1, holdfast.clock_ms()
+    insert into holdfast.schedules (namespace, id, definition, spec, params, paused, due_at, state, version, declared_at)
+    select $1, g.id, g.definition, g.spec, g.params, false, g.due_at, g.state, 1, holdfast.clock_ms()
     from given g where g.version is null order by g.id
     on conflict do nothing returning id
   ),
   changed as (
-    update holdfast.schedules s set spec = g.spec, due_at = g.due_at, state = g.state, version = s.version + 1,
+    update holdfast.schedules s set spec = g.spec, params = g.params, due_at = g.due_at, state = g.state, version = s.version + 1,
       declared_at = holdfast.clock_ms()
     from given g where s.namespace = $1 and s.id = g.id and s.version = g.version
     returning s.id
@@ -135,24 +147,24 @@ export async function declareSchedules(
 }
 
 /** See `Store.listSchedules`. */
-export async function listSchedules(db: Runner, args: Args<"listSchedules">): Promise<ScheduleRow[]> {
+export async function listSchedules(db: Runner, args: Args<"listSchedules">): Promise<ListedSchedule[]> {
   const { namespace, definition, after = "", limitRows } = args;
   const rows =
     definition === undefined
-      ? await db.run<StoredSchedule>("listSchedules", listText, [namespace, after, limitRows])
-      : await db.run<StoredSchedule>("listDefinitionSchedules", listDefinitionText, [
+      ? await db.run<StoredListing>("listSchedules", listText, [namespace, after, limitRows])
+      : await db.run<StoredListing>("listDefinitionSchedules", listDefinitionText, [
           namespace,
           definition,
           after,
           limitRows,
         ]);
-  return rows.map(toSchedule);
+  return rows.map(toListed);
 }
 
 const listText = `
-  select ${columns} from holdfast.schedules s where s.namespace = $1 and s.id > $2 order by s.id limit $3`;
+  select ${listedColumns} from holdfast.schedules s where s.namespace = $1 and s.id > $2 order by s.id limit $3`;
 const listDefinitionText = `
-  select ${columns} from holdfast.schedules s
+  select ${listedColumns} from holdfast.schedules s
   where s.namespace = $1 and s.definition = $2 and s.id > $3 order by s.id limit $4`;
 
 /** See `Store.findSchedule`. */
@@ -174,11 +186,14 @@ export function listDue(
   return db.run("listDueSchedules", dueText, [namespace, limitRows]);
 }
 
-const dueText = `
-  select ${columns}, d.manifest_hash from holdfast.schedules s
+const dueText = fittingText(
+  `select ${columns}, d.manifest_hash, row_number() over (order by s.due_at, s.id) as nth
+  from holdfast.schedules s
   left join holdfast.definitions d on d.namespace = s.namespace and d.id = s.definition
   where s.namespace = $1 and not s.paused and s.due_at is not null and s.due_at <= (select holdfast.clock_ms())
-  order by s.due_at, s.id limit $2`;
+  order by s.due_at, s.id limit $2`,
+  { order: "nth", bytes: "octet_length(t.params)" },
+);
 
 /** The moment, and how long until the next schedule is due. */
 export function findNextDue(db: Runner, namespace: string): Promise<{ now: number; in_ms: number | null }[]> {

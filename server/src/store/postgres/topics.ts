@@ -1,4 +1,5 @@
 import type { EventType, RunEvent, TopicEvent } from "@holdfast/protocol";
+import { fittingText } from "./fitting.ts";
 import { spanMarginMs } from "./partitions.ts";
 import { jsonOf } from "./run-rows.ts";
 import type { Runner } from "./session.ts";
@@ -105,13 +106,16 @@ const eventsText = `
       ) as moved
     from holdfast.runs r where r.id = $1
   )
-  select * from (
+  ${fittingText(
+    `select * from (
     (select ${columns} from holdfast.events e
       where e.run_id = $1 and e.number > $2 and e.at >= $4 and e.at <= $5 and (select count(*) from run) = 1 order by e.number limit $3)
     union all
     (select ${columns} from holdfast.outbox o
       where o.run_id = $1 and o.number > $2 and (select run.last_event > coalesce(run.moved, 0) from run))
-  ) t order by t.number limit $3`;
+  ) t order by t.number limit $3`,
+    { order: "number", bytes: "octet_length(t.data)" },
+  )}`;
 
 /** See `Store.listTopic`. */
 export async function listTopic(
@@ -145,11 +149,12 @@ function findTopic(db: Runner, namespace: string): Promise<{ last: number }[]> {
 
 const topicText = `
   select t.last, p.* from (select coalesce((select last from holdfast.topics where namespace = $1), 0) as last) t
-  left join lateral (
-    select e.position, ${columns} from holdfast.events e
+  left join lateral (${fittingText(
+    `select e.position, ${columns} from holdfast.events e
     where e.namespace = $1 and e.position > $2 and e.at >= (select m.topic_floor from holdfast.meta m)
-    order by e.position limit $3
-  ) p on true
+    order by e.position limit $3`,
+    { order: "position", bytes: "octet_length(t.data)" },
+  )}) p on true
   order by p.position`;
 
 function toEvent(row: StoredEvent): RunEvent {

@@ -1,5 +1,6 @@
 import type { EventType, Json, RunEvent, TopicEvent } from "@holdfast/protocol";
 import type { LedgerEvent } from "../../core/index.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { Connection } from "./connection.ts";
 
 // History (P10). There is one writer, and a transaction's events become visible all at once when it commits, before the next
@@ -55,16 +56,26 @@ interface StoredEvent {
 const columns = `r.id AS runId, r.root_id AS rootId, r.definition AS definition, r.name AS name, e.number AS number,
   e.type AS type, e.at AS at, e.data AS data`;
 
+/** How many of these events fit one page. */
+function fitting(db: Connection, among: string, ...values: (string | number)[]): number {
+  const sizes = db.list<{ bytes: number }>(
+    `SELECT octet_length(e.data) AS bytes FROM events e WHERE ${among}`,
+    ...values,
+  );
+  return fittingRows(sizes, ({ bytes }) => bytes);
+}
+
 export function selectEvents(
   db: Connection,
   { runId, after, limitRows }: { runId: string; after: number; limitRows: number },
 ): RunEvent[] {
+  const among = "e.run = (SELECT seq FROM runs WHERE id = ?) AND e.number > ? ORDER BY e.number LIMIT ?";
+  const fit = fitting(db, among, runId, after, limitRows);
   const rows = db.list<StoredEvent>(
-    `SELECT ${columns} FROM events e CROSS JOIN runs r ON r.seq = e.run
-     WHERE e.run = (SELECT seq FROM runs WHERE id = ?) AND e.number > ? ORDER BY e.number LIMIT ?`,
+    `SELECT ${columns} FROM events e CROSS JOIN runs r ON r.seq = e.run WHERE ${among}`,
     runId,
     after,
-    limitRows,
+    fit,
   );
   return rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Json }));
 }
@@ -73,14 +84,15 @@ export function selectTopic(
   db: Connection,
   { namespace, after, limitRows }: { namespace: string; after: number; limitRows: number },
 ): { events: TopicEvent[]; last: number } {
+  const among = `e.namespace = ? AND e.position > max(?, coalesce((SELECT pruned_to FROM topics WHERE namespace = ?), 0))
+     ORDER BY e.position LIMIT ?`;
+  const fit = fitting(db, among, namespace, after, namespace, limitRows);
   const rows = db.list<StoredEvent & { position: number }>(
-    `SELECT ${columns}, e.position AS position FROM events e CROSS JOIN runs r ON r.seq = e.run
-     WHERE e.namespace = ? AND e.position > max(?, coalesce((SELECT pruned_to FROM topics WHERE namespace = ?), 0))
-     ORDER BY e.position LIMIT ?`,
+    `SELECT ${columns}, e.position AS position FROM events e CROSS JOIN runs r ON r.seq = e.run WHERE ${among}`,
     namespace,
     after,
     namespace,
-    limitRows,
+    fit,
   );
   const events = rows.map((row) => ({ ...row, data: JSON.parse(row.data) as Json }));
   return { events, last: lastPosition(db, namespace) };

@@ -1,6 +1,6 @@
 import { isEnded, type RunStatus, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
-import { fittingRows } from "../page-bytes.ts";
+import { fittingRows, runBytes, unreadScope } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
 import { type Connection, listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
@@ -23,7 +23,7 @@ export function listRuns(turn: Turn, filter: RunFilter): { runs: RunRow[]; curso
 /** The first of these places whose values fit one page. Their lengths are read without their values. */
 function fitting(db: Connection, places: readonly number[]): readonly number[] {
   const rows = db.list<{ seq: number; bytes: number }>(
-    `SELECT seq, ifnull(octet_length(input), 0) + ifnull(octet_length(output), 0) AS bytes
+    `SELECT seq, ifnull(octet_length(input), 0) + ifnull(octet_length(output), 0) + ifnull(octet_length(error), 0) AS bytes
      FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC`,
     listText(places),
   );
@@ -136,14 +136,17 @@ export function listTree(
 ): RunRow[] {
   const place = after === undefined ? 0 : (selectLeanRuns(db, "WHERE id = ?", after)[0]?.seq ?? 0);
   const root = selectLeanRuns(db, "WHERE id = ? AND seq > ?", rootId, place);
-  const below = selectLeanRuns(
-    db,
-    "INDEXED BY runs_tree WHERE root_id = ? AND parent_id IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
+  const among = "INDEXED BY runs_tree WHERE root_id = ? AND parent_id IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?";
+  const sizes = db.list<{ bytes: number }>(
+    `SELECT ifnull(octet_length(error), 0) AS bytes FROM runs ${among}`,
     rootId,
     place,
-    limitRows,
+    limitRows - root.length,
   );
-  return [...root, ...below].slice(0, limitRows).map((row) => row.run);
+  const ofRoot = root.map(({ run }) => ({ bytes: runBytes(run) }));
+  const fit = fittingRows([...ofRoot, ...sizes], ({ bytes }) => bytes) - root.length;
+  const below = fit > 0 ? selectLeanRuns(db, among, rootId, place, fit) : [];
+  return [...root, ...below].map((row) => row.run);
 }
 
 export function listUpstreams({ db }: Turn, { runId, limitRows }: { runId: string; limitRows: number }): RunRow[] {
@@ -165,7 +168,12 @@ interface StoredOutput {
 }
 
 export function findScopes({ db }: Turn, { rows }: { rows: readonly ScopeQuery[] }): ScopeResult[] {
-  return rows.map(({ parentId, names }) => {
+  let soFar = 0;
+  return rows.map(({ parentId, names }): ScopeResult => {
+    const bytes = scopeBytes(db, { parentId, names });
+    soFar += bytes;
+    const unread = unreadScope(bytes, soFar);
+    if (unread !== undefined) return unread;
     const outputs = names.flatMap((name) => {
       const child = db.find<StoredOutput>(
         `SELECT name, status, output FROM runs INDEXED BY runs_children
@@ -177,8 +185,21 @@ export function findScopes({ db }: Turn, { rows }: { rows: readonly ScopeQuery[]
       return child === undefined ? [] : [outputOf(child)];
     });
     const input = jsonOf(db.find<{ input: string | null }>("SELECT input FROM runs WHERE id = ?", parentId)?.input);
-    return input === undefined ? { outputs } : { input, outputs };
+    return input === undefined ? { outcome: "read", outputs } : { outcome: "read", input, outputs };
   });
+}
+
+/** Of the values of a scope, which are not read for it. */
+function scopeBytes(db: Connection, { parentId, names }: ScopeQuery): number {
+  const found = db.find<{ bytes: number }>(
+    `SELECT ifnull(octet_length(input), 0) + ifnull((
+       SELECT sum(octet_length(c.output)) FROM json_each(?) CROSS JOIN runs c INDEXED BY runs_children
+       WHERE c.parent_id = r.id AND c.name = json_each.value AND c.parent_generation = r.generation AND c.status = 'succeeded'), 0) AS bytes
+     FROM runs r WHERE r.id = ?`,
+    listText(names),
+    parentId,
+  );
+  return found?.bytes ?? 0;
 }
 
 export function listChildOutputs(

@@ -1,5 +1,6 @@
-import type { ScheduleRow } from "../../core/index.ts";
+import type { ListedSchedule, ScheduleRow } from "../../core/index.ts";
 import { admitFirings, admitSchedules, admitText } from "../admission.ts";
+import { fittingRows } from "../page-bytes.ts";
 import type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring, Store } from "../store.ts";
 import { listText } from "./connection.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -7,7 +8,7 @@ import type { Turn } from "./turn.ts";
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 
-interface StoredSchedule {
+interface StoredListing {
   readonly namespace: string;
   readonly id: string;
   readonly definition: string;
@@ -22,16 +23,26 @@ interface StoredSchedule {
   readonly resumedAt: number | null;
 }
 
-const columns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at AS dueAt, s.state, s.version,
-  s.declared_at AS declaredAt, s.paused_at AS pausedAt, s.pause_reason AS pauseReason, s.resumed_at AS resumedAt`;
+interface StoredSchedule extends StoredListing {
+  readonly params: string;
+}
 
-function toSchedule({ spec, state, paused, ...row }: StoredSchedule): ScheduleRow {
+const listedColumns = `s.namespace, s.id, s.definition, s.spec, s.paused, s.due_at AS dueAt, s.state, s.version,
+  s.declared_at AS declaredAt, s.paused_at AS pausedAt, s.pause_reason AS pauseReason, s.resumed_at AS resumedAt`;
+const columns = `${listedColumns}, s.params`;
+
+function toListed({ spec, state, paused, ...row }: StoredListing): ListedSchedule {
   return {
     ...row,
-    spec: JSON.parse(spec) as ScheduleRow["spec"],
+    spec: JSON.parse(spec) as ListedSchedule["spec"],
     state: JSON.parse(state) as ScheduleRow["state"],
     paused: paused === 1,
   };
+}
+
+function toSchedule({ params, ...stored }: StoredSchedule): ScheduleRow {
+  const listed = toListed(stored);
+  return { ...listed, spec: { ...listed.spec, params: JSON.parse(params) as ScheduleRow["spec"]["params"] } };
 }
 
 export function declareSchedules(
@@ -55,20 +66,21 @@ export function declareSchedules(
 }
 
 function declareOne({ db, now }: Turn, namespace: string, row: ScheduleDeclaration): "declared" | "stale" {
-  const { id, definition, spec, dueAt, state, version } = row;
-  const said = [JSON.stringify(spec), dueAt, JSON.stringify(state), now] as const;
+  const { id, definition, dueAt, state, version } = row;
+  const { params, ...spec } = row.spec;
+  const said = [JSON.stringify(spec), JSON.stringify(params), dueAt, JSON.stringify(state), now] as const;
   const { changes } =
     version === null
       ? db.run(
-          `INSERT INTO schedules (spec, due_at, state, declared_at, namespace, id, definition, paused, version)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1) ON CONFLICT (namespace, id) DO NOTHING`,
+          `INSERT INTO schedules (spec, params, due_at, state, declared_at, namespace, id, definition, paused, version)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 1) ON CONFLICT (namespace, id) DO NOTHING`,
           ...said,
           namespace,
           id,
           definition,
         )
       : db.run(
-          `UPDATE schedules SET spec = ?, due_at = ?, state = ?, declared_at = ?, version = version + 1
+          `UPDATE schedules SET spec = ?, params = ?, due_at = ?, state = ?, declared_at = ?, version = version + 1
            WHERE namespace = ? AND id = ? AND version = ?`,
           ...said,
           namespace,
@@ -78,25 +90,25 @@ function declareOne({ db, now }: Turn, namespace: string, row: ScheduleDeclarati
   return changes > 0 ? "declared" : "stale";
 }
 
-export function listSchedules({ db }: Turn, args: Args<"listSchedules">): ScheduleRow[] {
+export function listSchedules({ db }: Turn, args: Args<"listSchedules">): ListedSchedule[] {
   const { namespace, definition, after = "", limitRows } = args;
   const rows =
     definition === undefined
-      ? db.list<StoredSchedule>(
-          `SELECT ${columns} FROM schedules s WHERE s.namespace = ? AND s.id > ? ORDER BY s.id LIMIT ?`,
+      ? db.list<StoredListing>(
+          `SELECT ${listedColumns} FROM schedules s WHERE s.namespace = ? AND s.id > ? ORDER BY s.id LIMIT ?`,
           namespace,
           after,
           limitRows,
         )
-      : db.list<StoredSchedule>(
-          `SELECT ${columns} FROM schedules s INDEXED BY schedules_definition
+      : db.list<StoredListing>(
+          `SELECT ${listedColumns} FROM schedules s INDEXED BY schedules_definition
            WHERE s.namespace = ? AND s.definition = ? AND s.id > ? ORDER BY s.id LIMIT ?`,
           namespace,
           definition,
           after,
           limitRows,
         );
-  return rows.map(toSchedule);
+  return rows.map(toListed);
 }
 
 export function findSchedule({ db }: Turn, { namespace, id }: Args<"findSchedule">): ScheduleRow | undefined {
@@ -112,14 +124,20 @@ export function dueSchedules(
   { db, now }: Turn,
   { namespace, limitRows }: Args<"dueSchedules">,
 ): { due: DueSchedule[]; now: number; nextInMs: number | null } {
-  const due = db.list<StoredSchedule & { manifestHash: string | null }>(
-    `SELECT ${columns}, d.manifest_hash AS manifestHash
-     FROM schedules s INDEXED BY schedules_due
-     LEFT JOIN definitions d ON d.namespace = s.namespace AND d.id = s.definition
-     WHERE s.namespace = ? AND s.paused = 0 AND s.due_at IS NOT NULL AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?`,
+  const among = `WHERE s.namespace = ? AND s.paused = 0 AND s.due_at IS NOT NULL AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?`;
+  const sizes = db.list<{ bytes: number }>(
+    `SELECT octet_length(s.params) AS bytes FROM schedules s INDEXED BY schedules_due ${among}`,
     namespace,
     now,
     limitRows,
+  );
+  const due = db.list<StoredSchedule & { manifestHash: string | null }>(
+    `SELECT ${columns}, d.manifest_hash AS manifestHash
+     FROM schedules s INDEXED BY schedules_due
+     LEFT JOIN definitions d ON d.namespace = s.namespace AND d.id = s.definition ${among}`,
+    namespace,
+    now,
+    fittingRows(sizes, ({ bytes }) => bytes),
   );
   const next = db.find<{ at: number }>(
     `SELECT due_at AS at FROM schedules INDEXED BY schedules_due

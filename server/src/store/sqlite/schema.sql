@@ -1,4 +1,4 @@
--- Schema 10, as the migrations make it.
+-- Schema 11, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -180,7 +180,7 @@ CREATE TABLE schedules (
   due_at REAL,
   state TEXT NOT NULL,
   version INTEGER NOT NULL,
-  declared_at REAL NOT NULL, paused_at REAL, pause_reason TEXT, resumed_at REAL,
+  declared_at REAL NOT NULL, paused_at REAL, pause_reason TEXT, resumed_at REAL, params TEXT NOT NULL DEFAULT 'null',
   PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
 

@@ -734,7 +734,8 @@ CREATE TABLE holdfast.schedules (
     declared_at bigint NOT NULL,
     paused_at bigint,
     pause_reason text,
-    resumed_at bigint
+    resumed_at bigint,
+    params text NOT NULL
 )
 WITH (fillfactor='70');
 CREATE TABLE holdfast.signals (
