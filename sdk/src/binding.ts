@@ -1,5 +1,6 @@
 import { type Binding, canonicalText, type Json, limits, textDefect, utf8Bytes } from "@holdfast/protocol";
 import { type ExpressionData, expressionData } from "./cel.ts";
+import { levelsDefect } from "./constant-levels.ts";
 import { definitionData } from "./definition.ts";
 import { show } from "./options.ts";
 import { type ReferenceData, referenceData } from "./reference.ts";
@@ -37,7 +38,7 @@ export interface BoundValue {
 /** Turns what a user wrote where a value is wanted into a binding. `text` names the place in messages. */
 export function bindValue(value: unknown, text: string, place: BindingPlace): BoundValue {
   const reader = new BindingReader(place);
-  const binding = reader.read(value, text, 0) ?? { const: null };
+  const binding = reader.read(value, text, []) ?? { const: null };
   return { binding, upstream: reader.upstream, references: reader.references, defects: reader.defects };
 }
 
@@ -52,9 +53,9 @@ class BindingReader {
   }
 
   /** Undefined for what JSON leaves out. */
-  read(value: unknown, text: string, depth: number): Binding | undefined {
-    if (depth > 100)
-      return this.#refuse(`${text} is nested more than 100 deep`, "An object that contains itself cannot be bound.");
+  read(value: unknown, text: string, above: readonly unknown[]): Binding | undefined {
+    const defect = levelsDefect(value, text, above);
+    if (defect !== undefined) return this.#refuse(defect.message, defect.hint);
     const reference = referenceData(value);
     if (reference !== undefined) return this.#reference(reference, text);
     const expression = typeof value === "object" && value !== null ? expressionData(value) : undefined;
@@ -68,7 +69,7 @@ class BindingReader {
     if (value === null || typeof value === "boolean") return { const: value };
     if (typeof value === "string") return this.#string(value, text);
     if (typeof value === "number" && Number.isFinite(value)) return { const: value };
-    if (typeof value === "object") return this.#object(value, text, depth);
+    if (typeof value === "object") return this.#object(value, text, above);
     return this.#unfit(value, text);
   }
 
@@ -129,7 +130,7 @@ class BindingReader {
     return { const: value };
   }
 
-  #object(value: object, text: string, depth: number): Binding | undefined {
+  #object(value: object, text: string, above: readonly unknown[]): Binding | undefined {
     if (value instanceof Date) {
       if (!Number.isNaN(value.getTime())) return { const: value.toISOString() };
       return this.#refuse(`${text} is an invalid Date`, "Pass a valid Date or an ISO 8601 string.");
@@ -151,18 +152,19 @@ class BindingReader {
     if (value instanceof Promise)
       return this.#refuse(`${text} is a promise`, "The builder is not asynchronous: pass the value.");
     if (Array.isArray(value)) {
-      const items = value.map((item: unknown, i) => this.read(item, `${text}[${i}]`, depth + 1) ?? { const: null });
+      const within = [...above, value];
+      const items = value.map((item: unknown, i) => this.read(item, `${text}[${i}]`, within) ?? { const: null });
       return items.every(isConst) ? { const: items.map((item) => item.const) } : { list: items };
     }
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return this.#unfit(value, text);
-    return this.#fields(value, text, depth);
+    return this.#fields(value, text, [...above, value]);
   }
 
-  #fields(value: object, text: string, depth: number): Binding {
+  #fields(value: object, text: string, above: readonly unknown[]): Binding {
     const fields: Record<string, Binding> = {};
     for (const [name, item] of Object.entries(value)) {
-      const binding = this.read(item, `${text}.${name}`, depth + 1);
+      const binding = this.read(item, `${text}.${name}`, above);
       if (binding !== undefined) Object.defineProperty(fields, name, { value: binding, enumerable: true });
     }
     if (!Object.values(fields).every(isConst)) return { object: fields };

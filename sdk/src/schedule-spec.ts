@@ -14,6 +14,7 @@ import {
 } from "@holdfast/protocol";
 import { BindingCheck } from "./binding-check.ts";
 import { expressionData } from "./cel.ts";
+import { levelsDefect } from "./constant-levels.ts";
 import { definitionData } from "./definition.ts";
 import { OptionReader, show } from "./options.ts";
 import { referenceData } from "./reference.ts";
@@ -125,23 +126,24 @@ function readMoment(read: OptionReader, name: string): string | undefined {
 }
 
 function readParams(value: unknown, read: OptionReader): TickBinding | undefined {
-  return readValue(value, { read, text: '"params"', depth: 0 });
+  return readValue(value, { read, text: '"params"', above: [] });
 }
 
 interface ValuePlace {
   readonly read: OptionReader;
   readonly text: string;
-  readonly depth: number;
+  /** What it stands in, the outermost first. */
+  readonly above: readonly unknown[];
 }
 
 /** Undefined for what JSON leaves out. */
-function readValue(value: unknown, { read, text, depth }: ValuePlace): TickBinding | undefined {
+function readValue(value: unknown, { read, text, above }: ValuePlace): TickBinding | undefined {
   const refuse = (message: string, hint: string): TickBinding => {
     read.add(message, hint);
     return { const: null };
   };
-  if (depth > 100)
-    return refuse(`${text} is nested more than 100 deep`, "An object that contains itself cannot be kept.");
+  const levels = levelsDefect(value, text, above);
+  if (levels !== undefined) return refuse(levels.message, levels.hint);
   const tick = tickData(value);
   if (tick !== undefined) return { tick };
   const foreign = foreignValue(value);
@@ -156,14 +158,15 @@ function readValue(value: unknown, { read, text, depth }: ValuePlace): TickBindi
       : refuse(`${text} contains a ${defect}`, "It cannot be stored: encode it.");
   }
   if (value instanceof Date && !Number.isNaN(value.getTime())) return { const: value.toISOString() };
+  const within = [...above, value];
   if (Array.isArray(value)) {
-    const place = (index: number): ValuePlace => ({ read, text: `${text}[${index}]`, depth: depth + 1 });
+    const place = (index: number): ValuePlace => ({ read, text: `${text}[${index}]`, above: within });
     return listOf(value.map((item: unknown, index) => readValue(item, place(index)) ?? { const: null }));
   }
   if (typeof value !== "object" || isUnplain(value))
     return refuse(`${text} is ${show(value)}`, "Write what JSON can say.");
   const fields = Object.entries(value).flatMap(([name, item]) => {
-    const field = readValue(item, { read, text: `${text}.${name}`, depth: depth + 1 });
+    const field = readValue(item, { read, text: `${text}.${name}`, above: within });
     return field === undefined ? [] : [[name, field] as const];
   });
   return objectOf(fields);

@@ -299,6 +299,23 @@ test("references of another workflow and items outside their map are problems", 
   );
 });
 
+test("a constant of too many levels is told by the head of its place, and a circle is told apart from depth", async () => {
+  const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
+  const circle: Record<string, unknown> = {};
+  circle.self = { left: circle, right: circle };
+  const problems = await problemsOf((w: Loose) => {
+    w.call(extract, { day: deep(150) });
+    w.call(extract, { day: circle });
+    return null;
+  });
+  const place = /^node "extract(#2)?" of workflow "wrong": its input\.day.{0,80} /;
+  for (const problem of problems) assert.match(problem, place);
+  assert.ok(
+    problems.some((problem) => / is nested more than 100 deep\. Keep data of so many levels in a file/.test(problem)),
+  );
+  assert.ok(problems.some((problem) => /its input\.day\.self\.left contains itself\. /.test(problem)));
+});
+
 test("a workflow that calls itself, directly or through another, is a problem", async () => {
   const a: Loose = workflow({ id: "a" }, (w: Loose) => w.call(b, {}).output);
   const b: Loose = workflow({ id: "b" }, (w: Loose) => w.call(a, {}).output);

@@ -68,4 +68,7 @@ test("an expression that has no JSON value fails when it is evaluated", () => {
   assert.throws(() => evaluateExpression(parseExpression("params.n / 0"), scope), /JSON cannot say/);
   assert.throws(() => evaluateExpression(parseExpression("9007199254740993"), scope), /too large for a JSON number/);
   assert.throws(() => evaluateExpression(parseExpression('b"x"'), scope), /no JSON/);
+  for (const text of ['"a\\u0000"', '["a\\x00"]', '{"k": {"a\\u0000b": 1}}']) {
+    assert.throws(() => evaluateExpression(parseExpression(text), scope), /has a NUL, which cannot be stored/, text);
+  }
 });

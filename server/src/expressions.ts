@@ -1,4 +1,4 @@
-import { type Json, limits } from "@holdfast/protocol";
+import { type Json, limits, textDefect } from "@holdfast/protocol";
 import { Environment } from "@marcbachmann/cel-js";
 
 // Expressions in CEL over `params`, `tasks.NODE.output` and `item`. Numbers of JSON are doubles here, and arithmetic
@@ -216,7 +216,8 @@ class JsonMaker {
       throw new ExpressionError(`the value is nested more than ${limits.boundNestingLevels} deep`, beyond);
     this.#leftBytes -= typeof value === "string" ? value.length + 1 : 1;
     if (this.#leftBytes < 0) throw tooLarge();
-    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+    if (typeof value === "string") return storable(value, "a text");
+    if (value === null || typeof value === "boolean") return value;
     if (typeof value === "bigint") return fromInteger(value);
     if (typeof value === "number") {
       if (Number.isFinite(value)) return value;
@@ -237,7 +238,7 @@ class JsonMaker {
   #fields(entries: Iterable<[unknown, unknown]>, depth: number): Json {
     const fields: Record<string, Json> = {};
     for (const [name, item] of entries) {
-      Object.defineProperty(fields, String(name), {
+      Object.defineProperty(fields, storable(String(name), "a field's name"), {
         value: this.make(item, depth + 1),
         enumerable: true,
         configurable: true,
@@ -245,6 +246,13 @@ class JsonMaker {
     }
     return fields;
   }
+}
+
+/** A literal may say by an escape what comes in no text that was taken in. */
+function storable(text: string, what: string): string {
+  const defect = textDefect(text);
+  if (defect === undefined) return text;
+  throw new ExpressionError(`${what} in its value has a ${defect}, which cannot be stored`, "Leave the character out.");
 }
 
 function fromInteger(value: bigint): number {

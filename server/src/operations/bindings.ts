@@ -9,7 +9,7 @@ import {
   type RunError,
   tooDeep,
 } from "@holdfast/protocol";
-import { evaluateExpression, parseExpression } from "../expressions.ts";
+import { ExpressionError, evaluateExpression, parseExpression } from "../expressions.ts";
 import { doPart } from "./bounded-work.ts";
 
 /** The values that a workflow's bindings see. Outputs of nodes that did not succeed are null. */
@@ -92,7 +92,10 @@ function evaluateCel(text: string, scope: Scope, place: string): Json {
     );
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError("invalid_input", `The expression \`${text}\` of ${place} failed: ${reason}`, { cause });
+    throw new AppError("invalid_input", `The expression \`${text}\` of ${place} failed: ${reason}`, {
+      cause,
+      ...(cause instanceof ExpressionError ? { hint: cause.hint } : {}),
+    });
   }
 }
 

@@ -1,8 +1,9 @@
 // Faults to catch: what a workflow was made urgent by does not reach the tasks that do its work; a retry policy that a call
-// states for its task is not the one that holds; outputs of a map that fill the memory.
+// states for its task is not the one that holds; outputs of a map that fill the memory;
+// what an expression makes and no store keeps is told in the store's words, or by a run that never ends.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { task, workflow } from "@holdfast/sdk";
+import { cel, task, workflow } from "@holdfast/sdk";
 import { z } from "zod";
 import { openTest } from "../testing/index.ts";
 
@@ -52,4 +53,31 @@ test("a map's outputs are collected over pages, and no further than they may be 
     ended.error?.message ?? "",
     /The outputs of "large" have more than 16777216 bytes, at item 17 already\./,
   );
+});
+
+test("what an expression makes of its own that no store keeps fails its run, and the error names the expression", async () => {
+  const nul = cel`"a\u0000"`;
+  const echo = task({ id: "echo" }, (input: unknown) => input as string);
+  const line = task({ id: "line", concurrencyKey: () => cel<string>`"k\u0000"` }, () => 1);
+  const input = workflow({ id: "input" }, (w) => w.call(echo, { v: nul }).output);
+  const output = workflow({ id: "output" }, (w) => ({ done: w.call(echo, {}).output, r: nul }));
+  const items = workflow(
+    { id: "items" },
+    (w) => w.map([1], echo, { key: (n) => cel`"a\u0000" + string(${n})`, with: () => ({}) }).outputs,
+  );
+  const called = workflow({ id: "called" }, (w) => w.call(line, {}).output);
+  await using holdfast = await openTest({ echo, line, input, output, items, called });
+  const wanted = [
+    ["input", '"echo"\'s input.v'],
+    ["output", '"output"\'s output.r'],
+    ["items", '"echo"\'s key'],
+    ["called", 'concurrency key of "line"'],
+  ] as const;
+  for (const [flow, place] of wanted) {
+    const { status, error } = await (await holdfast.start(flow, {})).ended();
+    assert.equal(status, "failed");
+    assert.ok(error?.message.includes(place), `${error?.message} names ${place}`);
+    assert.match(error?.message ?? "", /a text in its value has a NUL, which cannot be stored/);
+  }
+  await assert.rejects(holdfast.start(line, {}), /concurrency key of "line" failed: a text in its value has a NUL/);
 });
