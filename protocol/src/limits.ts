@@ -66,6 +66,9 @@ export const limits = {
   /** Texts and fields of one page of a log. As JSON they may be six times as long: control characters. */
   logPageBytes: 4 * 1024 * 1024,
   batchRows: 5_000,
+  /** What is told to end has so long to do so by itself before it gets TERM, and then so long before KILL. */
+  abortGraceMs: 5_000,
+  termGraceMs: 5_000,
   /** Losses of the activation's own process without a recorded step between, then the run fails. */
   losses: 5,
   /** Losses because the node or worker itself died: it is seldom the task's fault. */

@@ -6,7 +6,7 @@ import type { Session } from "./channel/handlers.ts";
 import { answer } from "./channel/session.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
-import { Engine } from "./engine/node.ts";
+import { Engine, type StopWait } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
 import { BodyWaits } from "./operations/body-waits.ts";
 import { BulkActions } from "./operations/bulk.ts";
@@ -185,12 +185,18 @@ export interface NodeOptions {
   readonly placement?: Placement;
 }
 
+export interface StopOptions {
+  readonly graceMs?: number;
+  /** Told what the stop waits for. */
+  readonly tell?: (wait: StopWait) => void;
+}
+
 export interface RunningNode {
   readonly memberId: string | undefined;
   /** User code has changed: no process that has loaded any is used again. */
   forgetCode(): void;
   /** Claims nothing more, lets what runs end for `graceMs`, gives the rest back. Cancels nothing. */
-  stop(options?: { readonly graceMs?: number }): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
 }
 
 /** Starts a node: from now on this process carries runs out. */
@@ -234,8 +240,8 @@ export async function startNode(services: Services, options: NodeOptions): Promi
       return engine.memberId;
     },
     forgetCode: () => placements.process.forgetCode(),
-    stop: async ({ graceMs = defaults.graceMs } = {}) => {
-      await engine.stop(graceMs);
+    stop: async ({ graceMs = defaults.graceMs, tell } = {}) => {
+      await engine.stop(graceMs, tell);
       await Promise.all([placements.process.close(), placements.inline.close()]);
     },
   };

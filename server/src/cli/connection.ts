@@ -1,7 +1,7 @@
 import { type ControlPlane, HttpPlane } from "@holdfast/sdk/client";
 import type { Settings } from "../config.ts";
 import type { Logger } from "../log.ts";
-import type { RunningNode, Services } from "../main.ts";
+import type { RunningNode, Services, StopOptions } from "../main.ts";
 import { version } from "../version.ts";
 import { findDev } from "./dev-file.ts";
 import { type CommonFlags, openProject } from "./project.ts";
@@ -16,8 +16,8 @@ export interface Connection {
   readonly kind: "server" | "dev" | "embedded";
   /** The server's address or the store's. */
   readonly address: string;
-  /** Lets what this process carries out end for `graceMs`; default 0. */
-  close(graceMs?: number): Promise<void>;
+  /** Lets what this process carries out end, by default for no time. */
+  close(stop?: StopOptions): Promise<void>;
 }
 
 /** As `--server` says, else the running `dev`, else the store itself. `opened`: the project, if it has been opened already. */
@@ -120,8 +120,8 @@ export async function openEmbedded(
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },
-    close: async (graceMs = 0) => {
-      await node?.stop({ graceMs });
+    close: async (stop = {}) => {
+      await node?.stop({ graceMs: 0, ...stop });
       await services.close();
     },
   };

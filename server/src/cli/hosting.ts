@@ -1,5 +1,6 @@
 import type { Settings } from "../config.ts";
 import type { Logger } from "../log.ts";
+import type { StopOptions } from "../main.ts";
 import { version } from "../version.ts";
 import { type EmbeddedConnection, openEmbedded } from "./connection.ts";
 import { removeDevFile, writeDevFile } from "./dev-file.ts";
@@ -22,7 +23,7 @@ export interface Hosted {
   /** User code has changed. */
   forgetCode(): void;
   /** Takes no more calls, lets bodies end for `graceMs`, gives the rest back. */
-  close(options: { readonly graceMs: number }): Promise<void>;
+  close(stop: StopOptions): Promise<void>;
 }
 
 /** Opens the store, starts a node and listens. Throws AppErrors. */
@@ -43,10 +44,10 @@ export async function startHosting(settings: Settings, options: HostOptions): Pr
       connection,
       url: server.url,
       forgetCode: () => node.forgetCode(),
-      close: async ({ graceMs }) => {
+      close: async (stop) => {
         if (announce) removeDevFile(root);
         await server.close();
-        await node.stop({ graceMs });
+        await node.stop(stop);
         await connection.services.close();
       },
     };

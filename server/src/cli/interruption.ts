@@ -13,7 +13,7 @@ export function tolerateLeavingReader(): void {
 
 /**
  * Fires when nobody reads the output any more, and at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. `stop`: hears no more.
- * `patienceMs`: how long what is left may take after the first; whoever is killed then loses nothing (P1).
+ * `patienceMs`: how long what is left may take after the first; what is at work then loses nothing (P1).
  */
 export function hearInterruption({ patienceMs }: { readonly patienceMs?: number } = {}): {
   readonly signal: AbortSignal;

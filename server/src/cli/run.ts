@@ -15,6 +15,7 @@ import {
 import type { ControlPlane } from "@holdfast/sdk/client";
 import type { CompiledManifest } from "../compile/compile.ts";
 import type { Settings } from "../config.ts";
+import type { StopOptions } from "../main.ts";
 import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, runningDev } from "./connection.ts";
 import { compilePaths, counted, findManifest, looksLikeFile, mainManifest } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
@@ -25,12 +26,12 @@ import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type FollowFlags, readPatience } from "./patience.ts";
 import { atServer, type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { outcomeText } from "./run-text.ts";
+import { StopTeller } from "./stopping.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
 
-/** Bodies that do not heed their abortSignal are ended with this process. */
-const interruptedMs = 3_000;
-const slowStopMs = 1_000;
+/** Whoever interrupts lets bodies end as they are told to, and the store hear of it. A second interruption ends all at once. */
+const interruptedMs = limits.abortGraceMs + limits.termGraceMs + 5_000;
 /** How long tasks of other runs, which this process has begun, may go on after the run that it was started for. */
 const othersGraceMs = 5_000;
 
@@ -97,14 +98,9 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   } finally {
     // Tasks of other runs may have begun here: they may end, unless somebody is in a hurry.
     const graceMs = interruption.signal.aborted || isGone ? 0 : othersGraceMs;
-    const text = isGone
-      ? "Stopping what still runs."
-      : graceMs === 0
-        ? "Stopping what still runs; it goes on at the next start."
-        : "Tasks of other runs that have begun here may end first; the rest goes on at the next start.";
-    const slow = setTimeout(() => terminal.note(text), slowStopMs);
-    await engine.close(graceMs);
-    clearTimeout(slow);
+    const teller = new StopTeller(terminal, { exitCode: exitCodes.interrupted });
+    await engine.close({ graceMs, tell: teller.tell });
+    teller.stop();
     interruption.stop();
   }
 }
@@ -118,8 +114,8 @@ interface Engine {
   nodes?(): Promise<number>;
   /** Begins to carry runs out, where that is this process's own work. */
   work(): Promise<void>;
-  /** Lets what runs here end for so long. */
-  close(graceMs: number): Promise<void>;
+  /** Lets what runs here end. */
+  close(stop: StopOptions): Promise<void>;
 }
 
 function remoteEngine(connection: Connection): Engine {
@@ -132,7 +128,7 @@ async function openEngine(terminal: Terminal, settings: Settings, flags: RunFlag
   if (flags.serve === true) {
     const hosted = await startHosting(settings, { announce: true, role: "either", token: flags.token, log });
     const { connection, url, close } = hosted;
-    return { connection, url, work: async () => undefined, close: (graceMs) => close({ graceMs }) };
+    return { connection, url, work: async () => undefined, close };
   }
   const connection: EmbeddedConnection = await openEmbedded(settings, { log });
   const work = async () => void (await connection.work({ schedules: false }));

@@ -5,6 +5,7 @@ import { exitCodes } from "./failures.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { StopTeller } from "./stopping.ts";
 import { shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
@@ -55,7 +56,9 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
     terminal.note(`Draining: activations have ${drainMs / 1_000} s to end. Again: ends at once.`);
     return exitCodes.done;
   } finally {
-    await hosted.close({ graceMs: drainMs });
+    const teller = new StopTeller(terminal, { exitCode: exitCodes.failed });
+    await hosted.close({ graceMs: drainMs, tell: teller.tell });
+    teller.stop();
     interruption.stop();
   }
 }

@@ -112,8 +112,8 @@ export class Activations {
   }
 
   /** Every activation that is being carried out here. */
-  list(): { runId: string; epoch: number }[] {
-    return [...this.#held.values()].map(({ run }) => ({ runId: run.id, epoch: run.epoch }));
+  list(): { runId: string; epoch: number; name: string }[] {
+    return [...this.#held.values()].map(({ run }) => ({ runId: run.id, epoch: run.epoch, name: run.name }));
   }
 
   /** Carries a claimed run out. Resolves when nothing of it is left here; never rejects. */

@@ -20,6 +20,23 @@ import { Timer } from "./timer.ts";
 
 /** How long a stopping node tries to tell the store, once its bodies have been told to end. */
 const farewellMs = 15_000;
+/** The same where it is known already that the store does not answer. */
+const silentFarewellMs = 5_000;
+/** How long bodies that were killed may take to be gone: one that waits for a store that is away is not waited for. */
+const goneMs = 2_000;
+/** However late it is, the store gets so long to hear that this member leaves. */
+const leastLeaveMs = 1_000;
+
+/**
+ * What a stopping node waits for, and how long at most. `bodies`: that what runs here ends by itself. `ends`: that it does, now that it
+ * was told to. `store`: that the store hears of it.
+ */
+export interface StopWait {
+  readonly of: "bodies" | "ends" | "store";
+  /** What runs here. */
+  readonly names: readonly string[];
+  readonly forMs: number;
+}
 
 export interface EngineOptions {
   readonly store: Store;
@@ -53,6 +70,8 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   #loops: Promise<void>[] = [];
   #stopRings: () => void = () => undefined;
+  /** Fires while the lease is at risk: what runs here is frozen, and does not end by itself. */
+  #frozen = new AbortController();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -66,8 +85,12 @@ export class Engine {
       atRisk: () => {
         metrics?.leaseRisks.add(1);
         activations.freezeAll();
+        this.#frozen.abort();
       },
-      safeAgain: () => activations.thawAll(),
+      safeAgain: () => {
+        this.#frozen = new AbortController();
+        activations.thawAll();
+      },
       gone: () => activations.revokeAll(),
     });
     this.#dispatcher = new Dispatcher({ ...options, membership: this.#membership, bell: this.#bell("dispatcher") });
@@ -101,27 +124,40 @@ export class Engine {
     runs.useSlots(this.#dispatcher);
   }
 
-  /** Claims nothing more, lets what runs end for `graceMs`, gives the rest back, leaves. Cancels nothing. */
-  async stop(graceMs: number): Promise<void> {
+  /**
+   * Claims nothing more, lets what runs end for `graceMs`, gives the rest back, leaves. Cancels nothing. `tell` is told what it waits
+   * for. A store that does not answer is not waited for: the lease runs out, and others take over.
+   */
+  async stop(graceMs: number, tell: (wait: StopWait) => void = () => undefined): Promise<void> {
     const { runs, activations, clock, log, store } = this.#options;
     runs.useSlots(undefined);
+    const names = () => activations.list().map(({ name }) => name);
     const over = new AbortController();
     const drained = this.#dispatcher.drain().finally(() => over.abort());
-    await clock.sleep(graceMs, over.signal);
+    if (activations.count > 0 && graceMs > 0) tell({ of: "bodies", names: names(), forMs: graceMs });
+    await clock.sleep(graceMs, AbortSignal.any([over.signal, this.#frozen.signal]));
     activations.abortAll("the node is stopping");
-    // A store that is away cannot be told: then the lease runs out, and others take over.
-    void clock.sleep(farewellMs, over.signal).then(() => over.signal.aborted || activations.revokeAll());
+    const isSilent = this.#frozen.signal.aborted;
+    const forMs = isSilent ? silentFarewellMs : farewellMs;
+    const untilMs = clock.monotonicMs() + forMs;
+    if (activations.count > 0) tell({ of: isSilent ? "store" : "ends", names: names(), forMs });
     // One that was removed will never be told.
     store.describe().catch((error: unknown) => isStoreGone(error) && activations.revokeAll());
-    await drained;
+    await clock.sleep(forMs, over.signal);
+    if (!over.signal.aborted) {
+      activations.revokeAll();
+      await Promise.race([drained, clock.sleep(goneMs, over.signal)]);
+    }
     this.#stopRings();
     this.#stop.abort();
     const said = new AbortController();
     // A loop may wait for a store that is away, and so may the farewell: both together for no longer than this.
     const farewell = Promise.all(this.#loops).then(() => this.#membership.leave());
     farewell.catch(() => undefined);
+    const leftMs = Math.max(leastLeaveMs, untilMs - clock.monotonicMs());
+    tell({ of: "store", names: [], forMs: leftMs });
     try {
-      await Promise.race([farewell, clock.sleep(farewellMs, said.signal)]);
+      await Promise.race([farewell, clock.sleep(leftMs, said.signal)]);
     } catch (error) {
       log.warn({ err: error }, "The node could not say goodbye to the store; its lease will run out.");
     } finally {

@@ -1,17 +1,18 @@
 // Faults to catch: a node that stops while its store is away waits for ever for bodies whose ends cannot be written, or for the
-// farewell to be answered; one whose farewell was answered at once leaves a timer that keeps its process alive.
+// farewell to be answered, or lets bodies that are frozen have their grace; one that does not say what it waits for; one whose farewell was answered at once leaves a timer that keeps its process alive.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "@holdfast/protocol";
-import { defaults, type RunningNode } from "../main.ts";
+import { defaults, type RunningNode, type StopOptions } from "../main.ts";
 import { NodeWorld } from "./endless.fixture.ts";
 
 const farewellMs = 15_000;
 
-/** A stop without grace, and whether it is over. */
-function stopping(node: RunningNode): { isOver: boolean } {
-  const stop = { isOver: false };
-  void node.stop({ graceMs: 0 }).then(() => {
+/** A stop, by default without grace: whether it is over, and what it has waited for. */
+function stopping(node: RunningNode, graceMs = 0): { isOver: boolean; readonly told: string[] } {
+  const stop = { isOver: false, told: [] as string[] };
+  const tell: StopOptions["tell"] = ({ of, names, forMs }) => stop.told.push(`${of} ${names} ${forMs}`);
+  void node.stop({ graceMs, tell }).then(() => {
     stop.isOver = true;
   });
   return stop;
@@ -54,4 +55,38 @@ test("a node that has stopped leaves nothing behind that waits", async () => {
   const stop = stopping(node);
   await world.clock.advanceMs(0);
   assert.deepEqual([stop.isOver, world.clock.nextInMs], [true, undefined]);
+});
+
+test("what is frozen has no grace, and a store that is silent is not waited for until its calls have failed", async () => {
+  let isAway = false;
+  const silence = <T>(answer: () => Promise<T>) => (isAway ? new Promise<T>(() => {}) : answer());
+  const world = await NodeWorld.open((memory) => ({
+    renewMember: (args) => silence(() => memory.renewMember(args)),
+    finishActivations: (args) => silence(() => memory.finishActivations(args)),
+    leaveMember: (args) => silence(() => memory.leaveMember(args)),
+  }));
+  const { clock, placement } = world;
+  const node = await world.startNode();
+  await world.startRun("load");
+  await clock.advanceMs(defaults.pollMs);
+  isAway = true;
+  await clock.advanceMs(5_000);
+  const stop = stopping(node, 30_000);
+  await clock.advanceMs(0);
+  assert.deepEqual([stop.told, placement.isFrozen], [["bodies load 30000"], false]);
+  // At three quarters of the lease it is at risk; then five seconds for the store, two for the killed, one for the farewell.
+  await clock.advanceMs(20_000);
+  assert.deepEqual(stop.told, ["bodies load 30000", "store load 5000", "store  1000"]);
+  assert.equal(stop.isOver, true);
+});
+
+test("a stop says what it has told to end, and how long it waits for the store", async () => {
+  const world = await NodeWorld.open();
+  const node = await world.startNode();
+  await world.startRun("load");
+  await world.clock.advanceMs(defaults.pollMs);
+  const stop = stopping(node, 4_000);
+  await world.clock.advanceMs(5_000);
+  assert.deepEqual(stop.told, ["bodies load 4000", "ends load 15000", "store  15000"]);
+  assert.equal(stop.isOver, true);
 });

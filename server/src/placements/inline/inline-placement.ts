@@ -1,4 +1,4 @@
-import { type ActivationStart, AppError, type ChannelCall, isAppError } from "@holdfast/protocol";
+import { type ActivationStart, AppError, type ChannelCall, isAppError, limits } from "@holdfast/protocol";
 import { loadFailure, loadTask, type Outcome, runBody, settle } from "@holdfast/sdk/body";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
@@ -35,7 +35,7 @@ export class InlinePlacement implements Placement {
 
   constructor(options: InlinePlacementOptions) {
     const find = options.find ?? ((start) => loadUserTask(start, options.projectRoot));
-    this.#options = { clock: systemClock, abortGraceMs: 5_000, ...options, find };
+    this.#options = { clock: systemClock, abortGraceMs: limits.abortGraceMs, ...options, find };
   }
 
   get free(): number {

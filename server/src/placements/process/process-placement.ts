@@ -62,8 +62,8 @@ export class ProcessPlacement implements Placement {
     this.#options = options;
     this.#settings = {
       helloMs: options.helloMs ?? 30_000,
-      abortGraceMs: options.abortGraceMs ?? 5_000,
-      termGraceMs: options.termGraceMs ?? 5_000,
+      abortGraceMs: options.abortGraceMs ?? limits.abortGraceMs,
+      termGraceMs: options.termGraceMs ?? limits.termGraceMs,
       logLimits: options.logLimits ?? defaultLogLimits,
     };
     this.#clock = options.clock ?? systemClock;
