@@ -67,6 +67,7 @@ import {
   type Why,
   whySchema,
 } from "@holdfast/protocol";
+import { causeOf, expectAnswer, isTimeout, sleep, unansweredHint } from "./answer-wait.ts";
 import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
 
 export interface HttpOptions {
@@ -75,6 +76,10 @@ export interface HttpOptions {
   readonly token?: string;
   /** How long a call is repeated while the server cannot be reached; default 30 s. */
   readonly patienceMs?: number;
+  /** Told, once a call, when a server that has been reached says nothing for some seconds longer than it was asked to wait. */
+  readonly onSilence?: (text: string) => void;
+  /** How long a server may say nothing, beyond what it was asked to wait; default 30 s. */
+  readonly answerMs?: number;
 }
 
 interface Question<T> {
@@ -103,8 +108,13 @@ export class HttpPlane implements ControlPlane {
   readonly #base: URL;
   readonly #token: string | undefined;
   readonly #patienceMs: number;
+  readonly #answerMs: number;
+  readonly #onSilence: (text: string) => void;
 
-  constructor({ server, token, patienceMs = answerTimeoutMs }: HttpOptions) {
+  constructor(options: HttpOptions) {
+    const { server, token, patienceMs = answerTimeoutMs, answerMs = answerTimeoutMs } = options;
+    this.#answerMs = answerMs;
+    this.#onSilence = options.onSilence ?? (() => undefined);
     this.#base = baseUrl(server);
     this.#token = token;
     this.#patienceMs = patienceMs;
@@ -260,7 +270,8 @@ export class HttpPlane implements ControlPlane {
       } catch (error) {
         if (!isAppError(error, "store_unavailable") || question.signal?.aborted === true) throw error;
         // From the first failure on: a call may have waited long for news before.
-        deadline ??= performance.now() + this.#patienceMs;
+        // Who has been silent for long has been waited for already.
+        deadline ??= performance.now() + (isTimeout(error.cause) ? 0 : this.#patienceMs);
         if (performance.now() + delayMs > deadline) throw error;
         await sleep(delayMs, question.signal);
       }
@@ -282,7 +293,13 @@ export class HttpPlane implements ControlPlane {
     for (const [name, value] of Object.entries(query)) {
       for (const item of [value ?? []].flat()) url.searchParams.append(name, String(item));
     }
-    const timeout = AbortSignal.timeout(waitMs + answerTimeoutMs);
+    const timeout = AbortSignal.timeout(waitMs + this.#answerMs);
+    const silence = expectAnswer({
+      origin: this.#base.origin,
+      waitMs,
+      answerMs: this.#answerMs,
+      onSilence: this.#onSilence,
+    });
     const { status, text } = await this.#fetch(url, {
       method,
       headers: {
@@ -294,7 +311,7 @@ export class HttpPlane implements ControlPlane {
       redirect: "error",
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    }).finally(() => clearTimeout(silence));
     const value = parseJson(text);
     if (status >= 200 && status < 300 && value !== undefined) return this.#parse(answer, value);
     throw this.#refusal(status, value);
@@ -306,7 +323,7 @@ export class HttpPlane implements ControlPlane {
       return { status: response.status, text: await response.text() };
     } catch (error) {
       throw new AppError("store_unavailable", `${this.#base.origin} does not answer: ${causeOf(error)}.`, {
-        hint: "Is the server running there? holdfast dev or holdfast server starts one.",
+        hint: unansweredHint(error),
         cause: error,
       });
     }
@@ -377,23 +394,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** What lies behind "fetch failed". */
-function causeOf(error: unknown): string {
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (inner instanceof AggregateError && inner.errors[0] instanceof Error) return inner.errors[0].message;
-  return inner instanceof Error && inner.message !== "" ? inner.message : String(inner);
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done, { once: true });
-  });
 }

@@ -101,13 +101,20 @@ export interface ServicesOptions {
   readonly telemetry?: Telemetry;
   /** For what goes wrong with that. */
   readonly log?: Logger;
+  /** Told what a store's owner has to say, and that it says nothing; default: the log on stderr. */
+  readonly onNotice?: (text: string) => void;
 }
 
 /** Opens a store and what is asked of it. Throws the store's AppErrors. */
 export async function openServices(options: ServicesOptions): Promise<Services> {
-  const { address, role = "either", clock = systemClock, migrate } = options;
+  const { address, role = "either", clock = systemClock, migrate, onNotice } = options;
   const { telemetry = openTelemetry(process.env, options.log) } = options;
-  const store = await openStore(address, { role, clock, ...(migrate === undefined ? {} : { migrate }) });
+  const store = await openStore(address, {
+    role,
+    clock,
+    ...(migrate === undefined ? {} : { migrate }),
+    ...(onNotice === undefined ? {} : { onNotice }),
+  });
   const measured = measureStore(store, telemetry);
   return serve(mergeCalls(measured, { clock }), { ...options, clock, telemetry });
 }

@@ -69,7 +69,7 @@ export async function connected(
 
 function httpConnection(kind: "server" | "dev", address: string, given: string | undefined): Connection {
   const token = given ?? process.env.HOLDFAST_TOKEN;
-  const shared = { server: address, ...(token === undefined ? {} : { token }) };
+  const shared = { server: address, onSilence: noted, ...(token === undefined ? {} : { token }) };
   const plane = new HttpPlane({ ...shared, patienceMs: 10_000 });
   return {
     plane,
@@ -78,6 +78,11 @@ function httpConnection(kind: "server" | "dev", address: string, given: string |
     address,
     close: async () => undefined,
   };
+}
+
+/** Said whatever the output is for: whoever looks on is to know why nothing happens. */
+function noted(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 /** What an embedded engine adds to a connection. */
@@ -103,6 +108,7 @@ export async function openEmbedded(
     keysMs: retention.keysMs,
     ageingMs: settings.ageingMs,
     ...options,
+    onNotice: log === undefined || log.level === "silent" ? noted : (text) => log.warn(text),
     ...(log === undefined ? {} : { log }),
   });
   let node: RunningNode | undefined;

@@ -8,14 +8,17 @@ export interface OpenStoreOptions {
   readonly clock: Clock;
   /** Whether the schema may be created or brought up to date; default: PostgreSQL's not, others may. */
   readonly migrate?: boolean;
+  /** Told what belongs in the log, and that the owner of a store does not answer; default: a line on stderr. */
+  readonly onNotice?: (text: string) => void;
 }
 
 /**
  * Opens a store by its address: `memory:`, `sqlite:FILE`, `file:FOLDER` or `postgres://…`. Drivers are loaded when they are
  * asked for. `invalid_request` for another address.
  */
-export async function openStore(address: string, { role, clock, migrate }: OpenStoreOptions): Promise<Store> {
+export async function openStore(address: string, { role, clock, migrate, onNotice }: OpenStoreOptions): Promise<Store> {
   const schema = migrate === undefined ? {} : { migrate };
+  const told = onNotice === undefined ? {} : { onNotice };
   if (address === "memory:") {
     const { openMemoryStore } = await import("./memory/memory-store.ts");
     return openMemoryStore({ clock });
@@ -28,7 +31,7 @@ export async function openStore(address: string, { role, clock, migrate }: OpenS
       });
     }
     const { openSqliteStore } = await import("./sqlite/open.ts");
-    return openSqliteStore({ path, role, clock, ...schema });
+    return openSqliteStore({ path, role, clock, ...schema, ...told });
   }
   if (/^postgres(?:ql)?:\/\//.test(address)) {
     const { openPostgresStore } = await import("./postgres/postgres-store.ts");
@@ -42,7 +45,7 @@ export async function openStore(address: string, { role, clock, migrate }: OpenS
       });
     }
     const { openFileStore } = await import("./file/open.ts");
-    return openFileStore({ folder, role, clock, ...schema });
+    return openFileStore({ folder, role, clock, ...schema, ...told });
   }
   throw new AppError("invalid_request", `"${address}" names no kind of store.`, {
     hint: "Write memory:, sqlite:FILE, file:FOLDER or postgres://HOST/DATABASE.",

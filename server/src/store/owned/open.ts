@@ -5,7 +5,7 @@ import { makeFolders } from "../../folders.ts";
 import { openLog } from "../../log.ts";
 import { remoteStore, type StoreLink } from "../remote/remote-store.ts";
 import { ReopeningLink } from "../remote/reopening.ts";
-import { SocketLink } from "../remote/socket-link.ts";
+import { SocketLink, type SocketLinkOptions } from "../remote/socket-link.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type { Store } from "../store.ts";
 import { type Holder, holderOf } from "./holder.ts";
@@ -53,12 +53,16 @@ export async function openOwnedStore(place: OwnedPlace, options: OwnedStoreOptio
     return undefined;
   };
   const silence = () => silentOwner(name, holderOf(`${path}.lock`));
+  const onSilence = ({ message, hint = "" }: AppError) => onNotice(`${message} ${hint}`);
   const join = (onExit: () => void) =>
-    role === "owner" ? Promise.resolve(undefined) : reach(path, { onExit, silence });
+    role === "owner" ? Promise.resolve(undefined) : reach(path, { onExit, silence, onSilence });
   const link = new ReopeningLink({
     open: async (onExit) => (await own(onExit)) ?? (await join(onExit)),
     patienceMs,
-    unavailable: () => noOwner(name),
+    unavailable: () => {
+      const holder = holderOf(`${path}.lock`);
+      return holder === undefined ? noOwner(name) : silentOwner(name, holder);
+    },
   });
   await link.start();
   first = false;
@@ -70,10 +74,7 @@ function logged(text: string): void {
 }
 
 /** Undefined when no owner answers. */
-async function reach(
-  path: string,
-  told: { onExit: () => void; silence: () => AppError },
-): Promise<StoreLink | undefined> {
+async function reach(path: string, told: SocketLinkOptions): Promise<StoreLink | undefined> {
   try {
     return await SocketLink.open(findSocketPlace(path), told);
   } catch (error) {

@@ -28,6 +28,10 @@ export class PendingCalls {
     });
   }
 
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   answer({ id, result, error }: StoreAnswer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);

@@ -6,10 +6,11 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { AppError } from "@holdfast/protocol";
+import { AppError, encodeFrame } from "@holdfast/protocol";
 import { inFolder } from "../owned/folder.fixture.ts";
 import { holderOf } from "../owned/holder.ts";
 import { SocketLink } from "./socket-link.ts";
+import { storeWireVersion } from "./wire.ts";
 
 test("an owner that takes the connection and does not greet is given up, in the words of who knows it", async () => {
   await inFolder(async (folder) => {
@@ -23,6 +24,37 @@ test("an owner that takes the connection and does not greet is given up, in the 
     };
     await assert.rejects(SocketLink.open(path, { onExit, silence, patienceMs: 20 }), { message: "It is stopped." });
     assert.equal(ended, 1);
+    server.close();
+  });
+});
+
+test("an owner that falls silent while an answer is waited for is told of, then given up; one that answers greetings is not", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "s");
+    const hello = encodeFrame({ hello: { version: storeWireVersion, pid: process.pid } });
+    let greetings = 0;
+    // The first of its clients is answered for a while, though not what it asks.
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", () => {
+        greetings += 1;
+        if (greetings <= answered) socket.write(hello);
+      });
+    }).listen(path);
+    await once(server, "listening");
+    const answered = 40;
+    const told: string[] = [];
+    const link = await SocketLink.open(path, {
+      onExit: () => undefined,
+      silence: () => new AppError("store_unavailable", "It is stopped."),
+      onSilence: ({ message }) => {
+        assert.ok(greetings > answered, "it is not silent as long as it greets");
+        told.push(message);
+      },
+      lookMs: 1,
+    });
+    await assert.rejects(link.call("describe", {}), { message: "It is stopped." });
+    assert.deepEqual([told, link.ended], [["It is stopped."], true]);
     server.close();
   });
 });
