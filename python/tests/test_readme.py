@@ -1,6 +1,7 @@
 """Fault to catch: a page that shows code which does not run."""
 
 import re
+import sys
 import types
 import unittest
 from pathlib import Path
@@ -9,8 +10,10 @@ from holdfast_sdk.body import run_body
 from holdfast_sdk.calling import Signature
 
 from .recording import context_of
+from .waiting import World
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+WAITING = README.parents[1] / "docs" / "guides" / "waiting.md"
 
 
 class ReadmeTest(unittest.TestCase):
@@ -26,3 +29,16 @@ class ReadmeTest(unittest.TestCase):
         self.assertEqual([method for method, _ in calls], ["step.commit", "log.write"])
         nothing = run_body(Signature(module.charge, "charge()"), {**given, "amount": 0}, context_of()[0], "/")
         self.assertTrue(nothing.params["fatal"])
+
+    def test_the_bodies_of_the_guide_to_waiting_run(self):
+        (code,) = re.findall(r"^```py file=tasks/trial.py\n(.*?)^```$", WAITING.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        module = sys.modules["trial"] = types.ModuleType("trial")
+        self.addCleanup(sys.modules.pop, "trial")
+        exec(compile(code, str(WAITING), "exec"), module.__dict__)
+        greet = {"greet": lambda given: f"Hello, {given['name']}!"}
+        names = {"names": ["Ada", "Grace"]}
+        self.assertEqual(World(greet).run(module.trial, names).params, {"output": "none"})
+        bought = {"bought": [{"plan": "yearly"}]}
+        self.assertEqual(World(greet, bought).run(module.trial, names).params, {"output": "yearly"})
+        self.assertEqual(World().run(module.approval).params, {"output": "nobody answered"})
+        self.assertEqual(World(greet).run(module.both).params, {"output": ["Hello, Ada!", "Hello, Grace!"]})

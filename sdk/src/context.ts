@@ -228,6 +228,7 @@ export class ActivationContext implements TaskContext {
   /** Hands over what is still unsent of log and progress, then takes no more. */
   close(): void {
     this.#closed = true;
+    this.#waits.close();
     this.log.close();
     this.#progress.close();
   }

@@ -12,6 +12,8 @@ export interface WaitNode {
   groups(): string[][];
   /** The open waits in it. */
   leaves(): Leaf[];
+  /** Somebody asks what comes of it, and of all that is in it. */
+  noteAwaited(): void;
 }
 
 export class Leaf implements WaitNode {
@@ -31,6 +33,10 @@ export class Leaf implements WaitNode {
 
   leaves(): Leaf[] {
     return this.outcome === undefined ? [this] : [];
+  }
+
+  noteAwaited(): void {
+    this.isAwaited = true;
   }
 }
 
@@ -65,6 +71,10 @@ export class AllNode implements WaitNode {
 
   leaves(): Leaf[] {
     return this.#members.flatMap((member) => member.leaves());
+  }
+
+  noteAwaited(): void {
+    for (const member of this.#members) member.noteAwaited();
   }
 }
 
@@ -112,6 +122,10 @@ export class RaceNode implements WaitNode {
 
   leaves(): Leaf[] {
     return [...this.#members.values()].flatMap((member) => member.leaves());
+  }
+
+  noteAwaited(): void {
+    for (const member of this.#members.values()) member.noteAwaited();
   }
 
   get #won(): WaitNode | undefined {

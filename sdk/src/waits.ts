@@ -63,6 +63,7 @@ export class Waits {
   #sending: Promise<boolean> | undefined;
   readonly #suspended = Promise.withResolvers<void>();
   #isOver = false;
+  #isClosed = false;
 
   constructor(options: WaitsOptions) {
     this.#options = options;
@@ -111,7 +112,7 @@ export class Waits {
 
   /** Resolves or rejects as the node does; never, once the activation is suspended. */
   outcome(node: WaitNode): Promise<unknown> {
-    for (const leaf of node.leaves()) leaf.isAwaited = true;
+    node.noteAwaited();
     return new Promise((resolve, reject) => {
       this.#awaited.add({ node, resolve, reject });
       this.#advance();
@@ -147,13 +148,18 @@ export class Waits {
     }
   }
 
+  /** The body has ended, and how is about to be said: nothing is sent any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#isOver) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
       this.#isBehind ||= this.#sending !== undefined;
-      if (this.#sending !== undefined || this.#isOver) return;
+      if (this.#sending !== undefined || this.#isOver || this.#isClosed) return;
       this.#sending = this.#turn();
       void this.#sending.then((hasSent) => {
         this.#sending = undefined;

@@ -11,24 +11,35 @@ A task's body is a plain annotated function that a workflow's file names; it may
 """
 
 from .abort import AbortSignal
+from .asking import StartedRun
 from .context import AsyncTaskContext, Context, RunIdentity, TaskContext
 from .errors import AppError
 from .reports import TaskLog
 from .steering import Aborted, FatalError, RetryAfter
 from .task import task
 from .version import VERSION as __version__
+from .wait_context import OpenWait, OpenWaits, Wait
+from .wait_errors import CallError, WaitTimedOut
+from .wait_nodes import RaceResult
 
 __all__ = [
     "Aborted",
     "AbortSignal",
     "AppError",
     "AsyncTaskContext",
+    "CallError",
     "Context",
     "FatalError",
+    "OpenWait",
+    "OpenWaits",
+    "RaceResult",
     "RetryAfter",
     "RunIdentity",
+    "StartedRun",
     "TaskContext",
     "TaskLog",
+    "Wait",
+    "WaitTimedOut",
     "__version__",
     "task",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
-from concurrent.futures import Future
-from typing import Any, Callable, Mapping, Optional
+from concurrent.futures import Future, wait
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from . import limits
 from .abort import AbortSignal
@@ -17,6 +18,7 @@ from .errors import AppError, is_app_error
 from .framing import json_text
 from .outcome import Outcome, failure, invalid_result
 from .reports import TaskLog
+from .steering import Skip
 from .stored_value import stored_value
 from .text import utf8_bytes
 
@@ -34,29 +36,62 @@ def new_context(
 
 
 def run_body(task: Signature, given: Any, context: Context, project_root: str) -> Outcome:
-    """Runs the body to its end and answers what is to be said of it. Never raises.
+    """Runs the body to its end and answers what is to be said of it. Never raises; does not return when its run waits: then the
+    process is ended from outside.
 
-    Steps that the body left under way are waited for, and its log and progress have been sent.
+    Steps and calls that the body left under way are waited for, and its log and progress have been sent.
     """
     try:
         positional, named = task.bind(given, context)
-        returned = task.body(*positional, **named)
-        if inspect.isawaitable(returned):
-            returned = asyncio.run(_awaited(returned, context))
-        context._steps.wait_until_done()
+        returned = _ended(task, positional, named, context)
         return _success(returned)
     except BaseException as error:  # also SystemExit and KeyboardInterrupt: success is what a body returns
         return failure(error, project_root)
     finally:
+        context._waits.close().result()
         context._close()
 
 
+def _ended(task: Signature, positional: List[Any], named: Dict[str, Any], context: Context) -> Any:
+    try:
+        returned = task.body(*positional, **named)
+        if inspect.isawaitable(returned):
+            return asyncio.run(_awaited(returned, context))
+        context._steps.wait_until_done()
+    except Skip:
+        _wait_for_calls(context)
+        raise
+    _wait_for_calls(context)
+    return returned
+
+
+def _wait_for_calls(context: Context) -> None:
+    for future in context._waits.calls_done():
+        wait([future])
+
+
 async def _awaited(returned: Any, context: Context) -> Any:
-    result = await returned
-    # Tasks that the body did not await may be in a step; they are cancelled with the loop.
-    while not context._steps.is_done:
-        await asyncio.sleep(_STEP_LOOK_S)
-    return result
+    if isinstance(context, AsyncTaskContext):
+        context._loop_turns.enter()
+    try:
+        result = await returned
+        # Tasks that the body did not await may be in a step; they are cancelled with the loop.
+        while not context._steps.is_done:
+            await asyncio.sleep(_STEP_LOOK_S)
+        await _await_calls(context)
+        return result
+    except Skip:
+        await _await_calls(context)
+        raise
+    finally:
+        # Not before it is sure that the run does not wait: then no task of the loop is to hear that it is cancelled.
+        await asyncio.wrap_future(context._waits.close())
+
+
+async def _await_calls(context: Context) -> None:
+    for future in context._waits.calls_done():
+        with contextlib.suppress(Exception):
+            await asyncio.wrap_future(future)
 
 
 def _success(returned: Any) -> Outcome:

@@ -7,15 +7,18 @@ the body is ``async def``, else a TaskContext.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import inspect
+import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, NoReturn, Optional, Set, TypeVar, Union, cast
+from typing import Any, Awaitable, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Set, TypeVar, Union, cast
 
 from . import limits
 from .abort import AbortSignal
+from .asking import NO_INPUT, Asking, StartedRun, definition_id, in_step, input_of
 from .channel_socket import Call
 from .errors import AppError
 from .framing import json_text
@@ -23,6 +26,10 @@ from .reports import ProgressSender, TaskLog
 from .steering import skip
 from .stored_value import stored_value
 from .text import text_defect, utf8_bytes
+from .turns import LoopTurns, ThreadTurns, Turns
+from .wait_context import AsyncWaitContext, OpenWaits, WaitContext
+from .wait_record import as_wait_record
+from .waits import Waits
 
 T = TypeVar("T")
 
@@ -50,7 +57,12 @@ class Context:
     """What both kinds of context have."""
 
     def __init__(
-        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+        self,
+        start: Mapping[str, Any],
+        call: Call,
+        abort_signal: AbortSignal,
+        log: Optional[TaskLog] = None,
+        turns: Optional[Turns] = None,
     ) -> None:
         run = start["run"]
         self.run = RunIdentity(
@@ -72,9 +84,13 @@ class Context:
         self.traceparent: Optional[str] = start.get("traceparent")
         """W3C ``traceparent`` of this activation's span, for what the body calls; None where nothing is traced."""
         self.log = TaskLog(call) if log is None else log
+        self._call = call
         self._token_seed: str = start["tokenSeed"]
         self._progress = ProgressSender(call)
-        self._steps = _Steps(start["steps"], call, self.log.warning, self.traceparent is not None)
+        recorded = {step["key"]: step["value"] for step in start["steps"]}
+        self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
+        self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
+        self._asking = Asking(self._waits, self._steps.check)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
         """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
@@ -89,6 +105,14 @@ class Context:
         """Ends the run ``skipped`` with this reason. It raises: what follows it in the body does not happen."""
         skip(reason)
 
+    def _hand_over(self) -> None:
+        """What was said and printed has to be heard before the process is ended, which a suspension does."""
+        self.log._flush()
+        self._progress.flush()
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+            with contextlib.suppress(Exception):
+                stream.flush()  # type: ignore[union-attr]
+
     def _close(self) -> None:
         """Hands over what is still unsent of log and progress, then takes no more."""
         self._steps.closed = True
@@ -96,8 +120,14 @@ class Context:
         self._progress.close()
 
 
-class TaskContext(Context):
+class TaskContext(Context, WaitContext):
     """The context of a body that is a plain function."""
+
+    def __init__(
+        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+    ) -> None:
+        super().__init__(start, call, abort_signal, log, ThreadTurns())
+        self.open = OpenWaits(self._asking)
 
     def step(self, key: str, fn: Callable[[], T]) -> T:
         """Runs ``fn`` and records what it returns under ``key``.
@@ -109,45 +139,101 @@ class TaskContext(Context):
         with self._steps.use(key) as use:
             if use.recorded:
                 return cast(T, use.value)
-            began = time.monotonic()
-            returned = fn()
-            if inspect.isawaitable(returned):
-                _close_awaitable(returned)
-                raise TypeError(f'The function of step "{key}" is async: make the body async, and await ctx.step.')
-            return cast(T, use.keep(self._steps.commit(key, returned, began).result()))
+            with self._waits.under_way():
+                began = time.monotonic()
+                with _inside(key):
+                    returned = fn()
+                if inspect.isawaitable(returned):
+                    _close_awaitable(returned)
+                    raise TypeError(f'The function of step "{key}" is async: make the body async, and await ctx.step.')
+                return cast(T, use.keep(self._steps.commit(key, returned, began).result()))
+
+    def start(
+        self, key: str, definition: str, input: Any = NO_INPUT, *, run_key: Optional[str] = None
+    ) -> StartedRun:
+        """Starts a run of its own, once under this key, and answers its id: nobody waits for its end, and it is no part of
+        this run. ``run_key``: the run's own key, which is unique."""
+        self._asking.check(key)
+        with self._steps.use(key) as use:
+            if not use.recorded:
+                with self._waits.under_way():
+                    asked = _enqueued(key, definition, input, run_key)
+                    use.record(self._call("run.enqueue", asked).result()["runId"])
+            return StartedRun(str(use.value))
 
 
-class AsyncTaskContext(Context):
+class AsyncTaskContext(Context, AsyncWaitContext):
     """The context of a body that is ``async def``."""
+
+    def __init__(
+        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+    ) -> None:
+        self._loop_turns = LoopTurns()
+        super().__init__(start, call, abort_signal, log, self._loop_turns)
 
     async def step(self, key: str, fn: Callable[[], Union[T, Awaitable[T]]]) -> T:
         """As TaskContext.step; ``fn`` may be asynchronous."""
         with self._steps.use(key) as use:
             if use.recorded:
                 return cast(T, use.value)
-            began = time.monotonic()
-            returned = fn()
-            if inspect.isawaitable(returned):
-                returned = await returned
-            return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned, began))))
+            async with _UnderWay(self._waits):
+                began = time.monotonic()
+                with _inside(key):
+                    returned = fn()
+                    if inspect.isawaitable(returned):
+                        returned = await returned
+                return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned, began))))
+
+    async def start(
+        self, key: str, definition: str, input: Any = NO_INPUT, *, run_key: Optional[str] = None
+    ) -> StartedRun:
+        """As TaskContext.start."""
+        self._asking.check(key)
+        with self._steps.use(key) as use:
+            if not use.recorded:
+                async with _UnderWay(self._waits):
+                    asked = _enqueued(key, definition, input, run_key)
+                    use.record((await asyncio.wrap_future(self._call("run.enqueue", asked)))["runId"])
+            return StartedRun(str(use.value))
+
+
+class _UnderWay:
+    """A call of an asynchronous context."""
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+
+    async def __aenter__(self) -> None:
+        entered = self._waits.enter()
+        try:
+            if entered is not None:
+                await asyncio.wrap_future(entered)
+        except BaseException:
+            self._waits.leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._waits.leave()
 
 
 class _Steps:
     """What is recorded, and which keys are under way."""
 
-    def __init__(self, recorded: List[Mapping[str, Any]], call: Call, warn: Callable[[str], None], timed: bool) -> None:
+    def __init__(self, recorded: Dict[str, Any], call: Call, warn: Callable[[str], None], timed: bool) -> None:
         self._call = call
         self._timed = timed
         self._warn = warn
         self._used: Set[str] = set()
-        self._recorded: Dict[str, Any] = {step["key"]: step["value"] for step in recorded}
+        self._recorded = recorded
         self._open: Set[str] = set()
         self._changed = threading.Condition()
         self.closed = False
 
     def use(self, key: str) -> "_Use":
-        self._check(key)
+        self.check(key)
         with self._changed:
+            if as_wait_record(self._recorded.get(key)) is not None:
+                raise RuntimeError(f'"{key}" is the key of a wait: give the step a key of its own.')
             again = key in self._used
             self._used.add(key)
             if key in self._recorded:
@@ -197,7 +283,8 @@ class _Steps:
     def is_done(self) -> bool:
         return not self._open
 
-    def _check(self, key: str) -> None:
+    def check(self, key: str) -> None:
+        """Raises for a key that cannot be one, and after the body's end."""
         if not isinstance(key, str) or not 0 < len(key) <= limits.KEY_CHARACTERS:
             raise TypeError(f"A step's key is a text of 1 to {limits.KEY_CHARACTERS} characters.")
         defect = text_defect(key)
@@ -221,8 +308,11 @@ class _Use:
         return self._steps.value(self._key)
 
     def keep(self, answer: Any) -> Any:
-        self._steps.record(self._key, answer["value"])
+        self.record(answer["value"])
         return answer["value"]
+
+    def record(self, value: Any) -> None:
+        self._steps.record(self._key, value)
 
     def __enter__(self) -> "_Use":
         return self
@@ -230,6 +320,21 @@ class _Use:
     def __exit__(self, *_: object) -> None:
         if not self.recorded:
             self._steps.end(self._key)
+
+
+@contextlib.contextmanager
+def _inside(key: str) -> Iterator[None]:
+    """The function of this step runs."""
+    before = in_step.set(key)
+    try:
+        yield
+    finally:
+        in_step.reset(before)
+
+
+def _enqueued(key: str, definition: str, given: Any, run_key: Optional[str]) -> Dict[str, Any]:
+    more = {} if run_key is None else {"runKey": run_key}
+    return {"key": key, "definition": definition_id(definition), "input": input_of(given, key), **more}
 
 
 def _close_awaitable(awaitable: Any) -> None:

@@ -9,21 +9,22 @@ from typing import Any, Dict, List, Optional
 from . import limits
 from .errors import AppError
 from .text import cut_text
+from .wait_errors import CallError, WaitTimedOut
 
 _MESSAGE_CHARACTERS = limits.ERROR_TEXT_BYTES // 12
 _STACK_CHARACTERS = limits.ERROR_TEXT_BYTES // 4
 _DEEPEST_CAUSE = 5
+_MACHINERY = (f"{os.sep}asyncio{os.sep}", f"{os.sep}concurrent{os.sep}futures{os.sep}")
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def run_error(error: BaseException, project_root: str) -> Dict[str, Any]:
-    """An exception as the error of a run: ``code``, ``message``, ``name``, ``stack`` and, where there is one, ``hint``.
+    """An exception as the error of a run: ``code``, ``message``, ``name``, ``stack`` and, where there are, ``hint`` and ``details``.
 
     Frames of Holdfast and of Python's own machinery are left out; files under ``project_root`` are named relative to it.
     """
-    code = error.code if isinstance(error, AppError) else "task_failed"
     described: Dict[str, Any] = {
-        "code": code,
+        "code": _code(error),
         "message": cut_text(_message(error), _MESSAGE_CHARACTERS),
         "name": cut_text(type(error).__name__, 200),
     }
@@ -33,7 +34,17 @@ def run_error(error: BaseException, project_root: str) -> Dict[str, Any]:
     hint = error.hint if isinstance(error, AppError) else _hint(error)
     if hint is not None:
         described["hint"] = cut_text(hint, _MESSAGE_CHARACTERS)
+    if isinstance(error, CallError):
+        described["details"] = {"runId": error.run_id}
     return described
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, CallError):
+        return "child_failed"
+    if isinstance(error, WaitTimedOut):
+        return "wait_timed_out"
+    return error.code if isinstance(error, AppError) else "task_failed"
 
 
 def _message(error: BaseException) -> str:
@@ -83,7 +94,7 @@ def _one(error: BaseException, project_root: str) -> str:
 
 
 def _is_users(file: str) -> bool:
-    return not (file.startswith("<frozen ") or file.startswith(_OWN_FOLDER) or f"{os.sep}asyncio{os.sep}" in file)
+    return not (file.startswith("<frozen ") or file.startswith(_OWN_FOLDER) or any(part in file for part in _MACHINERY))
 
 
 def _shorten(file: str, project_root: str) -> str:

@@ -46,8 +46,13 @@ class TaskLog:
     def error(self, text: object, /, **fields: Any) -> None:
         self._add("error", text, fields)
 
-    def _close(self) -> None:
+    def _flush(self) -> None:
         """Sends what is left, a count of dropped lines included."""
+        with self._lock:
+            self._send(everything=True)
+
+    def _close(self) -> None:
+        """As ``_flush``, then takes no more."""
         with self._lock:
             self._send(everything=True)
             self._closed = True
@@ -146,11 +151,14 @@ class ProgressSender:
             self._latest = report
             self._send()
 
-    def close(self) -> None:
+    def flush(self) -> None:
         with self._lock:
             self._unanswered = False
             self._send()
-            self._closed = True
+
+    def close(self) -> None:
+        self.flush()
+        self._closed = True
 
     def _send(self) -> None:
         if self._latest is None or self._unanswered or self._closed:

@@ -84,7 +84,6 @@ export function placementContract(name: string, open: () => Placement, dialect: 
     });
 
     it("ends a body that waits once its suspension is acknowledged, and the body does not see it", async () => {
-      if (dialect.job.executor === "python") return;
       const suspended = { suspended: true, records: [], refused: [] };
       const recorder = new Recorder((method) => (method === "run.suspend" ? suspended : undefined));
       const { end, last } = await carryOut(placement, { do: "sleep" }, { recorder });
@@ -96,8 +95,17 @@ export function placementContract(name: string, open: () => Placement, dialect: 
       assert.ok(!recorder.lines.some(({ text }) => /caught|finally/.test(text)));
     });
 
+    it("says at once that a body has failed beside a wait of its own", async () => {
+      const suspended = { suspended: true, records: [], refused: [] };
+      for (const definition of ["acting", ...(dialect.job.executor === "python" ? ["asynchronous"] : [])]) {
+        const recorder = new Recorder((method) => (method === "run.suspend" ? suspended : undefined));
+        const { said } = await carryOut(placement, { do: "failBeside" }, { recorder, definition });
+        assert.equal(said.error?.message, "beside a wait");
+        assert.ok(!recorder.calls.some(({ method }) => method === "run.suspend"));
+      }
+    });
+
     it("goes on with a body whose wait is over already, in the same process", async () => {
-      if (dialect.job.executor === "python") return;
       const value = { "holdfast.wait": "sleep", end: "done", hash: "h", attempt: 1 };
       const goesOn = { suspended: false, records: [{ key: "nap", value }], refused: [] };
       const recorder = new Recorder((method) => (method === "run.suspend" ? goesOn : undefined));

@@ -1,4 +1,4 @@
-import type { ChannelMethod, ChannelParams, StepRecord } from "@holdfast/protocol";
+import { AppError, type ChannelMethod, type ChannelParams, type StepRecord } from "@holdfast/protocol";
 import type {
   ActivationEnd,
   ActivationJob,
@@ -122,7 +122,7 @@ class CrashingActivation implements RunningActivation {
       this.#crash = resolve;
     });
     if (plan.springs("start", definition)) this.#crash();
-    else this.#inner = placement.start(job, this.#tapped(listener, definition, plan));
+    else this.#inner = placement.start(job, this.#tapped(listener, definition, plan, placement.name === "process"));
     const inner = this.#inner;
     const death = crashed.then((): ActivationEnd => {
       inner?.kill();
@@ -152,10 +152,11 @@ class CrashingActivation implements RunningActivation {
     this.#inner?.kill();
   }
 
-  #tapped(listener: ActivationListener, definition: string, plan: CrashPlan): ActivationListener {
+  #tapped(listener: ActivationListener, definition: string, plan: CrashPlan, hasProcess: boolean): ActivationListener {
     const die = (): Promise<never> => {
       this.#crash();
-      return new Promise<never>(() => undefined);
+      // A body of this process would hear a refusal and go on; a supervisor waits for an answer to the call of a dead child.
+      return hasProcess ? Promise.reject(new AppError("run_ended", "It died.")) : new Promise<never>(() => undefined);
     };
     return {
       lines: (lines) => listener.lines(lines),

@@ -205,6 +205,7 @@ test("a call that takes longer than its timeout rejects with WaitTimedOut, and i
   await using holdfast = await openTest([caller, slow]);
   const run = await holdfast.start(caller, {});
   assert.equal(await run.result(), "late");
+  assert.deepEqual(await run.logs(), [], "it was awaited, though it was over by then");
   assert.equal((await run.tree()).find(({ name }) => name === "slow")?.error?.code, "expired");
 });
 

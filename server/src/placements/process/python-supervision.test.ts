@@ -1,5 +1,6 @@
-// Faults to catch: an end without a word taken for success; exit codes and signals of Python explained as Node's; a process
-// with a thread, a child, a descriptor, a handler or a variable left given another body; what was printed lost at a kill.
+// Faults to catch: an end without a word taken for success; a body that waits and hears of it; exit codes and signals of Python
+// explained as Node's; a process with a thread, a child, a descriptor, a handler or a variable left given another body; what was
+// printed lost at a kill.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -219,6 +220,18 @@ describe("a supervised Python child", { timeout: 240_000 }, () => {
     assert.deepEqual(
       left.recorder.calls.map((call) => call.method),
       ["step.commit", "run.succeed"],
+    );
+    const suspended = { suspended: true, records: [], refused: [] };
+    const waiting = new Recorder((method) => (method === "run.suspend" ? suspended : undefined));
+    const slept = await act({ do: "sleep" }, { definition: "asynchronous", recorder: waiting });
+    assert.deepEqual([slept.end.how, slept.last?.method], ["settled", "run.suspend"]);
+    await ended(waiting.loggedFields.pid);
+    assert.deepEqual(waiting.lines, []);
+    const plain = new Recorder((method) => (method === "run.suspend" ? suspended : undefined));
+    await act({ do: "sleep" }, { recorder: plain });
+    const printed = plain.heard.findIndex((heard) => "text" in heard && heard.text === "printed before the wait");
+    assert.ok(
+      printed >= 0 && printed < plain.heard.findIndex((heard) => "method" in heard && heard.method === "run.suspend"),
     );
     const { running, recorder, ended: end } = start({ do: "wait" }, { definition: "asynchronous" });
     await recorder.hearsText("waiting");
