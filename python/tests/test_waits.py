@@ -211,12 +211,48 @@ class SuspensionTest(unittest.TestCase):
                 ctx.progress(number)
             ctx.sleep("nap", 1)
 
-        world = World()
+        world = World(unanswered=("log.write", "progress.report"))
         world.run(main)
         before = world.said[: [method for method, _ in world.said].index("run.suspend")]
         lines = [line["text"] for method, params in before if method == "log.write" for line in params["lines"]]
         self.assertEqual(lines, [f"line {number}" for number in range(50)])
         self.assertEqual([params["done"] for method, params in before if method == "progress.report"][-1], 49)
+
+    def test_while_it_is_on_its_way_no_step_begins_and_no_failure_is_heard(self):
+        is_asked, is_met = threading.Event(), threading.Event()
+        seen = []
+
+        async def napping(ctx):
+            try:
+                await ctx.sleep("nap", "1h")
+            finally:
+                seen.append(f"finally {ctx.epoch}")
+
+        async def stepping(ctx):
+            nap = asyncio.ensure_future(napping(ctx))
+            while not is_asked.is_set():
+                await asyncio.sleep(0)
+            step = asyncio.ensure_future(ctx.step("late", lambda: seen.append(f"step {ctx.epoch}")))
+            await asyncio.sleep(0)
+            is_met.set()
+            await step
+            await nap
+
+        async def failing(ctx):
+            nap = asyncio.ensure_future(napping(ctx))
+            while not is_asked.is_set():
+                await asyncio.sleep(0)
+            if ctx.epoch == 1:
+                asyncio.get_running_loop().call_soon(is_met.set)
+                raise ValueError("unheard")
+            await nap
+
+        for body, end in ((stepping, ["step 2", "finally 2"]), (failing, ["finally 2"])):
+            for each in (is_asked, is_met, seen):
+                each.clear()
+            world = World(heard={"run.suspend": lambda: is_asked.set() or is_met.wait(PATIENCE_S)})
+            self.assertEqual(world.run(body).method, "run.succeed")
+            self.assertEqual(seen, end)
 
 
 def broken(_):
