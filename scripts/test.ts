@@ -76,8 +76,9 @@ const processFiles = globSync("test/**/*.test.ts", { cwd: root, exclude: (path) 
   .sort();
 
 const pythonTests = findPythonTests(root).filter(wanted);
-/** Files that run Python children say so in their name. */
-const needsPython = pythonTests.length > 0 || [...unitFiles, ...processFiles].some((file) => file.includes("python"));
+/** Files that run Python children say so in their name, but for the kill campaigns. */
+const needsPython =
+  pythonTests.length > 0 || [...unitFiles, ...processFiles].some((file) => /python|kill\/campaigns/.test(file));
 
 const runId = randomUUID();
 

@@ -95,6 +95,12 @@ class CallingTest(unittest.TestCase):
         self.assertEqual(self.call(more, {"day": "x", "cuont": 7}), {"cuont": 7})
 
     def test_one_parameter_may_take_the_whole_object(self):
+        def plain(order: dict):
+            return order
+
+        self.assertEqual(self.call(plain, {"id": "17"}), {"id": "17"})
+        self.assertEqual(self.call(plain, {"order": {"id": "17"}}), {"id": "17"})
+
         def record(order: Order):
             return order
 

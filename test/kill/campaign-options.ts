@@ -1,6 +1,6 @@
 import type { Store } from "../../server/src/store/store.ts";
 import type { TestPostgres } from "../postgres.ts";
-import type { Expected } from "./workload.ts";
+import type { Expected, Language } from "./workload.ts";
 
 export type Victim =
   | "node killed"
@@ -25,6 +25,8 @@ export interface CampaignOptions {
   /** A client of the test's own on the store, opened once the first node runs. */
   readonly openStore: (address: string) => Promise<Store>;
   readonly concurrency?: number;
+  /** Of its bodies; default TypeScript. */
+  readonly language?: Language;
   /** No node of it ever hears a ring (PostgreSQL): polling alone has to do. */
   readonly deaf?: boolean;
   /** The server that database strikes are for. */

@@ -66,7 +66,7 @@ export class Campaign {
     this.#options = options;
     this.folder = mkdtempSync(join(tmpdir(), "hf-kill-"));
     this.chance = new Chance(options.seed);
-    this.workload = randomWorkload(this.chance);
+    this.workload = randomWorkload(this.chance, options.language ?? "typescript");
     this.#ambush = new Ambush(this.folder);
   }
 

@@ -27,13 +27,18 @@ import {
 
 /** Of all strikes. */
 const owned = [
-  { store: "SQLite", share: 0.35, address: (folder: string) => `sqlite:${join(folder, "store.db")}` },
-  { store: "files", share: 0.15, address: (folder: string) => `file:${join(folder, "kept")}` },
+  {
+    store: "SQLite",
+    share: 0.35,
+    language: "typescript",
+    address: (folder: string) => `sqlite:${join(folder, "store.db")}`,
+  },
+  { store: "files", share: 0.15, language: "python", address: (folder: string) => `file:${join(folder, "kept")}` },
 ] as const;
 const fleets = [
-  { nodes: 1, share: 0.1, deaf: false },
-  { nodes: 2, share: 0.3, deaf: true },
-  { nodes: 3, share: 0.25, deaf: false },
+  { nodes: 1, share: 0.1, deaf: false, language: "typescript" },
+  { nodes: 2, share: 0.3, deaf: true, language: "python" },
+  { nodes: 3, share: 0.25, deaf: false, language: "typescript" },
 ] as const;
 
 describe("whatever is killed or stopped at whatever point, every run ends once and right", { concurrency: 2 }, () => {
@@ -41,12 +46,13 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
     const points = [...bodyPoints, ...nodePoints];
     const outcomes: Outcome[] = [];
 
-    for (const { store, share, address } of owned) {
-      test(store, async (t) => {
+    for (const { store, share, language, address } of owned) {
+      test(`${store}, bodies in ${language}`, async (t) => {
         const options: CampaignOptions = {
           seed: firstSeed,
           nodes: 1,
           leaseMs: 1_000,
+          language,
           address,
           openStore: (at) => openOwned(at, { role: "client", patienceMs: 120_000 }),
         };
@@ -71,11 +77,19 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
     const server = startPostgres();
     after(async () => (await server).stop());
 
-    for (const [index, { nodes, share, deaf }] of fleets.entries()) {
-      test(`${nodes} node(s)${deaf ? " that hear no rings" : ""}`, async (t) => {
+    for (const [index, { nodes, share, deaf, language }] of fleets.entries()) {
+      test(`${nodes} node(s), bodies in ${language}${deaf ? " that hear no rings" : ""}`, async (t) => {
         const seed = firstSeed + index + 1;
         const database = await server;
-        const options: CampaignOptions = { seed, nodes, leaseMs: 1_000, deaf, database, ...onPostgres(database) };
+        const options: CampaignOptions = {
+          seed,
+          nodes,
+          language,
+          leaseMs: 1_000,
+          deaf,
+          database,
+          ...onPostgres(database),
+        };
         const count = Math.round(allStrikes * share);
         // Each campaign goes on where the one before it ended, so that together they come to all points.
         const before = fleets.slice(0, index).reduce((sum, fleet) => sum + fleet.share, 0);

@@ -19,7 +19,7 @@ export function readEffects(folder: string): Effect[] {
 
 /** A node's child processes. Those that have acted lately come first: a child that only waits is a poor target. */
 export function childrenOf(nodeFolder: string, campaignFolder: string): number[] {
-  const children = processesWithin(nodeFolder).filter(({ command }) => command.includes("child.ts"));
+  const children = processesWithin(nodeFolder).filter(({ command }) => /child\.ts|holdfast_sdk\.child/.test(command));
   const lately = effectLines(campaignFolder).slice(-20);
   const hasActed = (pid: number) => lately.some((line) => line.includes(`"pid":${pid}}`));
   return children.map(({ pid }) => pid).sort((a, b) => Number(hasActed(b)) - Number(hasActed(a)));

@@ -18,11 +18,15 @@ export const unitLimits = ["succeed", "fatal", "skip"].map((finale) => `default/
 /** A stopped body ends by this where nobody else ends it. */
 const timeoutMs = 3_000;
 
-const unit: TaskSpec = {
+/** In which language the bodies of a campaign are written. */
+export type Language = "typescript" | "python";
+const modules = { typescript: "test/kill/bodies.ts", python: "test/kill/bodies.py" } as const;
+
+const unitTask = (executor: Language): TaskSpec => ({
   kind: "task",
   id: "unit",
-  executor: "typescript",
-  source: { module: "test/kill/bodies.ts", export: "unit" },
+  executor,
+  source: { module: modules[executor], export: "unit" },
   queue: "default",
   // Few enough for lines to form at its gate: a slot that is lost leaves runs standing there for ever.
   concurrency: 4,
@@ -35,10 +39,12 @@ const unit: TaskSpec = {
   isolation: "pool",
   reads: [],
   writes: [],
-};
+});
 
-const { timeoutMs: _, concurrency: __, concurrencyKey: ___, ...untimed } = unit;
-const sitter: TaskSpec = { ...untimed, id: "sitter", source: { module: "test/kill/bodies.ts", export: "sitter" } };
+function sitterTask(executor: Language): TaskSpec {
+  const { timeoutMs: _, concurrency: __, concurrencyKey: ___, ...untimed } = unitTask(executor);
+  return { ...untimed, id: "sitter", executor, source: { module: modules[executor], export: "sitter" } } as TaskSpec;
+}
 
 export const calm: Script = {
   steps: 0,
@@ -133,7 +139,7 @@ export interface Workload {
   readonly flows: readonly string[];
 }
 
-export function randomWorkload(chance: Chance): Workload {
+export function randomWorkload(chance: Chance, language: Language): Workload {
   const workflows = new Map<string, WorkflowSpec>([["vigil", vigil]]);
   const flows: string[] = [];
   for (let i = 0; i < 6; i++) {
@@ -141,7 +147,8 @@ export function randomWorkload(chance: Chance): Workload {
     workflows.set(id, randomWorkflow(id, i < 2 ? undefined : chance.pick(["flow-0", "flow-1"]), chance));
     flows.push(id);
   }
-  const definitions: Manifest["definitions"] = { unit, sitter, ...Object.fromEntries(workflows) };
+  const tasks = { unit: unitTask(language), sitter: sitterTask(language) };
+  const definitions: Manifest["definitions"] = { ...tasks, ...Object.fromEntries(workflows) };
   const manifests = Object.keys(definitions).map((root): Manifest => ({ format: 1, root, definitions, assets: {} }));
   return { manifests, workflows, flows };
 }

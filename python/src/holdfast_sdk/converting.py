@@ -56,7 +56,7 @@ def hints_of(subject: Any) -> Dict[str, Any]:
 
 def is_record(wanted: Any) -> bool:
     """True for what a whole JSON object may become."""
-    if wanted is inspect.Parameter.empty or wanted is Any or isinstance(wanted, (str, typing.TypeVar)):
+    if wanted in (inspect.Parameter.empty, Any, dict) or isinstance(wanted, (str, typing.TypeVar)):
         return True
     origin = typing.get_origin(wanted)
     if origin is not None:
