@@ -201,6 +201,13 @@ export const helloSchema = z.strictObject({
 });
 export type Hello = z.infer<typeof helloSchema>;
 
+/** Child to supervisor: the module of the activation has been loaded here, which it was not before. Without an answer. */
+export const loadedSchema = z.strictObject({
+  jsonrpc: z.literal("2.0"),
+  method: z.literal("activation.loaded"),
+  params: z.strictObject({ nonce: z.string().max(64) }),
+});
+
 /**
  * Child to supervisor, sent right behind the call that ends an activation, without an answer. `clean`: nothing that the
  * body started is left, so that this process may take another activation. A child that never says it is used once. `loaded`:

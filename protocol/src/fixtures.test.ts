@@ -10,6 +10,7 @@ import {
   channelVersion,
   commandSchema,
   helloSchema,
+  loadedSchema,
   replySchema,
   requestSchema,
   returnedSchema,
@@ -40,6 +41,7 @@ const fixtures = JSON.parse(readFileSync(new URL("../fixtures/channel-v1.json", 
   readonly methods: Readonly<Record<string, { readonly params: unknown; readonly result: unknown }>>;
   readonly errors: readonly unknown[];
   readonly hello: unknown;
+  readonly loaded: unknown;
   readonly returned: unknown;
   readonly returnedWithCode: unknown;
 };
@@ -71,11 +73,12 @@ test("frames are written as the golden ones", () => {
   for (const { frame, text } of fixtures.encoding) assert.equal(encodeFrame(frame).toString(), text);
 });
 
-test("golden commands, hello and returned have their shapes, and others are refused", () => {
+test("golden commands, hello, loaded and returned have their shapes, and others are refused", () => {
   assert.equal(fixtures.version, channelVersion);
   for (const command of fixtures.commands) assert.deepEqual(commandSchema.parse(command), command);
   for (const command of fixtures.badCommands) assert.equal(commandSchema.safeParse(command).success, false);
   assert.deepEqual(helloSchema.parse(fixtures.hello), fixtures.hello);
+  assert.deepEqual(loadedSchema.parse(fixtures.loaded), fixtures.loaded);
   for (const returned of [fixtures.returned, fixtures.returnedWithCode]) {
     assert.deepEqual(returnedSchema.parse(returned), returned);
   }

@@ -55,6 +55,11 @@ export class ChannelSocket {
     this.#send({ jsonrpc: "2.0", method: "hello", params });
   }
 
+  /** Says that the activation's module has been loaded. */
+  loaded(nonce: string): void {
+    this.#send({ jsonrpc: "2.0", method: "activation.loaded", params: { nonce } });
+  }
+
   /** Says that the body has returned; `clean`: this process may take another activation while what it has loaded stands. */
   returned(nonce: string, { clean, loaded }: { readonly clean: boolean; readonly loaded: readonly CodeFile[] }): void {
     const params = { nonce, clean, ...(loaded.length === 0 ? {} : { loaded }) };

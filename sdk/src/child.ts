@@ -107,7 +107,10 @@ async function bodyOutcome(start: ActivationStart, call: ChannelCall, abortSigna
 
 async function loadOnce(start: ActivationStart): Promise<TaskData> {
   const source = `${JSON.stringify(start.source)}\n${start.run.definition}`;
-  if (loaded?.source !== source) loaded = { source, task: await loadTask(start, projectRoot) };
+  if (loaded?.source !== source) {
+    loaded = { source, task: await loadTask(start, projectRoot) };
+    channel.loaded(start.nonce);
+  }
   return loaded.task;
 }
 

@@ -64,6 +64,8 @@ export class Child {
   listener: ChildListener;
   /** True from its hello on. */
   ready = false;
+  /** True once it has loaded a module: it loads no other. */
+  hasLoaded = false;
   /** False once it is known to have ended or is being ended. */
   alive = true;
   /** What it was last used for; a warm child is given only the same again. */

@@ -1,5 +1,5 @@
 // Faults to catch: what a body says after its time is over counts; a process that was told to end is given to another
-// activation; what is started while the placement is frozen runs; a stopped process is sent what it cannot hear.
+// activation; a file that loops while it is loaded is waited for without end; what is started while the placement is frozen runs; a stopped process is sent what it cannot hear.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
@@ -39,6 +39,15 @@ describe("an activation in a child process", { timeout: 60_000 }, () => {
       );
     });
   });
+
+  it("is ended when its file does not come to the end of its loading, in words that name the file", () =>
+    inPlacement({ loadMs: 50 }, async (placement) => {
+      const { ended } = begin(placement, { do: "ok" }, { module: "never-loaded.ts" });
+      const end = await ended;
+      assert.ok(end.how === "exited" && !end.lost);
+      assert.match(end.message, /^never-loaded\.ts has not come to the end of its loading within 0\.05 s\.$/);
+      assert.match(end.hint ?? "", /Move it into the task/);
+    }));
 
   it("that was told to end has its process to itself, also when its body obeyed", () =>
     inPlacement({}, async (placement) => {

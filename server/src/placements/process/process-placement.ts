@@ -62,6 +62,7 @@ export class ProcessPlacement implements Placement {
     this.#options = options;
     this.#settings = {
       helloMs: options.helloMs ?? 30_000,
+      loadMs: options.loadMs ?? 60_000,
       abortGraceMs: options.abortGraceMs ?? limits.abortGraceMs,
       termGraceMs: options.termGraceMs ?? limits.termGraceMs,
       logLimits: options.logLimits ?? defaultLogLimits,

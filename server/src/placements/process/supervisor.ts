@@ -1,7 +1,7 @@
 // Step 4 of 6: the supervisor starts an activation in a child, speaks for the control plane on its channel, keeps its
 // limits, and says how it ended.
 
-import { isAppError, returnedSchema } from "@holdfast/protocol";
+import { isAppError, loadedSchema, returnedSchema } from "@holdfast/protocol";
 import type { Clock } from "../../clock.ts";
 import type {
   ActivationEnd,
@@ -22,6 +22,8 @@ import type { MemoryWatch } from "./memory-watch.ts";
 export interface SupervisorSettings {
   /** How long a new process may take to say hello. */
   readonly helloMs: number;
+  /** How long the task's file, with all that it imports, may take to be loaded. */
+  readonly loadMs: number;
   /** From abortSignal to TERM. */
   readonly abortGraceMs: number;
   /** From TERM to KILL. */
@@ -64,6 +66,7 @@ export class Supervisor implements RunningActivation {
   #frozen = false;
   #clean: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #loading: NodeJS.Timeout | undefined;
 
   constructor(it: Supervised) {
     this.#it = it;
@@ -161,6 +164,7 @@ export class Supervisor implements RunningActivation {
   /** It has said hello and is told what to run. */
   #start(): void {
     this.#begin();
+    this.#awaitLoading();
     try {
       this.#it.child.send({ jsonrpc: "2.0", method: "activation.start", params: this.#it.job.start });
     } catch (error) {
@@ -171,10 +175,30 @@ export class Supervisor implements RunningActivation {
     }
   }
 
+  /** What stands in a file outside of tasks may never end, and no timeout of a task speaks of it. */
+  #awaitLoading(): void {
+    const { child, job, settings } = this.#it;
+    const { start } = job;
+    if (child.hasLoaded || start.executor !== "typescript") return;
+    this.#loading = setTimeout(() => {
+      if (this.#over || this.#verdict !== undefined) return;
+      if (this.#frozen) return this.#awaitLoading();
+      const message = `${start.source.module} has not come to the end of its loading within ${settings.loadMs / 1_000} s.`;
+      const hint =
+        "Code outside of tasks runs when a file is loaded: a loop or an await there never ends. Move it into the task.";
+      this.#verdict = { how: "exited", code: null, signal: "SIGKILL", lost: false, message, hint };
+      child.kill();
+    }, settings.loadMs);
+  }
+
   #frame(frame: unknown): void {
-    const isReturned =
-      typeof frame === "object" && frame !== null && "method" in frame && frame.method === "activation.returned";
-    if (!isReturned) {
+    const method = typeof frame === "object" && frame !== null && "method" in frame ? frame.method : undefined;
+    if (method === "activation.loaded" && loadedSchema.safeParse(frame).success) {
+      clearTimeout(this.#loading);
+      this.#it.child.hasLoaded = true;
+      return;
+    }
+    if (method !== "activation.returned") {
       this.#calls.take(frame);
       return;
     }
@@ -255,6 +279,7 @@ export class Supervisor implements RunningActivation {
 
   async #gone(end: ChildEnd): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#loading);
     // A result that was said before the end is still heard: its acknowledgement decides.
     await this.#calls.idle();
     if (this.#over) return;

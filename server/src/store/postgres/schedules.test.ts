@@ -16,8 +16,8 @@ before(async () => {
   database = await TestDatabase.create();
   const state = JSON.stringify(newScheduleState(null));
   await database.sql.unsafe(`
-    insert into holdfast.schedules (namespace, id, definition, spec, paused, due_at, state, version, declared_at)
-    select '${namespace}', 'ship:' || n, 'ship', '{}', n % 3 = 0, case when n % 5 > 0 then 1 + 4e12 * (n % 2000 > 3)::int end,
+    insert into holdfast.schedules (namespace, id, definition, spec, params, paused, due_at, state, version, declared_at)
+    select '${namespace}', 'ship:' || n, 'ship', '{}', 'null', n % 3 = 0, case when n % 5 > 0 then 1 + 4e12 * (n % 2000 > 3)::int end,
       '${state}', 1, 1
     from generate_series(1, ${many}) n`);
 });
