@@ -11,6 +11,7 @@ export const errorCodes = {
   forbidden_host: 403,
   method_denied: 403,
   not_found: 404,
+  method_not_allowed: 405,
   unknown_method: 404,
   key_conflict: 409,
   request_conflict: 409,

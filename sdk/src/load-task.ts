@@ -8,12 +8,13 @@ import { failure, type Outcome } from "./outcome.ts";
 /** The code that a manifest names is not there. */
 class DefinitionMissing extends Error {}
 
-/** What is to be said when `loadTask` threw. No retry finds code that is missing; what a module throws may pass. */
+/** What is to be said when `loadTask` threw. Code that is missing may be back at the next attempt: a checkout takes a moment. */
 export function loadFailure(thrown: unknown, projectRoot: string): Outcome {
   if (!(thrown instanceof DefinitionMissing)) return failure(thrown, projectRoot);
-  const hint = "The run is pinned to code that is gone: put it back, or start a new run of what is there now.";
+  const hint =
+    "The run is pinned to code that is gone: put it back, or apply what is there now and start a new run of it.";
   const error = { code: "definition_missing", message: thrown.message, hint };
-  return { method: "run.fail", params: { error, fatal: true } };
+  return { method: "run.fail", params: { error, fatal: false } };
 }
 
 /** Imports a task's module, relative to `projectRoot`, and finds its export. Throws what `loadFailure` explains. */

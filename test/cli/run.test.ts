@@ -176,6 +176,7 @@ test("what is typed wrongly is answered with what was likely meant, and ends wit
     [["runs", "lst"], /Did you mean node .*holdfast.js runs list\?/],
     [["help", "rnu"], /Did you mean node .*holdfast.js run\?/],
     [["-C", ".", "runs", "list"], /Flags stand after the command/],
+    [["schedules", "pause", "x", "--wat"], /Unknown option '--wat'\.\n {2}\S+ \S+holdfast.js schedules pause --help/],
     [["run"], /missing required argument/i],
     [["run", "tasks/act.ts", "--inptu", "1"], /--input/],
     [["run", "tasks/act.ts", "--input", "{"], /not JSON/],
@@ -202,7 +203,7 @@ test("an input file that is not text in UTF-8 is refused, and nothing is started
   );
   const run = await project.run("run", "tasks/act.ts", "--id", "act", "--input", "@input.json");
   assert.equal(run.code, 2);
-  assert.match(run.stderr, /The input file cannot be read: .*utf-8/i);
+  assert.match(run.stderr, /The input in \S+ is no UTF-8 text\.\n {2}Save it as UTF-8/);
   assert.deepEqual(JSON.parse((await project.run("runs", "list", "--json")).stdout), { runs: [], cursor: null });
 });
 

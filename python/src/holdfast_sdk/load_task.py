@@ -15,7 +15,7 @@ from .errors import AppError
 from .loaded_code import LoadedCode
 from .task import check_body
 
-_GONE = "The run is pinned to code that is gone: put it back, or start a new run of what is there now."
+_GONE = "The run is pinned to code that is gone: put it back, or apply what is there now and start a new run of it."
 
 
 def load_task(start: Mapping[str, Any], project_root: str, code: LoadedCode) -> Signature:

@@ -25,7 +25,7 @@ def failure(error: BaseException, project_root: str) -> Outcome:
     if isinstance(error, RetryAfter):
         return Outcome("run.retry", {"error": described, "afterMs": error.after_ms})
     # The same input will be as wrong at the next attempt.
-    if isinstance(error, FatalError) or is_app_error(error, "invalid_input", "definition_missing"):
+    if isinstance(error, FatalError) or is_app_error(error, "invalid_input"):
         return Outcome("run.fail", {"error": described, "fatal": True})
     return Outcome("run.fail", {"error": described})
 

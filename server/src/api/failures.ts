@@ -77,7 +77,11 @@ function isDeepRecursion(thrown: unknown): boolean {
 
 /** What is said of a query or body that its schema refused: every place, the first in the message. */
 export function schemaFailure(error: z.ZodError, place: "query" | "body"): AppError {
-  const issues = error.issues.map(({ path, message }) => ({ path: [place, ...path].join("."), message }));
+  const issues = error.issues.map(({ path, message }) => ({
+    path: [place, ...path].join("."),
+    // Of a text that is no number; nobody has sent this.
+    message: message.replace(/, received NaN$/, ""),
+  }));
   const [first] = issues;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   return new AppError("invalid_request", `${first?.path ?? place}: ${first?.message ?? "is wrong"}${more}.`, {

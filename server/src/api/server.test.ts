@@ -126,7 +126,8 @@ test("what is wrong with a request is said with a code, a status and the id of t
   const cases: [Promise<Answer>, number, string][] = [
     [caller.get("/v1/nothing"), 404, "not_found"],
     [caller.get("/v1/runs/zzzzzzzz"), 404, "not_found"],
-    [caller.get("/v1/runs/x/cancel"), 404, "not_found"],
+    [caller.get("/v1/runs/x/cancel"), 405, "method_not_allowed"],
+    [caller.get("/v1/runs?limit=x"), 400, "invalid_request"],
     [caller.get("/v1/runs?limit=0"), 400, "invalid_request"],
     [caller.get("/v1/runs?colour=red"), 400, "invalid_request"],
     [caller.get("/v1/runs/%zz"), 400, "invalid_request"],
@@ -150,7 +151,10 @@ test("what is wrong with a request is said with a code, a status and the id of t
     const failure = failureOf(await answer);
     assert.deepEqual([failure.status, failure.code], [status, code], `case ${index}: ${failure.message}`);
     assert.notEqual(failure.request_id, "");
+    assert.doesNotMatch(failure.message, /NaN/);
   }
+  const other = await caller.api.inject({ method: "DELETE", url: "/v1/runs/zz", headers: { host: "localhost" } });
+  assert.deepEqual([other.statusCode, other.headers.allow], [405, "GET"]);
 });
 
 test("names that point at loopback and pages of elsewhere are refused", async () => {

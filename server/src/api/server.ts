@@ -116,8 +116,8 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     description ??= openApi(routes, version);
     return description;
   });
-  app.setNotFoundHandler((request) => {
-    throw unknownRoute(routes, request);
+  app.setNotFoundHandler((request, reply) => {
+    throw unknownRoute(routes, request, reply);
   });
   app.addHook("onResponse", async (request, reply) => {
     const route = request.routeOptions.url ?? "unknown";
@@ -266,12 +266,14 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   }
 }
 
-function unknownRoute(routes: readonly Route[], { method, url }: FastifyRequest): AppError {
+function unknownRoute(routes: readonly Route[], { method, url }: FastifyRequest, reply: FastifyReply): AppError {
   const path = url.split("?")[0] ?? url;
   const others = routes.filter((route) => pathPattern(route.path).test(path));
   const methods = [...new Set(others.map((route) => route.method))];
   if (methods.length > 0 && !methods.some((known) => known === method)) {
-    return new AppError("not_found", `${path} does not answer to ${method}.`, { hint: `Use ${methods.join(" or ")}.` });
+    reply.header("allow", methods.join(", "));
+    const hint = `Use ${methods.join(" or ")}.`;
+    return new AppError("method_not_allowed", `${path} does not answer to ${method}.`, { hint });
   }
   const near = nearestName(
     path,

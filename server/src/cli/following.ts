@@ -8,6 +8,8 @@ import { type Viewer, watchRun } from "./run-watch.ts";
 import type { Terminal } from "./terminal.ts";
 
 const drawMs = 100;
+/** A start is told when so much has passed: one that is skipped since its condition does not hold has not started. */
+const heldMs = 300;
 
 export interface Followed {
   readonly run: RunView;
@@ -42,12 +44,16 @@ interface ClosableViewer extends Viewer {
   close(): void;
 }
 
-class LineView implements ClosableViewer {
+/** Tells each change in a line of its own. */
+export class LineView implements ClosableViewer {
   readonly #terminal: Terminal;
   readonly #tree: RunTree;
   readonly #isQuiet: boolean;
   /** What was said last of each run: the log may tell again what stood in the list. */
   readonly #said = new Map<string, string>();
+  /** Starts that have not been told yet, in order. */
+  readonly #starts = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(terminal: Terminal, tree: RunTree, isQuiet: boolean) {
     this.#terminal = terminal;
@@ -59,8 +65,27 @@ class LineView implements ClosableViewer {
     const said = `${node.status} ${node.attempt} ${node.message ?? ""}`;
     if (this.#said.get(node.id) === said) return;
     this.#said.set(node.id, said);
+    if (node.status === "skipped") this.#starts.delete(node.id);
     const line = changeLine(this.#terminal, node, at);
-    if (line !== undefined) this.#terminal.relay(line);
+    if (line === undefined) return;
+    if (node.status !== "running") this.#tell(line);
+    else {
+      this.#starts.set(node.id, line);
+      this.#timer ??= setTimeout(() => this.#tellStarts(), heldMs);
+    }
+  }
+
+  /** Starts that came before are told before. */
+  #tell(line: string): void {
+    this.#tellStarts();
+    this.#terminal.relay(line);
+  }
+
+  #tellStarts(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const line of this.#starts.values()) this.#terminal.relay(line);
+    this.#starts.clear();
   }
 
   loaded(): void {
@@ -70,15 +95,20 @@ class LineView implements ClosableViewer {
 
   wrote(line: LogLine, name: string): void {
     // A line for each report of progress would bury the rest.
-    if (!this.#isQuiet && line.stream !== "progress") this.#terminal.relay(logText(this.#terminal, line, name));
+    if (this.#isQuiet || line.stream === "progress") return;
+    // What is under way is told before what it writes, also where both were there before anybody looked.
+    const node = this.#tree.find(line.runId);
+    if (node?.status === "running") this.changed(node, node.startedAt ?? line.at);
+    this.#tell(logText(this.#terminal, line, name));
   }
 
   say(text: string): void {
+    this.#tellStarts();
     this.#terminal.note(text);
   }
 
   close(): void {
-    // Nothing is held.
+    this.#tellStarts();
   }
 }
 

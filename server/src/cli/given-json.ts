@@ -37,10 +37,24 @@ export function givenJson(text: string, { flag, what, maxBytes }: Given): Json {
 }
 
 function readGivenFile(path: string, { flag, what }: Pick<Given, "flag" | "what">): string {
+  const file = path === "-" ? "standard input" : path;
+  let bytes: Buffer;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path === "-" ? 0 : path));
+    bytes = readFileSync(path === "-" ? 0 : path);
   } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${what} file cannot be read: ${message}.`, `Write ${flag} @FILE, or @- for standard input.`);
+    const hint = `Write ${flag} @FILE, or @- for standard input.`;
+    if (code === "ENOENT") throw new UsageError(`There is no file ${path}.`, hint);
+    if (code === "EISDIR") throw new UsageError(`${path} is a folder.`, `Name a file in it: ${flag} @${path}/FILE.`);
+    throw new UsageError(`${file} cannot be read: ${message}.`, hint);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(
+      `${what} in ${file} is no UTF-8 text.`,
+      "Save it as UTF-8; what is not text belongs into a file of its own.",
+    );
   }
 }

@@ -37,7 +37,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return exitCodes.done;
     // Help that was asked for in vain has been printed.
     if (error.code === "commander.help") return exitCodes.usage;
-    return reportFailure(openTerminal({ json }), usageError(error, argv));
+    return reportFailure(openTerminal({ json }), usageError(error, program, argv));
   }
 }
 
@@ -71,13 +71,20 @@ function unknownCommand(command: Command, name: string): UsageError {
   return new UsageError(`There is no command "${[...path.split(" "), name].slice(1).join(" ")}".`, hint);
 }
 
-function usageError(error: CommanderError, argv: readonly string[]): UsageError {
+function usageError(error: CommanderError, program: Command, argv: readonly string[]): UsageError {
   const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
   // A flag before the command belongs to nothing; `words` would name its value.
   if (argv[0]?.startsWith("-")) return new UsageError(`Unknown option '${argv[0]}'.`, "Flags stand after the command.");
-  const words = argv.filter((word) => !word.startsWith("-")).slice(0, argv[0] === "runs" ? 2 : 1);
+  const words: string[] = [];
+  for (let at = program; ; ) {
+    const inner = at.commands.find((known) => known.name() === argv[words.length]);
+    if (inner === undefined) break;
+    words.push(inner.name());
+    at = inner;
+  }
   const help = `holdfast ${[...words, "--help"].join(" ")} shows what there is.`;
-  const meant = /Did you mean (.+)\?\)?$/.exec(suggestion)?.[1];
+  // Several that are near are no help: it shows them all.
+  const meant = /Did you mean (?!one of )(.+)\?\)?$/.exec(suggestion)?.[1];
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
   return new UsageError(sentence, meant === undefined ? help : `Did you mean ${meant}? ${help}`);
 }

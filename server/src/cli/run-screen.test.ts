@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventType, Json, RunEvent, RunView } from "@holdfast/protocol";
 import picocolors from "picocolors";
+import { LineView } from "./following.ts";
 import { changeLine, treeLines } from "./run-screen.ts";
 import { RunTree } from "./run-tree.ts";
 import { openTerminal, type Terminal, visibleLength } from "./terminal.ts";
@@ -109,4 +110,26 @@ test("a change is one line: what failed, when it is tried again, and that a lost
   const lost = tree.apply(event("t", "run.lost", { epoch: 1, error: { code: "lost", message: "Its node is gone." } }));
   assert.ok(lost !== undefined);
   assert.match(changeLine(terminal, lost, start) ?? "", /load starts again: Its node is gone\./);
+});
+
+test("lines tell a start before what the body writes, once, and none of what is skipped by its condition", () => {
+  const tree = new RunTree(view("root"));
+  const lines: string[] = [];
+  const lineView = new LineView({ ...terminal, relay: (text) => lines.push(text.replace(/^\S+ /, "")) }, tree, false);
+  const change = (id: string, type: EventType, data: Json = {}) => {
+    const node = tree.apply(event(id, type, data));
+    if (node !== undefined) lineView.changed(node, start + 1_000);
+  };
+  const wrote = (runId: string, text: string) =>
+    lineView.wrote({ runId, epoch: 1, seq: 1, at: start + 1_500, stream: "stdout", level: "info", text }, runId);
+  for (const id of ["on", "off", "quick"]) change(id, "run.enqueued", { kind: "task", parentId: "root" });
+  change("off", "run.started");
+  change("off", "run.skipped", { error: { code: "condition_false", message: "Its condition did not hold." } });
+  // Listed as running; the log of all runs tells of its start later.
+  tree.load([view("quick", { parentId: "root", kind: "task", name: "quick", status: "running" })]);
+  wrote("quick", "hello");
+  change("quick", "run.started");
+  change("on", "run.started");
+  lineView.close();
+  assert.deepEqual(lines, ["off skipped: Its condition did not hold.", "quick started", "quick | hello", "on started"]);
 });

@@ -103,7 +103,7 @@ export function changeLine(terminal: Terminal, node: TreeNode, at: number): stri
   const said = saidOf[node.status];
   if (said === undefined || (node.kind !== "task" && node.status === "running")) return undefined;
   const length =
-    node.endedAt === undefined || node.startedAt === undefined
+    node.endedAt === undefined || node.startedAt === undefined || node.status === "skipped"
       ? ""
       : ` in ${lengthText(node.endedAt - node.startedAt)}`;
   const why =

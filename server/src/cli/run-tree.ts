@@ -60,6 +60,11 @@ export class RunTree {
     }
   }
 
+  /** The run of this id, if it is shown. */
+  find(id: string): TreeNode | undefined {
+    return this.#nodes.get(id);
+  }
+
   /** Takes in what happened. Answers the node, or undefined where the event says nothing new. */
   apply(event: RunEvent): TreeNode | undefined {
     const node = this.#nodes.get(event.runId) ?? this.#fromEvent(event);

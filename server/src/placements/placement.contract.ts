@@ -139,12 +139,11 @@ export function placementContract(name: string, open: () => Placement, dialect: 
       assert.deepEqual(good.last?.params, { output: { length: 7 } });
     });
 
-    it("names what is missing when the module or the export is gone, and tries it no more", async () => {
+    it("names what is missing when the module or the export is gone; it may be back at the next attempt", async () => {
       const noModule = await carryOut(placement, {}, { module: `gone-${dialect.module}` });
-      assert.match(
-        JSON.stringify(noModule.last?.params),
-        /definition_missing.*gone-bodies\.\w+ is not there.*"fatal":true/,
-      );
+      const said = JSON.stringify(noModule.last?.params);
+      assert.match(said, /definition_missing.*gone-bodies\.\w+ is not there/);
+      assert.doesNotMatch(said, /"fatal":true/);
       const noExport = await carryOut(placement, {}, { export: "actin" });
       assert.match(JSON.stringify(noExport.last?.params), /has no (export|function) actin\. Did you mean acting\?/);
       const noTask = await carryOut(placement, {}, { export: "notATask" });
