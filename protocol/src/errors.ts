@@ -113,7 +113,7 @@ export function isRefusedOutcome(error: unknown): error is AppError {
 }
 
 /** Whether a store's files were removed or replaced under its owner: that is no outage, which ends by itself. */
-export function isStoreGone(error: unknown): boolean {
+export function isStoreGone(error: unknown): error is AppError {
   if (!isAppError(error, "store_unavailable")) return false;
   const { details } = error;
   return typeof details === "object" && details !== null && "gone" in details;

@@ -15,6 +15,8 @@ export interface PatienceOptions {
   readonly limitMs: number;
   /** Hears that nobody answers, and that somebody does again. */
   readonly say: (text: string) => void;
+  /** True: a store that was removed is waited for as one that is away, since it may be put back. */
+  readonly outlivesStore?: boolean;
 }
 
 /**
@@ -24,10 +26,12 @@ export interface PatienceOptions {
 export class Patience {
   readonly #limitMs: number;
   readonly #say: (text: string) => void;
+  readonly #outlivesStore: boolean;
   #awaySince: number | undefined;
   #isOver = false;
 
-  constructor({ limitMs, say }: PatienceOptions) {
+  constructor({ limitMs, say, outlivesStore = false }: PatienceOptions) {
+    this.#outlivesStore = outlivesStore;
     this.#limitMs = limitMs;
     this.#say = say;
   }
@@ -41,7 +45,7 @@ export class Patience {
         return answer;
       } catch (error) {
         if (signal.aborted || this.#isOver) return undefined;
-        if (!isAppError(error, "store_unavailable") || isStoreGone(error)) throw error;
+        if (!isAppError(error, "store_unavailable") || (isStoreGone(error) && !this.#outlivesStore)) throw error;
         this.#away(error.message);
         if (this.#awayMs() >= this.#limitMs) throw error;
         await this.pause(retryMs, signal);

@@ -16,7 +16,11 @@ export async function tell(
   { isQuiet, signal }: { readonly isQuiet: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   // The control plane's own log tells of a store that is away.
-  const patience = new Patience({ limitMs: Number.POSITIVE_INFINITY, say: () => undefined });
+  const patience = new Patience({
+    limitMs: Number.POSITIVE_INFINITY,
+    say: () => undefined,
+    outlivesStore: true,
+  });
   const tail = new LogTail({
     plane,
     patience,

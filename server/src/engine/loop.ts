@@ -1,4 +1,4 @@
-import { isAppError } from "@holdfast/protocol";
+import { isAppError, isStoreGone } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 
@@ -71,7 +71,10 @@ export async function runLoop(loop: Loop, { clock, signal, log, bell, gapMs = 0,
       const isKnown = isAway;
       isAway = isAppError(error, "store_unavailable");
       if (!isAway) log.error({ err: error, loop: loop.name }, `The ${loop.name} failed; it tries again.`);
-      else if (!isKnown) log.warn({ loop: loop.name }, `The ${loop.name} waits for the store, which is away.`);
+      else if (!isKnown) {
+        const what = isStoreGone(error) ? `. ${error.message}` : ", which is away.";
+        log.warn({ loop: loop.name }, `The ${loop.name} waits for the store${what}`);
+      }
       await clock.sleep(failureDelayMs, signal);
     }
     if ((await bell.wait(waitMs, clock)) && gapMs > 0) {
