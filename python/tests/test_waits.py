@@ -455,6 +455,8 @@ class UseTest(unittest.TestCase):
             self.assertRaisesRegex(ValueError, "is no duration", lambda: ctx.sleep("x", "soon"))
             self.assertRaisesRegex(RuntimeError, "inside of the step", lambda: ctx.step("in", lambda: ctx.sleep("x", 1)))
             self.assertRaisesRegex(RuntimeError, "inside of the step", lambda: ctx.step("in", lambda: ctx.start("x", "y")))
+            if ctx.epoch == 1:
+                self.assertRaisesRegex(RuntimeError, '"nap" waits inside', lambda: ctx.step("in", nap.result))
             self.assertRaisesRegex(TypeError, "by the id of a task", lambda: ctx.call("x", main))
             self.assertRaisesRegex(TypeError, "what ctx.open.sleep", lambda: ctx.all([None]))
             self.assertRaisesRegex(TypeError, "has no members", lambda: ctx.race("x", {}))
@@ -473,6 +475,17 @@ class UseTest(unittest.TestCase):
         self.assertEqual(outcome.params, {"output": "done"})
         [line] = world.lines
         self.assertIn('"nap" was used before in this body', line["text"])
+
+    def test_what_was_asked_for_before_is_not_awaited_inside_of_a_step(self):
+        async def main(ctx):
+            nap = ctx.sleep("nap", 1)
+            if ctx.epoch == 1:
+                with self.assertRaisesRegex(RuntimeError, '"nap" waits inside of the step "in"'):
+                    await ctx.step("in", lambda: nap)
+            await nap
+            return await ctx.step("in", lambda: nap)
+
+        self.assertEqual(World().run(main).params, {"output": None})
 
     def test_a_wait_may_be_awaited_again_in_a_task_and_under_a_timeout_of_asyncio(self):
         async def main(ctx):

@@ -45,9 +45,7 @@ class Asking:
 
     def check(self, key: str) -> None:
         self._check_key(key)
-        step = in_step.get()
-        if step is not None:
-            raise RuntimeError(f'"{key}" waits inside of the step "{step}": wait for it beside the step.')
+        _refuse_in_step(key)
 
     def sleep(self, key: str, duration: Duration) -> Leaf:
         self.check(key)
@@ -105,6 +103,18 @@ class Asking:
         node = RaceNode(key, members)
         self.waits.race(node)
         return node
+
+
+def check_outside_steps(node: WaitNode) -> None:
+    """Raises in the function of a step: while that is under way nothing is suspended, so that it would wait for ever."""
+    for leaf in node.leaves():
+        _refuse_in_step(leaf.key)
+
+
+def _refuse_in_step(key: str) -> None:
+    step = in_step.get()
+    if step is not None:
+        raise RuntimeError(f'"{key}" waits inside of the step "{step}": wait for it beside the step.')
 
 
 def definition_id(definition: Any) -> str:

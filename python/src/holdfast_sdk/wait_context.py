@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Callable, Dict, Generator, Generic, Iterable, List, Mapping, NoReturn, Optional, Type, TypeVar, overload
 
-from .asking import NO_INPUT, Asking, Duration
+from .asking import NO_INPUT, Asking, Duration, check_outside_steps
 from .wait_nodes import RaceResult, WaitNode
 from .waits import Waits
 
@@ -28,6 +28,7 @@ class OpenWait(Generic[T]):
 
     def result(self) -> T:
         """Waits for it, and answers or raises as the verb of ``ctx`` does."""
+        check_outside_steps(self._node)
         result: T = self._waits.wait(self._node)
         return result
 
@@ -177,6 +178,7 @@ class Wait(Coroutine[Any, Any, T]):
         self._driven: Dict[Any, Generator[Any, Any, T]] = {}
 
     def __await__(self) -> Generator[Any, Any, T]:
+        check_outside_steps(self._node)
         return asyncio.wrap_future(self._waits.outcome(self._node)).__await__()
 
     def send(self, value: Any) -> Any:
