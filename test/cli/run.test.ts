@@ -191,6 +191,8 @@ test("what is typed wrongly is answered with what was likely meant, and ends wit
     assert.match(stderr, pattern, args.join(" "));
     assert.equal(stdout, "", args.join(" "));
   }
+  const version = JSON.parse((await project.run("--version", "--json")).stdout) as object;
+  assert.deepEqual(Object.keys(version), ["version"]);
   const json = await project.run("runs", "lst", "--json");
   assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "usage");
 });

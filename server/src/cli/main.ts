@@ -20,9 +20,13 @@ export async function main(argv: readonly string[]): Promise<number> {
       exitCode = reportFailure(terminal, error);
     }
   });
+  let said = "";
+  const keep = (text: string): void => {
+    said += text;
+  };
   for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {
     command.exitOverride();
-    command.configureOutput({ outputError: () => undefined });
+    command.configureOutput({ outputError: () => undefined, ...(json ? { writeOut: keep } : {}) });
   }
   if (argv.length === 0) {
     process.stdout.write(program.helpInformation());
@@ -34,7 +38,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportFailure(openTerminal({ json }), error);
-    if (error.exitCode === 0) return exitCodes.done;
+    if (error.exitCode === 0) {
+      openTerminal({ json }).answer(error.code === "commander.version" ? { version: said.trim() } : { help: said });
+      return exitCodes.done;
+    }
     // Help that was asked for in vain has been printed.
     if (error.code === "commander.help") return exitCodes.usage;
     return reportFailure(openTerminal({ json }), usageError(error, program, argv));
