@@ -153,6 +153,11 @@ test("what is wrong with a request is said with a code, a status and the id of t
     assert.notEqual(failure.request_id, "");
     assert.doesNotMatch(failure.message, /NaN/);
   }
+  const nul = failureOf(await caller.post("/v1/runs", { ...run, input: { name: "a\u0000" } }));
+  assert.deepEqual(
+    [nul.code, nul.message],
+    ["invalid_request", "The text at input.name has a NUL, which cannot be stored."],
+  );
   const other = await caller.api.inject({ method: "DELETE", url: "/v1/runs/zz", headers: { host: "localhost" } });
   assert.deepEqual([other.statusCode, other.headers.allow], [405, "GET"]);
 });

@@ -25,6 +25,7 @@ import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
 import { isRunId, keyIdentity, type Limit, type NewRun, type RunRow, rootId } from "../core/index.ts";
 import type { Random } from "../random.ts";
+import { admitTexts } from "../store/admission.ts";
 import { mayHaveMore } from "../store/page-bytes.ts";
 import type { EnqueueResult, EnqueueRow, Store, Uniqueness } from "../store/store.ts";
 import { noObserver, type Observer } from "../telemetry/observer.ts";
@@ -138,6 +139,7 @@ export class Runs {
         checkInput(given, definition);
         const spec = await this.#definitions.spec(manifestHash, definition);
         const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
+        admitTexts(given, "input");
         const input = await this.#definitions.fitInput(spec, given, { mayRefuse });
         const limited = await this.#concurrency.limitsOfRoot(spec, input);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });

@@ -16,11 +16,14 @@ import type { EnqueueRow, ManifestRow, ScheduleDeclaration, ScheduleFiring, Step
 
 /** Throws `invalid_request`, naming the row, when its text cannot be kept by every store. */
 export function admitText(rows: readonly unknown[]): void {
-  for (const [index, row] of rows.entries()) {
-    const text = JSON.stringify(row);
-    // JSON escapes exactly what is not welcome, so that the common case is one search.
-    if (text !== undefined && suspicious.test(text)) refuseDefects(row, `row ${index}`);
-  }
+  for (const [index, row] of rows.entries()) admitTexts(row, `row ${index}`);
+}
+
+/** The same of one value. `place` names it: `input` for "The text at input.name has a NUL". */
+export function admitTexts(value: unknown, place: string): void {
+  const text = JSON.stringify(value);
+  // JSON escapes exactly what is not welcome, so that the common case is one search.
+  if (text !== undefined && suspicious.test(text)) refuseDefects(value, place);
 }
 
 /** Roots with their keys. */
