@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Limit, NewRun, RunRow } from "../../core/index.ts";
+import { restart } from "./restarts.contract.ts";
 import { type Contract, next, type World } from "./world.contract.ts";
 
 const minuteMs = 60_000;
@@ -86,6 +87,20 @@ export function fairContract(contract: Contract): void {
     const later = (await world.store.describe()).now;
     assert.ok(again.rank <= later - minuteMs, "its priority is worth what it was");
   });
+
+  contract(
+    "a run that leaves what is ready and comes back to it stands where it came back, not where it was",
+    async (world) => {
+      const [first] = await enqueue(world, 1, { limits: [line("a")] });
+      await world.cancel(first?.id);
+      await world.pass(1_000);
+      const [second] = await enqueue(world, 1, {});
+      await world.pass(1_000);
+      await restart(world, first?.id ?? "", { fresh: true });
+      await settled(world, async () => (await world.get(first?.id ?? "")).gate === null);
+      assert.deepEqual(names(await claim(world, 2)), names([second, first]));
+    },
+  );
 }
 
 /** Claims so many, one each millisecond: what a claim leaves is handed on with it, or in a moment. */

@@ -77,6 +77,8 @@ function timesOf({ clock, timedLeases }: ContractSubject): HistoryTimes {
     delaysMs: clock === "held" ? [0, 1, 1_000, 60_000, hourMs] : [0, 0, 1, hourMs],
     leasesMs: timedLeases ? [...leasesMs] : [1_000 * hourMs],
     limits: true,
+    fair: clock === "held",
+    pauses: true,
   };
 }
 

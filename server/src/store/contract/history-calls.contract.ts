@@ -32,17 +32,21 @@ export interface HistoryTimes {
   /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
   readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
-  /** Whether there are limits and pauses. Not where calls overlap: who is handed a slot is then no serial order's to say. */
+  /** Whether there are limits. Not where calls overlap: who is handed a slot is then no serial order's to say. */
   readonly limits: boolean;
+  /** Whether there are fair lines. Not where what a claim takes out of them is handed on later than in its own commit. */
+  readonly fair: boolean;
+  readonly pauses: boolean;
 }
 
 /**
- * How often calls of each kind are drawn; 100 in all. `join` comes before them, of a hundred draws. `again`: of a hundred times,
+ * How often calls of each kind are drawn; 100 in all. `join` and `control` come before them, of a hundred draws each. `again`: of a hundred times,
  * how often a call is about the member or run of the call before.
  */
 export interface CallShares {
   readonly again: number;
   readonly join: number;
+  readonly control: number;
   readonly enqueue: number;
   readonly claim: number;
   readonly finish: number;
@@ -56,7 +60,7 @@ export interface CallShares {
 }
 
 const evenShares: CallShares = {
-  ...{ again: 0, join: 4, enqueue: 16, claim: 18, finish: 26, expand: 12 },
+  ...{ again: 0, join: 4, control: 8, enqueue: 16, claim: 18, finish: 26, expand: 12 },
   ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
 };
 
@@ -87,7 +91,7 @@ export class CallSource {
     this.#roots = new Map(runs.map(({ id, rootId: root }) => [id, root]));
     this.#live = runs.filter(({ claimedBy }) => claimedBy !== null).map(({ id }) => id);
     if (this.#members.length === 0 || this.#chance.happens(shares.join / 100)) return this.#join();
-    if (this.#chance.happens(0.08)) return this.#control();
+    if (this.#chance.happens(shares.control / 100)) return this.#control();
     if (this.#chance.happens(0.08)) {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
@@ -118,7 +122,7 @@ export class CallSource {
       id: runId,
       epoch: await this.#epoch(runId),
       memberId: this.#member(),
-      pauses: this.#times.limits,
+      pauses: this.#times.pauses,
     });
   }
 
@@ -283,7 +287,10 @@ export class CallSource {
       { verb: "findScopes", args: { rows: [{ parentId: id, names: ["n0", "n1", "n2"] }] } },
       { verb: "listChildOutputs", args: { parentId: id, afterIndex: this.#chance.below(4) - 1, ...page } },
       { verb: "listClaimed", args: { memberId, limitRows: 1_000 } },
-      { verb: "findLimit", args: { id: this.#chance.pick(["key/1", "queue/a"]), limitRows: 1_000 } },
+      {
+        verb: "findLimit",
+        args: { id: this.#chance.pick(["key/1", "queue/a", "rate/a", "fair/1"]), limitRows: 1_000 },
+      },
       { verb: "findRunIds", args: { namespace, prefix: id.slice(0, 5 + this.#chance.below(15)), limitRows: 1_000 } },
       { verb: "listEvents", args: { runId: id, after: this.#chance.below(4), ...page } },
     ]);
@@ -298,6 +305,10 @@ export class CallSource {
       ...(likely(0.3) ? [{ id: "queue/a", slots: 2, hold: "activation" as const }] : []),
       ...(likely(0.2)
         ? [{ id: "rate/a", slots: 2, hold: "activation" as const, perMs: pick([60_000, 3_600_000]) }]
+        : []),
+      // A line whose keys take turns: its slots go back with the claim, and who comes out of it has its rank anew.
+      ...(this.#times.fair && likely(0.2)
+        ? [{ id: pick(["fair/1", "fair/2"]), slots: 2, hold: "activation" as const, perMs: 0, ageingMs: 60_000 }]
         : []),
     ];
   }

@@ -33,7 +33,6 @@ class UnluckyLink implements StoreLink {
     // Members are another process's, so that they outlive the owner.
     const answer = await this.#ask(verb, args);
     for (let pieces = this.#chance.below(3); pieces > 0; pieces--) this.#keeper.tidy();
-    if (answer.error?.code === "internal") console.error("DBG", answer.error);
     if (answer.error !== undefined) throw errorOf(answer.error);
     return answer.result;
   }
@@ -81,12 +80,7 @@ class UnluckyLink implements StoreLink {
 
   #boot(): FileKeeper {
     const options = { disk: this.#disk, folder: "/simulated", migrate: true, compactionBytes: 20_000 };
-    try {
-      return new FileKeeper(options, this.now, () => {});
-    } catch (e) {
-      console.error("DBG", e);
-      throw e;
-    }
+    return new FileKeeper(options, this.now, () => {});
   }
 
   async #ask(verb: StoreVerb, args: unknown): Promise<StoreAnswer> {

@@ -2,7 +2,7 @@ import { isClaimable, type RunRow } from "../../core/index.ts";
 import type { QueueBacklog } from "../store.ts";
 import { Heap } from "./heap.ts";
 
-// Queues keep places, not rows: an entry whose run has moved on since is dropped when it comes to the top.
+// Queues keep places, not rows: an entry whose run has moved on since, or has another rank, is dropped when it comes to the top.
 
 interface ReadyEntry {
   readonly id: string;
@@ -46,7 +46,7 @@ export class ReadyQueues {
       let first: { readonly entry: ReadyEntry; readonly run: RunRow } | undefined;
       for (const entry of heap.entries) {
         const run = this.#find(entry.id);
-        if (run === undefined || !isClaimable(run)) continue;
+        if (run?.rank !== entry.rank || !isClaimable(run)) continue;
         ids.add(entry.id);
         if (first === undefined || standsBefore(entry, first.entry)) first = { entry, run };
       }
@@ -74,10 +74,10 @@ export class ReadyQueues {
   #settledTop(heap: Heap<ReadyEntry>): ReadyEntry | undefined {
     for (let top = heap.top; top !== undefined; top = heap.top) {
       const run = this.#find(top.id);
-      const isClaimed = run === undefined || !isClaimable(run);
-      if (!isClaimed && !this.#isHeld(run.rootId)) return top;
+      const isStale = run?.rank !== top.rank || !isClaimable(run);
+      if (!isStale && !this.#isHeld(run.rootId)) return top;
       heap.pop();
-      if (!isClaimed) this.#passOver(run.rootId, heap, top);
+      if (!isStale) this.#passOver(run.rootId, heap, top);
     }
     return undefined;
   }
@@ -113,7 +113,7 @@ export class GateLines {
     const line = this.#lines.get(gate);
     for (let top = line?.top; line !== undefined && top !== undefined; top = line.top) {
       const run = this.#find(top.id);
-      if (run?.gate === gate) return run;
+      if (run?.gate === gate && run.rank === top.rank) return run;
       line.pop();
     }
     this.#lines.delete(gate);
@@ -122,7 +122,10 @@ export class GateLines {
 
   /** Ids in the order of the line. */
   list(gate: string): string[] {
-    const standing = (this.#lines.get(gate)?.sorted() ?? []).filter(({ id }) => this.#find(id)?.gate === gate);
+    const standing = (this.#lines.get(gate)?.sorted() ?? []).filter(({ id, rank }) => {
+      const run = this.#find(id);
+      return run?.gate === gate && run.rank === rank;
+    });
     return [...new Set(standing.map(({ id }) => id))];
   }
 }

@@ -13,7 +13,8 @@ import { Lanes } from "./lanes.fixture.ts";
 // Faults to catch: a claim of rows that are locked by somebody who ends them, or that waits for them; rows read for an end or
 // a cancel without their lock (epochs, counts, edges and event numbers of a moment before); a step recorded without the run's
 // lock; a claim that does not hold its member against the judge; writes after the commit of what decided them. Each was seen
-// to be caught when its statement was broken; so was a restart that does not hold what it reaches.
+// to be caught when its statement was broken; so was a restart that does not hold what it reaches. So was a claim or
+// an enqueue that starts what a pause holds.
 
 const count = Number(process.env.HOLDFAST_HISTORIES ?? 24);
 const chosen = process.env.HOLDFAST_SEED;
@@ -24,6 +25,7 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
   ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
+  ...["holdPausing", "insertPause", "moveAside"],
 ];
 
 let database: TestDatabase;

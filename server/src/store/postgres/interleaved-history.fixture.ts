@@ -7,7 +7,15 @@ import type { Store } from "../store.ts";
 import { breachesOf, contentsOf } from "./contents.fixture.ts";
 import type { TestDatabase } from "./database.fixture.ts";
 import type { Lanes, Witnessed } from "./lanes.fixture.ts";
-import { explain, type Moment, ordersOf, promisedBeside, replay, SerialModel } from "./serial-model.fixture.ts";
+import {
+  explain,
+  type Moment,
+  ordersOf,
+  promisedBeside,
+  promisedContents,
+  replay,
+  SerialModel,
+} from "./serial-model.fixture.ts";
 
 // One history: rounds of calls that run side by side. Time stands still in a round and goes on between rounds.
 
@@ -20,11 +28,13 @@ const times: HistoryTimes = {
   delaysMs: [0, 0, 1, 1_000, 20_000, hourMs],
   leasesMs: [1_000, renewedMs, renewedMs],
   limits: false,
+  fair: false,
+  pauses: true,
 };
 
 /** More of what takes several statements, or meets those that do. */
 const beside: CallShares = {
-  ...{ again: 40, join: 5, enqueue: 9, claim: 16, finish: 20, expand: 16 },
+  ...{ again: 40, join: 5, control: 14, enqueue: 9, claim: 16, finish: 20, expand: 16 },
   ...{ steps: 6, logs: 3, order: 8, presence: 14, due: 5, read: 3 },
 };
 
@@ -117,7 +127,7 @@ export class InterleavedHistory {
         if (chance.happens(0.1)) await this.#readTopic();
       },
     });
-    const left = await contentsOf(database.sql);
+    const left = promisedContents(await contentsOf(database.sql));
     const place = `HOLDFAST_SEED=${seed}, round ${round}`;
     const explanation = await explain({ past: this.#past, at: this.#now, works, left });
     if (explanation === undefined) await this.#complain(place, works, left);

@@ -213,13 +213,21 @@ export class Lanes {
     return stuck;
   }
 
-  /** A call waits for a lock: that is as it should be, but never a claim for a run. */
-  async #waits({ statement, work }: Lane): Promise<void> {
+  /** A call waits for a lock: that is as it should be, but never a claim for a run. It may for its member, and for who pauses. */
+  async #waits({ name, statement, work }: Lane): Promise<void> {
     count(this.counts.waits, statement);
     if (work === undefined || !claims.includes(statement)) return;
     const { memberId = "" } = work.call.args as { memberId?: string };
-    if (!(await this.#held("members")).includes(memberId)) throw new Error(`${statement} waits for a run`);
+    const isForRun = !(await this.#waitsForPausing(name)) && !(await this.#held("members")).includes(memberId);
+    if (isForRun) throw new Error(`${statement} waits for a run`);
     for (const id of await this.#held("runs")) work.passedOver.add(id);
+  }
+
+  async #waitsForPausing(lane: string): Promise<boolean> {
+    const waiting = await this.#database.sql`
+      select from pg_stat_activity a where a.datname = current_database() and a.application_name = ${lane}
+        and a.wait_event_type = 'Lock' and a.wait_event = 'advisory'`;
+    return waiting.length > 0;
   }
 
   /** Notes what a statement that is about to go on will find. */

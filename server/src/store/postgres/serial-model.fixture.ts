@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { changesOf, claimed, isClaimable, mayJudge, type RunRow } from "../../core/index.ts";
+import { changesOf, claimed, isClaimable, isPauseGate, mayJudge, type RunRow } from "../../core/index.ts";
 import { answer, promised } from "../contract/histories.contract.ts";
 import type { StoreCall } from "../contract/history-calls.contract.ts";
 import { namespace, plain } from "../contract/world.contract.ts";
@@ -11,6 +11,9 @@ import type { Witnessed } from "./lanes.fixture.ts";
 // The memory store as the serial order of calls that ran side by side: what they answered and what they left must be what
 // some order of them, one after the other, answers and leaves. One thing is granted to calls beside others, and only where it
 // was seen that others held the rows: claims, wakes and judges pass over what is held.
+//
+// A run over which a pause stands is not claimed here, and stays where it is: at which pause's gate a claim has put it is the
+// store's own affair. While anything is paused, a claim may answer fewer than there are, and an enqueue may leave the claim to others.
 
 /** A call at its moment; `work` with what was witnessed of it. */
 export interface Moment {
@@ -21,6 +24,8 @@ export interface Moment {
 export class SerialModel {
   readonly store: Store;
   readonly #memory: Memory;
+  /** Whether anything was paused so far, or is about to be beside this. */
+  hasPaused = false;
   #now = 0;
   #passedOver: ReadonlySet<string> = new Set();
 
@@ -41,16 +46,18 @@ export class SerialModel {
   async play({ at, work }: Moment): Promise<unknown> {
     const { call } = work;
     this.#now = at;
+    this.hasPaused ||= call.verb === "pauseRuns";
     this.#passedOver = work.passedOver;
     if (call.verb === "claimRuns" && isAnswered(work.answer)) return this.#claim(work);
     if (call.verb === "wakeRuns") return this.#wake();
+    if (call.verb === "enqueueRuns") return answer(this.store, this.#leftToOthers(work));
     return answer(this.store, call);
   }
 
   /** Everything that is remembered, as `contentsOf` reads it from PostgreSQL. */
   contents(): Contents {
     const { runs, events, logs, steps, members, obligations, schedules } = this.#memory;
-    const rows = this.#runs();
+    const rows = this.#runs().map(withoutPauseGate);
     const ids = rows.map(({ id }) => id);
     const listed = [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const edges = runs.links(ids).edges.map(({ upstream, downstream }) => `${upstream} ${downstream}`);
@@ -84,9 +91,11 @@ export class SerialModel {
     const taken = new Set(there.map(({ id }) => id));
     const order = new Map(this.#runs().map(({ id }, place) => [id, place]));
     const held = new Set(this.#runs().flatMap(({ spreading, rootId }) => (spreading ? rootId : [])));
+    const isPausing = this.#memory.pauses.content().length > 0;
     const due = this.#runs()
       .filter((run) => isClaimable(run) && !held.has(run.rootId) && (queues === null || queues.includes(run.queue)))
-      .filter(({ id }) => taken.has(id) || !passedOver.has(id))
+      .filter(({ id }) => this.#memory.pauses.over(this.#memory.runs.chain(id)).length === 0)
+      .filter(({ id }) => taken.has(id) || !(isPausing || passedOver.has(id)))
       .sort((a, b) => a.rank - b.rank || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
       .slice(0, limitRows);
     const rows = due.map((run) => {
@@ -96,6 +105,18 @@ export class SerialModel {
       return row;
     });
     return { answered: plain([rows]) };
+  }
+
+  /** The call without those claims of its own that it has seen fit not to make, where something is or was being paused. */
+  #leftToOthers({ call, answer: said }: Moment["work"]): StoreCall {
+    if (!isAnswered(said) || !this.hasPaused) return call;
+    const { rows } = call.args as Parameters<Store["enqueueRuns"]>[0];
+    const results = said.answered[0] as Awaited<ReturnType<Store["enqueueRuns"]>>;
+    const asked = rows.map((row, place) => {
+      const result = results[place];
+      return result?.outcome === "created" && result.run.claimedBy === null ? { ...row, claimFor: null } : row;
+    });
+    return { verb: call.verb, args: { rows: asked } };
   }
 
   #wake(): unknown {
@@ -120,7 +141,7 @@ export interface Contents {
 
 /** What a call answered, as far as it is promised beside others. */
 export function promisedBeside(call: StoreCall, said: unknown): unknown {
-  const value = promised(call, said);
+  const value = withoutPauseGates(promised(call, said));
   if (!isAnswered(value)) return value;
   const [first] = value.answered;
   // How long until the next is due is asked for after the commit.
@@ -132,6 +153,18 @@ export function promisedBeside(call: StoreCall, said: unknown): unknown {
   return (first as { outcome: string; value?: unknown }[]).map((result, index) =>
     result.outcome === "recorded" ? { outcome: "existing", value: rows[index]?.value } : result,
   );
+}
+
+function withoutPauseGate<T extends { readonly gate: string | null }>(run: T): T {
+  return run.gate !== null && isPauseGate(run.gate) ? { ...run, gate: null } : run;
+}
+
+function withoutPauseGates(value: unknown): unknown {
+  return value === undefined
+    ? value
+    : JSON.parse(JSON.stringify(value), (_, part: unknown) => {
+        return typeof part === "object" && part !== null && "gate" in part ? withoutPauseGate(part as RunRow) : part;
+      });
 }
 
 function isAnswered(said: unknown): said is { answered: unknown[] } {
@@ -147,6 +180,11 @@ function promisedUnordered(call: StoreCall, said: unknown): unknown {
   const value = promisedBeside(call, said);
   if (call.verb !== "claimRuns" || !isAnswered(value)) return value;
   return (value as { answered: [RunRow[]] }).answered[0].toSorted(byId);
+}
+
+/** What was left, as far as it is promised. */
+export function promisedContents(contents: Contents): Contents {
+  return { ...contents, runs: contents.runs.map(withoutPauseGate) };
 }
 
 function unordered(contents: Contents): Contents {
@@ -187,6 +225,7 @@ async function explainBy(
 ): Promise<Explanation | undefined> {
   for (const order of ordersOf(works)) {
     const model = await replay(past);
+    model.hasPaused ||= works.some(({ call }) => call.verb === "pauseRuns");
     let fits = true;
     for (const work of order) {
       const said = await model.play({ at, work });
