@@ -176,6 +176,30 @@ function withoutVersions(store: Store): Store {
   };
 }
 
+/** A mark is taken for done once it is asked for: the answer comes, the store never hears of it. */
+function withoutMarks(store: Store): Store {
+  const said = { outcome: "marked", status: "skipped", reset: [], reopened: [] } as const;
+  return {
+    ...bound(store),
+    markRuns: async ({ rows }) => rows.map(() => said),
+    carryOutOnce: async (args) =>
+      args.call.verb === "markRuns" ? { outcome: "done", answer: [said] } : store.carryOutOnce(args),
+  };
+}
+
+/** What was asked for under a key is done whenever it is asked for. */
+function withoutKeys(store: Store): Store {
+  let calls = 0;
+  return {
+    ...bound(store),
+    findAnswer: async () => undefined,
+    carryOutOnce: ({ request, call }) => {
+      calls += 1;
+      return store.carryOutOnce({ request: { ...request, part: `${request.part}.${calls}` }, call });
+    },
+  };
+}
+
 function bound(store: Store): Store {
   return new Proxy(store, {
     ownKeys: () => methods(store),
@@ -211,6 +235,8 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a schedule that moves on without its runs": { store: withLateRuns },
   "a firing that compares no version": { store: withoutVersions },
   "a restart that forgets what depends on it": { decisions: { newLedger: (now) => new LooseLedger(now) } },
+  "a mark that is only promised": { store: withoutMarks },
+  "a request that is carried out whenever it is asked for": { store: withoutKeys },
   "a wake without its record": { decisions: { newLedger: (now) => new WordlessLedger(now) } },
   "a called run whose end its caller is not told": { decisions: { newLedger: (now) => new DeafLedger(now) } },
   "a topic that loses events": { reader: withLeakyTopic },

@@ -106,6 +106,7 @@ export class Fleet {
       rows: () => this.#watch.rows,
       insist: (ask) => this.#insist(ask),
       restarted: (id) => this.#forget(id),
+      breach: (text) => this.#watch.report(text),
     });
   }
 

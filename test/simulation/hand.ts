@@ -1,6 +1,7 @@
 import { isAppError } from "@holdfast/protocol";
 import type { PauseKind, RunRow } from "../../server/src/core/index.ts";
 import type { Services } from "../../server/src/main.ts";
+import type { Control } from "../../server/src/operations/requests.ts";
 import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 
@@ -12,12 +13,17 @@ export interface HandOptions {
   readonly insist: <T>(ask: () => Promise<T>) => Promise<T>;
   /** Told of every run that may have started again, before it can have. */
   readonly restarted: (id: string) => void;
+  /** Told of a promise that was broken. */
+  readonly breach: (text: string) => void;
 }
 
 /** Somebody who pauses, resumes, retries and clears by chance. A refusal is an answer. */
 export class Hand {
   readonly #options: HandOptions;
   readonly #paused = new Map<string, { kind: PauseKind; name: string }>();
+  #keys = 0;
+  /** What was asked under a key, and what was answered. */
+  readonly #asked: { readonly root: string; readonly ask: () => Promise<string>; readonly said: string }[] = [];
 
   constructor(options: HandOptions) {
     this.#options = options;
@@ -38,6 +44,7 @@ export class Hand {
       () => this.#restart(id, "leaves"),
       () => this.#restart(id, "mark"),
       () => this.#force(id),
+      () => this.#repeat(),
     ])();
   }
 
@@ -76,15 +83,44 @@ export class Hand {
     const { rootId } = rows().get(id) ?? { rootId: id };
     const tree = [...rows().values()].filter((run) => run.rootId === rootId);
     for (const run of tree) restarted(run.id);
-    await this.#unlessRefused(() =>
-      insist((): Promise<unknown> => {
-        if (how === "mark") return client.marks.mark(id, { status: "skipped" });
-        if (how === "leaves") return client.restarts.retry(id, { fromFailed: true });
-        if (how === "retry") return client.restarts.retry(id, { attempt });
-        return client.restarts.clear(id, { fresh: how === "clear", attempt });
-      }),
-    );
+    const act = async (control?: Control): Promise<unknown> => {
+      if (how === "mark") return this.#mark(id, control);
+      if (how === "leaves") return client.restarts.retry(id, { fromFailed: true }, control);
+      if (how === "retry") return client.restarts.retry(id, { attempt }, control);
+      return client.restarts.clear(id, { fresh: how === "clear", attempt }, control);
+    };
+    if (this.#options.chance.happens(0.5)) await this.#unlessRefused(() => insist(() => act()));
+    else {
+      this.#keys += 1;
+      const key = `key-${this.#keys}`;
+      const ask = async () => JSON.stringify(await client.requests.once(key, { id, how }, act));
+      await this.#unlessRefused(async () => {
+        this.#asked.push({ root: rootId, ask, said: await insist(ask) });
+      });
+    }
     for (const run of tree) restarted(run.id);
+  }
+
+  async #mark(id: string, control?: Control): Promise<unknown> {
+    const { client, breach } = this.#options;
+    const answer = await client.marks.mark(id, { status: "skipped" }, control);
+    const { changed, run } = answer;
+    if (changed && run.status !== "skipped" && run.status !== "cancelling") {
+      breach(`${run.name} was marked as skipped, as it was answered, and is ${run.status}`);
+    }
+    return answer;
+  }
+
+  /** Somebody asks again under a key, whatever has become of the run since: nothing happens, and the answer is the same. */
+  async #repeat(): Promise<void> {
+    const { chance, insist, breach } = this.#options;
+    if (this.#asked.length === 0) return;
+    const { root, ask, said } = chance.pick(this.#asked);
+    let again = "";
+    await this.#unlessRefused(async () => {
+      again = await insist(ask);
+    });
+    if (again !== said) breach(`a request about the tree of ${root} was answered otherwise when it was repeated`);
   }
 
   async #force(id: string): Promise<void> {

@@ -25,6 +25,7 @@ const changing: ReadonlySet<string> = new Set([
   "noteObligations",
   "pauseRuns",
   "resumeRuns",
+  "carryOutOnce",
   "leaveMember",
   "judgeMembers",
 ]);
@@ -86,7 +87,7 @@ export class Watch {
           const results = (await verb.call(target, args)) as { outcome: string }[];
           for (const [i, { epoch }] of args.rows.entries()) {
             const changed = results[i]?.outcome === "finished" || results[i]?.outcome === "recorded";
-            if (changed && epoch !== epochs[i]) this.#report(`P2 epoch ${epoch} changed a run of epoch ${epochs[i]}`);
+            if (changed && epoch !== epochs[i]) this.report(`P2 epoch ${epoch} changed a run of epoch ${epochs[i]}`);
           }
           return results;
         };
@@ -105,7 +106,7 @@ export class Watch {
           const answer: unknown = await verb.call(target, args);
           if (name === "judgeMembers") this.#checkJudged(answer as { judged: string[] });
           if (name === "claimRuns") await this.#safely(name, () => this.#unpaused(answer as RunRow[]));
-          await this.#look(name);
+          await this.#look(name === "carryOutOnce" ? (args as { call: { verb: string } }).call.verb : name);
           return answer;
         };
       },
@@ -117,13 +118,13 @@ export class Watch {
       await look();
     } catch (error) {
       if (!(error instanceof Breach)) throw error;
-      this.#report(`after ${verb}: ${error.message}`);
+      this.report(`after ${verb}: ${error.message}`);
     }
   }
 
   #checkJudged({ judged }: { judged: string[] }): void {
     for (const id of judged) {
-      if (!this.#options.mayBeJudged(id)) this.#report(`P1 member ${id} was judged gone while it was alive`);
+      if (!this.#options.mayBeJudged(id)) this.report(`P1 member ${id} was judged gone while it was alive`);
     }
   }
 
@@ -351,7 +352,8 @@ export class Watch {
     }
   }
 
-  #report(text: string): void {
+  /** Told by whoever sees a promise broken; the first is kept. */
+  report(text: string): void {
     this.breach ??= new Breach(text);
   }
 }
