@@ -17,14 +17,14 @@ export class AskedProcess {
   }
 
   static async open(row: Row, store: string, execArgv: readonly string[] = []): Promise<AskedProcess> {
-    const { system, concurrency, isTuned, inProcesses } = row;
+    const { system, concurrency, isTuned, inProcesses, inPython = false } = row;
     const child = fork(subjectFile(system), {
       execArgv: ["--conditions=@holdfast/source", "--no-warnings", ...execArgv],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     endWithUs(child);
     const asked = new AskedProcess(child);
-    const options: SubjectOptions = { store, concurrency, isTuned, inProcesses };
+    const options: SubjectOptions = { store, concurrency, isTuned, inProcesses, inPython };
     try {
       await asked.#ask("open", options);
       return asked;

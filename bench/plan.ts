@@ -13,6 +13,7 @@ export interface Row {
   readonly concurrency: number;
   readonly isTuned: boolean;
   readonly inProcesses: boolean;
+  readonly inPython?: boolean;
   /** Sizes of its own, where the shared ones would take for ever. */
   readonly sizes?: Partial<Sizes>;
 }
@@ -42,6 +43,7 @@ const inline: Row = { ...postgres, setting: "inline, defaults (8 at a time)", co
 const wide: Row = { ...postgres, setting: "inline, 500 at a time", concurrency: 500, isTuned: true };
 const fifty: Row = { ...postgres, setting: "inline, 50 at a time", concurrency: 50 };
 const children: Row = { ...postgres, setting: "process, 8 children", concurrency: 8, inProcesses: true };
+const pythons: Row = { ...children, setting: "process, 8 Python children", inPython: true };
 const verbs: Row = { ...postgres, setting: "verb by verb", concurrency: 1 };
 const onSqlite = (row: Row): Row => ({ ...row, store: "sqlite" });
 const onFile = (row: Row): Row => ({ ...row, store: "file" });
@@ -91,7 +93,7 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
       id: "process-drain",
       title: "Drain through warm child processes, enqueuing included",
       ask: "drain",
-      rows: [children, onSqlite(children)],
+      rows: [children, onSqlite(children), pythons, onSqlite(pythons)],
     },
     {
       id: "enqueue",

@@ -1,12 +1,27 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Json } from "@holdfast/protocol";
+import { defaultRetry, type Json, type TaskSpec } from "@holdfast/protocol";
 import type { RunHandle } from "@holdfast/sdk/client";
 import { registerModuleHook } from "@holdfast/sdk/module-hook";
 import { Embedded } from "../../server/src/embedded.ts";
 import { applyProject, openServices, type RunningNode, type Services, startNode } from "../../server/src/main.ts";
 import { bodiesRun, countBodies, takeDelaysMs } from "../definitions/notes.ts";
 import { instant, rateOf, type Sizes, Stopwatch, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
+
+/** The no-op task in Python. */
+const noopPython: TaskSpec = {
+  kind: "task",
+  id: "noop-python",
+  executor: "python",
+  source: { module: "noop.py", export: "noop" },
+  queue: "default",
+  priority: 0,
+  retry: defaultRetry,
+  placement: "process",
+  isolation: "pool",
+  reads: [],
+  writes: [],
+};
 
 const root = join(import.meta.dirname, "..", "definitions");
 /** Callers that fill the store before a drain: their calls merge. */
@@ -26,6 +41,8 @@ class HoldfastSubject implements Subject {
     this.#options = options;
     this.#services = await openServices({ address: options.store, role: "owner", migrate: true });
     await applyProject(this.#services, { root, include: ["bench-tasks.ts"] });
+    const definitions = { [noopPython.id]: noopPython };
+    await this.#services.definitions.apply([{ format: 1, root: noopPython.id, definitions, assets: {} }]);
     this.#client = new Embedded(this.#services, undefined);
   }
 
@@ -121,11 +138,12 @@ class HoldfastSubject implements Subject {
 
   /** Through children that are warm already. What is enqueued is begun at once, so the enqueuing counts too. */
   async #drainProcesses(count: number): Promise<number[]> {
-    const { concurrency } = this.#opened();
+    const { concurrency, inPython } = this.#opened();
+    const definition = inPython ? noopPython.id : "noop-process";
     await this.#work();
-    await rateOf(concurrency * 4, concurrency * 2, () => this.#result("noop-process", {}));
+    await rateOf(concurrency * 4, concurrency * 2, () => this.#result(definition, {}));
     const watch = new Stopwatch();
-    await rateOf(count, fillers, () => this.#start("noop-process"));
+    await rateOf(count, fillers, () => this.#start(definition));
     await this.#untilIdle(20);
     return watch.rates(count);
   }

@@ -8,6 +8,8 @@ export interface SubjectOptions {
   readonly isTuned: boolean;
   /** Holdfast only: bodies in processes of their own. */
   readonly inProcesses: boolean;
+  /** Of these: in children that run Python. */
+  readonly inPython: boolean;
 }
 
 export interface Sizes {
