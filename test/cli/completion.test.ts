@@ -1,5 +1,6 @@
 /**
- * Completion as a shell does it. Faults to catch: a script that evaluates what was typed, ids that are not offered, a failure
+ * Completion as a shell does it. Faults to catch: a script that evaluates what was typed, ids and queues that are not offered, limits
+ * that are not shown before a node has declared them, a failure
  * that is printed into the line, a lookup that makes a store.
  */
 import assert from "node:assert/strict";
@@ -10,7 +11,9 @@ import { Project } from "./command.ts";
 
 const timeout = 300_000;
 const task = `import { task } from "holdfast";
-export const greet = task({ id: "greet" }, () => "hello");
+export const greet = task({ id: "greet", queue: "doors" }, () => "hello");
+`;
+const config = `export default { queues: { gates: { concurrency: 2, rate: { limit: 100, per: "1m" } } } };
 `;
 
 /** What bash would offer for the last of these words. */
@@ -35,6 +38,11 @@ test("bash offers commands, definitions with files, and runs; what was typed is 
   const { id } = JSON.parse(run.stdout) as { id: string };
   assert.deepEqual(await offered(project, "run", "gre"), ["greet", "greeting.json"]);
   assert.deepEqual(await offered(project, "runs", "show", ""), [id]);
+  project.write("holdfast.config.ts", config);
+  assert.deepEqual(await offered(project, "queues", "pause", ""), ["default", "doors", "gates"]);
+  const { stdout } = await project.run("queues");
+  assert.match(stdout, /queue\/gates +2 +0 +0/, "no node has declared them yet");
+  assert.match(stdout, /queue-rate\/gates +100 in 60 s +0 +0/);
   assert.ok((await offered(project, "run", "--input", "$(touch evaluated)", "")).includes("greet"));
   assert.ok(!existsSync(join(project.root, "evaluated")));
 });

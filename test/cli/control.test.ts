@@ -21,6 +21,7 @@ test("definitions and queues are paused before they have runs, and say what beca
   assert.equal(early.code, 0, early.stderr);
   assert.match(early.stderr, /Definition work is paused: none of its runs starts/);
   await project.run("apply");
+  assert.match(early.stderr, /There is no definition work yet\./);
   const again = await project.run("definitions", "pause", "work");
   assert.match(again.stderr, /Definition work was paused already, (?:just now|.* ago)\./);
   assert.match((await project.run("definitions", "list")).stdout, /work +task +(?:now|\S+ ago) +(?:now|\S+ ago)/);
@@ -146,7 +147,7 @@ test("a person marks and skips runs, and what depends on them follows", { timeou
   assert.equal(marked.code, 0, marked.stderr);
   assert.match(
     marked.stderr,
-    /is succeeded\.\n1 run that depends on it is judged anew\.\n1 run above is open again\.\n/,
+    /is marked as succeeded\.\n1 run that depends on it is judged anew\.\n1 run above is open again\.\n/,
   );
   assert.match(
     (await project.run("runs", "mark", work, "succeeded", "--output", "7")).stderr,

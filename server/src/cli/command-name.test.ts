@@ -2,7 +2,7 @@
 // command that is added to the program and not to the names.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asTyped, commandName, commandNames } from "./command-name.ts";
+import { asTyped, commandName, commandNames, type Place, placedCommands } from "./command-name.ts";
 import { buildProgram } from "./program.ts";
 
 const npx = { npm_command: "exec", npm_config_user_agent: "npm/11.0.0 node/v24.0.0 linux x64" };
@@ -25,13 +25,48 @@ test("a command is named as it can be typed where it was started", () => {
 test("every command in a message is shown so, and nothing else", () => {
   const start = { script: "/app/node_modules/.bin/holdfast", env: {} };
   assert.equal(
-    asTyped("Give holdfast run FILE, or holdfast dev: see holdfast.config.ts and npm:holdfast run.", start),
+    asTyped("Give holdfast run FILE, or holdfast dev: see holdfast.config.ts and npm:holdfast run.", { start }),
     "Give npx holdfast run FILE, or npx holdfast dev: see holdfast.config.ts and npm:holdfast run.",
   );
   assert.equal(
-    asTyped("npx holdfast needs Node; holdfast 0.1.0 runs", start),
+    asTyped("npx holdfast needs Node; holdfast 0.1.0 runs", { start }),
     "npx holdfast needs Node; holdfast 0.1.0 runs",
   );
+});
+
+test("commands ask whom the caller has asked, where they have the flag and do not say another", () => {
+  const start = { script: "/usr/local/bin/holdfast", env: { PATH: "/usr/local/bin" } };
+  const at = (message: string, place: Place) => asTyped(message, { start, place });
+  const server = "http://127.0.0.1:4400";
+  const cases: [string, Place, string][] = [
+    [
+      "holdfast runs cancel 1abc --force ends it.",
+      { server },
+      `holdfast runs cancel --server ${server} 1abc --force ends it.`,
+    ],
+    [
+      "holdfast runs list shows them.",
+      { store: "sqlite:./x.db" },
+      "holdfast runs list --store sqlite:./x.db shows them.",
+    ],
+    ["See holdfast queues.", { store: "file:a b" }, "See holdfast queues --store 'file:a b'."],
+    ["holdfast queues lists them", { store: "memory:" }, "holdfast queues --store memory: lists them"],
+    ["holdfast dev, or holdfast run", { server }, `holdfast dev, or holdfast run --server ${server}`],
+    ["holdfast migrate --store postgres://…", { store: "postgres://h/d" }, "holdfast migrate --store postgres://…"],
+    ["holdfast init", { store: "memory:" }, "holdfast init"],
+  ];
+  for (const [message, place, said] of cases) assert.equal(at(message, place), said);
+});
+
+test("the flags of a place are those that the program's commands have", () => {
+  const program = buildProgram(async () => undefined);
+  for (const flag of ["server", "store"] as const) {
+    const have = program.commands.filter((command) => {
+      const all = command.commands.length === 0 ? [command] : command.commands;
+      return all.every(({ options }) => options.some(({ long }) => long === `--${flag}`));
+    });
+    assert.deepEqual(have.map((command) => command.name()).sort(), [...placedCommands[flag]].sort(), flag);
+  }
 });
 
 test("the names are those of the program", () => {

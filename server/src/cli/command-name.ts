@@ -51,10 +51,50 @@ export const commandNames: readonly string[] = [
   "help",
 ];
 
-const mentioned = new RegExp(`(?<![\\w/.:@-]|npx )holdfast(?= (?:${commandNames.join("|")})\\b)`, "g");
+const groups = ["runs", "definitions", "schedules", "queues", "intents"];
+const verbs =
+  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop";
+const named = commandNames.filter((name) => !groups.includes(name)).join("|");
+const mentioned = new RegExp(
+  `(?<![\\w/.:@-]|npx )holdfast( (?:(?:${groups.join("|")})(?: (?:${verbs})\\b)?|${named}))\\b( --?\\w+)?`,
+  "g",
+);
 
-/** A message with its commands as they are to be typed. */
-export function asTyped(message: string, start: Start = { script: process.argv[1] ?? "", env: process.env }): string {
+/** Of which commands a caller's flags hold as well; a test holds them to the program's. */
+export const placedCommands = {
+  server: ["run", "apply", "why", "doctor", ...groups],
+  store: ["run", "apply", "why", "doctor", "validate", "manifest", "dev", "server", "migrate", "bench", ...groups],
+} as const;
+
+/** Flags with which a command was called that say whom it asks, as they are to be repeated. */
+export interface Place {
+  readonly server?: string | undefined;
+  /** Without its password. */
+  readonly store?: string | undefined;
+}
+
+/** A message with its commands as they are to be typed, so that they ask whom the caller has asked. */
+export function asTyped(
+  message: string,
+  { start = { script: process.argv[1] ?? "", env: process.env }, place = {} }: { start?: Start; place?: Place } = {},
+): string {
   if (!message.includes("holdfast ")) return message;
-  return message.replaceAll(mentioned, () => commandName(start));
+  return message.replaceAll(mentioned, (_, command: string, flag = "") => {
+    // Where a flag follows that says it, that one holds.
+    const asked = ["--store", "--server"].includes(flag.trim())
+      ? ""
+      : placeText(command.trim().split(" ")[0] ?? "", place);
+    return `${commandName(start)}${command}${asked}${flag}`;
+  });
+}
+
+function placeText(command: string, { server, store }: Place): string {
+  const has = (names: readonly string[], value: string | undefined) => value !== undefined && names.includes(command);
+  if (has(placedCommands.server, server)) return ` --server ${quoted(server ?? "")}`;
+  return has(placedCommands.store, store) ? ` --store ${quoted(store ?? "")}` : "";
+}
+
+/** As a shell takes it for one word. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -51,8 +51,9 @@ const lists: Readonly<Record<Lookup, (connection: Connection) => Promise<Candida
   queues: listQueues,
 };
 
-/** Queues that are limited or paused. */
-async function listQueues({ watched }: Connection): Promise<Candidate[]> {
+/** Queues that are limited or paused and, where the store itself is asked, all that a definition or a run names. */
+async function listQueues(connection: Connection): Promise<Candidate[]> {
+  const { watched, configured = {} } = connection;
   const prefix = "queue/";
   const [declared, { pauses }] = await Promise.all([
     watched.listLimits(),
@@ -60,7 +61,8 @@ async function listQueues({ watched }: Connection): Promise<Candidate[]> {
   ]);
   const paused = new Set(pauses.map(({ name }) => name));
   const limited = declared.flatMap(({ name }) => (name.startsWith(prefix) ? name.slice(prefix.length) : []));
-  const names = [...new Set([...limited, ...paused])].sort();
+  const named = (await connection.services?.pauses.queues()) ?? [];
+  const names = [...new Set([...limited, ...paused, ...named, ...Object.keys(configured)])].sort();
   return names.map((value) => ({ value, description: paused.has(value) ? "paused" : "" }));
 }
 

@@ -16,6 +16,10 @@ export interface Connection {
   readonly kind: "server" | "dev" | "embedded";
   /** The server's address or the store's. */
   readonly address: string;
+  /** Queues as this project's configuration limits them, where no server knows them: the next node declares them. */
+  readonly configured?: NonNullable<Settings["queues"]>;
+  /** What answers, where that is this process. */
+  readonly services?: Services;
   /** Lets what this process carries out end, by default for no time. */
   close(stop?: StopOptions): Promise<void>;
 }
@@ -119,6 +123,7 @@ export async function openEmbedded(
     services,
     kind: "embedded",
     address: shownStore(settings.store),
+    ...(queueLimits === undefined ? {} : { configured: queueLimits }),
     work: async ({ schedules }) => {
       const { runsMs, logsMs } = retention;
       const found = python === undefined ? {} : { python };

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Settings } from "../config.ts";
 import { lookForPython } from "../main/python-check.ts";
 import { version } from "../version.ts";
-import { asTyped } from "./command-name.ts";
 import { connect, type EmbeddedConnection, namedServer, openEmbedded } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { findDev } from "./dev-file.ts";
@@ -43,7 +42,7 @@ export async function doctor(terminal: Terminal, flags: CommonFlags): Promise<nu
   const signs = { ok: colors.green("✓"), warn: colors.yellow("!"), wrong: colors.red("✗") };
   for (const { what, state, said, hint } of findings) {
     terminal.print(`${signs[state]} ${what.padEnd(12)} ${said}`);
-    if (hint !== undefined) terminal.print(`  ${" ".repeat(12)} ${asTyped(hint)}`);
+    if (hint !== undefined) terminal.print(`  ${" ".repeat(12)} ${terminal.typed(hint)}`);
   }
   terminal.answer({ version, findings });
   return findings.some(({ state }) => state === "wrong") ? exitCodes.failed : exitCodes.done;

@@ -1,6 +1,4 @@
 import { isAppError, type Problem } from "@holdfast/protocol";
-
-import { asTyped } from "./command-name.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How commands end (DESIGN §3.1). */
@@ -108,7 +106,7 @@ interface Said {
 
 function say(terminal: Terminal, error: Said): void {
   const { colors } = terminal;
-  terminal.answer({ error: error.hint === undefined ? error : { ...error, hint: asTyped(error.hint) } });
+  terminal.answer({ error: error.hint === undefined ? error : { ...error, hint: terminal.typed(error.hint) } });
   const code = error.code === "usage" ? "" : ` ${colors.dim(`(${error.code})`)}`;
   terminal.note(`${colors.red("error")} ${error.message}${code}`);
   if (error.hint !== undefined && error.hint !== "") terminal.note(`  ${error.hint}`);

@@ -1,6 +1,5 @@
 import type { LogLine, RunView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
-import { asTyped } from "./command-name.ts";
 import { logText } from "./log-text.ts";
 import { changeLine, Screen, treeLines } from "./run-screen.ts";
 import { RunTree, type TreeNode } from "./run-tree.ts";
@@ -144,7 +143,7 @@ class LiveView implements ClosableViewer {
   }
 
   say(text: string): void {
-    this.#screen.above(this.#terminal.colors.yellow(asTyped(text)));
+    this.#screen.above(this.#terminal.colors.yellow(this.#terminal.typed(text)));
     this.#draw();
   }
 

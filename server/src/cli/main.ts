@@ -3,6 +3,7 @@ import { type Command, CommanderError } from "commander";
 import { exitCodes, reportFailure, UsageError } from "./failures.ts";
 import { tolerateLeavingReader } from "./interruption.ts";
 import { buildProgram } from "./program.ts";
+import { placeOf } from "./project.ts";
 import { openTerminal } from "./terminal.ts";
 
 /** Carries out a command line (without the program's name) and answers the exit code. */
@@ -12,7 +13,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   // What cannot be parsed still says how it wants to be answered.
   const json = argv.includes("--json");
   const program = buildProgram(async (act, flags) => {
-    const terminal = openTerminal({ json: flags.json === true });
+    const terminal = openTerminal({ json: flags.json === true, place: placeOf(flags) });
     try {
       if (flags.project !== undefined) enter(flags.project);
       exitCode = await act(terminal);

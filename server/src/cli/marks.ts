@@ -36,7 +36,8 @@ export function mark(
     const done = await plane.markRun(id, request);
     terminal.answer(done);
     const { run, changed, reset, reopened } = done;
-    terminal.note(`Run ${run.id} ${changed ? "is" : "was"} ${status}${changed ? "." : " already."}`);
+    const as = status === "skipped" ? status : `marked as ${status}`;
+    terminal.note(changed ? `Run ${run.id} is ${as}.` : `Run ${run.id} was ${status} already.`);
     if (reset > 0)
       terminal.note(
         `${counted(reset, "run")} that ${reset === 1 ? "depends" : "depend"} on it ${reset === 1 ? "is" : "are"} judged anew.`,

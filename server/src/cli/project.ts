@@ -1,6 +1,8 @@
 import { loadConfig } from "../compile/load-config.ts";
 import type { Settings } from "../config.ts";
+import type { Place } from "./command-name.ts";
 import { InvalidProject } from "./failures.ts";
+import { shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Flags that most commands know. */
@@ -18,9 +20,9 @@ export interface ListenFlags {
   readonly concurrency?: string;
 }
 
-/** What a command has to repeat to ask the same server; "" where it finds it by itself. */
-export function atServer({ server }: CommonFlags): string {
-  return server === undefined ? "" : ` --server ${server}`;
+/** What a command has to repeat to ask the same server or store; nothing where it finds it by itself. */
+export function placeOf({ server, store }: CommonFlags): Place {
+  return { server, store: store === undefined ? undefined : shownStore(store) };
 }
 
 /** The project that the command is for, looked for from a folder upwards. Throws InvalidProject. */

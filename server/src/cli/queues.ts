@@ -1,5 +1,5 @@
 import type { LimitView } from "@holdfast/protocol";
-import { connected } from "./connection.ts";
+import { type Connection, connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
 import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
@@ -11,8 +11,8 @@ const pageRows = 1_000;
 
 /** `holdfast queues`: the limits of queues and definitions, and who holds what. */
 export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> {
-  return connected(terminal, flags, async ({ plane }) => {
-    const limits = await plane.listLimits();
+  return connected(terminal, flags, async ({ plane, configured = {} }) => {
+    const limits = withConfigured(await plane.listLimits(), configured);
     const { pauses } = await plane.listPauses({ kind: "queue", limit: pageRows });
     terminal.answer({ limits, pauses });
     if (limits.length > 0) terminal.print(limitTable(terminal, limits));
@@ -27,6 +27,26 @@ export function queues(terminal: Terminal, flags: CommonFlags): Promise<number> 
     for (const pause of pauses) terminal.note(`The ${pauseText(pause)}.`);
     return exitCodes.done;
   });
+}
+
+/** Also what no node has declared yet: nobody holds any of it. */
+function withConfigured(
+  declared: readonly LimitView[],
+  configured: NonNullable<Connection["configured"]>,
+): readonly LimitView[] {
+  const names = new Set(declared.map(({ name }) => name));
+  const views = Object.entries(configured).flatMap(([queue, { concurrency, rate }]): LimitView[] => {
+    const free = { holders: [], standing: [] };
+    const perMs = rate?.perMs;
+    return [
+      ...(concurrency === undefined ? [] : [{ name: `queue/${queue}`, slots: concurrency, ...free }]),
+      ...(rate === undefined || perMs === undefined
+        ? []
+        : [{ name: `queue-rate/${queue}`, slots: rate.limit, perMs, starts: [], ...free }]),
+    ];
+  });
+  const missing = views.filter(({ name }) => !names.has(name));
+  return [...declared, ...missing].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function limitTable(terminal: Terminal, limits: readonly LimitView[]): string {

@@ -1,5 +1,4 @@
 import type { Json, RunError, RunView } from "@holdfast/protocol";
-import { asTyped } from "./command-name.ts";
 import type { Terminal } from "./terminal.ts";
 import { lengthText } from "./times.ts";
 
@@ -24,13 +23,13 @@ export function outcomeText(terminal: Terminal, run: RunView): void {
 }
 
 /** An error with its hint and the part of its stack that is user code. */
-export function errorText({ colors }: Terminal, error: RunError): string {
+export function errorText({ colors, typed }: Terminal, error: RunError): string {
   const stack = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
   const more = stack.length > shownStackLines ? [`    … ${stack.length - shownStackLines} more`] : [];
   return [
     `  ${error.message} ${colors.dim(`(${error.code})`)}`,
     ...[...stack.slice(0, shownStackLines), ...more].map((line) => colors.dim(line)),
-    ...(error.hint === undefined ? [] : [`  ${asTyped(error.hint)}`]),
+    ...(error.hint === undefined ? [] : [`  ${typed(error.hint)}`]),
   ].join("\n");
 }
 

@@ -24,7 +24,7 @@ import { givenJson } from "./given-json.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type FollowFlags, readPatience } from "./patience.ts";
-import { atServer, type CommonFlags, type ListenFlags, openProject } from "./project.ts";
+import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { outcomeText } from "./run-text.ts";
 import { StopTeller } from "./stopping.ts";
 import type { Terminal } from "./terminal.ts";
@@ -83,7 +83,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     const followed = { run, existing, isQuiet, patienceMs, signal: interruption.signal };
     const ended = await followRun(terminal, engine.connection.watched, followed).catch((error: unknown) => {
       isGone = isStoreGone(error);
-      throw isAppError(error, "store_unavailable") && !isGone ? outOfSight(error, run, flags) : error;
+      throw isAppError(error, "store_unavailable") && !isGone ? outOfSight(error, run) : error;
     });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
@@ -231,17 +231,15 @@ function sayInterrupted(terminal: Terminal, { run, engine, flags }: Interrupted)
 }
 
 function whereItGoesOn(run: RunView, { connection: { kind, address } }: Engine, flags: RunFlags): string {
-  if (kind !== "embedded")
-    return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}${atServer(flags)}`;
+  if (kind !== "embedded") return `It goes on at ${address}. To end it: holdfast runs cancel ${run.id}`;
   if (flags.resume === true || flags.key !== undefined) return "It goes on when you give the same command again.";
   return "It goes on at the next start: holdfast dev, or holdfast run with --resume.";
 }
 
 /** What befell is the store's or the server's; the run itself has not failed. */
-function outOfSight(error: AppError, run: RunView, flags: RunFlags): AppError {
-  const where = atServer(flags);
+function outOfSight(error: AppError, run: RunView): AppError {
   const hint =
     `Run ${run.id} has not ended by that: it goes on as soon as a server and its store are there. ` +
-    `Look at it then: holdfast runs show ${run.id}${where}, or holdfast runs logs ${run.id} -f${where}`;
+    `Look at it then: holdfast runs show ${run.id}, or holdfast runs logs ${run.id} -f`;
   return new AppError(error.code, error.message, { hint, cause: error });
 }

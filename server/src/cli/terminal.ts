@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import { asTyped } from "./command-name.ts";
+import { asTyped, type Place } from "./command-name.ts";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -16,6 +16,8 @@ export interface Terminal {
   /** Of stdout; where it is no terminal, nothing is cut. */
   readonly columns: number;
   readonly rows: number;
+  /** A text with its commands as they are to be typed. */
+  typed(text: string): string;
   /** Lines of an answer. */
   print(text: string): void;
   /** What people should know and programs need not; commands in it are shown as they are to be typed. Says nothing under --json. */
@@ -30,8 +32,8 @@ export interface Terminal {
   write(text: string): void;
 }
 
-/** The terminal of this process. Colours only where stdout is one and NO_COLOR is not set. */
-export function openTerminal({ json }: { json: boolean }): Terminal {
+/** The terminal of this process. `place`: whom the command asks, which the commands in its hints repeat. Colours only where stdout is one and NO_COLOR is not set. */
+export function openTerminal({ json, place = {} }: { json: boolean; place?: Place }): Terminal {
   const { stdout, stderr } = process;
   const live = stdout.isTTY === true && !json && process.env.TERM !== "dumb";
   const colored = live && (process.env.NO_COLOR ?? "") === "";
@@ -56,7 +58,8 @@ export function openTerminal({ json }: { json: boolean }): Terminal {
     print: (text) => {
       if (!json) stdout.write(`${text}\n`);
     },
-    note: (text) => relay(asTyped(text)),
+    typed: (text) => asTyped(text, { place }),
+    note: (text) => relay(asTyped(text, { place })),
     relay,
     answer: (value) => {
       if (json) stdout.write(`${isStream ? JSON.stringify(value) : JSON.stringify(value, null, 2)}\n`);

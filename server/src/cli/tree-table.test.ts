@@ -15,6 +15,7 @@ const terminal: Terminal = {
   colors: picocolors.createColors(false),
   columns: 200,
   rows: 24,
+  typed: (text) => text,
   print: silent,
   note: silent,
   relay: silent,

@@ -27,10 +27,10 @@ function tell(terminal: Terminal, run: RunBrief, reasons: readonly Reason[]): vo
   const status = paintStatus(terminal, run.status, run.status);
   terminal.print(`${statusSign(terminal, run.status)} ${oneLine(run.name)} ${colors.dim(run.id)} ${status}`);
   for (const { message, remedy, runs } of reasons) {
-    terminal.print(wrapped(`  ${oneLine(message)}`, terminal.columns));
+    terminal.print(wrapped(`  ${terminal.typed(oneLine(message))}`, terminal.columns));
     for (const { id, name, status: theirs } of runs) {
       terminal.print(`    ${statusSign(terminal, theirs)} ${oneLine(name)} ${colors.dim(id)}`);
     }
-    if (remedy !== null) terminal.print(wrapped(`  ${colors.dim("→")} ${remedy}`, terminal.columns));
+    if (remedy !== null) terminal.print(wrapped(`  ${colors.dim("→")} ${terminal.typed(remedy)}`, terminal.columns));
   }
 }

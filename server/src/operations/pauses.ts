@@ -1,4 +1,4 @@
-import { AppError, limits, type Paused, type PausePage } from "@holdfast/protocol";
+import { AppError, limits, nameHint, type Paused, type PausePage } from "@holdfast/protocol";
 import { type PauseKind, pauseId } from "../core/index.ts";
 import type { PauseResult, Store } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
@@ -78,12 +78,20 @@ export class Pauses {
     const { outcome, since } = result;
     const all = kind === "run" ? await this.#store.findPauses({ runId: name }) : [];
     const others = all.filter((row) => row.kind !== kind || row.name !== name).map(pauseView);
-    const note = kind === "queue" ? await this.#noteOf(name) : undefined;
+    const note = kind === "run" ? undefined : await this.#noteOf(kind, name);
     const said = note === undefined ? {} : { note };
     return { kind, name, paused, changed: outcome === "done", since: timeText(since), others, ...said };
   }
 
-  async #noteOf(queue: string): Promise<string | undefined> {
-    return unknownQueueText(queue, await knownQueues(this.#store, this.#definitions, this.#namespace));
+  /** Queues that a definition, a limit or a ready run names, in their order. */
+  queues(): Promise<string[]> {
+    return knownQueues(this.#store, this.#definitions, this.#namespace);
+  }
+
+  /** Names that nobody knows may be paused: what comes under them later is held. That is told, since it may be a mistake. */
+  async #noteOf(kind: "definition" | "queue", name: string): Promise<string | undefined> {
+    if (kind === "queue") return unknownQueueText(name, await this.queues());
+    const known = (await this.#definitions.list()).map(({ id }) => id);
+    return known.includes(name) ? undefined : `There is no definition ${name} yet. ${nameHint(name, known)}`;
   }
 }
