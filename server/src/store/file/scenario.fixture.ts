@@ -29,6 +29,8 @@ export async function drawCalls(seed: number, count: number): Promise<Moment[]> 
     delaysMs: [0, 1, 1_000, 60_000, hourMs],
     leasesMs: [1_000 * hourMs],
     limits: true,
+    fair: true,
+    pauses: true,
   } as const;
   const source = new CallSource(chance, model, times);
   const moments: Moment[] = [];
