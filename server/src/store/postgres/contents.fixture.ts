@@ -34,7 +34,7 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
     sql<OfRun[]>`
       select '' as run, jsonb_build_object('id', id, 'version', version, 'paused', paused, 'dueAt', due_at,
         'pausedAt', paused_at, 'pauseReason', pause_reason, 'resumedAt', resumed_at, 'state', state::jsonb,
-        'spec', spec::jsonb) as value
+        'spec', spec::jsonb || jsonb_build_object('params', params::jsonb)) as value
       from holdfast.schedules order by id`,
   ]);
   const runs: RunRow[] = rows.map(toRun);

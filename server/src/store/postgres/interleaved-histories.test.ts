@@ -25,7 +25,6 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
   ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
-  ...["holdPausing", "insertPause", "moveAside"],
 ];
 
 let database: TestDatabase;
