@@ -108,6 +108,10 @@ def unit(script: dict, ctx: TaskContext):
     return returning(ctx, command)
 
 
+def metered(script: dict, ctx: TaskContext):
+    return unit(script, ctx)
+
+
 async def sitter(script: dict, ctx: AsyncTaskContext):
     """Until it is told to end."""
     command = begin(script, ctx)

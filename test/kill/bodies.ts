@@ -93,4 +93,5 @@ async function sit({ abortSignal }: TaskContext): Promise<void> {
 }
 
 export const unit = task({ id: "unit" }, (input: Script, ctx) => act(input, ctx));
+export const metered = task({ id: "metered" }, (input: Script, ctx) => act(input, ctx));
 export const sitter = task({ id: "sitter" }, (input: Script, ctx) => act(input, ctx));

@@ -149,7 +149,7 @@ export class Campaign {
     const flow = this.chance.pick(this.workload.flows);
     this.start(flow, expectWorkflow(flow, this.workload));
     const script = randomScript(this.chance);
-    this.start("unit", expectTask(script), { input: { ...script } });
+    this.start(this.chance.pick(["unit", "metered"]), expectTask(script), { input: { ...script } });
     const startAfter = new Date(Date.now() + this.chance.between(50, 300)).toISOString();
     this.start("unit", expectTask(calm), { input: { ...calm, steps: 1, workMs: 10 }, startAfter });
     if (this.chance.happens(0.4)) this.startAndCancel();

@@ -18,7 +18,7 @@ export async function holdUp(
   const root = roots.findLast(({ id }) => id !== undefined);
   const target = chance.pick<Pausable>([
     { kind: "queue", name: "default" },
-    { kind: "definition", name: chance.pick(["unit", ...workload.flows]) },
+    { kind: "definition", name: chance.pick(["unit", "metered", ...workload.flows]) },
     { kind: "run", name: root?.id ?? "" },
   ]);
   if (target.name === "") return;

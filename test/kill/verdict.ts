@@ -5,8 +5,9 @@ import { listAllRuns } from "./all-runs.ts";
 import type { Effect } from "./bodies.ts";
 import type { Campaign } from "./campaign.ts";
 import { readEffects } from "./effects.ts";
+import { until } from "./processes.ts";
 import { endings } from "./topic-reader.ts";
-import { type Expected, unitLimits } from "./workload.ts";
+import { type Expected, heldLimits, meter } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
 //
@@ -18,7 +19,7 @@ import { type Expected, unitLimits } from "./workload.ts";
 // 5  P10  events are numbered without holes, one end, the last; a reader of the topic saw each once and in order.
 // 6  P12  each step is recorded once.
 // 7  P6   nothing that was told to end goes on; what was asked for under a key happened once.
-// 8  L2   (core/limits.ts) no slot is held any more.
+// 8  L2   (core/limits.ts) no slot is held any more, and never did more start within the time of a rate than it allows.
 
 export interface Verdict {
   readonly runs: number;
@@ -52,12 +53,42 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
     checkEnd(run, effects.get(run.id) ?? []);
     checkFamily(run, children.get(run.id) ?? [], campaign);
   }
-  for (const id of unitLimits) {
-    const limit = await campaign.store.findLimit({ id, limitRows: 100 });
-    assert.deepEqual([limit?.holders ?? [], limit?.standing ?? []], [[], []], "L2 an ended run holds or wants a slot");
-  }
+  checkRates(rows, campaign);
+  await checkLimits(campaign);
   assert.equal(seen.topic.size, rows.length, "the topic tells of runs that are not there");
   return { runs: rows.length, ...counts(campaign) };
+}
+
+async function checkLimits({ store }: Campaign): Promise<void> {
+  for (const id of heldLimits) {
+    // The slots of a rate are held for its time after the last start.
+    await until(`L2 no run holds or wants a slot of ${id}`, async () => {
+      const limit = await store.findLimit({ id, limitRows: 100 });
+      return [...(limit?.holders ?? []), ...(limit?.standing ?? [])].length === 0 || undefined;
+    });
+  }
+}
+
+/** Of each key of "metered", by the moments at which its runs were started, on the store's clock. */
+function checkRates(rows: readonly RunRow[], { topic }: Campaign): void {
+  const keys = new Map(
+    rows.flatMap(({ id, limits }) => limits.flatMap((limit) => (limit.perMs === meter.perMs ? [[id, limit.id]] : []))),
+  );
+  const backs = new Set(
+    topic.flatMap(({ type, runId, number }) => (type === "run.given_back" ? `${runId} ${number}` : [])),
+  );
+  // Whose key is known by its input alone is put in line by its first claim, which is no start.
+  const starts = topic.filter(({ type, runId, number }) => {
+    return type === "run.started" && keys.has(runId) && !backs.has(`${runId} ${number + 1}`);
+  });
+  for (const [key, of] of Map.groupBy(starts, ({ runId }) => keys.get(runId))) {
+    const at = of.map((event) => event.at).sort((a, b) => a - b);
+    for (const [place, moment] of at.entries()) {
+      const over = at[place + meter.limit];
+      const within = over === undefined ? meter.perMs : over - moment;
+      assert.ok(within >= meter.perMs, `L2 ${meter.limit + 1} of ${key} started within ${within} ms`);
+    }
+  }
 }
 
 /** Children of the present generations of those above them. */

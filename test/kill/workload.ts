@@ -12,8 +12,16 @@ import type { Script } from "./bodies.ts";
 
 // What a campaign runs, and how each of it has to end whatever is killed meanwhile.
 
-/** The limits of the definition "unit": of each finale, which is its key. */
-export const unitLimits = ["succeed", "fatal", "skip"].map((finale) => `default/key/unit:${finale}`);
+const finales = ["succeed", "fatal", "skip"];
+/** The limits of "unit" and "metered": of each finale, which is their key. */
+export const heldLimits = finales.flatMap((finale) => [
+  `default/key/unit:${finale}`,
+  `default/rate/metered:${finale}`,
+  `default/fair/metered:${finale}`,
+]);
+
+/** So many starts of "metered" within a time, of each finale. */
+export const meter = { limit: 5, perMs: 250 } as const;
 
 /** A stopped body ends by this where nobody else ends it. */
 const timeoutMs = 3_000;
@@ -41,9 +49,24 @@ const unitTask = (executor: Language): TaskSpec => ({
   writes: [],
 });
 
-function sitterTask(executor: Language): TaskSpec {
+function untimedTask(executor: Language) {
   const { timeoutMs: _, concurrency: __, concurrencyKey: ___, ...untimed } = unitTask(executor);
-  return { ...untimed, id: "sitter", executor, source: { module: modules[executor], export: "sitter" } } as TaskSpec;
+  return { ...untimed, executor };
+}
+
+function sitterTask(executor: Language): TaskSpec {
+  return {
+    ...untimedTask(executor),
+    id: "sitter",
+    source: { module: modules[executor], export: "sitter" },
+  } as TaskSpec;
+}
+
+/** The same body, whose starts are measured out and whose keys take turns. */
+function meteredTask(executor: Language): TaskSpec {
+  const key = { ref: { from: "params", path: ["finale"] } };
+  const source = { module: modules[executor], export: "metered" };
+  return { ...untimedTask(executor), id: "metered", source, rate: { ...meter, key }, fair: key, timeoutMs } as TaskSpec;
 }
 
 export const calm: Script = {
@@ -69,6 +92,7 @@ export function randomScript(chance: Chance): Script {
   };
 }
 
+const workers = ["unit", "unit", "metered"] as const;
 const rules = ["all_success", "all_success", "all_done", "one_success", "none_failed"] as const;
 
 function randomWorkflow(id: string, smaller: string | undefined, chance: Chance): WorkflowSpec {
@@ -86,7 +110,7 @@ function randomWorkflow(id: string, smaller: string | undefined, chance: Chance)
       }));
       const itemKey = { ref: { from: "item" as const, path: ["name"] } };
       const item = { ref: { from: "item" as const, path: [] } };
-      const map = { definition: "unit", list: { const: list }, itemKey, with: item };
+      const map = { definition: chance.pick(workers), list: { const: list }, itemKey, with: item };
       nodes.push({ kind: "map", ...fields, ...map, ...(chance.happens(0.5) ? { concurrency: 2 } : {}) });
     } else {
       const when = chance.happens(0.1) ? { when: { const: false } } : {};
@@ -94,7 +118,7 @@ function randomWorkflow(id: string, smaller: string | undefined, chance: Chance)
         kind: "call",
         ...fields,
         ...when,
-        definition: "unit",
+        definition: chance.pick(workers),
         args: { const: { ...randomScript(chance) } },
       });
     }
@@ -147,7 +171,7 @@ export function randomWorkload(chance: Chance, language: Language): Workload {
     workflows.set(id, randomWorkflow(id, i < 2 ? undefined : chance.pick(["flow-0", "flow-1"]), chance));
     flows.push(id);
   }
-  const tasks = { unit: unitTask(language), sitter: sitterTask(language) };
+  const tasks = { unit: unitTask(language), metered: meteredTask(language), sitter: sitterTask(language) };
   const definitions: Manifest["definitions"] = { ...tasks, ...Object.fromEntries(workflows) };
   const manifests = Object.keys(definitions).map((root): Manifest => ({ format: 1, root, definitions, assets: {} }));
   return { manifests, workflows, flows };
