@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { codeFileSchema } from "./code-file.ts";
 import { runErrorSchema } from "./errors.ts";
+import { unknownAnswers } from "./jobs.ts";
 import { jsonSchema } from "./json.ts";
 import { keySchema } from "./key.ts";
 import { limits } from "./limits.ts";
@@ -41,6 +42,28 @@ const definitionSchema = z.string().min(1).max(limits.idCharacters);
 const spanSchema = z.number().int().nonnegative().max(limits.spanMs);
 const itemSchema = z.strictObject({ key: z.string().min(1).max(limits.itemCharacters), input: jsonSchema });
 
+/**
+ * A job in another system: `spec` for the control plane to submit, `ref` of one that was started already, or `own`, which the body
+ * starts by itself with its token. `timeoutMs`: from its opening; then its end is ordered. `callback`: it may also be ended by its
+ * one-time address, which stands where a text of the spec says `{callback}`.
+ */
+const externalSchema = z
+  .strictObject({
+    kind: z.literal("external"),
+    key: keySchema,
+    service: z.string().min(1).max(100),
+    connection: z.string().min(1).max(200).optional(),
+    spec: jsonSchema.optional(),
+    ref: jsonSchema.optional(),
+    own: z.literal(true).optional(),
+    timeoutMs: spanSchema.optional(),
+    onUnknown: z.enum(unknownAnswers).optional(),
+    callback: z.literal(true).optional(),
+  })
+  .refine(({ spec, ref, own }) => [spec, ref, own].filter((given) => given !== undefined).length === 1, {
+    error: "An external job has exactly one of spec, ref and own.",
+  });
+
 const waitSpecSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("sleep"), key: keySchema, ms: spanSchema }),
   /** `timeoutMs`: how long it is waited for; absent: for ever. */
@@ -62,6 +85,7 @@ const waitSpecSchema = z.discriminatedUnion("kind", [
     concurrency: z.number().int().positive().max(limits.slots).optional(),
     timeoutMs: spanSchema.optional(),
   }),
+  externalSchema,
 ]);
 /** Something that a body waits for, as it asks for it. Durations are milliseconds from when it is opened. */
 export type WaitSpec = z.infer<typeof waitSpecSchema>;
@@ -132,10 +156,38 @@ export const channelMethods = {
     }),
     result: waitsAnswerSchema.extend({ suspended: z.boolean() }),
   },
-  /** The output of a run that this one called. */
+  /**
+   * Opens a job that the body starts by itself, and tells the token to start it with: the same after every crash, until it has ended.
+   * `ref`: it was adopted already. `record`: it has ended, or was refused once and for all.
+   */
+  "external.submit": {
+    group: "lifecycle",
+    params: z.strictObject({
+      key: keySchema,
+      service: z.string().min(1).max(100),
+      connection: z.string().min(1).max(200).optional(),
+      timeoutMs: spanSchema.optional(),
+      onUnknown: z.enum(unknownAnswers).optional(),
+    }),
+    result: z.strictObject({
+      token: z.string().nullable(),
+      ref: jsonSchema.nullable(),
+      record: jsonSchema.optional(),
+    }),
+  },
+  /** Says how such a job is called in its service. From then on it is watched. The same again changes nothing. */
+  "external.adopt": {
+    group: "lifecycle",
+    params: z.strictObject({ key: keySchema, ref: jsonSchema }),
+    result: emptySchema,
+  },
+  /** The output of a run that this one called, or the result of an external job of its own. */
   "output.get": {
     group: "read",
-    params: z.strictObject({ run: z.string().min(1).max(100) }),
+    params: z.union([
+      z.strictObject({ run: z.string().min(1).max(100) }),
+      z.strictObject({ job: z.string().min(1).max(100) }),
+    ]),
     result: z.strictObject({ output: jsonSchema }),
   },
   /** Starts a run of its own, once under its key: that is a step, whose record is the run's id. */

@@ -29,6 +29,12 @@ export const eventTypes = [
   "run.cancelled",
   "run.skipped",
   "step.arguments_changed",
+  "external.submitting",
+  "external.submitted",
+  "external.observed",
+  "external.timed_out",
+  "external.unknown",
+  "external.ended",
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 

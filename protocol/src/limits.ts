@@ -23,6 +23,12 @@ export const limits = {
   signalBytes: 64 * 1024,
   /** Signals of one run that nobody has waited for yet. */
   signalsPerRun: 1_000,
+  /** What is to be submitted as an external job, as JSON. */
+  jobSpecBytes: 256 * 1024,
+  /** The result of an external job. */
+  jobResultBytes: 256 * 1024,
+  /** Events that tell how one external job goes on, its beginning and its end left out. */
+  eventsPerJob: 100,
   keyCharacters: 512,
   idCharacters: 200,
   itemCharacters: 200,

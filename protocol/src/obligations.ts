@@ -4,10 +4,10 @@ import { limits } from "./limits.ts";
 // What orders to end have still to bring to an end, or had to, over HTTP.
 
 export const obligationViewSchema = z.object({
-  /** `activation`: a process, or code in a node, that works for a run. */
-  kind: z.enum(["activation"]),
+  /** `activation`: a process, or code in a node, that works for a run. `external_job`: a job in another system. */
+  kind: z.enum(["activation", "external_job"]),
   runId: z.string(),
-  /** Of an activation: its epoch. */
+  /** Of an activation: its epoch. Of an external job: its id. */
   subject: z.string(),
   /** The name of the node that has to end it. */
   node: z.string().nullable(),

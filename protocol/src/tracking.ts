@@ -23,9 +23,17 @@ export function isFinalPhase(phase: JobPhase): boolean {
 
 const textSchema = z.string().max(limits.errorTextBytes);
 
-const linkSchema = z.object({ label: z.string().max(100), url: z.string().max(4_000) });
+export const jobLinkSchema = z.object({ label: z.string().max(100), url: z.string().max(4_000) });
 /** A page about the job for people. */
-export type JobLink = z.infer<typeof linkSchema>;
+export type JobLink = z.infer<typeof jobLinkSchema>;
+
+export const jobProgressSchema = z.object({
+  done: z.number(),
+  total: z.number().optional(),
+  text: z.string().max(1_000).optional(),
+});
+/** How far a job says that it is. */
+export type JobProgress = z.infer<typeof jobProgressSchema>;
 
 export const observationSchema = z.object({
   phase: z.enum(jobPhases),
@@ -37,12 +45,10 @@ export const observationSchema = z.object({
   message: textSchema.optional(),
   /** The service's own code for the failure. */
   code: z.string().max(200).optional(),
-  progress: z
-    .object({ done: z.number(), total: z.number().optional(), text: z.string().max(1_000).optional() })
-    .optional(),
+  progress: jobProgressSchema.optional(),
   /** What a finished job is about: where its rows are, how many. Small. */
   result: jsonSchema.optional(),
-  links: z.array(linkSchema).max(20).optional(),
+  links: z.array(jobLinkSchema).max(20).optional(),
   /** Milliseconds since 1970, by the service's clock. */
   startedAt: z.number().optional(),
   endedAt: z.number().optional(),
@@ -76,7 +82,7 @@ export const trackedJobSchema = z.object({
   ref: jsonSchema,
   /** The same for people, in one line. */
   externalId: z.string().max(2_000),
-  links: z.array(linkSchema).max(20),
+  links: z.array(jobLinkSchema).max(20),
   /** Jobs of the same group are best polled together; jobs of different ones would only wait for each other. */
   group: z.string().max(2_000),
 });

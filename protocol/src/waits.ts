@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { runErrorSchema } from "./errors.ts";
+import { recordedJobSchema } from "./jobs.ts";
 import { type Json, jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
 
 // What a body waits for, and how that is recorded: under its key, among the run's steps. The record of a wait is told from
 // that of a step by its mark, so that one key is never both.
 
-/** A moment, a signal by its name, or the end of a run that the body called. */
-export const waitKinds = ["sleep", "signal", "call"] as const;
+/** A moment, a signal by its name, the end of a run that the body called, or of a job in another system. */
+export const waitKinds = ["sleep", "signal", "call", "external"] as const;
 export type WaitKind = (typeof waitKinds)[number];
 
 const mark = "holdfast.wait";
@@ -15,21 +16,23 @@ const mark = "holdfast.wait";
 export const waitRecordSchema = z.strictObject({
   [mark]: z.enum(waitKinds),
   /**
-   * `done`: slept, signalled, or the called run succeeded. `failed`: the called run did not. `timed_out`: no signal came.
-   * `dropped`: a race was decided without it.
+   * `done`: slept, signalled, or the called run or the job succeeded. `failed`: that did not. `timed_out`: no signal came, or the
+   * job was ended because its time was over. `dropped`: a race was decided without it.
    */
   end: z.enum(["done", "failed", "timed_out", "dropped"]),
   /** Of what it was asked with; null: not known any more. */
   hash: z.string().nullable(),
   /** The try in which it ended. What failed or timed out answers in that try alone, as a step that throws is no record. */
   attempt: z.number().int(),
-  /** A signal's payload, a called run's output unless it is large. */
+  /** A signal's payload, a called run's output or a job's result unless it is large. */
   value: jsonSchema.optional(),
   /** The called run. */
   run: z.string().optional(),
-  /** The output of the called run has to be read by `output.get`. */
+  /** The job, however it ended; those of waits that were dropped are not told. */
+  job: recordedJobSchema.optional(),
+  /** The output of the called run, or the job's result, has to be read by `output.get`. */
   large: z.boolean().optional(),
-  /** How the called run ended, where it did not succeed. */
+  /** How the called run or the job ended, where it did not succeed. */
   status: z.string().optional(),
   error: runErrorSchema.optional(),
 });
@@ -59,6 +62,7 @@ export const reservedBytes: Readonly<Record<WaitKind, number>> = {
   sleep: 512,
   signal: limits.signalBytes + 512,
   call: limits.waitValueBytes + 4_096,
+  external: limits.waitValueBytes + 8_192,
 };
 
 /** One wait of a run, as people and programs see it. */
@@ -71,6 +75,8 @@ export const waitViewSchema = z.object({
   signal: z.string().nullable(),
   /** The run that was called. */
   runId: z.string().nullable(),
+  /** The external job. */
+  jobId: z.string().nullable(),
   since: z.iso.datetime(),
 });
 export type WaitView = z.infer<typeof waitViewSchema>;

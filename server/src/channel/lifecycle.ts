@@ -3,7 +3,16 @@ import type { ActivationLog } from "../operations/activation-log.ts";
 import type { HeldActivation } from "../operations/completion.ts";
 import type { Handlers } from "./handlers.ts";
 
-type Lifecycle = "run.succeed" | "run.fail" | "run.retry" | "run.skip" | "run.suspend" | "step.commit" | "wait.open";
+type Lifecycle =
+  | "run.succeed"
+  | "run.fail"
+  | "run.retry"
+  | "run.skip"
+  | "run.suspend"
+  | "step.commit"
+  | "wait.open"
+  | "external.submit"
+  | "external.adopt";
 
 /** What an activation says about itself, its steps, and what it waits for. */
 export const lifecycle: Handlers<Lifecycle> = {
@@ -32,6 +41,11 @@ export const lifecycle: Handlers<Lifecycle> = {
   },
   "run.suspend": ({ waits, held }, asked) => waits.suspend(held, asked),
   "step.commit": ({ completion, held }, step) => completion.commitStep(held, step),
+  "external.submit": ({ waits, held }, asked) => waits.submit(held, asked),
+  "external.adopt": async ({ waits, held }, named) => {
+    await waits.adopt(held, named);
+    return {};
+  },
   "wait.open": ({ waits, held }, asked) => waits.open(held, asked),
 };
 

@@ -33,6 +33,8 @@ const examples: { readonly [M in ChannelMethod]: ChannelParams<M> } = {
   "step.commit": { key: "export", value: 1 },
   "wait.open": { waits: [{ kind: "sleep", key: "nap", ms: 1 }], settles: [] },
   "run.suspend": { waits: [{ kind: "signal", key: "go", name: "go" }], settles: [], groups: [["go"]] },
+  "external.submit": { key: "load", service: "unit" },
+  "external.adopt": { key: "load", ref: 1 },
   "output.get": { run: "called" },
   "run.enqueue": { key: "follow-up", definition: "unit", input: {} },
 };

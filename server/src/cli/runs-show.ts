@@ -45,9 +45,14 @@ function mayHaveChildren({ kind, openChildren, epoch }: RunView): boolean {
   return kind !== "task" || openChildren > 0 || epoch > 1;
 }
 
-function waitText({ key, kind, until, signal, runId }: WaitView, now: number): string {
+function waitText({ key, kind, until, signal, runId, jobId }: WaitView, now: number): string {
   const end = until === null ? "" : ` until ${timeText(until, now)}`;
-  const what = { sleep: "a moment", signal: `the signal "${signal}"`, call: `the run ${runId}` }[kind];
+  const what = {
+    sleep: "a moment",
+    signal: `the signal "${signal}"`,
+    call: `the run ${runId}`,
+    external: `the job ${jobId}`,
+  }[kind];
   return `${key}: ${what}${end}`;
 }
 

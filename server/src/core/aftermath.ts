@@ -1,3 +1,4 @@
+import type { JobNoteResult } from "./job-rows.ts";
 import type { Ledger } from "./ledger.ts";
 import type { FinishResult } from "./next.ts";
 import type { RunRow } from "./run.ts";
@@ -38,6 +39,15 @@ export function withAftermath(
   const first = ended === undefined ? -1 : results.findIndex(({ outcome }) => outcome === "finished");
   return results.map((result, index) =>
     index === first && ended !== undefined && result.outcome === "finished" ? { ...result, ended } : result,
+  );
+}
+
+/** The results of what was said of jobs, the first that is noted with the runs that the call ended. */
+export function withJobAftermath(results: readonly JobNoteResult[], ledger: Ledger): JobNoteResult[] {
+  const { ended } = aftermathOf([ledger]);
+  const first = ended === undefined ? -1 : results.findIndex(({ outcome }) => outcome === "noted");
+  return results.map((result, index) =>
+    index === first && ended !== undefined && result.outcome === "noted" ? { ...result, ended } : result,
   );
 }
 

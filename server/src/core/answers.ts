@@ -3,6 +3,7 @@ import type { Finish, FinishResult, Next } from "./next.ts";
 import type { RunRow } from "./run.ts";
 import { mayBeActive, type RunInput, transition } from "./transitions.ts";
 import type { WaitsOrder, WaitsResult } from "./wait-rows.ts";
+import { externalsOf } from "./waiting.ts";
 
 /** Why an activation has nothing to say; undefined when it has. */
 export function refuseActivation(run: RunRow | undefined, epoch: number): FinishResult | undefined {
@@ -37,9 +38,10 @@ export function brief(error: RunError | null): Json {
   return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000).toWellFormed() };
 }
 
-/** Whether a body says its success while runs that it called are under way. */
+/** Whether a body says its success while runs that it called, or external jobs, are under way. */
 export function leavesCalls(run: RunRow, { next }: Finish): boolean {
-  return next.to === "ended" && next.status !== "failed" && run.status === "running" && (run.waiting?.calls ?? 0) > 0;
+  const open = (run.waiting?.calls ?? 0) + externalsOf(run);
+  return next.to === "ended" && next.status !== "failed" && run.status === "running" && open > 0;
 }
 
 /** How a run stands after an activation that another one follows, and what is told of that. `takenFrom`: as it was before a takeover. */

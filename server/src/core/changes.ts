@@ -1,4 +1,5 @@
 import type { EventType, Json } from "@holdfast/protocol";
+import { type JobChanges, noJobChanges } from "./job-rows.ts";
 import { type GateChange, gateChange } from "./limits.ts";
 import type { Edge } from "./next.ts";
 import { type ObligationChange, obligationChange } from "./obligations.ts";
@@ -39,7 +40,8 @@ export interface LedgerChanges {
   /** What the changes mean for slots of limits: `passGates` carries it out once they are written. */
   readonly gates: readonly GateChange[];
   readonly waits: WaitChanges;
-  /** What the changes mean for activations that orders have to end. */
+  readonly jobs: JobChanges;
+  /** What the changes mean for activations that orders have to end, and for jobs that have ended. */
   readonly obligations: readonly ObligationChange[];
 }
 
@@ -47,7 +49,8 @@ export interface LedgerChanges {
 export function changesOf(some: Partial<LedgerChanges>): LedgerChanges {
   const edges = { newEdges: [], unflippedEdges: [], flippedEdges: [] };
   const nothing = { restarted: [], relimited: [], events: [], gates: [], obligations: [], waits: noWaitChanges() };
-  return { inserted: [], updated: [], ...edges, ...nothing, ...some };
+  const jobs = noJobChanges();
+  return { inserted: [], updated: [], ...edges, ...nothing, jobs, ...some };
 }
 
 /** What became of the rows: those that were not there before, those that are others now, and what that means besides. */

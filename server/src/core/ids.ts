@@ -37,6 +37,16 @@ export function tokenIdentity(incarnation: string, runId: string, generation: nu
   return JSON.stringify(["token", incarnation, runId, generation]);
 }
 
+/** What an external job's id is the hash of; its id is made of that as a child's is. */
+export function jobIdentity(runId: string, generation: number, key: string, number: number): string {
+  return JSON.stringify(["job", runId, generation, key, number]);
+}
+
+/** What the token of a submission is derived from: new with each number, with a clear, and with a restored store (DESIGN §5). */
+export function jobTokenIdentity(incarnation: string, jobId: string): string {
+  return JSON.stringify(["submission", incarnation, jobId]);
+}
+
 function timePart(nowMs: number): string {
   let seconds = Math.max(0, Math.floor(nowMs / 1_000));
   let text = "";

@@ -3,6 +3,8 @@ export * from "./causes.ts";
 export * from "./changes.ts";
 export * from "./claims.ts";
 export * from "./ids.ts";
+export * from "./job-rows.ts";
+export { owedChange } from "./jobs.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
 export * from "./manifest-graph.ts";

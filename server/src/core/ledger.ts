@@ -2,24 +2,20 @@ import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
 import { brief, inputOf, leavesCalls, refuseActivation, refuseWaits, startingAgain } from "./answers.ts";
 import { droppedEnding, inheritedEnding } from "./causes.ts";
 import type { LedgerChanges, Links } from "./changes.ts";
+import type { JobLoad, JobNote, JobNoteResult } from "./job-rows.ts";
+import { Jobs, orderOfRun } from "./jobs.ts";
 import { LedgerEdges } from "./ledger-edges.ts";
+import { LedgerRestarts } from "./ledger-restarts.ts";
 import { LedgerRows } from "./ledger-rows.ts";
-import { answerMark, type MarkOrder, type MarkResult } from "./marks.ts";
+import type { MarkOrder, MarkResult } from "./marks.ts";
 import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
-import {
-  planRestart,
-  planRevision,
-  type RestartChange,
-  type RestartOrder,
-  type RestartPlan,
-  type RestartResult,
-  type RestartView,
-} from "./restart.ts";
+import type { RestartOrder, RestartPlan, RestartResult } from "./restart.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { type Ending, isClaimable, type OutcomeCounts, type RunRow, unstarted } from "./run.ts";
+import { type Ending, type OutcomeCounts, type RunRow, unstarted } from "./run.ts";
 import { isEnded, mayBeActive, transition } from "./transitions.ts";
 import type { SignalOrder, SignalResult, WaitLoad, WaitName, WaitsOrder, WaitsResult } from "./wait-rows.ts";
+import { externalsOf, isHeldUp } from "./waiting.ts";
 import { Waits } from "./waits.ts";
 
 // One transaction's worth of changes to runs, worked out in memory on rows that the store has locked and given here.
@@ -32,9 +28,10 @@ import { Waits } from "./waits.ts";
 
 export class Ledger {
   readonly #rows: LedgerRows;
+  readonly #jobs: Jobs;
   readonly #waits: Waits;
   readonly #edges = new LedgerEdges();
-  readonly #restarted = new Map<string, RestartChange>();
+  readonly #restarts: LedgerRestarts;
   #ended: string[] = [];
   readonly #endings: string[] = [];
   readonly #losses: RunRow[] = [];
@@ -43,7 +40,9 @@ export class Ledger {
   /** `now` is the store's clock, read after the locks were taken (P9). */
   constructor(now: number) {
     this.#rows = new LedgerRows(now);
-    this.#waits = new Waits(this.#rows);
+    this.#jobs = new Jobs(this.#rows);
+    this.#waits = new Waits(this.#rows, this.#jobs);
+    this.#restarts = new LedgerRestarts(this.#rows, this.#edges, this.#waits);
   }
 
   /** Takes in rows that the store has locked, those that an activation speaks for with their parents. A row that is known already keeps its image here. */
@@ -54,6 +53,11 @@ export class Ledger {
   /** Takes in what is known of the waits of such runs. */
   loadWaits(found: WaitLoad): void {
     this.#waits.load(found);
+  }
+
+  /** Takes in what is known of their external jobs. */
+  loadJobs(found: JobLoad): void {
+    this.#jobs.load(found);
   }
 
   /** Takes in what hangs on the runs of `ids`: call it for every id that `propagate` asks for, or before. */
@@ -119,6 +123,19 @@ export class Ledger {
 
   signal(order: SignalOrder): SignalResult {
     return this.#waits.signal(order);
+  }
+
+  /** Takes in what is said of a job, with all that follows from it (core/jobs.ts). */
+  noteJob(note: JobNote): JobNoteResult {
+    const { result, ended } = this.#jobs.note(note, this.#waits);
+    const run = ended === undefined ? undefined : this.#rows.get(ended.runId);
+    if (run?.status === "cancelling" && run.claimedBy === null && !isHeldUp(run)) this.#endAsOrdered(run);
+    return result;
+  }
+
+  /** Lets a run go on without a job whose end it waits for in vain; the obligation stays. False: nothing is so. */
+  letGoJob(id: string): boolean {
+    return this.#jobs.letGo(id, this.#waits);
   }
 
   expand(expansion: Expansion): FinishResult {
@@ -198,42 +215,30 @@ export class Ledger {
 
   /** Lets a run start again, with all that follows (core/restart.ts). `wanting`: ids to give to `linkFlipped`; then ask again. */
   restart(order: RestartOrder): RestartResult | Extract<RestartPlan, { outcome: "wanting" }> {
-    const run = this.#rows.get(order.runId);
-    if (run === undefined) return { outcome: "not_found" };
-    if (order.ifAttempt !== null && run.attempt !== order.ifAttempt)
-      return { outcome: "unchanged", status: run.status };
-    const plan = planRestart(this.#view(), order);
-    if (plan.outcome !== "planned") return plan;
-    this.#adopt(plan);
-    const { status = run.status, attempt = 0, generation = 0 } = this.#rows.get(run.id) ?? {};
-    return { outcome: "restarted", status, attempt, generation, reset: plan.reset, reopened: plan.reopened };
+    return this.#restarts.restart(order);
   }
 
   /**
    * Ends a run as a person decided, whatever its activation still says; the end that it had counts no more. `wanting`: as for
    * `restart`.
    */
-  mark({ runId, verdict, data }: MarkOrder): MarkResult | Extract<RestartPlan, { outcome: "wanting" }> {
-    const run = this.#rows.get(runId);
-    const answer = answerMark(run, verdict);
-    if (run === undefined || answer !== undefined) return answer ?? { outcome: "not_found" };
-    const plan = isEnded(run.status) ? planRevision(this.#view(), runId) : undefined;
-    if (plan !== undefined && plan.outcome !== "planned") return plan;
-    if (plan !== undefined) this.#adopt(plan);
-    const epoch = run.epoch + (run.claimedBy === null ? 0 : 1);
-    this.#rows.write({ ...run, epoch }, "run.marked", { ...data, status: verdict.status });
-    const marked = this.#rows.get(runId) ?? run;
-    this.#end(marked, verdict.status, verdict);
-    if (plan !== undefined) this.#restarted.set(runId, { run: this.#rows.get(runId) ?? run, forgetsInput: false });
-    return { outcome: "marked", status: verdict.status, reset: plan?.reset ?? [], reopened: plan?.reopened ?? [] };
+  mark(order: MarkOrder): MarkResult | Extract<RestartPlan, { outcome: "wanting" }> {
+    return this.#restarts.mark(order, (run) => this.#end(run, order.verdict.status, order.verdict));
   }
 
-  /** Ends a run as it was ordered to, though its activation has not ended: what that still says counts no more (P6). */
+  /**
+   * Ends a run as it was ordered to, though its activation or its external jobs have not ended: what that activation still says
+   * counts no more (P6).
+   */
   force(id: string): boolean {
     const run = this.#rows.get(id);
-    if (run?.status !== "cancelling" || run.claimedBy === null) return false;
-    this.#rows.write({ ...run, epoch: run.epoch + 1 }, "run.forced", { epoch: run.epoch, member: run.claimedBy });
-    this.#endAsOrdered({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null });
+    if (run?.status !== "cancelling" || (run.claimedBy === null && externalsOf(run) === 0)) return false;
+    const { epoch, claimedBy } = run;
+    this.#rows.write({ ...run, epoch: epoch + (claimedBy === null ? 0 : 1) }, "run.forced", {
+      epoch,
+      member: claimedBy,
+    });
+    this.#endAsOrdered(this.#letGo({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null }));
     return true;
   }
 
@@ -256,28 +261,12 @@ export class Ledger {
   changes(): LedgerChanges {
     const { added: newEdges, unflipped: unflippedEdges, flipped: flippedEdges } = this.#edges;
     const edges = { newEdges, unflippedEdges, flippedEdges };
-    const restarted = [...this.#restarted.values()];
+    const restarted = this.#restarts.changes();
     const { events } = this.#rows;
-    return { ...this.#rows.changes(), ...edges, restarted, events, waits: this.#waits.changes() };
-  }
-
-  #view(): RestartView {
-    return { now: this.#rows.now, row: (id) => this.#rows.get(id), flippedFrom: (id) => this.#edges.flippedFrom(id) };
-  }
-
-  #adopt(plan: Extract<RestartPlan, { outcome: "planned" }>): void {
-    for (const change of plan.changes) {
-      const { run, type, data = null } = change;
-      const before = this.#rows.get(run.id);
-      const isNew = before !== undefined && before.generation !== run.generation;
-      if (isNew || (before !== undefined && isEnded(before.status))) this.#restarted.set(run.id, change);
-      if (before?.waiting != null && run.waiting === null) this.#waits.clear(run.id);
-      if (type === undefined) this.#rows.put(run);
-      else this.#rows.write(run, type, data);
-      if (isClaimable(run)) this.#rows.readied += 1;
-    }
-    this.#waits.reopen(plan.waits);
-    this.#edges.unflip(plan.unflipped);
+    const rows = this.#rows.changes();
+    const obligations = [...rows.obligations, ...this.#jobs.obligations()];
+    const [waits, jobs] = [this.#waits.changes(), this.#jobs.changes()];
+    return { ...rows, ...edges, restarted, events, waits, jobs, obligations };
   }
 
   #handOn(id: string, edges: readonly Edge[]): void {
@@ -325,14 +314,27 @@ export class Ledger {
   #orderOne(run: RunRow, ending: Ending, data: Json): void {
     this.#reached += 1;
     const ordered = { ...run, ending, wakeAt: null, gate: null };
-    if (transition(run.status, "cancel") === "ordered" && run.openChildren === 0) {
+    if (transition(run.status, "cancel") === "ordered" && !isHeldUp(run)) {
       this.#endAsOrdered(ordered);
       return;
     }
     const cancelling: RunRow = { ...ordered, status: "cancelling", spreading: run.openChildren > 0 };
     this.#rows.write(cancelling, "run.cancel_requested", data);
+    this.#orderJobs(cancelling, false);
     const row = this.#rows.get(run.id);
-    if (row !== undefined && row.openChildren === 0 && row.claimedBy === null) this.#endAsOrdered(row);
+    if (row !== undefined && !isHeldUp(row) && row.claimedBy === null) this.#endAsOrdered(row);
+  }
+
+  #orderJobs(run: RunRow, forced: boolean): void {
+    if (externalsOf(run) > 0) this.#jobs.order(orderOfRun(run, forced));
+  }
+
+  /** The run without its external jobs: their end is ordered, and waited for no more. */
+  #letGo(run: RunRow): RunRow {
+    if (externalsOf(run) === 0) return run;
+    this.#orderJobs(run, true);
+    this.#waits.clear(run.id);
+    return { ...run, waiting: null };
   }
 
   /** What a run inherits whose parent was ordered to end. */
@@ -352,8 +354,8 @@ export class Ledger {
     const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
     if (arrival === "ordered") return this.#endAsOrdered(released);
     if (next.to === "ended") {
-      // What is below a body that fails for good ends before it does.
-      if (next.status === "failed" && run.openChildren > 0) {
+      // What is below a body that fails for good, and what it started outside, ends before it does.
+      if (next.status === "failed" && isHeldUp(run)) {
         this.#orderOne(released, { status: "failed", error: next.error }, { reason: next.error.code });
         return "cancelling";
       }
@@ -370,19 +372,21 @@ export class Ledger {
 
   #endAsOrdered(run: RunRow): RunStatus {
     if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
-    if (run.openChildren > 0) return this.#awaitChildren(run);
+    if (isHeldUp(run)) return this.#awaitOthers(run);
     return this.#end(run, run.ending.status, { error: run.ending.error });
   }
 
-  /** What is below it ends first: the last of its children ends it. */
-  #awaitChildren(run: RunRow): RunStatus {
+  /** What is below it, and its external jobs, end first: the last of them ends it. */
+  #awaitOthers(run: RunRow): RunStatus {
     const isNew = this.#rows.before(run.id)?.status !== "cancelling";
     if (isNew) this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
     else this.#rows.put(run);
+    if (isNew) this.#orderJobs(run, false);
     return run.status;
   }
 
-  #end(run: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
+  #end(ending: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
+    const run = this.#letGo(ending);
     const { output, error = null } = result;
     const cleared = {
       ...{ claimedBy: null, claimedAt: null, wakeAt: null, gate: null },

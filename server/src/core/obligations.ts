@@ -4,10 +4,10 @@ import type { RunRow } from "./run.ts";
 // meet it says so, or is proved to be gone; that its run has ended meanwhile, by force, takes nothing from it.
 
 /**
- * What has to be ended: an `activation`, by the member that holds it; its subject is the epoch. What runs elsewhere without a
- * member is another kind with a subject of its own.
+ * What has to be ended: an `activation`, by the member that holds it; its subject is the epoch. An `external_job`, by whoever tracks
+ * it; its subject is the job's id.
  */
-export type ObligationKind = "activation";
+export type ObligationKind = "activation" | "external_job";
 
 /** Times are milliseconds on the store's clock. A run's `kind` and `subject` name one. */
 export interface ObligationRow {

@@ -246,7 +246,17 @@ class Plan {
     };
     const { id: childId, name: key } = child;
     const of = { runId: run.id, generation: run.generation, epoch: run.epoch, openedAt: this.#view.now };
-    this.#waits.push({ ...of, key, kind: "call", hash: null, dueAt: null, signal: null, childId, groups: [0] });
+    this.#waits.push({
+      ...of,
+      key,
+      kind: "call",
+      hash: null,
+      dueAt: null,
+      signal: null,
+      childId,
+      jobId: null,
+      groups: [0],
+    });
     if (reopened !== undefined) {
       this.#put({ ...this.#changes.get(run.id), run: { ...run, waiting }, forgetsInput: false });
       return;

@@ -1,4 +1,5 @@
 import type { Json, RunStatus, StepRecord, WaitKind } from "@holdfast/protocol";
+import type { NewJob } from "./job-rows.ts";
 import type { NewRun } from "./run.ts";
 
 // What stores keep of waits, and what they are asked and answer about them.
@@ -14,12 +15,14 @@ export interface WaitRow extends WaitName {
   readonly kind: WaitKind;
   /** Of what it was asked with; null: not known any more. */
   readonly hash: string | null;
-  /** The end of a sleep, or until when a signal is waited for; null: for ever. */
+  /** The end of a sleep, until when a signal is waited for, or when a job's end is ordered; null: for ever. */
   readonly dueAt: number | null;
   /** The name of the signal. */
   readonly signal: string | null;
   /** The run that was called. */
   readonly childId: string | null;
+  /** The external job: its last submission. */
+  readonly jobId: string | null;
   /** Its places in the run's `awaits`, as long as the run waits by the word of the activation `epoch`. */
   readonly groups: readonly number[];
   readonly epoch: number;
@@ -45,6 +48,8 @@ export interface NewWait {
   readonly signal: string | null;
   /** The called run, whose name is the key. */
   readonly child: NewRun | null;
+  /** Of an external wait. */
+  readonly job?: NewJob;
 }
 
 /** What an activation waits for from now on. */
@@ -66,12 +71,14 @@ export interface WaitsOrder {
  * `suspended`: the activation is over; the run waits, or ends as it was ordered to. `open`: it goes on, and this is what is
  * recorded of the keys that it named; a suspension of which a group is answered already is answered so. `repeated`: it had
  * been ended before. `not_open`: it waits for a key that is neither open nor recorded; nothing was changed, as with a limit.
+ * `other_number`: a job under this key would have this number; nothing was changed.
  */
 export type WaitsResult =
   | { readonly outcome: "suspended"; readonly status: RunStatus }
   | { readonly outcome: "open"; readonly records: readonly StepRecord[] }
   | { readonly outcome: "repeated"; readonly status: RunStatus }
   | { readonly outcome: "not_open"; readonly key: string }
+  | { readonly outcome: "other_number"; readonly key: string; readonly number: number }
   | { readonly outcome: "limit_exceeded"; readonly limit: "openWaitsPerRun" | "stepsPerRun" | "stepBytesPerRun" }
   | { readonly outcome: "stale_epoch" }
   | { readonly outcome: "not_found" };
@@ -108,7 +115,7 @@ export interface NewRecord extends WaitName {
 /** What a ledger asks a store to write of waits. */
 export interface WaitChanges {
   readonly opened: WaitRow[];
-  /** Whose groups are others now. */
+  /** Whose groups, job or moment are others now. */
   readonly regrouped: WaitRow[];
   readonly ended: WaitRow[];
   /** Runs that wait for nothing any more: every wait of theirs goes, whether it was loaded or not. Write this first. */

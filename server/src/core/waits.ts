@@ -6,15 +6,16 @@ import {
   limits,
   reservedBytes,
   type StepRecord,
-  utf8Bytes,
-  type WaitKind,
-  type WaitRecord,
   waitRecord,
 } from "@holdfast/protocol";
-import { brief } from "./answers.ts";
+import { droppedEnding } from "./causes.ts";
+import type { JobRow } from "./job-rows.ts";
+import type { Jobs } from "./jobs.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { RunRow } from "./run.ts";
+import { endOfCall, endOfJob, type WaitEnd } from "./wait-ends.ts";
 import {
+  type NewWait,
   noWaitChanges,
   type SignalOrder,
   type SignalResult,
@@ -26,7 +27,7 @@ import {
   type WaitsOrder,
   type WaitsResult,
 } from "./wait-rows.ts";
-import { closed, opened } from "./waiting.ts";
+import { closed, opened, unawaited } from "./waiting.ts";
 
 // What bodies wait for, as a part of the ledger. A wait is open, and then it is recorded, never both and never neither:
 //
@@ -37,6 +38,7 @@ import { closed, opened } from "./waiting.ts";
 
 export class Waits {
   readonly #rows: LedgerRows;
+  readonly #jobs: Jobs;
   readonly #open = new Map<string, WaitRow>();
   readonly #before = new Map<string, WaitRow>();
   readonly #known = new Map<string, Json>();
@@ -44,8 +46,9 @@ export class Waits {
   readonly #kept = new Map<string, SignalRow[]>();
   readonly #changes = noWaitChanges();
 
-  constructor(rows: LedgerRows) {
+  constructor(rows: LedgerRows, jobs: Jobs) {
     this.#rows = rows;
+    this.#jobs = jobs;
   }
 
   /** Takes in what the store has found, under the locks of the runs. What is known already keeps its image here. */
@@ -87,6 +90,7 @@ export class Waits {
   endDue(name: WaitName): boolean {
     const wait = this.#open.get(nameOf(name));
     if (wait === undefined || wait.dueAt === null || wait.dueAt > this.#rows.now) return false;
+    if (wait.kind === "external") return this.#timeOut(wait);
     this.#end(wait, { end: wait.kind === "sleep" ? "done" : "timed_out" });
     return true;
   }
@@ -116,6 +120,23 @@ export class Waits {
     if (wait?.childId === child.id) this.#end(wait, endOfCall(child));
   }
 
+  /** Whether a run waits for this very submission. */
+  isFor(job: JobRow): boolean {
+    return this.#open.get(nameOf(job))?.jobId === job.id;
+  }
+
+  /** Ends the wait for a job that has ended, or for which nobody is to wait any longer. */
+  jobEnded(job: JobRow): void {
+    const wait = this.#open.get(nameOf(job));
+    if (wait?.jobId === job.id) this.#end(wait, endOfJob(job));
+  }
+
+  /** Waits for another submission instead. */
+  turnTo(next: JobRow, before: JobRow): void {
+    const wait = this.#open.get(nameOf(before));
+    if (wait?.jobId === before.id) this.#open.set(nameOf(before), { ...wait, jobId: next.id });
+  }
+
   /** Nobody waits any more: the run has ended, or begins afresh. */
   clear(runId: string): void {
     this.#changes.cleared.push(runId);
@@ -140,8 +161,8 @@ export class Waits {
   }
 
   /** What is to be opened, once each. */
-  #fresh(runId: string, { opens }: WaitsOrder): Map<string, WaitsOrder["opens"][number]> {
-    const fresh = new Map<string, WaitsOrder["opens"][number]>();
+  #fresh(runId: string, { opens }: WaitsOrder): Map<string, NewWait> {
+    const fresh = new Map<string, NewWait>();
     for (const wait of opens) {
       if (this.#find(runId, wait.key) === undefined && this.#answer(runId, wait.key) === undefined)
         if (!fresh.has(wait.key)) fresh.set(wait.key, wait);
@@ -149,11 +170,12 @@ export class Waits {
     return fresh;
   }
 
-  #refusal(
-    runId: string,
-    { suspend }: WaitsOrder,
-    fresh: ReadonlyMap<string, { kind: WaitKind }>,
-  ): WaitsResult | undefined {
+  #refusal(runId: string, { suspend }: WaitsOrder, fresh: ReadonlyMap<string, NewWait>): WaitsResult | undefined {
+    const { generation } = this.#row(runId);
+    for (const { key, job } of fresh.values()) {
+      const number = this.#jobs.nextNumber({ runId, generation, key });
+      if (job !== undefined && job.number !== number) return { outcome: "other_number", key, number };
+    }
     for (const key of suspend?.groups.flat() ?? []) {
       if (fresh.has(key) || this.#find(runId, key) !== undefined || this.#answer(runId, key) !== undefined) continue;
       return { outcome: "not_open", key };
@@ -181,17 +203,13 @@ export class Waits {
     }
   }
 
-  #begin(
-    runId: string,
-    order: WaitsOrder,
-    { key, kind, hash, delayMs, signal, child }: WaitsOrder["opens"][number],
-  ): void {
+  #begin(runId: string, order: WaitsOrder, { key, kind, hash, delayMs, signal, child, job }: NewWait): void {
     const run = this.#row(runId);
     const { now } = this.#rows;
     const dueAt = delayMs === null ? null : now + delayMs;
     const wait: WaitRow = {
       ...{ runId, generation: run.generation, key, kind, hash, dueAt, signal },
-      ...{ childId: child?.id ?? null, groups: [], epoch: order.epoch, openedAt: now },
+      ...{ childId: child?.id ?? null, jobId: job?.id ?? null, groups: [], epoch: order.epoch, openedAt: now },
     };
     this.#rows.put({
       ...run,
@@ -200,6 +218,7 @@ export class Waits {
     });
     this.#open.set(nameOf(wait), wait);
     if (child !== null) this.#rows.insert(child, run.generation);
+    if (job !== undefined) this.#jobs.open(job, { runId, generation: run.generation, key });
     const arrived = signal === null ? undefined : this.#takeSignal(runId, signal);
     if (arrived !== undefined) this.#end(wait, { end: "done", value: arrived });
   }
@@ -218,7 +237,7 @@ export class Waits {
 
   /** A race is decided: its step, and the waits that nobody wants any more. Answers the runs that were called by these. */
   #settle(runId: string, { epoch }: WaitsOrder, { key, value, drops }: WaitsOrder["settles"][number]): string[] {
-    const { generation } = this.#row(runId);
+    const { generation, rootId, namespace } = this.#row(runId);
     if (this.#known.get(nameOf({ runId, generation, key })) === undefined) {
       this.#known.set(nameOf({ runId, generation, key }), value);
       this.#changes.records.push({ runId, generation, key, value, epoch });
@@ -226,6 +245,10 @@ export class Waits {
     return drops.flatMap((dropped) => {
       const wait = this.#find(runId, dropped);
       if (wait !== undefined) this.#end(wait, { end: "dropped" });
+      if (wait?.jobId != null) {
+        const reason = droppedEnding.error.message;
+        this.#jobs.order({ runId, rootId, namespace, jobId: wait.jobId, reason, timedOut: false, forced: true });
+      }
       return wait?.childId ?? [];
     });
   }
@@ -270,7 +293,7 @@ export class Waits {
     return { waits, count: keys.length };
   }
 
-  #end(wait: WaitRow, facts: Omit<WaitRecord, "holdfast.wait" | "hash" | "attempt">): void {
+  #end(wait: WaitRow, facts: WaitEnd): void {
     this.#open.delete(nameOf(wait));
     const run = this.#row(wait.runId);
     const value = waitRecord(wait.kind, { ...facts, hash: wait.hash, attempt: run.attempt });
@@ -285,10 +308,20 @@ export class Waits {
       this.#rows.put({ ...run, waiting: isAwaited ? { ...counted, awaits } : counted });
       return;
     }
-    const { open = 0, calls = 0, bytes = 0 } = counted ?? {};
-    const waiting = open === 0 ? null : { open, calls, bytes, awaits: null };
+    const waiting = counted === null ? null : unawaited(counted);
     const data = { key, kind: wait.kind, end: facts.end };
     this.#rows.becomeReady({ ...run, waiting }, this.#rows.arrive(run, "wake"), "run.woken", data);
+  }
+
+  /** A job's time is over: its end is ordered, and ends the wait. */
+  #timeOut(wait: WaitRow): boolean {
+    const run = this.#row(wait.runId);
+    const { id: runId, rootId, namespace } = run;
+    const reason = `It did not end within ${(wait.dueAt ?? 0) - wait.openedAt} ms.`;
+    this.#open.set(nameOf(wait), { ...wait, dueAt: null });
+    this.#rows.write(run, "external.timed_out", { key: wait.key, job: wait.jobId });
+    this.#jobs.order({ runId, rootId, namespace, jobId: wait.jobId, reason, timedOut: true, forced: false });
+    return true;
   }
 
   /** What is recorded under a key and answers in this try; a key that is open is not answered. */
@@ -317,16 +350,4 @@ export class Waits {
 
 function nameOf({ runId, generation, key }: WaitName): string {
   return JSON.stringify([runId, generation, key]);
-}
-
-/** How the wait for a run ends that was called. */
-function endOfCall(child: RunRow): Omit<WaitRecord, "holdfast.wait" | "hash" | "attempt"> {
-  const run = child.id;
-  if (child.status !== "succeeded") {
-    const error = brief(child.error) as WaitRecord["error"] | null;
-    return { end: "failed", run, status: child.status, ...(error === null ? {} : { error }) };
-  }
-  const value = child.output ?? null;
-  const isLarge = utf8Bytes(JSON.stringify(value)) > limits.waitValueBytes;
-  return isLarge ? { end: "done", run, large: true } : { end: "done", run, value };
 }

@@ -6,6 +6,7 @@ import {
   limits,
   type RunError,
   type StepRecord,
+  type Tracking,
   type WaitSpec,
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
@@ -18,6 +19,7 @@ import { type Completion, type HeldActivation, staleEpoch, tooLate } from "./com
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { childOf, sooner } from "./expansion.ts";
+import { type Callbacks, type ExternalSpec, ExternalWaits, recordOf } from "./external-waits.ts";
 import { persist } from "./persistence.ts";
 import { refusals } from "./refusals.ts";
 import type { Runs } from "./runs.ts";
@@ -44,14 +46,20 @@ export interface BodyWaitsOptions {
   readonly runs: Runs;
   readonly clock: Clock;
   readonly observer?: Observer;
+  /** Who knows services outside; absent: external jobs are refused. */
+  readonly tracking?: Tracking;
+  /** Where jobs call back; absent: nowhere. */
+  readonly callbacks?: Callbacks;
 }
 
 export class BodyWaits {
   readonly #options: BodyWaitsOptions;
   readonly #observer: Observer;
+  readonly #external: ExternalWaits;
 
   constructor(options: BodyWaitsOptions) {
     this.#options = options;
+    this.#external = new ExternalWaits(options);
     this.#observer = options.observer ?? noObserver;
   }
 
@@ -59,7 +67,7 @@ export class BodyWaits {
   async open(held: HeldActivation, asked: WaitsAsked): Promise<WaitsAnswered> {
     const { opens, refused } = await this.#prepare(held, asked.waits);
     if (opens.length === 0 && asked.settles.length === 0) return { records: [], refused };
-    const result = await this.#order(held, { opens, settles: asked.settles, suspend: null });
+    const result = await this.#order(held, asked.waits, { opens, settles: asked.settles, suspend: null });
     if (result.outcome === "open") return { records: [...result.records], refused };
     // A body that is told to end may still end well: its next suspension ends it.
     if (result.outcome === "repeated" && result.status === "cancelling") return { records: [], refused };
@@ -74,12 +82,14 @@ export class BodyWaits {
     const { opens, refused } = await this.#prepare(held, asked.waits);
     if (refused.length > 0) {
       const opened = await this.open(held, { waits: [], settles: asked.settles });
-      const rest = opens.length === 0 ? undefined : await this.#order(held, { opens, settles: [], suspend: null });
+      const rest =
+        opens.length === 0 ? undefined : await this.#order(held, asked.waits, { opens, settles: [], suspend: null });
       const records = rest?.outcome === "open" ? [...opened.records, ...rest.records] : opened.records;
       return { suspended: false, records, refused };
     }
     const { ranMs } = held;
-    const result = await this.#order(held, { opens, settles: asked.settles, suspend: { groups: asked.groups, ranMs } });
+    const suspend = { groups: asked.groups, ranMs };
+    const result = await this.#order(held, asked.waits, { opens, settles: asked.settles, suspend });
     if (result.outcome === "open") return { suspended: false, records: [...result.records], refused };
     if (result.outcome !== "suspended" && result.outcome !== "repeated") throw unopened(held, result);
     const outcome = result.status === "waiting" ? "suspended" : "cancelled";
@@ -119,12 +129,56 @@ export class BodyWaits {
     return String(value);
   }
 
-  async #prepare(held: HeldActivation, waits: readonly WaitSpec[]) {
+  /** Opens a job that the body starts by itself, and tells it how. Throws as `open`, and why it is refused. */
+  async submit(
+    held: HeldActivation,
+    asked: Omit<ExternalSpec, "kind" | "spec" | "ref" | "own" | "callback">,
+  ): Promise<{ readonly token: string | null; readonly ref: Json; readonly record?: Json }> {
+    const wait = { ...asked, kind: "external", own: true } as const;
+    const { records, refused } = await this.open(held, { waits: [wait], settles: [] });
+    const [refusal] = refused;
+    if (refusal !== undefined) throw refusedAs(refusal.error);
+    const record = recordOf(records, asked.key);
+    const job = await this.#external.last(held, asked.key);
+    if (record !== undefined) return { token: null, ref: job?.ref ?? null, record };
+    // It was told to end before the job was there.
+    if (job === undefined || job.endedAt !== null) throw tooLate(held, "cancelling");
+    return { token: job.token, ref: job.status === "submitting" ? null : job.ref };
+  }
+
+  /** Says the name of a job that the body has started. Throws `not_found`, `stale_epoch`, `key_conflict`, and why it is refused. */
+  async adopt(held: HeldActivation, { key, ref }: { key: string; ref: Json }): Promise<void> {
+    const { store, clock } = this.#options;
+    const last = await this.#external.last(held, key);
+    if (last?.submission !== "own") {
+      throw new AppError("not_found", `Run ${held.run.id} has opened no job of its own at "${key}".`, {
+        hint: "Ask for its token first (external.submit).",
+      });
+    }
+    const job = await this.#external.name(last, ref);
+    const by = { epoch: last.epoch, activation: held.run.epoch };
+    const rows = [{ jobId: last.id, by, news: { is: "submitted", job } }] as const;
+    const [result] = await persist(clock, held.revoked, () => store.noteJobs({ rows }));
+    if (result?.outcome === "noted") return;
+    const now = await store.findJob({ id: last.id });
+    // Somebody tracks it by this name already.
+    if (now !== undefined && JSON.stringify(now.ref) === JSON.stringify(job.ref)) return;
+    if (now?.ref == null || now.endedAt !== null) throw staleEpoch(held);
+    throw new AppError("key_conflict", `The job at "${key}" is ${now.externalId} already.`);
+  }
+
+  /** What an external job of this run returned. Throws `not_found`. */
+  result(held: HeldActivation, jobId: string): Promise<Json> {
+    return this.#external.result(held, jobId);
+  }
+
+  async #prepare(held: HeldActivation, waits: readonly WaitSpec[], known?: ReadonlyMap<string, number>) {
     const opens: NewWait[] = [];
     const refused: WaitsAnswered["refused"] = [];
+    const numbers = known ?? (await this.#external.numbers(held, waits));
     for (const wait of waits) {
       try {
-        opens.push(await this.#newWait(held, wait));
+        opens.push(await this.#newWait(held, wait, numbers.get(wait.key) ?? 1));
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;
         const { code, message, hint } = error;
@@ -134,11 +188,15 @@ export class BodyWaits {
     return { opens, refused };
   }
 
-  async #newWait(held: HeldActivation, wait: WaitSpec): Promise<NewWait> {
+  async #newWait(held: HeldActivation, wait: WaitSpec, number: number): Promise<NewWait> {
     const { key, ...asked } = wait;
     const facts = { key, hash: canonicalHash(asked), delayMs: null, signal: null, child: null };
     if (wait.kind === "sleep") return { ...facts, kind: "sleep", delayMs: wait.ms };
     if (wait.kind === "signal") return { ...facts, kind: "signal", signal: wait.name, delayMs: wait.timeoutMs ?? null };
+    if (wait.kind === "external") {
+      const job = await this.#external.newJob(held, wait, number);
+      return { ...facts, kind: "external", delayMs: wait.timeoutMs ?? null, job };
+    }
     return { ...facts, kind: "call", child: await this.#called(held, wait) };
   }
 
@@ -158,14 +216,34 @@ export class BodyWaits {
     return { ...child, expiresAfterMs, limits: await concurrency.limitsOfCalled(spec, run, input), input };
   }
 
-  async #order(held: HeldActivation, order: Pick<WaitsOrder, "opens" | "settles" | "suspend">): Promise<WaitsResult> {
+  /** What `waits` asked for; a job under a key that had one is made anew with the number that the store says. */
+  async #order(held: HeldActivation, waits: readonly WaitSpec[], order: Asked): Promise<WaitsResult> {
     const { store, clock } = this.#options;
     const { id: runId, epoch, generation } = held.run;
-    const row = { runId, epoch, generation, ...order };
-    const [result] = await persist(clock, held.revoked, () => store.openWaits({ rows: [row] }));
-    if (result === undefined) throw new Error("the store answered no row");
-    return result;
+    const numbers = new Map<string, number>();
+    let { opens } = order;
+    for (;;) {
+      const row = { runId, epoch, generation, ...order, opens };
+      const [result] = await persist(clock, held.revoked, () => store.openWaits({ rows: [row] }));
+      if (result === undefined) throw new Error("the store answered no row");
+      if (result.outcome !== "other_number" || numbers.get(result.key) === result.number) return result;
+      numbers.set(result.key, result.number);
+      const again = await this.#prepare(
+        held,
+        waits.filter(({ key }) => numbers.has(key)),
+        numbers,
+      );
+      opens = opens.map((wait) => again.opens.find(({ key }) => key === wait.key) ?? wait);
+    }
   }
+}
+
+type Asked = Pick<WaitsOrder, "opens" | "settles" | "suspend">;
+
+/** What was refused by key, for whoever asked for it alone. */
+function refusedAs({ code, message, hint }: RunError): AppError {
+  const known = [...refusals].find((refusal) => refusal === code) ?? "invalid_request";
+  return new AppError(known, message, hint === undefined ? {} : { hint });
 }
 
 /** Why waits could not be opened. */
@@ -173,6 +251,9 @@ function unopened(held: HeldActivation, result: WaitsResult): AppError {
   if (result.outcome === "repeated") return tooLate(held, result.status);
   if (result.outcome === "not_open") {
     return new AppError("invalid_request", `It waits for "${result.key}", which is neither open nor recorded.`);
+  }
+  if (result.outcome === "other_number") {
+    return new AppError("internal", `The store has no number for the job at "${result.key}".`);
   }
   if (result.outcome !== "limit_exceeded") return staleEpoch(held);
   const hint = "Map a task over many items instead of calling it for each, and split long bodies into tasks.";

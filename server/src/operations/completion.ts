@@ -135,12 +135,15 @@ export class Completion {
 
 /**
  * Where the run stands after a finish or expansion. Throws `stale_epoch` when it was not this activation's to end, `run_live` when it
- * succeeds before the runs that it called.
+ * succeeds before what it started.
  */
 export function statusOf(held: HeldActivation, result: FinishResult | undefined): RunStatus {
   if (result?.outcome === "finished" || result?.outcome === "repeated") return result.status;
   if (result?.outcome === "calls_open") {
-    throw new AppError("run_live", `Runs that ${held.run.id} called have not ended; it cannot succeed before them.`);
+    throw new AppError(
+      "run_live",
+      `Runs or external jobs that ${held.run.id} started have not ended; it cannot succeed before them.`,
+    );
   }
   throw staleEpoch(held);
 }

@@ -44,8 +44,8 @@ export function pauseView({ kind, name, since, reason }: PauseRow): PauseView {
 export const shownWaits = 100;
 
 /** A wait as people and programs outside see it. */
-export function waitView({ key, kind, dueAt, signal, childId, openedAt }: WaitRow): WaitView {
-  return { key, kind, until: timeText(dueAt), signal, runId: childId, since: new Date(openedAt).toISOString() };
+export function waitView({ key, kind, dueAt, signal, childId, jobId, openedAt }: WaitRow): WaitView {
+  return { key, kind, until: timeText(dueAt), signal, runId: childId, jobId, since: new Date(openedAt).toISOString() };
 }
 
 /** A moment of the store's clock, as text. */

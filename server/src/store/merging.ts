@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import type { Expansion, Finish, WaitsOrder } from "../core/index.ts";
+import type { Expansion, Finish, JobNote, WaitsOrder } from "../core/index.ts";
 import { intentsOf } from "./intents.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
@@ -34,7 +34,7 @@ const storeCodes: ReadonlySet<ErrorCode> = new Set(["store_unavailable", "store_
 
 /**
  * The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs`, `expandRuns`,
- * `openWaits`, `findScopes` and `findDefinition` merge.
+ * `openWaits`, `noteJobs`, `findScopes` and `findDefinition` merge.
  */
 export function mergeCalls(store: Store, options: MergingOptions): Store {
   const { inFlight = 2 } = options;
@@ -44,10 +44,11 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   const logs = new Line((rows: readonly LogLine[]) => store.appendLogs({ rows }), options, 1);
   const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
   const waits = new Line((rows: readonly WaitsOrder[]) => store.openWaits({ rows }), options, inFlight);
+  const jobs = new Line((rows: readonly JobNote[]) => store.noteJobs({ rows }), options, inFlight);
   const scopes = new Line((rows: readonly ScopeQuery[]) => store.findScopes({ rows }), options, inFlight);
   const definitions = new Line((rows: readonly DefinitionName[]) => findTogether(store, rows), options, inFlight);
   const intents = intentsOf(store);
-  const lines = [enqueue, finish, steps, logs, expand, waits, scopes, definitions];
+  const lines = [enqueue, finish, steps, logs, expand, waits, jobs, scopes, definitions];
   return {
     describe: () => store.describe(),
     close: async () => {
@@ -67,6 +68,11 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     openWaits: ({ rows }) => waits.call(rows),
     signalRun: (args) => store.signalRun(args),
     listWaits: (args) => store.listWaits(args),
+    noteJobs: ({ rows }) => jobs.call(rows),
+    claimJobs: (args) => store.claimJobs(args),
+    listTracked: (args) => store.listTracked(args),
+    listJobs: (args) => store.listJobs(args),
+    findJob: (args) => store.findJob(args),
     orderEnd: (args) => store.orderEnd(args),
     spreadOrders: (args) => store.spreadOrders(args),
     listClaimed: (args) => store.listClaimed(args),

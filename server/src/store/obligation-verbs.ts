@@ -21,16 +21,19 @@ export interface ObligationVerbs {
   listOwed(args: { memberId: string | null; kind: ObligationKind; limitRows: number }): Promise<ObligationRow[]>;
   /**
    * Writes down tries, and what is met. What is met already or not there is left alone; one whose run waits for it is met by the
-   * end of its activation alone. `noted`: how many rows changed.
+   * end of its activation alone, and that of an external job by the job's end. `noted`: how many rows changed.
    */
   noteObligations(args: { rows: readonly ObligationNote[] }): Promise<{ noted: number }>;
   /** The longest ordered first: those of a tree, of which some may be met; without `rootId` all in the namespace that are open. */
   listObligations(args: { namespace: string; rootId?: string; limitRows: number }): Promise<ObligationRow[]>;
   /**
-   * Ends as ordered those of a run and of all below it that are `cancelling` and whose activation has not ended; what that still says is
-   * stale, and what its member owes stays open.
+   * Ends as ordered those of a run and of all below it that are `cancelling` and whose activation or external jobs have not ended; what
+   * that activation still says is stale, and what is owed stays open.
    */
   forceEnds(args: { runId: string; limitRows: number }): Promise<Forced>;
-  /** As `forceEnds`, whatever waits longer than `afterMs` for an activation to end, the longest first. */
+  /**
+   * As `forceEnds`, whatever waits longer than `afterMs` for an activation or an external job to end, the longest first. A run that
+   * goes on, and waits for a job whose time was over, waits for it no more.
+   */
   forceOverdue(args: { afterMs: number; limitRows: number }): Promise<Forced>;
 }

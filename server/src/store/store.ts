@@ -12,6 +12,7 @@ import type {
   RunRow,
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
+import type { JobVerbs } from "./job-verbs.ts";
 import type { ObligationVerbs } from "./obligation-verbs.ts";
 import type { PauseVerbs } from "./pause-verbs.ts";
 import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
@@ -19,6 +20,7 @@ import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
+export type { JobFilter } from "./job-verbs.ts";
 export type { Forced, ObligationNote } from "./obligation-verbs.ts";
 export type { PauseResult } from "./pause-verbs.ts";
 export type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
@@ -32,8 +34,8 @@ export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } f
 // refuses (unfit text, sizes, rows that contradict themselves): that call changes nothing.
 // One suite, store.contract.ts, holds every store to these words.
 
-/** What changed that somebody may be waiting for. */
-export type RingTopic = "ready" | "cancelling" | "ended" | "events";
+/** What changed that somebody may be waiting for. `jobs`: external jobs that nobody tracks, or whose end is ordered. */
+export type RingTopic = "ready" | "cancelling" | "ended" | "events" | "jobs";
 
 export interface StoreDescription {
   readonly kind: "memory" | "file" | "sqlite" | "postgres";
@@ -168,7 +170,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationVerbs {
+export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -312,12 +314,12 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   joinMember(args: Joining & { readonly leaseMs: number }): Promise<MemberRow>;
   /** Renews the lease, also an expired one as long as nobody took over. False: judged gone; its activations are others' now. */
   renewMember(args: { id: string; leaseMs: number }): Promise<boolean>;
-  /** Ends the membership and takes its claimed runs back at once. */
+  /** Ends the membership, takes its claimed runs back at once, and gives back the first `limits.batchRows` jobs that it tracks. */
   leaveMember(args: { id: string }): Promise<{ takenBack: number }>;
   /**
    * Ends members whose lease has run out while the judge (`by`) was renewing without a gap (core's `mayJudge`), and takes over
    * runs of ended members (core's `memberGone`): at most `limitRows` a call, `more` when some are left. What ended members owe is
-   * met. The judge must be a member, else `member_gone`, and never judges itself.
+   * met; so many jobs that they tracked are given back, with a new epoch and nothing else changed. The judge must be a member, else `member_gone`, and never judges itself.
    */
   judgeMembers(args: { by: string; limitRows: number }): Promise<Judgement>;
   /** In the order of joining. On a store without timed leases those of an earlier boot of their process have ended with it. */
@@ -355,7 +357,8 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, ObligationV
   /**
    * Deletes trees whose root ended longer than `runsMs` ago, with steps, obligations and history; logs older than `logsMs`; topic events
    * older than `runsMs`; keys that are past their retention and whose run is gone; and members that ended longer than
-   * `runsMs` ago and hold nothing. A tree goes whole: the last one may pass `limitRows`.
+   * `runsMs` ago and hold nothing. A tree goes whole: the last one may pass `limitRows`. One stays in which
+   * an external job has still to be ended.
    */
   prune(args: { runsMs: number; logsMs: number; limitRows: number }): Promise<{ runs: number; more: boolean }>;
 

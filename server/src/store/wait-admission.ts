@@ -11,6 +11,7 @@ import {
   given,
   refuse,
 } from "./admission.ts";
+import { admitJob } from "./job-admission.ts";
 import type { SignalRequest } from "./wait-verbs.ts";
 
 // What every store refuses of waits, as admission.ts says of everything else.
@@ -21,13 +22,16 @@ export function admitWaits(rows: readonly WaitsOrder[]): void {
   admitText(rows);
   for (const [index, { runId, opens, settles, suspend }] of rows.entries()) {
     admitCount(opens.length + settles.length);
-    for (const { key, kind, delayMs, signal, child } of opens) {
+    for (const { key, kind, delayMs, signal, child, job } of opens) {
       admitKey(key, index);
       if (delayMs !== null) admitSpan(delayMs, index, "end of a wait");
-      if ((kind === "sleep") !== (delayMs !== null && signal === null)) refuse(index, `sleeps at "${key}" for no time`);
+      if ((kind === "sleep") !== (delayMs !== null && signal === null && job === undefined))
+        refuse(index, `sleeps at "${key}" for no time`);
       if ((kind === "signal") !== (signal !== null)) refuse(index, `waits at "${key}" for no signal`);
       if (signal !== null) admitKey(signal, index);
       if ((kind === "call") !== (child !== null)) refuse(index, `waits at "${key}" for no run`);
+      if ((kind === "external") !== (job !== undefined)) refuse(index, `waits at "${key}" for no job`);
+      if (job !== undefined) admitJob(job, index);
       if (child === null) continue;
       admitRun(child, index, child.kind === "map" ? limits.collectedOutputBytes : limits.inputBytes);
       if (child.parentId !== runId || child.name !== key)

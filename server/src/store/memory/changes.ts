@@ -1,6 +1,7 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
 import type {
   Edge,
+  JobRow,
   LedgerEvent,
   ObligationRow,
   PauseRow,
@@ -73,6 +74,7 @@ export type Change =
     }
   | { readonly is: "wait"; readonly wait: WaitRow }
   | { readonly is: "waitEnded"; readonly runId: string; readonly generation: number; readonly key: string }
+  | { readonly is: "job"; readonly job: JobRow }
   | { readonly is: "signal"; readonly signal: SignalRow }
   | { readonly is: "signalTaken"; readonly runId: string; readonly number: number }
   | { readonly is: "name"; readonly name: string; readonly kept: NotedName }

@@ -1,3 +1,4 @@
+import { limits } from "@holdfast/protocol";
 import { aftermathOf, type Ledger, memberGone, renewedPresence } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { memberGoneError } from "./activations.ts";
@@ -32,6 +33,7 @@ export function leaveMember(memory: Memory, id: string): { takenBack: number } {
   if (member === undefined) return { takenBack: 0 };
   endMember(memory, member, now);
   const { taken } = takeOver(memory, id, now, Number.POSITIVE_INFINITY);
+  giveJobsBack(memory, limits.batchRows);
   meetOfEnded(memory, now);
   return { takenBack: taken };
 }
@@ -56,8 +58,10 @@ export function takeOverFromEnded(memory: Memory, now: number, limitRows: number
     taken += over.taken;
     ledgers.push(over.ledger);
   }
+  const left = giveJobsBack(memory, limitRows);
   meetOfEnded(memory, now);
-  return { ...aftermathOf(ledgers), taken, more: [...memory.runs.holders].some((holder) => !memory.isMember(holder)) };
+  const more = left || [...memory.runs.holders].some((holder) => !memory.isMember(holder));
+  return { ...aftermathOf(ledgers), taken, more };
 }
 
 /** In the order of joining. */
@@ -78,6 +82,15 @@ function lapsedMembers(memory: Memory, by: string, now: number): MemberRow[] {
 export function endMember(memory: Memory, member: MemberRow, now: number): void {
   if (member.endedAt === null) memory.members.set(member.id, Object.freeze({ ...member, endedAt: now }));
   memory.presences.delete(member.id);
+}
+
+/** Jobs that ended members track are anybody's again, and are otherwise as they were. True when some are left. */
+function giveJobsBack(memory: Memory, limitRows: number): boolean {
+  const found = memory.jobs.trackedBy((memberId) => !memory.isMember(memberId), limitRows + 1);
+  const given = found.slice(0, limitRows);
+  for (const job of given) memory.jobs.put({ ...job, memberId: null, epoch: job.epoch + 1 });
+  if (given.length > 0) memory.bell.ring(["jobs"]);
+  return found.length > limitRows;
 }
 
 /** Whoever is gone, or was so long ago that nobody remembers, works on nothing. */

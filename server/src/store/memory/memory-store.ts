@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { AppError, isEnded, type LogLine, type Manifest } from "@holdfast/protocol";
-import { type Expansion, type Finish, handOut } from "../../core/index.ts";
+import { AppError, type LogLine, type Manifest } from "@holdfast/protocol";
+import type { Expansion, Finish } from "../../core/index.ts";
 import {
   admitEnqueue,
   admitExpansions,
@@ -12,6 +12,7 @@ import {
   admitSteps,
   admitText,
 } from "../admission.ts";
+import { admitNotes } from "../job-admission.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type {
   EnqueueRow,
@@ -29,10 +30,12 @@ import { carryOutOnce, control, findAnswer } from "./control.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { forceOverdue } from "./forcing.ts";
+import * as jobs from "./jobs.ts";
 import { kept } from "./kept.ts";
+import { declareLimits } from "./limits.ts";
 import * as membership from "./membership.ts";
 import { type Decisions, Memory } from "./memory.ts";
-import { findPauses } from "./pausing.ts";
+import { findPauses, listPauses } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 import * as schedules from "./schedules.ts";
@@ -157,6 +160,28 @@ class MemoryStore implements Store {
     return this.#open().waits.of(runId).slice(0, limitRows);
   }
 
+  async claimJobs(args: Args<"claimJobs">): Answer<"claimJobs"> {
+    return jobs.claimJobs(this.#open(), args);
+  }
+
+  async listTracked(args: Args<"listTracked">): Answer<"listTracked"> {
+    return this.#open().jobs.tracked(args);
+  }
+
+  async noteJobs({ rows }: Args<"noteJobs">): Answer<"noteJobs"> {
+    const memory = this.#open();
+    admitNotes(rows);
+    return jobs.noteJobs(memory, kept(rows));
+  }
+
+  async listJobs(filter: Args<"listJobs">): Answer<"listJobs"> {
+    return this.#open().jobs.list(filter);
+  }
+
+  async findJob({ id }: Args<"findJob">): Answer<"findJob"> {
+    return this.#open().jobs.find(id);
+  }
+
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
     return control.orderEnd(this.#open(), args);
   }
@@ -165,9 +190,8 @@ class MemoryStore implements Store {
     return endings.spreadOrders(this.#open(), limitRows);
   }
 
-  async listOwed({ memberId, kind, limitRows }: Args<"listOwed">): Answer<"listOwed"> {
-    const rows = this.#open().obligations.open();
-    return rows.filter((row) => row.memberId === memberId && row.kind === kind).slice(0, limitRows);
+  async listOwed(args: Args<"listOwed">): Answer<"listOwed"> {
+    return reading.listOwed(this.#open(), args);
   }
 
   async noteObligations({ rows }: Args<"noteObligations">): Answer<"noteObligations"> {
@@ -180,9 +204,8 @@ class MemoryStore implements Store {
     return reading.listObligations(this.#open(), args);
   }
 
-  async listClaimed({ memberId, limitRows }: Args<"listClaimed">): Answer<"listClaimed"> {
-    const held = this.#open().runs.claimedBy(memberId).slice(0, limitRows);
-    return held.map(({ id, epoch }) => ({ runId: id, epoch }));
+  async listClaimed(args: Args<"listClaimed">): Answer<"listClaimed"> {
+    return reading.listClaimed(this.#open(), args);
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
@@ -202,8 +225,7 @@ class MemoryStore implements Store {
   }
 
   async listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
-    const { runs } = this.#open();
-    return ids.filter((id) => isEnded(runs.find(id)?.status ?? "cancelled"));
+    return reading.listEnded(this.#open(), ids);
   }
 
   async listRuns(filter: RunFilter): Answer<"listRuns"> {
@@ -230,13 +252,10 @@ class MemoryStore implements Store {
     return this.#open().steps.list(runId, generation);
   }
 
-  async declareLimits({ limits, withdrawn }: Args<"declareLimits">): Answer<"declareLimits"> {
+  async declareLimits(args: Args<"declareLimits">): Answer<"declareLimits"> {
     const memory = this.#open();
-    const { slots, bell } = memory;
-    admitLimits(limits);
-    for (const id of withdrawn) slots.withdraw(id);
-    for (const limit of limits) slots.resize({ ...limit, declared: true });
-    if (handOut(slots, [...limits.map(({ id }) => id), ...withdrawn], memory.now()).admitted > 0) bell.ring(["ready"]);
+    admitLimits(args.limits);
+    declareLimits(memory, args);
   }
 
   async listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {
@@ -272,8 +291,7 @@ class MemoryStore implements Store {
   }
 
   async listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
-    const { pauses, runs } = this.#open();
-    return pauses.list(args, (runId) => runs.find(runId)?.endedAt === null);
+    return listPauses(this.#open(), args);
   }
 
   async findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
@@ -287,12 +305,7 @@ class MemoryStore implements Store {
   }
 
   async listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
-    const { namespace, definition, after = "", limitRows } = args;
-    const rows = this.#open().schedules.list(namespace);
-    return rows
-      .filter((row) => row.id > after && (definition === undefined || row.definition === definition))
-      .slice(0, limitRows)
-      .map(schedules.listedSchedule);
+    return schedules.listSchedules(this.#open(), args);
   }
 
   async findSchedule({ namespace, id }: Args<"findSchedule">): Answer<"findSchedule"> {

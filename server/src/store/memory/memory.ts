@@ -2,10 +2,15 @@ import { isEnded } from "@holdfast/protocol";
 import {
   type GateChange,
   isClaimable,
+  isTrackable,
+  isWithoutJobs,
+  type JobChanges,
   Ledger,
   type LedgerChanges,
   type Links,
   mayJudge,
+  orderedJob,
+  owedChange,
   type Presence,
   passGates,
   type RunRow,
@@ -16,6 +21,7 @@ import { Bell } from "./bell.ts";
 import type { Note } from "./changes.ts";
 import { DefinitionTable } from "./definitions.ts";
 import { EventHistory, LogHistory } from "./history.ts";
+import { JobTable } from "./job-table.ts";
 import { frozen } from "./kept.ts";
 import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
@@ -49,6 +55,7 @@ export class Memory {
   readonly names: UniqueNames;
   readonly steps: StepTable;
   readonly waits: WaitTable;
+  readonly jobs: JobTable;
   readonly events: EventHistory;
   readonly logs: LogHistory;
   readonly bell = new Bell();
@@ -69,6 +76,7 @@ export class Memory {
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
     this.waits = new WaitTable(note);
+    this.jobs = new JobTable(note);
     this.events = new EventHistory(note);
     this.logs = new LogHistory(note);
     this.#clock = clock;
@@ -108,7 +116,8 @@ export class Memory {
   }
 
   apply(changes: LedgerChanges): void {
-    const { inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates, waits, obligations } = changes;
+    const { inserted, updated, newEdges, unflippedEdges, flippedEdges, events, gates, waits } = changes;
+    const { jobs, obligations } = changes;
     const topics = new Set<RingTopic>();
     for (const row of [...inserted, ...updated]) {
       for (const topic of rungBy(this.runs.find(row.id), row)) topics.add(topic);
@@ -122,11 +131,26 @@ export class Memory {
       this.steps.restore({ runId, generation, key, value: frozen(value) });
     }
     for (const event of events) this.events.record({ ...event, data: frozen(event.data) });
+    if (!isWithoutJobs(jobs)) for (const topic of this.#applyJobs(jobs)) topics.add(topic);
     this.obligations.follow(obligations);
     if (obligations.some(({ became }) => became !== "met")) topics.add("cancelling");
     if (this.passGates(gates) > 0) topics.add("ready");
     if (events.length > 0) topics.add("events");
     this.bell.ring(topics);
+  }
+
+  #applyJobs({ opened, updated, ordered }: JobChanges): RingTopic[] {
+    for (const job of [...opened, ...updated]) this.jobs.put(frozen(job));
+    let owed = 0;
+    for (const order of ordered) {
+      for (const job of this.jobs.openOf(order)) {
+        if (job.status !== "cancelling") this.jobs.put(frozen(orderedJob(job, order)));
+        this.obligations.follow([owedChange(job, order, this.now())]);
+        owed += 1;
+      }
+    }
+    const isFree = [...opened, ...updated].some(isTrackable);
+    return [...(isFree || owed > 0 ? ["jobs" as const] : []), ...(owed > 0 ? ["cancelling" as const] : [])];
   }
 
   /** Writes a row that is new, or that a ledger changed. */
@@ -146,6 +170,7 @@ export class Memory {
     const ids = this.runs.removeTrees(rootIds);
     this.steps.forgetRuns(ids);
     this.waits.forgetRuns(ids);
+    this.jobs.forgetRuns(ids);
     this.events.forgetRuns(ids);
     this.logs.forgetRuns(ids);
     this.obligations.forgetRuns(ids);

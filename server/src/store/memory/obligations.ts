@@ -35,7 +35,7 @@ export class ObligationTable {
     let noted = 0;
     for (const note of notes) {
       const row = this.#find(note);
-      if (row === undefined || row.metAt !== null || (note.outcome === "met" && row.forcedAt === null)) continue;
+      if (row === undefined || row.metAt !== null || (note.outcome === "met" && !isToSay(row))) continue;
       if (note.outcome === "met") this.put({ ...row, metAt: now });
       else this.put({ ...row, tries: row.tries + 1, lastTryAt: now, error: note.error });
       noted += 1;
@@ -53,6 +53,11 @@ export class ObligationTable {
   /** Open ones, the longest ordered first. */
   open(): ObligationRow[] {
     return inOrder([...this.#open]);
+  }
+
+  /** Trees in which an external job has still to be ended. */
+  openJobTrees(): ReadonlySet<string> {
+    return new Set([...this.#open].flatMap(({ kind, rootId }) => (kind === "external_job" ? rootId : [])));
   }
 
   all(): ObligationRow[] {
@@ -74,6 +79,11 @@ export class ObligationTable {
   #find(name: ObligationName): ObligationRow | undefined {
     return this.#runs.get(name.runId)?.get(placeOf(name));
   }
+}
+
+/** Whether its member says that it is met. What a run waits for, its end meets; and the end of a job. */
+function isToSay({ kind, forcedAt }: ObligationRow): boolean {
+  return kind === "activation" && forcedAt !== null;
 }
 
 function placeOf({ kind, subject }: ObligationName): string {

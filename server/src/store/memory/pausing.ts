@@ -7,7 +7,7 @@ import {
   pauseId,
   type RunRow,
 } from "../../core/index.ts";
-import type { PauseResult } from "../store.ts";
+import type { PauseResult, Store } from "../store.ts";
 import type { Memory } from "./memory.ts";
 
 export function pauseRuns(
@@ -93,4 +93,9 @@ function remark(
   ledger.load([run]);
   ledger.remark(name, type, data);
   memory.commit(ledger);
+}
+
+/** See `Store.listPauses`. */
+export function listPauses({ pauses, runs }: Memory, args: Parameters<Store["listPauses"]>[0]): PauseRow[] {
+  return pauses.list(args, (runId) => runs.find(runId)?.endedAt === null);
 }

@@ -7,7 +7,9 @@ export function prune(
 ): { runs: number; more: boolean } {
   const now = memory.now();
   const due = memory.endedRoots.findIndex((root) => root.at >= now - runsMs);
-  const past = due === -1 ? memory.endedRoots : memory.endedRoots.slice(0, due);
+  // What has still to be ended outside keeps its tree.
+  const owing = memory.obligations.openJobTrees();
+  const past = (due === -1 ? memory.endedRoots : memory.endedRoots.slice(0, due)).filter(({ id }) => !owing.has(id));
   const roots: string[] = [];
   let runs = 0;
   for (const { id } of past) {
@@ -24,6 +26,7 @@ export function prune(
   // What a member holds that ended is still to be taken over.
   for (const { id, endedAt } of memory.members.values()) {
     if (endedAt === null || endedAt >= now - runsMs || memory.runs.claimedBy(id).length > 0) continue;
+    if (memory.jobs.isTracking(id)) continue;
     memory.members.delete(id);
   }
   return { runs, more: past.length > roots.length };

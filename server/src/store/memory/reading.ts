@@ -1,4 +1,4 @@
-import { AppError, limits } from "@holdfast/protocol";
+import { AppError, isEnded, limits } from "@holdfast/protocol";
 import type { ObligationRow, RunRow } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import { fittingRows, runBytes, unreadScope } from "../page-bytes.ts";
@@ -126,4 +126,24 @@ export function listObligations(
   const rows = rootId === undefined ? obligations.open() : obligations.all();
   const isIn = (row: ObligationRow) => row.namespace === namespace && (rootId === undefined || row.rootId === rootId);
   return rows.filter(isIn).slice(0, limitRows);
+}
+
+export function listOwed(
+  { obligations }: Memory,
+  { memberId, kind, limitRows }: Parameters<Store["listOwed"]>[0],
+): ObligationRow[] {
+  const rows = obligations.open().filter((row) => row.memberId === memberId && row.kind === kind);
+  return rows.slice(0, limitRows);
+}
+
+export function listClaimed(
+  { runs }: Memory,
+  { memberId, limitRows }: Parameters<Store["listClaimed"]>[0],
+): { runId: string; epoch: number }[] {
+  const held = runs.claimedBy(memberId).slice(0, limitRows);
+  return held.map(({ id, epoch }) => ({ runId: id, epoch }));
+}
+
+export function listEnded({ runs }: Memory, ids: readonly string[]): string[] {
+  return ids.filter((id) => isEnded(runs.find(id)?.status ?? "cancelled"));
 }

@@ -19,6 +19,7 @@ export function contentOf(memory: Memory): Iterable<Change | Summary> {
     ...pauses.content(),
     ...schedules.content(),
     ...waits.content(),
+    ...memory.jobs.content(),
     ...obligations.content(),
   );
   for (const member of members.values()) rest.push({ is: "member", member });
@@ -53,6 +54,7 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   linesForgotten: ({ logs }, { before }) => logs.forgetLines(before),
   wait: ({ waits }, { wait }) => waits.put(frozen(wait)),
   waitEnded: ({ waits }, { runId, generation, key }) => waits.end({ runId, generation, key }),
+  job: ({ jobs }, { job }) => jobs.put(frozen(job)),
   signal: ({ waits }, { signal }) => waits.keep(frozen(signal)),
   signalTaken: ({ waits }, { runId, number }) => waits.take({ runId, number }),
   step: ({ steps }, step) => steps.restore(frozen(step)),

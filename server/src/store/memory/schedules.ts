@@ -97,3 +97,14 @@ export function removeSchedule({ schedules }: Memory, { namespace, id }: Args<"r
   schedules.withdraw(namespace, id);
   return { removed: true };
 }
+
+/** See `Store.listSchedules`. */
+export function listSchedules(
+  { schedules }: Memory,
+  { namespace, definition, after = "", limitRows }: Args<"listSchedules">,
+): ScheduleRow[] {
+  return schedules
+    .list(namespace)
+    .filter((row) => row.id > after && (definition === undefined || row.definition === definition))
+    .slice(0, limitRows);
+}

@@ -1,4 +1,4 @@
-import type { SignalRow, WaitLoad, WaitsOrder, WaitsResult } from "../../core/index.ts";
+import type { JobLoad, SignalRow, WaitLoad, WaitsOrder, WaitsResult } from "../../core/index.ts";
 import type { SignalledResult, SignalRequest } from "../wait-verbs.ts";
 import type { Memory } from "./memory.ts";
 import { signalName } from "./names.ts";
@@ -7,6 +7,7 @@ export function openWaits(memory: Memory, rows: readonly WaitsOrder[]): WaitsRes
   const ledger = memory.decisions.newLedger(memory.now());
   ledger.load(rows.flatMap(({ runId }) => memory.runs.find(runId) ?? []));
   for (const row of rows) ledger.loadWaits(knownOf(memory, row));
+  ledger.loadJobs({ numbers: rows.flatMap((row) => numbersOf(memory, row)) });
   // Those whose calls are dropped are ordered to end.
   for (const { runId, settles } of rows) {
     const dropped = new Set(settles.flatMap(({ drops }) => drops));
@@ -66,4 +67,13 @@ function knownOf(memory: Memory, { runId, opens, settles, suspend }: WaitsOrder)
     signals,
     used: [{ runId, ...memory.steps.used(runId, generation) }],
   };
+}
+
+/** The last submissions under the keys for which jobs are to be opened. */
+function numbersOf(memory: Memory, { runId, opens }: WaitsOrder): NonNullable<JobLoad["numbers"]> {
+  const generation = memory.runs.find(runId)?.generation ?? 0;
+  return opens.flatMap(({ key, job }) => {
+    const number = job === undefined ? 0 : memory.jobs.lastNumber({ runId, generation, key });
+    return number === 0 ? [] : [{ runId, generation, key, number }];
+  });
 }

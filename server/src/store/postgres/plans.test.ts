@@ -110,7 +110,17 @@ async function carryOutWaits(probe: PlanProbe): Promise<void> {
   const ids = live.map(({ id }) => id);
   const waits = names.map((name) => ({
     ...name,
-    ...{ kind: "sleep", hash: "h", dueAt: 1, signal: null, childId: null, groups: [0], epoch: 1, openedAt: 1 },
+    ...{
+      kind: "sleep",
+      hash: "h",
+      dueAt: 1,
+      signal: null,
+      childId: null,
+      jobId: null,
+      groups: [0],
+      epoch: 1,
+      openedAt: 1,
+    },
   })) as readonly WaitRow[];
   const signals = ids.map((runId, number) => ({ runId, number, name: "go", payload: null, at: 1 }));
   await waitRows.insertWaits(probe, waits);

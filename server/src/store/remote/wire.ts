@@ -73,6 +73,11 @@ const verbTable = {
   openWaits: true,
   signalRun: true,
   listWaits: true,
+  claimJobs: true,
+  listTracked: true,
+  noteJobs: true,
+  listJobs: true,
+  findJob: true,
   prune: true,
 } as const satisfies Record<StoreVerb, true>;
 
@@ -101,7 +106,7 @@ export interface StoreAnswer {
   readonly error?: StoreFailure | undefined;
 }
 
-const topicSchema = z.enum(["ready", "cancelling", "ended", "events"] satisfies RingTopic[]);
+const topicSchema = z.enum(["ready", "cancelling", "ended", "events", "jobs"] satisfies RingTopic[]);
 const codeSchema = z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]);
 const failureSchema = z.object({
   code: codeSchema,
