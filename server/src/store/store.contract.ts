@@ -10,6 +10,8 @@ import { expandContract } from "./contract/expand.contract.ts";
 import { fairContract } from "./contract/fair.contract.ts";
 import { finishContract } from "./contract/finish.contract.ts";
 import { graphContract } from "./contract/graph.contract.ts";
+import { jobOrdersContract } from "./contract/job-orders.contract.ts";
+import { jobsContract } from "./contract/jobs.contract.ts";
 import { keysContract } from "./contract/keys.contract.ts";
 import { limitsContract } from "./contract/limits.contract.ts";
 import { listsContract } from "./contract/lists.contract.ts";
@@ -59,6 +61,8 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   steps: stepsContract,
   nesting: nestingContract,
   waits: waitsContract,
+  jobs: jobsContract,
+  "orders for jobs": jobOrdersContract,
   logs: logsContract,
   events: eventsContract,
   lists: listsContract,
