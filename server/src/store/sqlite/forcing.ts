@@ -1,17 +1,19 @@
-import { aftermathOf } from "../../core/index.ts";
+import { aftermathOf, type ObligationKind } from "../../core/index.ts";
 import type { Forced } from "../obligation-verbs.ts";
+import { loadJobs } from "./job-rows.ts";
 import { ringChanges } from "./rings.ts";
 import { StoredLedger } from "./settle.ts";
 import type { Turn } from "./turn.ts";
+import { waitsOf } from "./wait-rows.ts";
 
 // Ends that do not wait for activations (P6).
 
 export function forceEnds(turn: Turn, { runId, limitRows }: { runId: string; limitRows: number }): Forced {
   const found = turn.db.list<{ id: string }>(
     `WITH RECURSIVE below (id, held) AS (
-       SELECT id, status = 'cancelling' AND claimed_by IS NOT NULL FROM runs WHERE id = ? AND ended_at IS NULL
+       SELECT id, ${held("runs")} FROM runs WHERE id = ? AND ended_at IS NULL
        UNION ALL
-       SELECT c.id, c.status = 'cancelling' AND c.claimed_by IS NOT NULL
+       SELECT c.id, ${held("c")}
        FROM below b CROSS JOIN runs c INDEXED BY runs_children ON c.parent_id = b.id WHERE c.ended_at IS NULL)
      SELECT id FROM below WHERE held ORDER BY id LIMIT ?`,
     runId,
@@ -21,22 +23,47 @@ export function forceEnds(turn: Turn, { runId, limitRows }: { runId: string; lim
 }
 
 export function forceOverdue(turn: Turn, { afterMs, limitRows }: { afterMs: number; limitRows: number }): Forced {
-  const found = turn.db.list<{ id: string }>(
-    `SELECT run_id AS id FROM obligations INDEXED BY obligations_waiting
+  const found = turn.db.list<Overdue>(
+    `SELECT run_id AS id, kind, subject FROM obligations INDEXED BY obligations_waiting
      WHERE met_at IS NULL AND forced_at IS NULL AND ordered_at <= ? ORDER BY ordered_at, run_id LIMIT ?`,
     turn.now - afterMs,
     limitRows + 1,
   );
-  return force(turn, found, limitRows);
+  const taken = found.slice(0, limitRows);
+  const jobs = taken.flatMap(({ kind, subject }) => (kind === "external_job" ? subject : []));
+  const ids = [...new Set(taken.map(({ id }) => id))].map((id) => ({ id }));
+  return { ...force(turn, ids, limitRows, jobs), more: found.length > limitRows };
 }
 
-function force(turn: Turn, found: readonly { id: string }[], limitRows: number): Forced {
+interface Overdue {
+  readonly id: string;
+  readonly kind: ObligationKind;
+  readonly subject: string;
+}
+
+/** Whether a run is being ended while somebody, or something outside, works for it. */
+function held(run: string): string {
+  return `${run}.status = 'cancelling' AND (${run}.claimed_by IS NOT NULL OR coalesce(json_extract(${run}.waiting, '$.externals'), 0) > 0)`;
+}
+
+function force(
+  turn: Turn,
+  found: readonly { id: string }[],
+  limitRows: number,
+  jobIds: readonly string[] = [],
+): Forced {
   const ids = found.slice(0, limitRows).map(({ id }) => id);
   if (ids.length === 0) return { forced: [], more: false };
   const stored = new StoredLedger(turn.db, turn.now);
   stored.load(ids);
-  const forced = ids.filter((id) => stored.ledger.force(id));
+  const { ledger } = stored;
+  const forced = ids.filter((id) => ledger.force(id));
+  // What is left is waited for by runs that go on.
+  const jobs = loadJobs(turn.db, jobIds);
+  ledger.loadJobs({ jobs });
+  ledger.loadWaits({ waits: waitsOf(turn.db, jobs) });
+  for (const { id, runId } of jobs) if (ledger.row(runId)?.status !== "cancelling") ledger.letGoJob(id);
   stored.settle();
   ringChanges(turn, stored.write(), stored);
-  return { forced, more: found.length > limitRows, ...aftermathOf([stored.ledger]) };
+  return { forced, more: found.length > limitRows, ...aftermathOf([ledger]) };
 }

@@ -1,8 +1,9 @@
-import { AppError } from "@holdfast/protocol";
+import { AppError, limits } from "@holdfast/protocol";
 import { aftermathOf, type Ledger, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow } from "../store.ts";
 import { isMember } from "./claims.ts";
 import type { Connection } from "./connection.ts";
+import { giveJobsBack } from "./jobs.ts";
 import { meetOfEnded } from "./obligations.ts";
 import { ringChanges } from "./rings.ts";
 import { StoredLedger } from "./settle.ts";
@@ -67,6 +68,7 @@ export function renewMember(
 export function leaveMember(turn: Turn, { id }: { id: string }): { takenBack: number } {
   turn.db.run("UPDATE members SET ended_at = ? WHERE id = ? AND ended_at IS NULL", turn.now, id);
   const { taken } = takeOver(turn, claimsOf(turn.db, id, -1), id);
+  giveJobsBack(turn, limits.batchRows);
   meetOfEnded(turn);
   return { takenBack: taken };
 }
@@ -84,6 +86,7 @@ export function judgeMembers(turn: Turn, { by, limitRows }: { by: string; limitR
     taken += over.taken;
     if (over.ledger !== undefined) ledgers.push(over.ledger);
   }
+  if (giveJobsBack(turn, limitRows)) more = true;
   meetOfEnded(turn);
   return { ...aftermathOf(ledgers), judged, taken, more };
 }

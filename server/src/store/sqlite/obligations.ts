@@ -49,7 +49,8 @@ export function noteObligations({ db, now }: Turn, { rows }: { rows: readonly Ob
       note.outcome === "met"
         ? db.run(
             `UPDATE obligations SET met_at = ?
-             WHERE run_id = ? AND kind = ? AND subject = ? AND met_at IS NULL AND forced_at IS NOT NULL`,
+             WHERE run_id = ? AND kind = ? AND subject = ? AND met_at IS NULL AND forced_at IS NOT NULL
+               AND kind = 'activation'`,
             now,
             ...name,
           )

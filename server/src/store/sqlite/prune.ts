@@ -14,7 +14,11 @@ export function prune(
   // One root more than may go tells whether any is left.
   const roots = db.list<{ id: string }>(
     `SELECT id FROM runs INDEXED BY runs_ended_roots
-     WHERE parent_id IS NULL AND ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at, seq LIMIT ?`,
+     WHERE parent_id IS NULL AND ended_at IS NOT NULL AND ended_at < ?
+       -- What has still to be ended outside keeps its tree.
+       AND NOT EXISTS (SELECT 1 FROM obligations o INDEXED BY obligations_tree
+         WHERE o.root_id = runs.id AND o.kind = 'external_job' AND o.met_at IS NULL)
+     ORDER BY ended_at, seq LIMIT ?`,
     before,
     limitRows + 1,
   );
@@ -46,6 +50,7 @@ function deleteTree(db: Connection, rootId: string): number {
   db.run(`DELETE FROM events WHERE run IN (SELECT seq FROM runs WHERE id ${among})`, list);
   db.run(`DELETE FROM "values" WHERE scope_kind = 'step' AND scope_id ${among}`, list);
   db.run(`DELETE FROM waits WHERE run_id ${among}`, list);
+  db.run(`DELETE FROM external_jobs WHERE run_id ${among}`, list);
   db.run(`DELETE FROM signals WHERE run_id ${among}`, list);
   db.run(`DELETE FROM logs WHERE run_id ${among}`, list);
   db.run(`UPDATE keys INDEXED BY keys_run SET run_gone = 1 WHERE run_id ${among}`, list);
@@ -85,6 +90,7 @@ function pruneMembers(db: Connection, before: number, limitRows: number): boolea
        (SELECT id FROM members INDEXED BY members_ended
         WHERE ended_at IS NOT NULL AND ended_at < ?
           AND NOT EXISTS (SELECT 1 FROM runs INDEXED BY runs_claimed WHERE claimed_by = members.id)
+          AND NOT EXISTS (SELECT 1 FROM external_jobs INDEXED BY external_jobs_tracked WHERE member_id = members.id)
         ORDER BY ended_at LIMIT ?)`,
     before,
     limitRows,

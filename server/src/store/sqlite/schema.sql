@@ -1,4 +1,4 @@
--- Schema 11, as the migrations make it.
+-- Schema 12, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -31,6 +31,29 @@ CREATE TABLE events (
   data TEXT NOT NULL,
   PRIMARY KEY (namespace, position)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE external_jobs (
+  id TEXT PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  root_id TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  submission TEXT NOT NULL,
+  status TEXT NOT NULL,
+  ref TEXT,
+  member_id TEXT,
+  epoch INTEGER NOT NULL,
+  reason TEXT,
+  timed_out INTEGER NOT NULL,
+  opened_at REAL NOT NULL,
+  ended_at REAL,
+  facts TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  result TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE keys (
   namespace TEXT NOT NULL,
@@ -235,9 +258,20 @@ CREATE TABLE waits (
   groups TEXT NOT NULL,
   epoch INTEGER NOT NULL,
   opened_at REAL NOT NULL
-) STRICT;
+, job_id TEXT) STRICT;
 
 CREATE UNIQUE INDEX events_run ON events (run, number);
+
+CREATE INDEX external_jobs_free ON external_jobs (namespace, opened_at, id)
+  WHERE member_id IS NULL AND ended_at IS NULL AND status <> 'unknown' AND (status <> 'submitting' OR submission <> 'own');
+
+CREATE UNIQUE INDEX external_jobs_key ON external_jobs (run_id, generation, key, number);
+
+CREATE INDEX external_jobs_listed ON external_jobs (namespace, opened_at, id);
+
+CREATE INDEX external_jobs_ordered ON external_jobs (member_id, id) WHERE member_id IS NOT NULL AND status = 'cancelling';
+
+CREATE INDEX external_jobs_tracked ON external_jobs (member_id, id) WHERE member_id IS NOT NULL;
 
 CREATE INDEX keys_expiry ON keys (expires_at) WHERE run_gone = 1;
 

@@ -1,7 +1,16 @@
-import { type Edge, isWithoutWaits, Ledger, type LedgerChanges, type Links, type RunRow } from "../../core/index.ts";
+import {
+  type Edge,
+  isWithoutJobs,
+  isWithoutWaits,
+  Ledger,
+  type LedgerChanges,
+  type Links,
+  type RunRow,
+} from "../../core/index.ts";
 import { type Connection, listText } from "./connection.ts";
 import { appendEvents } from "./events.ts";
 import { passGates } from "./gates.ts";
+import { writeJobs } from "./job-rows.ts";
 import { followObligations } from "./obligations.ts";
 import { insertRun, loadRuns, restartRun, updateRun } from "./run-rows.ts";
 import { waitsFor, writeWaits } from "./wait-rows.ts";
@@ -14,6 +23,7 @@ export class StoredLedger {
   readonly ledger: Ledger;
   readonly #now: number;
   #admitted = 0;
+  #jobs = { owed: 0, free: false };
 
   constructor(db: Connection, now: number) {
     this.#db = db;
@@ -55,6 +65,7 @@ export class StoredLedger {
     for (const edge of changes.flippedEdges) flipEdge(this.#db, edge, true);
     if (!isWithoutWaits(changes.waits)) writeWaits(this.#db, changes.waits, this.#now);
     appendEvents(this.#db, changes.events);
+    if (!isWithoutJobs(changes.jobs)) this.#jobs = writeJobs(this.#db, changes.jobs, this.#now);
     followObligations(this.#db, changes.obligations);
     this.#admitted = passGates(this.#db, changes.gates, this.#now);
     return changes;
@@ -63,6 +74,11 @@ export class StoredLedger {
   /** How many runs became claimable: known once it has been written. */
   get readied(): number {
     return this.ledger.readied + this.#admitted;
+  }
+
+  /** What became of jobs outside: known once it has been written. `owed`: how many are to end; `free`: somebody may track one. */
+  get jobs(): { readonly owed: number; readonly free: boolean } {
+    return this.#jobs;
   }
 
   #link(runs: readonly RunRow[]): void {

@@ -9,6 +9,7 @@ import { enqueueRuns } from "./enqueue.ts";
 import { selectEvents, selectTopic } from "./events.ts";
 import { forceEnds, forceOverdue } from "./forcing.ts";
 import { declareLimits, findLimit, listLimits } from "./gates.ts";
+import { claimJobs, findJob, listJobs, listTracked, noteJobs } from "./jobs.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
@@ -52,6 +53,11 @@ const verbs: Verbs = {
   openWaits,
   signalRun,
   listWaits,
+  claimJobs,
+  listTracked,
+  noteJobs,
+  listJobs,
+  findJob,
   orderEnd,
   spreadOrders,
   listOwed,

@@ -1,5 +1,5 @@
 import type { Json, WaitKind } from "@holdfast/protocol";
-import type { SignalRow, WaitChanges, WaitLoad, WaitRow, WaitsOrder } from "../../core/index.ts";
+import type { SignalRow, WaitChanges, WaitLoad, WaitName, WaitRow, WaitsOrder } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import { type Connection, listText } from "./connection.ts";
 import { insertRecord } from "./steps.ts";
@@ -11,16 +11,28 @@ interface StoredWait extends Omit<WaitRow, "groups" | "kind"> {
   readonly groups: string;
 }
 
-const columns = `run_id AS runId, generation, key, kind, hash, due_at AS dueAt, signal, child_id AS childId, groups, epoch,
-  opened_at AS openedAt`;
+const columns = `run_id AS runId, generation, key, kind, hash, due_at AS dueAt, signal, child_id AS childId, job_id AS jobId,
+  groups, epoch, opened_at AS openedAt`;
 
 /** What parents wait for, by generation and name of runs that ended. */
 export function waitsFor(
   db: Connection,
   children: readonly { readonly parentId: string; readonly parentGeneration: number; readonly name: string }[],
 ): WaitRow[] {
-  return children.flatMap(({ parentId, parentGeneration, name }) => {
-    return selectWaits(db, "WHERE run_id = ? AND generation = ? AND key = ?", parentId, parentGeneration, name);
+  return waitsOf(
+    db,
+    children.map(({ parentId, parentGeneration, name }) => ({
+      runId: parentId,
+      generation: parentGeneration,
+      key: name,
+    })),
+  );
+}
+
+/** What is open under names. */
+export function waitsOf(db: Connection, names: readonly WaitName[]): WaitRow[] {
+  return names.flatMap(({ runId, generation, key }) => {
+    return selectWaits(db, "WHERE run_id = ? AND generation = ? AND key = ?", runId, generation, key);
   });
 }
 
@@ -85,8 +97,8 @@ export function selectSignals(db: Connection, runId: string): SignalRow[] {
 
 function insertWait(db: Connection, wait: WaitRow): void {
   db.run(
-    `INSERT INTO waits (run_id, generation, key, kind, hash, due_at, signal, child_id, groups, epoch, opened_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO waits (run_id, generation, key, kind, hash, due_at, signal, child_id, job_id, groups, epoch, opened_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     wait.runId,
     wait.generation,
     wait.key,
@@ -95,17 +107,20 @@ function insertWait(db: Connection, wait: WaitRow): void {
     wait.dueAt,
     wait.signal,
     wait.childId,
+    wait.jobId,
     JSON.stringify(wait.groups),
     wait.epoch,
     wait.openedAt,
   );
 }
 
-function regroupWait(db: Connection, { runId, generation, key, groups, epoch }: WaitRow): void {
+function regroupWait(db: Connection, { runId, generation, key, groups, epoch, jobId, dueAt }: WaitRow): void {
   db.run(
-    "UPDATE waits SET groups = ?, epoch = ? WHERE run_id = ? AND generation = ? AND key = ?",
+    "UPDATE waits SET groups = ?, epoch = ?, job_id = ?, due_at = ? WHERE run_id = ? AND generation = ? AND key = ?",
     JSON.stringify(groups),
     epoch,
+    jobId,
+    dueAt,
     runId,
     generation,
     key,

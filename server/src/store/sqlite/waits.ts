@@ -1,6 +1,8 @@
-import type { WaitRow, WaitsOrder, WaitsResult } from "../../core/index.ts";
+import type { JobLoad, WaitRow, WaitsOrder, WaitsResult } from "../../core/index.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import type { SignalledResult, SignalRequest } from "../wait-verbs.ts";
+import type { Connection } from "./connection.ts";
+import { lastNumber } from "./job-rows.ts";
 import { findKey, insertKey } from "./keys.ts";
 import { ringChanges } from "./rings.ts";
 import { loadRuns } from "./run-rows.ts";
@@ -17,8 +19,10 @@ export function openWaits(turn: Turn, { rows }: { rows: readonly WaitsOrder[] })
   const { ledger } = stored;
   stored.take(loadRuns(db, [...new Set(rows.map(({ runId }) => runId))]));
   for (const row of rows) {
-    const known = knownOf(db, row, ledger.row(row.runId)?.generation ?? 0);
+    const generation = ledger.row(row.runId)?.generation ?? 0;
+    const known = knownOf(db, row, generation);
     ledger.loadWaits(known);
+    ledger.loadJobs({ numbers: numbersOf(db, row, generation) });
     // Those whose calls are dropped are ordered to end.
     const dropped = new Set(row.settles.flatMap(({ drops }) => drops));
     const calls = (known.waits ?? []).filter(({ key }) => dropped.has(key));
@@ -33,6 +37,14 @@ export function openWaits(turn: Turn, { rows }: { rows: readonly WaitsOrder[] })
   stored.settle();
   ringChanges(turn, stored.write(), stored);
   return results;
+}
+
+/** The last submissions under the keys for which jobs are to be opened. */
+function numbersOf(db: Connection, { runId, opens }: WaitsOrder, generation: number): NonNullable<JobLoad["numbers"]> {
+  return opens.flatMap(({ key, job }) => {
+    const number = job === undefined ? undefined : lastNumber(db, { runId, generation, key });
+    return number === undefined ? [] : [{ runId, generation, key, number }];
+  });
 }
 
 export function signalRun(turn: Turn, args: SignalRequest): SignalledResult {
