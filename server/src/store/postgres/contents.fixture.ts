@@ -30,7 +30,7 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
       select run_id as run, jsonb_build_object('kind', kind, 'runId', run_id, 'rootId', root_id, 'namespace', namespace,
         'subject', subject, 'memberId', member_id, 'reason', reason, 'orderedAt', ordered_at, 'forcedAt', forced_at,
         'tries', tries, 'lastTryAt', last_try_at, 'error', error, 'metAt', met_at) as value
-      from holdfast.obligations order by run_id, subject::int`,
+      from holdfast.obligations order by run_id, subject`,
     sql<OfRun[]>`
       select '' as run, jsonb_build_object('id', id, 'version', version, 'paused', paused, 'dueAt', due_at,
         'pausedAt', paused_at, 'pauseReason', pause_reason, 'resumedAt', resumed_at, 'state', state::jsonb,

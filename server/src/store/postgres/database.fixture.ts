@@ -61,6 +61,7 @@ export class TestDatabase {
       "intents",
       "pauses",
       "obligations",
+      "external_jobs",
     ];
     await this.sql.unsafe(`${tables.map((table) => `delete from holdfast.${table}`).join("; ")};
       update holdfast.meta set topic_floor = 0, log_floor = 0`);

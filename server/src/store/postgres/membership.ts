@@ -1,6 +1,8 @@
+import { limits } from "@holdfast/protocol";
 import { aftermathOf, gapShare, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow, RingTopic, Serving } from "../store.ts";
 import { memberGoneError } from "./claim.ts";
+import { giveJobsBack } from "./jobs.ts";
 import { meetOfEnded } from "./obligations.ts";
 import type { Runner, Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -129,8 +131,9 @@ export async function leaveMember(
   return pool.transaction(async (transaction) => {
     await endMember(transaction, id);
     const { taken, topics } = await takeOver(transaction, await listHeld(transaction, id));
+    const [given] = await giveJobsBack(transaction, limits.batchRows);
     await meetOfEnded(transaction);
-    return { takenBack: taken, topics };
+    return { takenBack: taken, topics: [...topics, ...ringFor(given)] };
   });
 }
 
@@ -145,11 +148,18 @@ export async function judgeMembers(
     const judged = await endLapsed(transaction, by, limitRows);
     const orphans = await listOrphans(transaction, limitRows + 1);
     const { taken, ledger, topics } = await takeOver(transaction, orphans.slice(0, limitRows));
+    const [given] = await giveJobsBack(transaction, limitRows);
     await meetOfEnded(transaction);
-    const more = orphans.length > limitRows || judged.length === limitRows;
+    const isLeft = (given?.found ?? 0) > limitRows;
+    const more = orphans.length > limitRows || judged.length === limitRows || isLeft;
     const judgement = { ...aftermathOf([ledger]), judged: judged.map(({ id }) => id), taken, more };
-    return { judgement, topics };
+    return { judgement, topics: [...topics, ...ringFor(given)] };
   });
+}
+
+/** Jobs that were given back are anybody's. */
+function ringFor(given: { readonly found: number } | undefined): RingTopic[] {
+  return given === undefined || given.found === 0 ? [] : ["jobs"];
 }
 
 async function takeOver(transaction: Transaction, orphans: readonly Orphan[]) {

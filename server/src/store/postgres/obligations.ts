@@ -73,7 +73,7 @@ const noteText = `
   held as materialized (
     select o.run_id, o.kind, o.subject, g.outcome, g.error
     from given g join holdfast.obligations o on o.run_id = g.run_id and o.kind = g.kind and o.subject = g.subject
-    where o.met_at is null and (g.outcome = 'tried' or o.forced_at is not null) for update of o skip locked
+    where o.met_at is null and (g.outcome = 'tried' or (o.forced_at is not null and o.kind = 'activation')) for update of o skip locked
   )
   update holdfast.obligations o set
     tries = o.tries + case h.outcome when 'tried' then 1 else 0 end,

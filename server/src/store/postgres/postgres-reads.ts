@@ -4,6 +4,7 @@ import { measureBacklog } from "./backlog.ts";
 import * as definitions from "./definitions.ts";
 import * as endings from "./endings.ts";
 import { findLimit, listLimits } from "./gates.ts";
+import * as jobs from "./jobs.ts";
 import { listRuns } from "./listing.ts";
 import { listLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
@@ -38,6 +39,18 @@ export class PostgresReads {
 
   findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
     return definitions.findManifest(this.#pool, hash);
+  }
+
+  listTracked(args: Args<"listTracked">): Answer<"listTracked"> {
+    return jobs.listTracked(this.#pool, args);
+  }
+
+  listJobs(args: Args<"listJobs">): Answer<"listJobs"> {
+    return jobs.listJobs(this.#pool, args);
+  }
+
+  findJob({ id }: Args<"findJob">): Answer<"findJob"> {
+    return jobs.findJob(this.#pool, id);
   }
 
   listOwed(args: Args<"listOwed">): Answer<"listOwed"> {

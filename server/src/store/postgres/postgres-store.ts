@@ -15,6 +15,7 @@ import {
   admitText,
 } from "../admission.ts";
 import type { WithIntents } from "../intents.ts";
+import { admitNotes } from "../job-admission.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
@@ -28,6 +29,7 @@ import { forceEnds, forceOverdue } from "./forcing.ts";
 import { GateReview } from "./gate-review.ts";
 import { declareLimits } from "./gates.ts";
 import { IntentVerbs } from "./intent-verbs.ts";
+import * as jobs from "./jobs.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { appendLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
@@ -162,6 +164,15 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
     const { result, topics } = await waits.signalRun(this.#pool, args);
     this.#doorbell.ring(topics);
     return result;
+  }
+
+  claimJobs(args: Args<"claimJobs">): Answer<"claimJobs"> {
+    return jobs.claimJobs(this.#pool, args);
+  }
+
+  async noteJobs({ rows }: Args<"noteJobs">): Answer<"noteJobs"> {
+    admitNotes(rows);
+    return this.#rung(jobs.noteJobs(this.#pool, rows));
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {

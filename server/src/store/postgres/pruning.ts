@@ -35,6 +35,8 @@ const deleteTreesText = `
   with due as materialized (
     select r.id, r.ended_at from holdfast.runs r
     where r.parent_id is null and r.ended_at is not null and r.ended_at < (select holdfast.clock_ms()) - $1::bigint
+      -- What has still to be ended outside keeps its tree.
+      and not exists (select 1 from holdfast.obligations o where o.root_id = r.id and o.kind = 'external_job' and o.met_at is null)
     order by r.ended_at limit $2::bigint + 1
   ),
   sized as materialized (
@@ -56,6 +58,7 @@ const deleteTreesText = `
   without_edges as (delete from holdfast.edges e using doomed d where e.upstream = d.id),
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
   without_waits as (delete from holdfast.waits w using doomed d where w.run_id = d.id),
+  without_jobs as (delete from holdfast.external_jobs j using doomed d where j.run_id = d.id),
   without_signals as (delete from holdfast.signals s using doomed d where s.run_id = d.id),
   without_obligations as (delete from holdfast.obligations o using doomed d where o.run_id = d.id),
   nameless as (update holdfast.names n set run_gone = true from doomed d where n.run_id = d.id),
@@ -84,6 +87,7 @@ const deleteMembersText = `
       select e.ctid from holdfast.members e
       where e.ended_at is not null and e.ended_at < (select holdfast.clock_ms()) - $1::bigint
         and not exists (select 1 from holdfast.runs r where r.claimed_by = e.id)
+        and not exists (select 1 from holdfast.external_jobs j where j.member_id = e.id)
       order by e.ended_at limit $2 for update of e skip locked))
     returning 1)
   select count(*) as members from gone`;

@@ -1,6 +1,8 @@
 import { isEnded } from "@holdfast/protocol";
 import {
   type Edge,
+  isTrackable,
+  isWithoutJobs,
   isWithoutWaits,
   Ledger,
   type LedgerChanges,
@@ -11,6 +13,7 @@ import {
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { passGates } from "./gates.ts";
+import { writeJobs } from "./job-rows.ts";
 import { followObligations } from "./obligations.ts";
 import { insertEvents } from "./outbox.ts";
 import {
@@ -113,16 +116,25 @@ export interface Settled<T> {
   readonly topics: readonly RingTopic[];
 }
 
-/** Locks what `ids` name and what hangs on it, lets `decide` say what happens, and starts writing it. */
+/**
+ * Locks what `ids` name and what hangs on it, lets `decide` say what happens, and starts writing it. `load`: locks what belongs to
+ * these runs besides, in the same round trip, and answers how a ledger takes it in.
+ */
 export async function settle<T>(
   transaction: Transaction,
   ids: readonly string[],
   decide: (ledger: Ledger) => T,
+  load?: () => Promise<(ledger: Ledger) => void>,
 ): Promise<Settled<T>> {
   if (ids.length === 0) return { value: decide(new Ledger(0)), topics: [] };
-  const [rows, edges] = await Promise.all([lockRunsWithLinks(transaction, ids), listOpenEdges(transaction, ids)]);
+  const [rows, edges, take] = await Promise.all([
+    lockRunsWithLinks(transaction, ids),
+    listOpenEdges(transaction, ids),
+    load?.(),
+  ]);
   const ledger = new Ledger(nowOf(rows));
   ledger.load(rows.map(toRun));
+  take?.(ledger);
   await link(transaction, ledger, ids, edges);
   return decideAndWrite(transaction, ledger, decide);
 }
@@ -171,7 +183,7 @@ function calledBy(ledger: Ledger, id: string): WaitName[] {
 /** Starts the statements that write the changes; they travel with the commit. */
 function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   const { inserted, updated, newEdges, unflippedEdges, flippedEdges, restarted, relimited, events } = changes;
-  const { gates, waits, obligations } = changes;
+  const { gates, waits, jobs, obligations } = changes;
   const writes: Promise<unknown>[] = [];
   if (restarted.length > 0) writes.push(writeRestarts(transaction, restarted));
   if (updated.length > 0) writes.push(updateRuns(transaction, updated));
@@ -184,6 +196,7 @@ function startWriting(transaction: Transaction, changes: LedgerChanges): void {
   if (unflippedEdges.length > 0) writes.push(unflipEdges(transaction, unflippedEdges));
   if (flippedEdges.length > 0) writes.push(flipEdges(transaction, flippedEdges));
   if (!isWithoutWaits(waits)) writes.push(...writeWaits(transaction, waits));
+  if (!isWithoutJobs(jobs)) writes.push(...writeJobs(transaction, jobs));
   if (events.length > 0) writes.push(insertEvents(transaction, events));
   if (obligations.length > 0) writes.push(followObligations(transaction, obligations));
   if (gates.length > 0) writes.push(passGates(transaction, gates));
@@ -207,12 +220,18 @@ function writeWaits(transaction: Transaction, waits: WaitChanges): Promise<unkno
   return writes;
 }
 
-function topicsOf({ inserted, updated, events, gates, obligations }: LedgerChanges, readied: number): RingTopic[] {
+function topicsOf(
+  { inserted, updated, events, gates, obligations, jobs }: LedgerChanges,
+  readied: number,
+): RingTopic[] {
   const topics: RingTopic[] = [];
   // How many the gates let in is not waited for.
   if (readied > 0 || gates.length > 0) topics.push("ready");
   const isToAct = (run: RunRow) => run.status === "cancelling" && run.spreading;
-  if (updated.some(isToAct) || obligations.some(({ became }) => became !== "met")) topics.push("cancelling");
+  const isOrdered = jobs.ordered.length > 0;
+  if (updated.some(isToAct) || isOrdered || obligations.some(({ became }) => became !== "met"))
+    topics.push("cancelling");
+  if (isOrdered || [...jobs.opened, ...jobs.updated].some(isTrackable)) topics.push("jobs");
   if ([...updated, ...inserted].some((run: RunRow) => isEnded(run.status))) topics.push("ended");
   if (events.length > 0) topics.push("events");
   return topics;

@@ -16,12 +16,14 @@ interface StoredWait {
   readonly due_at: number | null;
   readonly signal: string | null;
   readonly child_id: string | null;
+  readonly job_id: string | null;
   readonly groups: string;
   readonly epoch: number;
   readonly opened_at: number;
 }
 
-const columns = `w.run_id, w.generation, w.key, w.kind, w.hash, w.due_at, w.signal, w.child_id, w.groups, w.epoch, w.opened_at`;
+const columns = `w.run_id, w.generation, w.key, w.kind, w.hash, w.due_at, w.signal, w.child_id, w.job_id,
+  w.groups, w.epoch, w.opened_at`;
 
 function toWait(row: StoredWait): WaitRow {
   return {
@@ -33,6 +35,7 @@ function toWait(row: StoredWait): WaitRow {
     dueAt: row.due_at,
     signal: row.signal,
     childId: row.child_id,
+    jobId: row.job_id,
     groups: JSON.parse(row.groups) as number[],
     epoch: row.epoch,
     openedAt: row.opened_at,
@@ -142,6 +145,7 @@ export function insertWaits(db: Runner, waits: readonly WaitRow[]): Promise<unkn
     msArray(waits.map(({ dueAt }) => dueAt)),
     textArray(waits.map(({ signal }) => signal)),
     textArray(waits.map(({ childId }) => childId)),
+    textArray(waits.map(({ jobId }) => jobId)),
     textArray(waits.map(({ groups }) => JSON.stringify(groups))),
     numberArray(waits.map(({ epoch }) => epoch)),
     msArray(waits.map(({ openedAt }) => openedAt)),
@@ -149,22 +153,26 @@ export function insertWaits(db: Runner, waits: readonly WaitRow[]): Promise<unkn
 }
 
 const insertText = `
-  insert into holdfast.waits (run_id, generation, key, kind, hash, due_at, signal, child_id, groups, epoch, opened_at)
+  insert into holdfast.waits (run_id, generation, key, kind, hash, due_at, signal, child_id, job_id,
+    groups, epoch, opened_at)
   select n.* from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
-    $9::text[], $10::int[], $11::bigint[]) n`;
+    $9::text[], $10::text[], $11::int[], $12::bigint[]) n`;
 
-/** Writes the groups of waits. */
+/** Writes the groups of waits, the job that each is for, and its moment. */
 export function regroupWaits(db: Runner, waits: readonly WaitRow[]): Promise<unknown> {
   return db.run("regroupWaits", regroupText, [
     ...nameArrays(waits),
     textArray(waits.map(({ groups }) => JSON.stringify(groups))),
     numberArray(waits.map(({ epoch }) => epoch)),
+    textArray(waits.map(({ jobId }) => jobId)),
+    msArray(waits.map(({ dueAt }) => dueAt)),
   ]);
 }
 
 const regroupText = `
-  update holdfast.waits w set groups = n.groups, epoch = n.epoch
-  from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[]) n(run_id, generation, key, groups, epoch)
+  update holdfast.waits w set groups = n.groups, epoch = n.epoch, job_id = n.job_id, due_at = n.due_at
+  from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::int[], $6::text[], $7::bigint[])
+    n(run_id, generation, key, groups, epoch, job_id, due_at)
   where w.run_id = n.run_id and w.generation = n.generation and w.key = n.key`;
 
 /** Deletes waits. */

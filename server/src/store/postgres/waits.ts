@@ -1,6 +1,7 @@
 import { Ledger, type WaitName, type WaitRow, type WaitsOrder, type WaitsResult } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import type { SignalledResult, SignalRequest } from "../wait-verbs.ts";
+import { findLastNumbers } from "./job-rows.ts";
 import { findNames, takeNames } from "./names.ts";
 import { toRun } from "./run-rows.ts";
 import type { Transaction } from "./session.ts";
@@ -48,13 +49,19 @@ async function loadKnown(transaction: Transaction, ledger: Ledger, rows: readonl
   if (names.length === 0) return;
   const ids = [...new Set(names.map(({ runId }) => runId))];
   const signalled = rows.filter(({ opens }) => opens.some(({ signal }) => signal !== null)).map(({ runId }) => runId);
-  const [waits, records, used, signals] = await Promise.all([
+  const named = rows.flatMap(({ runId, opens }) => {
+    const { generation = 0 } = ledger.row(runId) ?? {};
+    return opens.flatMap(({ key, job }) => (job === undefined ? [] : { runId, generation, key }));
+  });
+  const [waits, records, used, signals, numbers] = await Promise.all([
     findWaits(transaction, names),
     findRecords(transaction, names),
     findUsed(transaction, ids),
     signalled.length === 0 ? [] : listSignals(transaction, [...new Set(signalled)]),
+    named.length === 0 ? [] : findLastNumbers(transaction, named),
   ]);
   ledger.loadWaits({ waits, records, used, signals });
+  ledger.loadJobs({ numbers });
   const dropped = new Set(
     rows.flatMap(({ runId, settles }) => settles.flatMap(({ drops }) => drops.map((key) => `${runId}/${key}`))),
   );
