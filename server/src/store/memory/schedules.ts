@@ -102,9 +102,10 @@ export function removeSchedule({ schedules }: Memory, { namespace, id }: Args<"r
 export function listSchedules(
   { schedules }: Memory,
   { namespace, definition, after = "", limitRows }: Args<"listSchedules">,
-): ScheduleRow[] {
+): ReturnType<typeof listedSchedule>[] {
   return schedules
     .list(namespace)
     .filter((row) => row.id > after && (definition === undefined || row.definition === definition))
-    .slice(0, limitRows);
+    .slice(0, limitRows)
+    .map(listedSchedule);
 }

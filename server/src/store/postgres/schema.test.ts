@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isAppError } from "@holdfast/protocol";
@@ -33,6 +33,7 @@ function dump(url: string): string {
 
 test("the schema that the migrations make is the one that is checked in", async () => {
   const text = dump(database.url);
+  if (process.env.HOLDFAST_UPDATE_SCHEMA !== undefined) writeFileSync(dumpFile, text);
   assert.equal(text, readFileSync(dumpFile, "utf8"));
 });
 

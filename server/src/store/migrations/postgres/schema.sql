@@ -497,6 +497,29 @@ CREATE TABLE holdfast.events_default (
     at bigint NOT NULL,
     data text NOT NULL
 );
+CREATE TABLE holdfast.external_jobs (
+    id text NOT NULL COLLATE pg_catalog."C",
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    root_id text NOT NULL COLLATE pg_catalog."C",
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    number integer NOT NULL,
+    service text NOT NULL COLLATE pg_catalog."C",
+    submission text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    ref text,
+    member_id text COLLATE pg_catalog."C",
+    epoch integer NOT NULL,
+    reason text,
+    timed_out boolean NOT NULL,
+    opened_at bigint NOT NULL,
+    ended_at bigint,
+    facts text NOT NULL,
+    spec text NOT NULL,
+    result text NOT NULL
+)
+WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 CREATE TABLE holdfast.intents (
     id bigint NOT NULL,
     kind text NOT NULL,
@@ -793,7 +816,8 @@ CREATE TABLE holdfast.waits (
     child_id text COLLATE pg_catalog."C",
     groups text NOT NULL,
     epoch integer NOT NULL,
-    opened_at bigint NOT NULL
+    opened_at bigint NOT NULL,
+    job_id text COLLATE pg_catalog."C"
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.waits ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
@@ -810,6 +834,8 @@ ALTER TABLE ONLY holdfast.definitions
     ADD CONSTRAINT definitions_pkey PRIMARY KEY (namespace, id);
 ALTER TABLE ONLY holdfast.edges
     ADD CONSTRAINT edges_pkey PRIMARY KEY (upstream, downstream);
+ALTER TABLE ONLY holdfast.external_jobs
+    ADD CONSTRAINT external_jobs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.intents
     ADD CONSTRAINT intents_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY holdfast.limits
@@ -850,6 +876,11 @@ CREATE INDEX events_of_topic ON ONLY holdfast.events USING btree (namespace, "po
 CREATE INDEX events_default_namespace_position_idx ON holdfast.events_default USING btree (namespace, "position");
 CREATE INDEX events_of_run ON ONLY holdfast.events USING btree (run_id, number);
 CREATE INDEX events_default_run_id_number_idx ON holdfast.events_default USING btree (run_id, number);
+CREATE INDEX external_jobs_free ON holdfast.external_jobs USING btree (namespace, opened_at, id) WHERE ((member_id IS NULL) AND (ended_at IS NULL) AND (status <> 'unknown'::text) AND ((status <> 'submitting'::text) OR (submission <> 'own'::text)));
+CREATE UNIQUE INDEX external_jobs_key ON holdfast.external_jobs USING btree (run_id, generation, key, number);
+CREATE INDEX external_jobs_listed ON holdfast.external_jobs USING btree (namespace, opened_at, id);
+CREATE INDEX external_jobs_ordered ON holdfast.external_jobs USING btree (member_id, id) WHERE ((member_id IS NOT NULL) AND (status = 'cancelling'::text));
+CREATE INDEX external_jobs_tracked ON holdfast.external_jobs USING btree (member_id, id) WHERE (member_id IS NOT NULL);
 CREATE INDEX intents_judged ON holdfast.intents USING btree (namespace, definition, judged_by, id) WHERE (error IS NOT NULL);
 CREATE INDEX intents_of_key ON holdfast.intents USING btree (namespace, definition, key, id) WHERE (key IS NOT NULL);
 CREATE INDEX intents_of_run ON holdfast.intents USING btree (run_id, id) WHERE (run_id IS NOT NULL);
