@@ -138,8 +138,13 @@ export interface Tracking {
   prepare(asked: JobAddress & { readonly spec: Json; readonly token: string }): Promise<PreparedJob>;
   /** Checks the name of a job that somebody else has started, Ork's forms included, without calling the service. */
   adopt(asked: JobAddress & { readonly ref: Json }): Promise<TrackedJob>;
-  /** Starts a prepared job, or finds that this very token has started it already. */
-  submit(asked: JobAddress & { readonly spec: Json; readonly token: string }): Promise<TrackedJob>;
+  /**
+   * Starts a prepared job, or finds that this very token has started it already. `notAfterMs`, by the caller's monotonic clock: later
+   * the service is not called any more, and the failure (`too_late`) is decided.
+   */
+  submit(
+    asked: JobAddress & { readonly spec: Json; readonly token: string; readonly notAfterMs?: number },
+  ): Promise<TrackedJob>;
   /** Looks for what this token has started; null: a listing does not show it. */
   find(asked: JobAddress & { readonly spec: Json; readonly token: string }): Promise<TrackedJob | null>;
   /** One result for each ref, in their order. */

@@ -9,6 +9,7 @@ import {
 import { z } from "zod";
 import type { Connections, OpenConnection } from "./connections.ts";
 import { failureOf, permanent, transient } from "./failures.ts";
+import { refuseAfter } from "./too-late.ts";
 import type { Submission, Tracker } from "./tracker.ts";
 import { type TrackingMethod, type TrackingParams, type TrackingResult, trackingMethods } from "./wire.ts";
 
@@ -57,7 +58,8 @@ const actions: Actions = {
     const open = connections.get(asked);
     const { tracker } = open;
     if (tracker.submit === undefined) throw cannotSubmit(asked);
-    const ref = await tracker.submit(submissionOf(open, asked), open.io(signal));
+    if (asked.notAfter !== undefined) refuseAfter(asked.notAfter);
+    const ref = await tracker.submit(submissionOf(open, asked), open.io(signal, asked.notAfter));
     return trackedJob(open, ref);
   },
   find: async (connections, asked, signal) => {

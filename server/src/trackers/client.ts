@@ -11,6 +11,7 @@ import {
 import { childEnvironment } from "../child-environment.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { Guard } from "../guard.ts";
+import { type Moment, momentIn } from "./too-late.ts";
 import { TrackerProcess } from "./tracker-process.ts";
 import type { Said } from "./wire.ts";
 
@@ -81,7 +82,15 @@ export class TrackerProcesses implements Tracking {
   adopt: Tracking["adopt"] = (asked) => this.#of(asked).call("adopt", whole(asked, { ref: asked.ref }), this.#callMs);
 
   submit: Tracking["submit"] = (asked) =>
-    this.#of(asked).call("submit", whole(asked, { spec: asked.spec, token: asked.token }), 3 * this.#callMs);
+    this.#of(asked).call(
+      "submit",
+      whole(asked, {
+        spec: asked.spec,
+        token: asked.token,
+        ...(asked.notAfterMs !== undefined && { notAfter: this.#momentOf(asked.notAfterMs) }),
+      }),
+      3 * this.#callMs,
+    );
 
   find: Tracking["find"] = (asked) =>
     this.#of(asked).call("find", whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
@@ -131,6 +140,13 @@ export class TrackerProcesses implements Tracking {
     this.#watches.clear();
     await Promise.all([...this.#processes.values()].map((one) => one.close()));
     await this.#guard?.close();
+  }
+
+  /** The machine's time is read first: who sleeps between the two lines has less of it left. */
+  #momentOf(monotonicMs: number): Moment {
+    const { machineMs, wallMs } = momentIn(0);
+    const leftMs = monotonicMs - (this.#options.clock ?? systemClock).monotonicMs();
+    return { machineMs: machineMs + leftMs, wallMs: wallMs + leftMs };
   }
 
   async #endAll(): Promise<void> {

@@ -5,6 +5,7 @@ import { Dialer } from "./dialer.ts";
 import { permanent, transient } from "./failures.ts";
 import { Outbound } from "./outbound.ts";
 import { remoteSettingsSchema, remoteTracker } from "./remote-tracker.ts";
+import type { Moment } from "./too-late.ts";
 import type { Tracker, TrackerIo } from "./tracker.ts";
 
 /** What a connection has in common with every other, whatever else it says to its service. */
@@ -34,7 +35,8 @@ export interface ConnectionsOptions {
 export interface OpenConnection {
   readonly tracker: Tracker;
   readonly settings: Json;
-  io(signal: AbortSignal): TrackerIo;
+  /** `notAfter`: what is sent on connections of their own is not sent later. */
+  io(signal: AbortSignal, notAfter?: Moment): TrackerIo;
 }
 
 /** The connections of a tracker process, each opened when it is first asked for and kept. */
@@ -90,10 +92,10 @@ export class Connections {
     return {
       tracker,
       settings,
-      io: (signal) => ({
+      io: (signal, notAfter) => ({
         settings,
         access,
-        outbound: new Outbound({ dialer, signal, timeoutMs: callMs }),
+        outbound: new Outbound({ dialer, signal, timeoutMs: callMs, notAfter }),
         signal,
         mock,
         now,

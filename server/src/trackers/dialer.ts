@@ -49,6 +49,11 @@ export class Dialer {
     return agent;
   }
 
+  /** For one call alone, on a connection of its own: `check` is asked when that is open, and what it throws keeps the call from being sent. */
+  agentOnce(dialling: Dialling, check: () => void): Agent {
+    return this.#make(dialling, check);
+  }
+
   /** Ends the connections, each when its call is done. */
   async close(): Promise<void> {
     const agents = [...this.#agents.values()];
@@ -63,7 +68,7 @@ export class Dialer {
     await Promise.allSettled(agents.map((agent) => agent.destroy()));
   }
 
-  #make({ lane, guarded, tls = {} }: Dialling): Agent {
+  #make({ lane, guarded, tls = {} }: Dialling, check: () => void = () => undefined): Agent {
     const { insecure = false, ...certificates } = tls;
     const connect = buildConnector({
       ...certificates,
@@ -72,7 +77,7 @@ export class Dialer {
       ...(guarded && { lookup: guardedAddresses(this.#guard, this.#resolve) }),
     });
     return new Agent({
-      connect: guarded ? this.#checked(connect) : connect,
+      connect: this.#checked(connect, guarded, check),
       connections: connectionsPerServer[lane],
       pipelining: lane === "fresh" ? 0 : 1,
       keepAliveTimeout: 10_000,
@@ -84,10 +89,10 @@ export class Dialer {
   }
 
   /** An address that a URL states itself is never looked up, and what is connected to is looked at once more. */
-  #checked(connect: buildConnector.connector): buildConnector.connector {
+  #checked(connect: buildConnector.connector, guarded: boolean, check: () => void): buildConnector.connector {
     return (options, callback) => {
       try {
-        this.#guard.checkHost(options.hostname);
+        if (guarded) this.#guard.checkHost(options.hostname);
       } catch (error) {
         callback(error as Error, null);
         return;
@@ -98,7 +103,8 @@ export class Dialer {
           return;
         }
         try {
-          this.#guard.checkAddress(socket.remoteAddress ?? "0.0.0.0", options.hostname);
+          if (guarded) this.#guard.checkAddress(socket.remoteAddress ?? "0.0.0.0", options.hostname);
+          check();
           callback(null, socket);
         } catch (refusal) {
           socket.destroy();

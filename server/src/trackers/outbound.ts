@@ -1,7 +1,8 @@
 import { TrackingError } from "@holdfast/protocol";
-import { errors, request as send } from "undici";
-import type { Dialer, Lane, TlsSettings } from "./dialer.ts";
+import { type Agent, errors, request as send } from "undici";
+import type { Dialer, Dialling, Lane, TlsSettings } from "./dialer.ts";
 import { permanent, shortText, transient } from "./failures.ts";
+import { type Moment, refuseAfter } from "./too-late.ts";
 
 /** A call to a service. */
 export interface OutboundRequest {
@@ -35,6 +36,8 @@ export interface OutboundOptions {
   /** How long one call may take, from the connection to the end of its answer. */
   readonly timeoutMs: number;
   readonly maxBytes?: number;
+  /** After this, calls of the lane `fresh` are not sent any more. */
+  readonly notAfter?: Moment | undefined;
 }
 
 const mostRedirects = 5;
@@ -99,7 +102,7 @@ export class Outbound {
   async #open(request: OutboundRequest, signal: AbortSignal): Promise<Response> {
     const url = parseUrl(request.url);
     const secrets = request.secrets?.origin === url.origin ? request.secrets.headers : {};
-    const dispatcher = this.#options.dialer.agent({
+    const dispatcher = this.#agent({
       lane: request.lane ?? "call",
       guarded: request.guarded === true,
       tls: request.tls,
@@ -111,6 +114,15 @@ export class Outbound {
       ...(request.body !== undefined && { body: request.body }),
       signal,
     });
+  }
+
+  #agent(dialling: Dialling): Agent {
+    const { dialer, notAfter } = this.#options;
+    if (dialling.lane !== "fresh" || notAfter === undefined) return dialer.agent(dialling);
+    const agent = dialer.agentOnce(dialling, () => refuseAfter(notAfter));
+    // It closes when its call is done.
+    queueMicrotask(() => void agent.close().catch(() => undefined));
+    return agent;
   }
 
   async #read(response: Response): Promise<Answer> {

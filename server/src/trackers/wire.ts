@@ -34,13 +34,17 @@ export type StartParams = z.infer<typeof startSchema>["params"];
 
 const addressShape = { service: z.string(), connection: z.string().nullable() };
 const submissionShape = { ...addressShape, spec: jsonSchema, token: z.string().min(1) };
+const momentSchema = z.strictObject({ machineMs: z.number(), wallMs: z.number() });
 const refShape = { ...addressShape, ref: jsonSchema };
 
 /** Every method: what is asked and what is answered. */
 export const trackingMethods = {
   prepare: { params: z.strictObject(submissionShape), result: preparedJobSchema },
   adopt: { params: z.strictObject(refShape), result: trackedJobSchema },
-  submit: { params: z.strictObject(submissionShape), result: trackedJobSchema },
+  submit: {
+    params: z.strictObject({ ...submissionShape, notAfter: momentSchema.optional() }),
+    result: trackedJobSchema,
+  },
   find: { params: z.strictObject(submissionShape), result: trackedJobSchema.nullable() },
   poll: { params: z.strictObject({ ...addressShape, refs: z.array(jsonSchema) }), result: z.array(pollResultSchema) },
   cancel: { params: z.strictObject(refShape), result: z.enum(cancelAnswers) },
