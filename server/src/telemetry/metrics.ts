@@ -78,6 +78,13 @@ export class Metrics implements Observer {
   readonly loopFailures = this.#counter("loop_failures_total", "Ticks that failed.", ["loop"]);
   readonly rings = this.#counter("rings_heard_total", "Rings of the doorbell that were heard, by topic.", ["topic"]);
 
+  readonly externalCalls = this.#counter(
+    "external_calls_total",
+    "Calls to services outside about external jobs: looks, and acts that start or end one.",
+    ["service", "kind", "result"],
+  );
+  readonly externalLooks = this.#counter("external_looks_total", "External jobs that were looked at.", ["service"]);
+
   constructor(version: string) {
     this.gauge("info", "The version that runs.", () => [[1, version]], ["version"]);
     for (const instrument of processInstruments()) this.#all.set(instrument.name, instrument);

@@ -1,0 +1,86 @@
+import type { CancelAnswer, TrackingFailure } from "@holdfast/protocol";
+import { isTooLateToCome } from "../../core/index.ts";
+import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
+import type { HeldJob } from "./held-job.ts";
+import { backOffMs } from "./pace.ts";
+import { errorOf } from "./teller.ts";
+
+/** After an order was taken, the job is looked at so soon. */
+const soonMs = 500;
+/** One that should be there by its name and is not is asked for again after so long. */
+const mayComeMs = 5_000;
+/** A service that took an order and has not ended the job after so long is told again. */
+const repeatMs = 300_000;
+
+/** Ends jobs whose end is ordered. Nothing but their end, or a service that ends none, ends the tries (P6). */
+export class Canceller {
+  readonly #context: DeskContext;
+
+  constructor(context: DeskContext) {
+    this.#context = context;
+  }
+
+  async act(job: HeldJob): Promise<Acted> {
+    const { tracking, address } = this.#context;
+    let answer: CancelAnswer;
+    try {
+      answer = await tracking.cancel({ ...address, ref: job.ref });
+    } catch (error) {
+      return await this.#failed(job, failureIn(error));
+    }
+    job.cancelTries = 0;
+    return { nextInMs: await this.#answered(job, answer), outcome: { reached: true } };
+  }
+
+  /** It is looked at before it is told again: its end may come by itself. */
+  async #failed(job: HeldJob, failure: TrackingFailure): Promise<Acted> {
+    const { clock, random, say } = this.#context;
+    job.cancelTries += 1;
+    const nextInMs = backOffMs(job.cancelTries, failure, random);
+    job.cancelAtMs = clock.monotonicMs() + (job.submitting === null ? 2 * nextInMs : nextInMs);
+    const isNews = job.errorCode !== failure.code;
+    job.errorCode = failure.code;
+    if (isNews) await say(job, { is: "tried", error: errorOf(failure), nextLookInMs: nextInMs, undecided: true });
+    return { nextInMs, outcome: outcomeOf(failure) };
+  }
+
+  async #answered(job: HeldJob, answer: CancelAnswer): Promise<number> {
+    const { clock, address, say } = this.#context;
+    const nowMs = clock.monotonicMs();
+    switch (answer) {
+      case "accepted":
+        Object.assign(job, { cancelledMs: nowMs, goneMs: null, submitting: null, cancelAtMs: nowMs + repeatMs });
+        break;
+      case "already_ended":
+        Object.assign(job, { submitting: null, cancelAtMs: nowMs + mayComeMs });
+        break;
+      case "not_found":
+        return await this.#notFound(job, nowMs);
+      case "unsupported": {
+        const message = `${address.service} cannot end this job: it may go on.`;
+        await say(job, { is: "ended", status: "lost", error: { code: "cancel_unsupported", message } });
+        return 0;
+      }
+    }
+    await say(job, { is: "cancel_asked", answer, nextLookInMs: soonMs });
+    return answer === "already_ended" ? 0 : soonMs;
+  }
+
+  async #notFound(job: HeldJob, nowMs: number): Promise<number> {
+    const { say } = this.#context;
+    const { submitting } = job;
+    job.cancelAtMs = nowMs + mayComeMs;
+    if (submitting !== null) {
+      const sinceCallMs = submitting.calledMs === null ? null : nowMs - submitting.calledMs;
+      if (isTooLateToCome({ sinceCallMs, settleMs: submitting.row.settleMs })) {
+        const error = { code: "not_started", message: "Its service does not know it: it was not started." };
+        await say(job, { is: "ended", status: "cancelled", error });
+        return 0;
+      }
+      await say(job, { is: "cancel_asked", answer: "not_found", nextLookInMs: mayComeMs });
+      return mayComeMs;
+    }
+    await say(job, { is: "cancel_asked", answer: "not_found", nextLookInMs: soonMs });
+    return soonMs;
+  }
+}

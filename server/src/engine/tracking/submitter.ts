@@ -1,0 +1,161 @@
+import type { TrackedJob, TrackingFailure } from "@holdfast/protocol";
+import { type OpenSubmission, type SubmissionStep, submissionStep, submissionWindowMs } from "../../core/index.ts";
+import type { Canceller } from "./canceller.ts";
+import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
+import { type HeldJob, lineOf, type Submitting } from "./held-job.ts";
+import { backOffMs } from "./pace.ts";
+import { errorOf } from "./teller.ts";
+
+/** After it is known to be there, a job is looked at first: it may be a quick one. */
+const firstLookMs = 300;
+/** While the lease is at risk nothing is started. */
+const atRiskMs = 500;
+
+/**
+ * Brings jobs about (P5; core/submissions.ts says what is to be done when). Before each call that may start one it is noted that there
+ * will be one; what the service answers is said to the store before anything else is done about the job.
+ */
+export class Submitter {
+  readonly #context: DeskContext;
+  readonly #canceller: Canceller;
+
+  constructor(context: DeskContext, canceller: Canceller) {
+    this.#context = context;
+    this.#canceller = canceller;
+  }
+
+  async act(job: HeldJob, submitting: Submitting): Promise<Acted> {
+    const step = submissionStep(openSubmission(job, submitting, this.#context.clock.monotonicMs()));
+    switch (step.do) {
+      case "submit":
+        return await this.#submit(job, submitting);
+      case "find":
+        return await this.#find(job, submitting, step);
+      case "cancel":
+        return await this.#canceller.act(job);
+      case "wait":
+        return { nextInMs: step.ms };
+      case "doubt":
+        return await this.#doubt(job, submitting);
+      case "end":
+        return await this.#end(job);
+    }
+  }
+
+  /** Tells of a job that is there. */
+  async sayThere(job: HeldJob): Promise<Acted> {
+    const { unsaid } = job;
+    if (unsaid === null) return { nextInMs: 0 };
+    const said = await this.#context.say(job, unsaid);
+    if (said === "over") return { nextInMs: 0 };
+    job.unsaid = null;
+    job.notedMs = this.#context.clock.monotonicMs();
+    job.desk.watch(job);
+    return { nextInMs: job.isOrdered ? 0 : firstLookMs };
+  }
+
+  async #submit(job: HeldJob, submitting: Submitting): Promise<Acted> {
+    const { clock, tracking, address, say } = this.#context;
+    const begunMs = clock.monotonicMs();
+    const memberId = this.#context.memberId();
+    if (memberId === undefined) return { nextInMs: atRiskMs };
+    // One that is to end is called for again only where the call that was noted is found by its token.
+    if (!job.isOrdered) {
+      const said = await say(job, { is: "calling", memberId });
+      if (said !== "noted") return { nextInMs: 0 };
+      Object.assign(submitting, { calledMs: begunMs, isListed: false, misses: 0 });
+    }
+    const { spec, token } = submitting.row;
+    let there: TrackedJob;
+    try {
+      there = await tracking.submit({ ...address, spec, token, notAfterMs: begunMs + submissionWindowMs });
+    } catch (error) {
+      return await this.#failed(job, submitting, failureIn(error));
+    }
+    return await this.#found(job, there);
+  }
+
+  /** From here on nothing else happens to the job until the store knows its name. */
+  async #found(job: HeldJob, there: TrackedJob): Promise<Acted> {
+    const { ref, group, externalId } = there;
+    Object.assign(job, { ref, group, line: lineOf(externalId), submitting: null, tries: 0, errorCode: null });
+    job.unsaid = { is: "submitted", job: there };
+    return { ...(await this.sayThere(job)), outcome: { reached: true } };
+  }
+
+  async #failed(job: HeldJob, submitting: Submitting, failure: TrackingFailure): Promise<Acted> {
+    const outcome = outcomeOf(failure);
+    const { submission } = submitting.row;
+    const isUndecided = failure.undecided === true;
+    if (isUndecided && (submission === "blind" || (submission === "token" && failure.fault === "permanent"))) {
+      return { ...(await this.#doubt(job, submitting, failure)), outcome };
+    }
+    if (!isUndecided) submitting.calledMs = null;
+    if (failure.fault === "permanent" && !isUndecided) {
+      await this.#context.say(job, { is: "ended", status: "failed", error: errorOf(failure) });
+      return { nextInMs: 0, outcome };
+    }
+    if (failure.code === "too_late") return { nextInMs: 0 };
+    return { ...(await this.#again(job, failure)), outcome };
+  }
+
+  async #find(job: HeldJob, submitting: Submitting, { counts }: Extract<SubmissionStep, { do: "find" }>): Promise<Acted> {
+    const { tracking, address, clock } = this.#context;
+    const { spec, token } = submitting.row;
+    let there: TrackedJob | null;
+    try {
+      there = await tracking.find({ ...address, spec, token });
+    } catch (error) {
+      const failure = failureIn(error);
+      const outcome = outcomeOf(failure);
+      if (failure.fault === "permanent") return { ...(await this.#doubt(job, submitting, failure)), outcome };
+      return { ...(await this.#again(job, { ...failure, undecided: true })), outcome };
+    }
+    if (there !== null) return await this.#found(job, there);
+    submitting.isListed = true;
+    if (counts) Object.assign(submitting, { misses: submitting.misses + 1, missedMs: clock.monotonicMs() });
+    return { nextInMs: 0, outcome: { reached: true } };
+  }
+
+  /** It is tried again later. Whether the call may have started something stands with the job. */
+  async #again(job: HeldJob, failure: TrackingFailure): Promise<Acted> {
+    const { say, random } = this.#context;
+    job.tries += 1;
+    const nextInMs = backOffMs(job.tries, failure, random);
+    const doubt = failure.undecided === true ? ({ undecided: true } as const) : {};
+    await say(job, { is: "tried", error: errorOf(failure), nextLookInMs: nextInMs, ...doubt });
+    return { nextInMs };
+  }
+
+  /** Nobody can say whether it began. */
+  async #doubt(job: HeldJob, { row }: Submitting, failure?: TrackingFailure): Promise<Acted> {
+    const { say, successorOf } = this.#context;
+    const said = failure === undefined ? "" : ` ${failure.message}`;
+    const error = {
+      code: "submission_unknown",
+      message: `It may have been started, or not: nobody can ask ${row.service} for it.${said}`,
+      hint: `Look whether it runs there, then: holdfast external-jobs resolve ${row.id} …`,
+    };
+    if (!job.isOrdered && row.onUnknown === "resubmit" && row.submission !== "own") {
+      const next = await successorOf(row);
+      await say(job, { is: "replaced", error, next });
+    } else await say(job, { is: "unknown", error });
+    return { nextInMs: 0 };
+  }
+
+  async #end(job: HeldJob): Promise<Acted> {
+    await this.#context.say(job, { is: "ended", status: "cancelled", error: { code: "not_started", message: "It was not started." } });
+    return { nextInMs: 0 };
+  }
+}
+
+function openSubmission(job: HeldJob, { row, calledMs, isListed, misses, missedMs }: Submitting, nowMs: number): OpenSubmission {
+  return {
+    submission: row.submission,
+    settleMs: row.settleMs,
+    isOrdered: job.isOrdered,
+    isNamed: job.ref !== null,
+    sinceCallMs: calledMs === null ? null : nowMs - calledMs,
+    ...{ isListed, misses, sinceMissMs: nowMs - missedMs },
+  };
+}
