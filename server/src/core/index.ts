@@ -18,6 +18,7 @@ export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";
 export * from "./schedules.ts";
+export * from "./submissions.ts";
 export * from "./trace.ts";
 export * from "./transitions.ts";
 export * from "./wait-rows.ts";

@@ -1,5 +1,5 @@
-import { canonicalText, type JobWatch, type Json, type Observation, type PollResult, type Tracking } from "@holdfast/protocol";
-import { type JobNews, type JobNoteResult, isEndedJob } from "../../core/index.ts";
+import { canonicalText, isEndedJob, type JobWatch, type Json, type Observation, type PollResult } from "@holdfast/protocol";
+import type { JobNoteResult } from "../../core/index.ts";
 import { Canceller } from "./canceller.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf, type Said } from "./desk-context.ts";
 import type { DueHeap } from "./due-heap.ts";
@@ -201,10 +201,10 @@ export class Desk implements JobDesk {
 
   async #say(words: readonly Word[]): Promise<Said[]> {
     const results = await this.#options.teller.tell(words);
-    return words.map(({ job, news }, index) => this.#heard(job, news, results[index]));
+    return words.map(({ job }, index) => this.#heard(job, results[index]));
   }
 
-  #heard(job: HeldJob, news: JobNews, result: JobNoteResult | undefined): Said {
+  #heard(job: HeldJob, result: JobNoteResult | undefined): Said {
     switch (result?.outcome) {
       case "cancelling":
         job.isOrdered = true;

@@ -1,4 +1,4 @@
-import type { JobProgress, Json } from "@holdfast/protocol";
+import type { Json } from "@holdfast/protocol";
 import type { JobNews, JobRow } from "../../core/index.ts";
 import type { LaneItem } from "./lane.ts";
 

@@ -43,8 +43,8 @@ export interface LaneOptions<T extends LaneItem> {
   readonly isHalted: () => boolean;
   /** Looks at items of one group. Never rejects. */
   readonly look: (items: readonly T[]) => Promise<CallOutcome>;
-  /** Does what has to be done about one item. Never rejects. */
-  readonly act: (item: T) => Promise<CallOutcome>;
+  /** Does what has to be done about one item; undefined: that tells nothing of the service. Never rejects. */
+  readonly act: (item: T) => Promise<CallOutcome | undefined>;
 }
 
 /** So many failures in a row close a line. */
@@ -129,7 +129,7 @@ export class Lane<T extends LaneItem> {
     line.calls += 1;
     this.#calls += 1;
     this.#probes += isProbe ? 1 : 0;
-    const called = "act" in work ? act(work.act) : look(work.looks);
+    const called: Promise<CallOutcome | undefined> = "act" in work ? act(work.act) : look(work.looks);
     void called.then((outcome) => {
       line.calls -= 1;
       this.#calls -= 1;
@@ -141,10 +141,17 @@ export class Lane<T extends LaneItem> {
   }
 
   /** What a call tells of its line (Q3). */
-  #judge(line: Line<T>, { reached, waitMs }: CallOutcome): void {
-    const { clock, random, heap } = this.#options;
-    line.failures = reached ? 0 : line.failures + 1;
+  #judge(line: Line<T>, outcome: CallOutcome | undefined): void {
+    const { clock, heap } = this.#options;
     const nowMs = clock.monotonicMs();
+    if (outcome !== undefined) this.#count(line, outcome, nowMs);
+    if (line.closedUntilMs > nowMs) heap.set(line, line.closedUntilMs);
+    else if (line.calls === 0 && !line.hasWork && line.place === -1 && !line.isClosed) this.#lines.delete(line.name);
+  }
+
+  #count(line: Line<T>, { reached, waitMs }: CallOutcome, nowMs: number): void {
+    const { random } = this.#options;
+    line.failures = reached ? 0 : line.failures + 1;
     if (waitMs !== undefined) {
       line.failures = reached ? 0 : Math.max(line.failures, closingFailures);
       line.closedUntilMs = Math.max(line.closedUntilMs, nowMs + backOffMs(1, { retryAfterMs: waitMs }, random));
@@ -152,8 +159,6 @@ export class Lane<T extends LaneItem> {
       const tries = line.failures - closingFailures + 1;
       line.closedUntilMs = Math.max(line.closedUntilMs, nowMs + backOffMs(tries, {}, random));
     }
-    if (line.closedUntilMs > nowMs) heap.set(line, line.closedUntilMs);
-    else if (line.calls === 0 && !line.hasWork && line.place === -1) this.#lines.delete(line.name);
   }
 }
 
