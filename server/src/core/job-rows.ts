@@ -91,7 +91,7 @@ export interface JobRow extends WaitName {
 
 /**
  * What somebody says of a job. `calling`: a call that may start it is about to be made. `submitted`: it is there, under this name.
- * `observed`: a look. `tried`: a look, or a call that surely started nothing, failed. `cancel_asked`: what its service answered to that.
+ * `observed`: a look. `tried`: a look, or a call that surely started nothing (`undecided`: or may have), failed. `cancel_asked`: what its service answered to that.
  * `unknown`: nobody can say whether it began. `replaced`: it is given up as unknown, and submitted once more.
  */
 export type JobNews =
@@ -106,7 +106,7 @@ export type JobNews =
       readonly startedAt?: number | null;
       readonly nextLookInMs: number;
     }
-  | { readonly is: "tried"; readonly error: RunError; readonly nextLookInMs: number }
+  | { readonly is: "tried"; readonly error: RunError; readonly nextLookInMs: number; readonly undecided?: true }
   | { readonly is: "cancel_asked"; readonly answer: CancelAnswer; readonly nextLookInMs: number }
   | {
       readonly is: "ended";

@@ -156,7 +156,7 @@ export class Jobs {
         return status === "running" || status === "cancelling" ? this.#observed(job, news) : undefined;
       case "tried":
         if (status === "unknown") return undefined;
-        return { ...job, ...look(now, news.nextLookInMs), tries: job.tries + 1, error: news.error };
+        return this.#tried(job, news);
       case "cancel_asked":
         if (status !== "cancelling") return undefined;
         return { ...job, cancelAskedAt: now, cancelAnswer: news.answer, nextLookAt: now + news.nextLookInMs };
@@ -165,6 +165,12 @@ export class Jobs {
       case "unknown":
         return this.#unknown(job, news.error);
     }
+  }
+
+  /** A call that surely started nothing is none that may have (P5). */
+  #tried(job: JobRow, { error, nextLookInMs, undecided }: Extract<JobNews, { is: "tried" }>): JobRow {
+    const calledAt = job.status === "submitting" && undecided !== true ? null : job.calledAt;
+    return { ...job, ...look(this.#rows.now, nextLookInMs), tries: job.tries + 1, error, calledAt };
   }
 
   /** It is in its service under this name. One that is to end stays so, and can be ended by that name now. */

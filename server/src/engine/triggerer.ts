@@ -72,6 +72,8 @@ export class Triggerer implements Loop {
   #reconciledMs: number;
   #reconciledTo: string | undefined;
   #isRung = true;
+  /** The store may hold jobs for us that we do not know of, since the answer to a claim was lost. */
+  #isUnsure = false;
   readonly #settled = new Set<() => void>();
 
   constructor(options: TriggererOptions) {
@@ -121,7 +123,7 @@ export class Triggerer implements Loop {
     this.#isRung = false;
     try {
       const more = await this.#claim(memberId);
-      if (this.#jobs.size > 0) {
+      if (this.#jobs.size > 0 || this.#isUnsure) {
         await this.#hearOrders(memberId);
         await this.#reconcile(memberId);
       }
@@ -131,6 +133,7 @@ export class Triggerer implements Loop {
       return claimGapMs;
     } catch (error) {
       this.#isRung = true;
+      this.#isUnsure = true;
       if (!isAppError(error, "member_gone")) throw error;
       membership.lose(memberId);
       this.#forgetAll();
@@ -199,13 +202,14 @@ export class Triggerer implements Loop {
   async #reconcile(memberId: string): Promise<void> {
     const { clock, pollMs } = this.#options;
     const beganMs = clock.monotonicMs();
-    if (beganMs - this.#reconciledMs < pollMs * reconcilePolls) return;
+    if (!this.#isUnsure && beganMs - this.#reconciledMs < pollMs * reconcilePolls) return;
     this.#reconciledMs = beganMs;
     const after = this.#reconciledTo;
     const known = [...this.#jobs.values()].filter(({ id }) => after === undefined || id > after);
     const rows = await this.#page(memberId, false, after);
     const last = rows.length < pageRows ? undefined : rows.at(-1)?.id;
     this.#reconciledTo = last;
+    if (last === undefined) this.#isUnsure = false;
     const held = new Map(rows.map(({ id, epoch }) => [id, epoch]));
     for (const job of known) {
       if ((last === undefined || job.id <= last) && held.get(job.id) !== job.epoch) this.#over(job);

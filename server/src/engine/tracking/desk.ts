@@ -1,4 +1,11 @@
-import { canonicalText, isEndedJob, type JobWatch, type Json, type Observation, type PollResult } from "@holdfast/protocol";
+import {
+  canonicalText,
+  isEndedJob,
+  type JobWatch,
+  type Json,
+  type Observation,
+  type PollResult,
+} from "@holdfast/protocol";
 import type { JobNoteResult } from "../../core/index.ts";
 import { Canceller } from "./canceller.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf, type Said } from "./desk-context.ts";
@@ -47,7 +54,10 @@ export class Desk implements JobDesk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    const context: DeskContext = { ...options, say: async (job, news) => (await this.#say([{ job, news }]))[0] ?? "over" };
+    const context: DeskContext = {
+      ...options,
+      say: async (job, news) => (await this.#say([{ job, news }]))[0] ?? "over",
+    };
     this.#canceller = new Canceller(context);
     this.#submitter = new Submitter(context, this.#canceller);
     this.lane = new Lane<HeldJob>({
@@ -172,7 +182,11 @@ export class Desk implements JobDesk {
     const verdicts = jobs.map((job, index): Verdict => {
       const result = results[index];
       if (result !== undefined) return judgeLook(job, result, looking);
-      return failedLook(job, { fault: "transient", code: "no_result", message: "Its tracker said nothing of it." }, looking);
+      return failedLook(
+        job,
+        { fault: "transient", code: "no_result", message: "Its tracker said nothing of it." },
+        looking,
+      );
     });
     const words = jobs.flatMap((job, index): Word[] => {
       const news = verdicts[index]?.news ?? null;

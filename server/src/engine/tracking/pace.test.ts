@@ -11,9 +11,10 @@ const after = (ageMs: number, more: { isWatched?: boolean; nextPollMs?: number }
   Math.round(lookAfterMs({ ageMs, isWatched: false, ...more }, middle));
 
 test("a job is looked at after a tenth of its age, from one second to one minute", () => {
-  assert.deepEqual([0, 5_000, 20_000, 60_000, 600_000, 86_400_000].map((ageMs) => after(ageMs)), [
-    1_000, 1_000, 2_000, 6_000, 60_000, 60_000,
-  ]);
+  assert.deepEqual(
+    [0, 5_000, 20_000, 60_000, 600_000, 86_400_000].map((ageMs) => after(ageMs)),
+    [1_000, 1_000, 2_000, 6_000, 60_000, 60_000],
+  );
 });
 
 test("one that the service tells of by itself is looked at seldom", () => {
@@ -28,7 +29,10 @@ test("a service that asks for later looks has them, within a quarter of an hour"
 
 test("what fails is tried again ever later, up to a minute, at moments of its own", () => {
   const at = (tries: number, fraction: number) => backOffMs(tries, {}, drawing(fraction));
-  assert.deepEqual([1, 2, 3, 4, 100].map((tries) => at(tries, 1)), [1_000, 2_000, 4_000, 8_000, 60_000]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 100].map((tries) => at(tries, 1)),
+    [1_000, 2_000, 4_000, 8_000, 60_000],
+  );
   assert.deepEqual([at(3, 0), at(3, 0.5)], [2_000, 3_000]);
 });
 

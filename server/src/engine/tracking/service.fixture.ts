@@ -1,8 +1,6 @@
 import {
   type CancelAnswer,
   canonicalText,
-  type JobAddress,
-  type Json,
   type Observation,
   type PollResult,
   type SubmissionClass,
@@ -37,12 +35,17 @@ export const settleMs = 10_000;
  */
 export class OutsideService implements Tracking {
   readonly jobs = new Map<string, OutsideJob>();
-  readonly calls: { readonly verb: Verb; readonly service: string; readonly refs: number; readonly atMs: number }[] = [];
+  readonly calls: { readonly verb: Verb; readonly service: string; readonly refs: number; readonly atMs: number }[] =
+    [];
   /** What befalls the calls of a verb at a service, in order; without any left, all is well. */
   readonly fates = new Map<string, Fate[]>();
   /** What befalls all of them. */
   readonly standing = new Map<string, Fate>();
-  readonly watches: { readonly asked: Parameters<Tracking["watch"]>[0]; readonly refs: Set<string>; isClosed: boolean }[] = [];
+  readonly watches: {
+    readonly asked: Parameters<Tracking["watch"]>[0];
+    readonly refs: Set<string>;
+    isClosed: boolean;
+  }[] = [];
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -55,7 +58,8 @@ export class OutsideService implements Tracking {
   }
 
   countOf(verb: Verb, service?: string): number {
-    return this.calls.filter((call) => call.verb === verb && (service === undefined || call.service === service)).length;
+    return this.calls.filter((call) => call.verb === verb && (service === undefined || call.service === service))
+      .length;
   }
 
   will(verb: Verb, service: string, ...fates: Fate[]): void {
@@ -69,7 +73,8 @@ export class OutsideService implements Tracking {
   /** All jobs of the services, or of one, are this from now on. */
   turn(observation: Partial<Observation> & Pick<Observation, "phase">, service?: string): void {
     for (const job of this.jobs.values()) {
-      if (service === undefined || job.service === service) job.observation = { rawStatus: observation.phase, ...observation };
+      if (service === undefined || job.service === service)
+        job.observation = { rawStatus: observation.phase, ...observation };
     }
   }
 
@@ -164,5 +169,3 @@ function tracked(service: string, name: string): TrackedJob {
 function failure(more: Partial<TrackingFailure>): TrackingError {
   return new TrackingError({ fault: "transient", code: "network", message: "It did not answer.", ...more });
 }
-
-export type AnyAddress = JobAddress & { readonly spec?: Json };

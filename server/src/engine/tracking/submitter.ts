@@ -59,6 +59,8 @@ export class Submitter {
     const begunMs = clock.monotonicMs();
     const memberId = this.#context.memberId();
     if (memberId === undefined) return { nextInMs: atRiskMs };
+    // Listings have shown that an earlier call started nothing; of one to a service that knows the token that is not known.
+    const earlierMs = submitting.row.submission === "token" ? submitting.calledMs : null;
     // One that is to end is called for again only where the call that was noted is found by its token.
     if (!job.isOrdered) {
       const said = await say(job, { is: "calling", memberId });
@@ -70,7 +72,9 @@ export class Submitter {
     try {
       there = await tracking.submit({ ...address, spec, token, notAfterMs: begunMs + submissionWindowMs });
     } catch (error) {
-      return await this.#failed(job, submitting, failureIn(error));
+      const failure = failureIn(error);
+      if (failure.undecided !== true) submitting.calledMs = earlierMs;
+      return await this.#failed(job, submitting, failure);
     }
     return await this.#found(job, there);
   }
@@ -90,16 +94,19 @@ export class Submitter {
     if (isUndecided && (submission === "blind" || (submission === "token" && failure.fault === "permanent"))) {
       return { ...(await this.#doubt(job, submitting, failure)), outcome };
     }
-    if (!isUndecided) submitting.calledMs = null;
     if (failure.fault === "permanent" && !isUndecided) {
       await this.#context.say(job, { is: "ended", status: "failed", error: errorOf(failure) });
       return { nextInMs: 0, outcome };
     }
     if (failure.code === "too_late") return { nextInMs: 0 };
-    return { ...(await this.#again(job, failure)), outcome };
+    return { ...(await this.#again(job, submitting, failure)), outcome };
   }
 
-  async #find(job: HeldJob, submitting: Submitting, { counts }: Extract<SubmissionStep, { do: "find" }>): Promise<Acted> {
+  async #find(
+    job: HeldJob,
+    submitting: Submitting,
+    { counts }: Extract<SubmissionStep, { do: "find" }>,
+  ): Promise<Acted> {
     const { tracking, address, clock } = this.#context;
     const { spec, token } = submitting.row;
     let there: TrackedJob | null;
@@ -109,7 +116,7 @@ export class Submitter {
       const failure = failureIn(error);
       const outcome = outcomeOf(failure);
       if (failure.fault === "permanent") return { ...(await this.#doubt(job, submitting, failure)), outcome };
-      return { ...(await this.#again(job, { ...failure, undecided: true })), outcome };
+      return { ...(await this.#again(job, submitting, failure)), outcome };
     }
     if (there !== null) return await this.#found(job, there);
     submitting.isListed = true;
@@ -118,11 +125,11 @@ export class Submitter {
   }
 
   /** It is tried again later. Whether the call may have started something stands with the job. */
-  async #again(job: HeldJob, failure: TrackingFailure): Promise<Acted> {
+  async #again(job: HeldJob, { calledMs }: Submitting, failure: TrackingFailure): Promise<Acted> {
     const { say, random } = this.#context;
     job.tries += 1;
     const nextInMs = backOffMs(job.tries, failure, random);
-    const doubt = failure.undecided === true ? ({ undecided: true } as const) : {};
+    const doubt = calledMs === null ? {} : ({ undecided: true } as const);
     await say(job, { is: "tried", error: errorOf(failure), nextLookInMs: nextInMs, ...doubt });
     return { nextInMs };
   }
@@ -144,12 +151,20 @@ export class Submitter {
   }
 
   async #end(job: HeldJob): Promise<Acted> {
-    await this.#context.say(job, { is: "ended", status: "cancelled", error: { code: "not_started", message: "It was not started." } });
+    await this.#context.say(job, {
+      is: "ended",
+      status: "cancelled",
+      error: { code: "not_started", message: "It was not started." },
+    });
     return { nextInMs: 0 };
   }
 }
 
-function openSubmission(job: HeldJob, { row, calledMs, isListed, misses, missedMs }: Submitting, nowMs: number): OpenSubmission {
+function openSubmission(
+  job: HeldJob,
+  { row, calledMs, isListed, misses, missedMs }: Submitting,
+  nowMs: number,
+): OpenSubmission {
   return {
     submission: row.submission,
     settleMs: row.settleMs,

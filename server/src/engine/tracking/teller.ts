@@ -51,7 +51,10 @@ function plainly({ job, news }: Word): Word {
     }
     case "observed": {
       const { nextLookInMs } = news;
-      return { job, news: { is: "observed", rawStatus: "?", warning: "What its service says cannot be kept.", nextLookInMs } };
+      return {
+        job,
+        news: { is: "observed", rawStatus: "?", warning: "What its service says cannot be kept.", nextLookInMs },
+      };
     }
     default:
       return { job, news };

@@ -1,6 +1,14 @@
 import { hash } from "node:crypto";
-import { type Json, reservedBytes } from "@holdfast/protocol";
-import { childId, jobIdentity, jobTokenIdentity, type JobRow, type NewJob, type NewRun, rootId } from "../../core/index.ts";
+import type { Json } from "@holdfast/protocol";
+import {
+  childId,
+  type JobRow,
+  jobIdentity,
+  jobTokenIdentity,
+  type NewJob,
+  type NewRun,
+  rootId,
+} from "../../core/index.ts";
 import { silentLog } from "../../log.ts";
 import type { Random } from "../../random.ts";
 import { openMemoryStore } from "../../store/memory/memory-store.ts";
@@ -10,7 +18,6 @@ import { Bell, runLoop } from "../loop.ts";
 import { Triggerer, type TriggererOptions } from "../triggerer.ts";
 import { classOf, OutsideService, settleMs } from "./service.fixture.ts";
 
-void reservedBytes;
 const namespace = "shop";
 const dayMs = 86_400_000;
 const middling: Random = { fraction: () => 0.5, bytes: (count) => new Uint8Array(count) };
@@ -103,8 +110,17 @@ export class TrackingWorld {
     await this.store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "bodies" }] });
     const place = { runId: run.id, generation: 1, key: "job" };
     const { submission, settleMs: ms, ...made } = this.#newJob(place, 1, service);
-    const job: NewJob = { ...made, connection, onUnknown, callbackHash, settleMs: ms, submission: wish.submission ?? submission };
-    const opens = [{ key: "job", kind: "external", hash: "h", delayMs: timeoutMs, signal: null, child: null, job }] as const;
+    const job: NewJob = {
+      ...made,
+      connection,
+      onUnknown,
+      callbackHash,
+      settleMs: ms,
+      submission: wish.submission ?? submission,
+    };
+    const opens = [
+      { key: "job", kind: "external", hash: "h", delayMs: timeoutMs, signal: null, child: null, job },
+    ] as const;
     const suspend = { groups: [["job"]], ranMs: 1 };
     const row = { runId: run.id, epoch: 1, generation: 1, opens, settles: [], suspend };
     const [result] = await this.store.openWaits({ rows: [row] });
@@ -201,7 +217,10 @@ export class TrackingWorld {
   }
 
   #newJob(place: { runId: string; generation: number; key: string }, number: number, service: string): NewJob {
-    const id = childId(place.runId, hash("sha256", jobIdentity(place.runId, place.generation, place.key, number), "buffer"));
+    const id = childId(
+      place.runId,
+      hash("sha256", jobIdentity(place.runId, place.generation, place.key, number), "buffer"),
+    );
     const token = hash("sha256", jobTokenIdentity("incarnation", id), "hex").slice(0, 32);
     const submission = classOf(service);
     const spec: Json = { sql: "SELECT 1" };
