@@ -17,6 +17,7 @@ const workFolder = mkdtempSync(join(root, "temp", "api-"));
 /** Report name → the source file whose exports it shows. The surface of `ctx` is TaskContext in the sdk's report. */
 const surfaces = {
   sdk: "sdk/src/index.ts",
+  external: "sdk/src/external.ts",
   store: "server/src/store/store.ts",
   embedded: "server/src/embedded.ts",
   testing: "server/src/testing/index.ts",

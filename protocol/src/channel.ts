@@ -103,6 +103,20 @@ const waitsAnswerSchema = z.strictObject({
   refused: z.array(z.strictObject({ key: keySchema, error: runErrorSchema })),
 });
 
+/** A job that a body has returned: to be started, or started already. `path`: where in the output it stands. */
+const returnedJobSchema = z
+  .strictObject({
+    path: z.array(z.union([z.string(), z.number().int().nonnegative()])).max(limits.nestingLevels),
+    service: z.string().min(1).max(100),
+    connection: z.string().min(1).max(200).optional(),
+    spec: jsonSchema.optional(),
+    ref: jsonSchema.optional(),
+  })
+  .refine(({ spec, ref }) => (spec === undefined) !== (ref === undefined), {
+    error: "A returned job has exactly one of spec and ref.",
+  });
+export type ReturnedJob = z.infer<typeof returnedJobSchema>;
+
 interface Method {
   readonly group: AccessGroup;
   readonly params: z.ZodType;
@@ -121,8 +135,19 @@ export const channelMethods = {
     params: z.strictObject({ done: z.number(), total: z.number().optional(), text: z.string().max(1_000).optional() }),
     result: emptySchema,
   },
-  /** The one way to success (P4). Waits for every earlier call of the activation. */
-  "run.succeed": { group: "lifecycle", params: z.strictObject({ output: jsonSchema }), result: emptySchema },
+  /**
+   * The one way to success (P4). Waits for every earlier call of the activation. With `jobs`, the run waits for them first, without
+   * its body, and succeeds with what came of each in its place; `enough`: how many have to succeed, default all.
+   */
+  "run.succeed": {
+    group: "lifecycle",
+    params: z.strictObject({
+      output: jsonSchema,
+      jobs: z.array(returnedJobSchema).min(1).max(limits.openWaitsPerRun).optional(),
+      enough: z.number().int().positive().optional(),
+    }),
+    result: emptySchema,
+  },
   /** `fatal`: no further attempt. */
   "run.fail": {
     group: "lifecycle",

@@ -87,6 +87,21 @@ const codeFields = {
   },
 };
 
+/**
+ * A task that is nothing but one job of another system, which no process of its own carries out. `job`: a template of what is to be
+ * submitted (`submit`), or of what names a job that is there (`follow`): see operations/job-input.ts.
+ */
+const jobFields = {
+  executor: z.literal("external"),
+  source: z.strictObject({
+    service: z.string().min(1).max(100),
+    connection: z.string().min(1).max(limits.idCharacters).optional(),
+    how: z.enum(["submit", "follow"]),
+    job: jsonSchema,
+  }),
+};
+export type JobCode = { readonly executor: "external"; readonly source: z.infer<typeof jobFields.source> };
+
 /** The fields of `shape`, and `executor` with the `source` that belongs to it. */
 export function withCode<S extends z.ZodRawShape>(shape: S) {
   return z.discriminatedUnion("executor", [
@@ -96,6 +111,7 @@ export function withCode<S extends z.ZodRawShape>(shape: S) {
   ]);
 }
 const codeSchema = withCode({});
+/** Code that a process runs. */
 export type TaskCode = z.infer<typeof codeSchema>;
 export type Executor = TaskCode["executor"];
 
@@ -160,10 +176,18 @@ const taskFields = {
   reads: z.array(idSchema),
   writes: z.array(idSchema),
 };
-export const taskSpecSchema = withCode(taskFields).refine(
-  (spec) => spec.placement === "process" || (spec.executor === "typescript" && spec.env === undefined),
-  { path: ["placement"], error: "only TypeScript tasks without env run inline" },
-);
+const codeTaskSchema = withCode(taskFields);
+const jobTaskSchema = z.strictObject({ ...taskFields, ...jobFields });
+/** A task whose body a process runs. */
+export type CodeTaskSpec = z.infer<typeof codeTaskSchema>;
+/** A task that is one external job. */
+export type JobTaskSpec = z.infer<typeof jobTaskSchema>;
+export const taskSpecSchema = z
+  .discriminatedUnion("executor", [codeTaskSchema, jobTaskSchema])
+  .refine((spec) => spec.placement === "process" || (spec.executor === "typescript" && spec.env === undefined), {
+    path: ["placement"],
+    error: "only TypeScript tasks without env run inline",
+  });
 export type TaskSpec = z.infer<typeof taskSpecSchema>;
 
 const nodeFields = {

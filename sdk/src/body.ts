@@ -10,9 +10,9 @@ import {
 import { ActivationContext } from "./context.ts";
 import type { TaskData } from "./definition.ts";
 import { failure, type Outcome } from "./outcome.ts";
+import { hasJobs, withoutJobs } from "./returned-jobs.ts";
 import { isSkip } from "./skip.ts";
 import { describeIssues, type StandardSchema } from "./standard-schema.ts";
-import { storedValue } from "./stored-value.ts";
 
 export { loadFailure, loadTask } from "./load-task.ts";
 export { failure, type Outcome } from "./outcome.ts";
@@ -57,17 +57,21 @@ async function bodyOutcome(run: BodyRun, context: ActivationContext): Promise<Ou
 }
 
 async function success(task: TaskData, returned: unknown): Promise<Outcome> {
-  let output: unknown = returned;
   try {
-    output = await checked(task.options.output, returned, (issues) => new TypeError(`It does not fit: ${issues}`));
-    const kept = storedValue(output, "It");
-    const bytes = utf8Bytes(JSON.stringify(kept));
+    const { output: schema } = task.options;
+    // What comes of jobs is not known yet: the control plane holds the whole against the schema once it is.
+    const output =
+      schema !== undefined && hasJobs(returned)
+        ? returned
+        : await checked(schema, returned, (issues) => new TypeError(`It does not fit: ${issues}`));
+    const said = withoutJobs(output);
+    const bytes = utf8Bytes(JSON.stringify(said.output));
     if (bytes > limits.outputBytes) {
       return invalid(`It has ${bytes} bytes; the limit is ${limits.outputBytes}.`, {
         hint: "Keep large values in a file or an object store and return their name.",
       });
     }
-    return { method: "run.succeed", params: { output: kept } };
+    return { method: "run.succeed", params: said };
   } catch (error) {
     const hint = isAppError(error) ? error.hint : undefined;
     return invalid(error instanceof Error ? error.message : String(error), hint === undefined ? {} : { hint });

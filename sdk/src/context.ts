@@ -82,6 +82,7 @@ export class ActivationContext implements TaskContext {
   readonly waitForSignal: WaitContext["waitForSignal"];
   readonly call: WaitContext["call"];
   readonly map: WaitContext["map"];
+  readonly external: WaitContext["external"];
   readonly all: WaitContext["all"];
   readonly race: WaitContext["race"];
   readonly start: WaitContext["start"];
@@ -109,11 +110,12 @@ export class ActivationContext implements TaskContext {
     const recorded = this.#recorded;
     this.#waits = new Waits({ call, attempt: start.attempt, recorded, warn: (text) => this.log.warn(text) });
     const waiting = waitContext({ waits: this.#waits, call, recorded, check: (key) => this.#checkWait(key) });
-    const { sleep, waitForSignal, map, all, race } = waiting;
+    const { sleep, waitForSignal, map, external, all, race } = waiting;
     this.sleep = sleep;
     this.waitForSignal = waitForSignal;
     this.call = waiting.call;
     this.map = map;
+    this.external = external;
     this.all = all;
     this.race = race;
     this.start = waiting.start;

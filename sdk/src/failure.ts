@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
-import { isAppError, limits, type RunError } from "@holdfast/protocol";
+import { isAppError, type Json, limits, type RunError } from "@holdfast/protocol";
+import { type ExternalJobError, isExternalJobError } from "./external/external-error.ts";
 import { isCallError, isWaitTimedOut } from "./wait-errors.ts";
 
 // What a person reads of a thrown value: its class, its message, and the part of its stack that is user code.
@@ -30,10 +31,17 @@ export function runError(thrown: unknown, projectRoot: string): RunError {
     ...(stack !== "" && { stack }),
     ...(isAppError(thrown) && thrown.hint !== undefined && { hint: clean(thrown.hint, messageCharacters) }),
     ...(isCallError(thrown) && { details: { runId: String(thrown.runId) } }),
+    ...(isExternalJobError(thrown) && { details: jobDetails(thrown) }),
   };
 }
 
+/** Which job it was, for whoever looks for it. */
+function jobDetails({ service, id, externalId, status, code }: ExternalJobError): Json {
+  return { service, jobId: id, externalId, status, code };
+}
+
 function codeOf(thrown: unknown): string {
+  if (isExternalJobError(thrown)) return "external_failed";
   if (isCallError(thrown)) return "child_failed";
   if (isWaitTimedOut(thrown)) return "wait_timed_out";
   return isAppError(thrown) ? thrown.code : "task_failed";

@@ -21,6 +21,14 @@ export type { StandardSchema } from "./standard-schema.ts";
 export { FatalError, RetryAfter } from "./steering.ts";
 export type { Storable, Stored } from "./stored.ts";
 export { task } from "./task.ts";
-export type { CallMapOptions, CallOptions, SignalOptions, StartedRun, Wait, WaitContext } from "./wait.ts";
+export type {
+  CallMapOptions,
+  CallOptions,
+  ExternalOptions,
+  SignalOptions,
+  StartedRun,
+  Wait,
+  WaitContext,
+} from "./wait.ts";
 export { CallError, WaitTimedOut } from "./wait-errors.ts";
 export { workflow } from "./workflow.ts";

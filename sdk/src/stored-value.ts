@@ -1,20 +1,26 @@
 import { type Json, limits, tooDeep } from "@holdfast/protocol";
+import type { ExternalJob } from "./external/external-job.ts";
+import { isExternalJob } from "./external/job-mark.ts";
 
 // What JSON keeps of a value, as a copy: the same that a later activation will read from the record. Where
 // JSON.stringify would silently lose something (a Map, NaN, a function), this says so and names the path.
 
+/** What stands for an external job that is found at this path. */
+export type OnJob = (job: ExternalJob, path: readonly (string | number)[]) => Json;
+
 /**
- * JSON's copy of `value`; undefined becomes null. Throws TypeError that begins with `what` and the path in it, and `too_large`
+ * JSON's copy of `value`; undefined becomes null. `onJob`: what to do with external jobs, which cannot be kept as they are. Throws TypeError that begins with `what` and the path in it, and `too_large`
  * for what is nested too deeply.
  */
-export function storedValue(value: unknown, what: string): Json {
-  return value === undefined ? null : copy(value, { what, path: [], parents: [] });
+export function storedValue(value: unknown, what: string, onJob?: OnJob): Json {
+  return value === undefined ? null : copy(value, { what, path: [], parents: [], onJob });
 }
 
 interface Place {
   readonly what: string;
   readonly path: (string | number)[];
   readonly parents: object[];
+  readonly onJob: OnJob | undefined;
 }
 
 function copy(value: unknown, place: Place): Json {
@@ -34,6 +40,10 @@ function copy(value: unknown, place: Place): Json {
 }
 
 function copyObject(value: object, place: Place): Json {
+  if (isExternalJob(value)) {
+    if (place.onJob !== undefined) return place.onJob(value, place.path);
+    throw refusal("an external job", place);
+  }
   if ("toJSON" in value && typeof value.toJSON === "function") {
     return copy(value.toJSON(place.path.at(-1) ?? ""), place);
   }

@@ -2,6 +2,7 @@ import { checkSchema, readId } from "./asset.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
 import type { KeyOf, RateOptions } from "./definition-key.ts";
+import type { JobResult } from "./external/external-job.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
@@ -38,7 +39,7 @@ export function task<Out extends StandardSchema, In extends StandardSchema | und
     /** The key by which its runs take turns: however many of one key are ready, those of another do not wait behind them all. */
     readonly fair?: KeyOf<KeyedBy<In, I>>;
   },
-  body: (input: BodyInput<In, I>, ctx: TaskContext) => InputOf<Out> | Promise<InputOf<Out>>,
+  body: (input: BodyInput<In, I>, ctx: TaskContext) => Declared<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
 export function task<R, In extends StandardSchema | undefined = undefined, I = unknown>(
   options: TaskOptions & {
@@ -66,6 +67,8 @@ export function task(options: TaskData["options"], body: TaskData["body"]): Task
   return makeDefinition(data) as Task;
 }
 
+/** What a schema takes, or a job of which that comes. */
+type Declared<T> = T | JobResult<T> | Promise<T | JobResult<T>>;
 type Returned<R> = (R & Storable<R>) | Promise<R & Storable<R>> | Wait<R & Storable<R>>;
 
 function checkTask(reader: OptionReader): void {

@@ -1,7 +1,9 @@
 import { type ChannelCall, type Duration, durationMs, type Json, limits, type WaitSpec } from "@holdfast/protocol";
+import { type ExternalJob, type Submit, submitOf } from "./external/external-job.ts";
+import { isExternalJob } from "./external/job-mark.ts";
 import { describeIssues, type StandardSchema } from "./standard-schema.ts";
 import { storedValue } from "./stored-value.ts";
-import type { Wait, WaitContext } from "./wait.ts";
+import type { ExternalOptions, Wait, WaitContext } from "./wait.ts";
 import { AllNode, RaceNode, type WaitNode } from "./wait-nodes.ts";
 import type { Waits } from "./waits.ts";
 
@@ -19,9 +21,9 @@ interface Parts {
 
 /** The methods of a body's context that wait. */
 export function waitContext({ waits, call, recorded, check }: Parts): WaitContext {
-  const ask = (spec: WaitSpec, read: (payload: Json) => unknown = (payload) => payload) => {
+  const ask = (spec: WaitSpec, read: (payload: Json) => unknown = (payload) => payload, submit?: Submit) => {
     check(spec.key);
-    return handle(waits, waits.ask(spec, read));
+    return handle(waits, waits.ask(spec, read, submit));
   };
   const context = {
     sleep: (key: string, duration: Duration | number) => {
@@ -38,6 +40,14 @@ export function waitContext({ waits, call, recorded, check }: Parts): WaitContex
     call: (key: string, definition: unknown, input?: unknown, { timeout }: { timeout?: Duration | number } = {}) => {
       const asked = { definition: idOf(definition), input: inputOf(input, key) };
       return ask({ kind: "call", key, ...asked, ...timeoutOf(timeout) });
+    },
+    external: (key: string, job: unknown, options: ExternalOptions = {}) => {
+      if (!isExternalJob(job))
+        throw new TypeError(`${JSON.stringify(key)} is no job: make it with "holdfast/external".`);
+      const { timeout, onUnknown } = options;
+      const unknown = onUnknown === undefined ? {} : { onUnknown };
+      const spec: WaitSpec = { kind: "external", key, ...askedOf(job), ...timeoutOf(timeout), ...unknown };
+      return ask(spec, undefined, submitOf(job));
     },
     map: (key: string, list: readonly unknown[], task: unknown, options: MapOptions) => {
       const { concurrency, timeout } = options;
@@ -72,6 +82,16 @@ export function waitContext({ waits, call, recorded, check }: Parts): WaitContex
     },
   };
   return context as unknown as WaitContext;
+}
+
+function askedOf(job: ExternalJob) {
+  const { service, connection, spec, ref } = job;
+  const place = connection === undefined ? { service } : { service, connection };
+  if (spec !== undefined) {
+    const callsBack = JSON.stringify(spec).includes("{callback}");
+    return callsBack ? { ...place, spec, callback: true as const } : { ...place, spec };
+  }
+  return ref === undefined ? { ...place, own: true as const } : { ...place, ref };
 }
 
 interface MapOptions {
@@ -115,7 +135,7 @@ function nodeOf(wait: unknown, where: string): WaitNode {
   const node = typeof wait === "object" && wait !== null ? nodes.get(wait) : undefined;
   if (node !== undefined) return node;
   throw new TypeError(
-    `${where} takes what ctx.sleep, ctx.call, ctx.map, ctx.waitForSignal, ctx.all and ctx.race answer.`,
+    `${where} takes what ctx.sleep, ctx.call, ctx.map, ctx.external, ctx.waitForSignal, ctx.all and ctx.race answer.`,
   );
 }
 

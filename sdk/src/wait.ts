@@ -1,5 +1,6 @@
 import type { Duration, Json } from "@holdfast/protocol";
 import type { PassedTo, ReturnedBy, Task, Workflow } from "./callable.ts";
+import type { ExternalJob } from "./external/external-job.ts";
 import type { OutputOf, StandardSchema } from "./standard-schema.ts";
 
 // What bodies see of waiting, as types. waits.ts is what runs.
@@ -20,6 +21,16 @@ type Waited<W> = W extends Wait<infer T> ? T : never;
 export interface CallOptions {
   /** How long the called run may take, from now, waits included. */
   readonly timeout?: Duration | number;
+}
+
+export interface ExternalOptions {
+  /** How long the job may take, from now; then it is ended, and the wait rejects with WaitTimedOut once it has. */
+  readonly timeout?: Duration | number;
+  /**
+   * What happens when nobody can say whether the job was started, which its service then neither knows by a token nor lists:
+   * `ask` (default) waits for a person, `resubmit` starts it once more.
+   */
+  readonly onUnknown?: "ask" | "resubmit";
 }
 
 export interface SignalOptions<S extends StandardSchema | undefined> {
@@ -71,6 +82,12 @@ export interface WaitContext {
    */
   call<D extends Task | Workflow>(key: string, definition: D, ...rest: CallArguments<PassedTo<D>>): Wait<ReturnedBy<D>>;
   call(key: string, definition: string, input?: Json, options?: CallOptions): Wait<Json>;
+  /**
+   * Starts a job of another system, or takes one over, and answers what comes of it: see `holdfast/external`. It starts at once,
+   * whether awaited or not, and this run does not succeed before it has ended. Rejects with ExternalJobError when it does not
+   * succeed, WaitTimedOut after its timeout. What ends the run ends the job.
+   */
+  external<R>(key: string, job: ExternalJob<R>, options?: ExternalOptions): Wait<R>;
   /** Runs a task for each item, as children of one run, and answers their outputs in the order of the list. Rejects as `call`. */
   map<E, D extends Task>(
     key: string,

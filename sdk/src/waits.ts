@@ -3,6 +3,8 @@ import {
   AppError,
   asWaitRecord,
   type ChannelCall,
+  type ChannelParams,
+  type ChannelResult,
   type ErrorCode,
   errorCodes,
   isAppError,
@@ -11,10 +13,13 @@ import {
   limits,
   type RunError,
   type StepRecord,
+  type WaitRecord,
   type WaitSpec,
 } from "@holdfast/protocol";
-import { CallError, WaitTimedOut } from "./wait-errors.ts";
-import { Leaf, type Outcome, type RaceNode, type WaitNode } from "./wait-nodes.ts";
+import type { Submit } from "./external/external-job.ts";
+import { startOwn } from "./own-submission.ts";
+import { Leaf, type RaceNode, type WaitNode } from "./wait-nodes.ts";
+import { dropped, outcomeOf, used } from "./wait-records.ts";
 
 // The waits of one activation. What is asked for in one turn of the event loop travels together: with the suspension, when the
 // body does nothing but wait at its end, else beside what it does.
@@ -23,14 +28,21 @@ import { Leaf, type Outcome, type RaceNode, type WaitNode } from "./wait-nodes.t
 // 2  Once it is, nothing that the body awaits ever resolves or rejects: no `catch` and no `finally` sees it.
 // 3  What is recorded answers; what failed or timed out in an earlier try is asked for again.
 
+/** What may be said again. */
+export type Repeated = "wait.open" | "run.suspend" | "external.submit" | "external.adopt";
+
 const firstPauseMs = 50;
 const longestPauseMs = 5_000;
 
 /** A wait, and how its record is read. */
-interface Asked {
+export interface Asked {
   readonly leaf: Leaf;
   readonly spec: WaitSpec;
   readonly read: (payload: Json) => unknown;
+  /** For a job that the body starts by itself. */
+  readonly submit?: Submit | undefined;
+  /** It is open in the store, and the body goes on as if it were not: what starts its job has thrown. */
+  isLeft?: boolean;
 }
 
 interface Awaited {
@@ -75,8 +87,11 @@ export class Waits {
     return this.#suspended.promise;
   }
 
-  /** A wait under a key of its own. `read`: makes of a payload or output what the body gets; it may throw. */
-  ask(spec: WaitSpec, read: (payload: Json) => unknown): Leaf {
+  /**
+   * A wait under a key of its own. `read`: makes of a payload or output what the body gets; it may throw. `submit`: starts the job
+   * that is waited for.
+   */
+  ask(spec: WaitSpec, read: (payload: Json) => unknown, submit?: Submit): Leaf {
     const { key } = spec;
     const known = this.#asked.get(key);
     if (known !== undefined) {
@@ -87,14 +102,15 @@ export class Waits {
       return known.leaf;
     }
     const leaf = new Leaf(key);
-    const asked = { leaf, spec, read };
+    const asked: Asked = { leaf, spec, read, submit };
     this.#asked.set(key, asked);
     const recorded = this.#options.recorded.get(key);
     if (recorded !== undefined && isStanding(recorded, this.#options.attempt))
       this.#take(asked, recorded, this.#rankOf(key));
     else {
       this.#options.recorded.delete(key);
-      this.#unsent.push(spec);
+      if (submit === undefined) this.#unsent.push(spec);
+      else void this.#start(asked, submit);
       this.#schedule();
     }
     return leaf;
@@ -136,10 +152,11 @@ export class Waits {
     while (this.#sending !== undefined || this.#isOver) await (this.#isOver ? never : this.#sending);
   }
 
-  /** Resolves when every run that the body called has ended. */
+  /** Resolves when every run that the body called has ended, and every external job. */
   async callsDone(): Promise<void> {
     await this.stayed();
-    const calls = [...this.#asked.values()].filter(({ spec }) => spec.kind === "call" || spec.kind === "map");
+    await this.#letGo();
+    const calls = [...this.#asked.values()].filter(({ spec: { kind } }) => kind !== "sleep" && kind !== "signal");
     for (const { leaf, spec } of calls) {
       const wasAwaited = leaf.isAwaited;
       await this.outcome(leaf).catch((error: unknown) => {
@@ -151,6 +168,31 @@ export class Waits {
   /** The body has ended, and how is about to be said: nothing is sent any more. */
   close(): void {
     this.#isClosed = true;
+  }
+
+  /** Lets the body start its job; until that is known, the activation is not suspended. */
+  async #start(asked: Asked, submit: Submit): Promise<void> {
+    const { leaf, spec } = asked;
+    const entered = this.enter();
+    try {
+      if (entered !== undefined) await entered;
+      const record = await startOwn(spec, submit, (method, params) => this.#repeated(method, params));
+      if (record !== undefined) this.#takeAll([{ key: leaf.key, value: record }], []);
+    } catch (error) {
+      this.#fail(error, [leaf.key], []);
+      asked.isLeft = !this.#isOver;
+    }
+    this.#advance();
+    this.leave();
+  }
+
+  /** What the body has not started and does not want any more is dropped: nothing would ever end it. */
+  async #letGo(): Promise<void> {
+    const left = [...this.#asked.values()].filter(({ isLeft }) => isLeft === true);
+    if (left.length === 0) return;
+    const settles = left.map(({ leaf: { key } }) => ({ key: `${key} was not started`, value: true, drops: [key] }));
+    await this.#repeated("wait.open", { waits: [], settles });
+    for (const asked of left) asked.isLeft = false;
   }
 
   #schedule(): void {
@@ -208,10 +250,10 @@ export class Waits {
   }
 
   /** While the store is away it is said again: nothing of it happens twice. */
-  async #repeated<M extends "wait.open" | "run.suspend">(method: M, params: Parameters<ChannelCall>[1]) {
+  async #repeated<M extends Repeated>(method: M, params: ChannelParams<M>): Promise<ChannelResult<M>> {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
-        return await this.#options.call(method, params as never);
+        return await this.#options.call(method, params);
       } catch (error) {
         if (!isAppError(error, "store_unavailable")) throw error;
       }
@@ -248,14 +290,14 @@ export class Waits {
     const record = asWaitRecord(value);
     leaf.rank = rank;
     if (record === undefined) leaf.outcome = { error: used(spec.key, "is the key of a step") };
-    else if (record.large === true && record.run !== undefined) void this.#fetch(asked, record.run);
+    else if (record.large === true) void this.#fetch(asked, record);
     else leaf.outcome = outcomeOf(asked, record);
   }
 
-  async #fetch(asked: Asked, run: string): Promise<void> {
+  async #fetch(asked: Asked, { run = "", job }: Pick<WaitRecord, "run" | "job">): Promise<void> {
     this.#underWay += 1;
     try {
-      const { output } = await this.#options.call("output.get", { run });
+      const { output } = await this.#options.call("output.get", job === undefined ? { run } : { job: job.id });
       asked.leaf.outcome = { value: output };
     } catch (error) {
       asked.leaf.outcome = { error };
@@ -297,32 +339,6 @@ export class Waits {
 }
 
 const never = new Promise<never>(() => undefined);
-
-function outcomeOf({ spec, read }: Asked, record: NonNullable<ReturnType<typeof asWaitRecord>>): Outcome {
-  const { key } = spec;
-  const isOther = record.kind !== (spec.kind === "map" ? "call" : spec.kind);
-  if (isOther) return { error: used(key, `is the key of a ${record.kind}`) };
-  if (record.end === "dropped") return { error: dropped(key) };
-  if (record.end === "timed_out") return { error: new WaitTimedOut(key) };
-  if (record.end === "failed") {
-    const { run: runId = "", status = "failed", error = null } = record;
-    const isLate = error?.code === "expired" && "timeoutMs" in spec && spec.timeoutMs !== undefined;
-    return { error: isLate ? new WaitTimedOut(key) : new CallError(key, { runId, status, error }) };
-  }
-  try {
-    return { value: read(record.value ?? null) };
-  } catch (error) {
-    return { error };
-  }
-}
-
-function used(key: string, why: string): Error {
-  return new Error(`${JSON.stringify(key)} ${why}: give each use a key of its own.`);
-}
-
-function dropped(key: string): Error {
-  return new Error(`What ${JSON.stringify(key)} waits for was dropped: a race that it was in was decided without it.`);
-}
 
 function refusal({ code, message, hint }: RunError): AppError {
   const known: ErrorCode = Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "internal";

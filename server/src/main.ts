@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { hostname } from "node:os";
-import { type AccessGroup, AppError, type Applied, defaultGrants } from "@holdfast/protocol";
+import { type AccessGroup, AppError, type Applied, defaultGrants, type Tracking } from "@holdfast/protocol";
 import type { ApiOptions } from "./api/server.ts";
 import type { Session } from "./channel/handlers.ts";
 import { answer } from "./channel/session.ts";
@@ -18,6 +18,7 @@ import { Expander } from "./operations/expansion.ts";
 import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
+import { JobBodies } from "./operations/job-bodies.ts";
 import { Marks } from "./operations/marks.ts";
 import { Obligations } from "./operations/obligations.ts";
 import { Pauses } from "./operations/pauses.ts";
@@ -40,6 +41,7 @@ import { BacklogMetrics } from "./telemetry/backlog-metrics.ts";
 import { measureStore } from "./telemetry/measured-store.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { openTelemetry, silentTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import { TrackerProcesses } from "./trackers/client.ts";
 
 // The composition root: the one place where parts are put together.
 
@@ -190,6 +192,8 @@ export interface NodeOptions {
   readonly grants?: readonly AccessGroup[];
   /** Where bodies run instead of the two placements: a simulation's. */
   readonly placement?: Placement;
+  /** Who calls the services of external jobs; default: tracker processes of its own. */
+  readonly tracking?: Tracking;
 }
 
 export interface StopOptions {
@@ -213,10 +217,12 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   const { incarnation, timedLeases } = await store.describe();
   if (options.queueLimits !== undefined) await services.concurrency.declareQueues(options.queueLimits);
   const placements = placementsFor(options, root, concurrency, log);
+  const { tracking = new TrackerProcesses({ projectRoot: root, connections: {} }) } = options;
   const activations = activationsFor(services, {
     incarnation,
     log,
     placements,
+    tracking,
     grants: options.grants ?? defaultGrants.task,
   });
   intents.useLog(log);
@@ -249,7 +255,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     forgetCode: () => placements.process.forgetCode(),
     stop: async ({ graceMs = defaults.graceMs, tell } = {}) => {
       await engine.stop(graceMs, tell);
-      await Promise.all([placements.process.close(), placements.inline.close()]);
+      await Promise.all([placements.process.close(), placements.inline.close(), tracking.close()]);
     },
   };
 }
@@ -287,22 +293,24 @@ interface Held {
   readonly incarnation: string;
   readonly log: Logger;
   readonly placements: { readonly process: Placement; readonly inline: Placement };
+  readonly tracking: Tracking;
   readonly grants: readonly AccessGroup[];
 }
 
-function activationsFor(services: Services, held: Held): Activations {
+function activationsFor(services: Services, { tracking, ...held }: Held): Activations {
   const { store, clock, random, definitions, concurrency, runs } = services;
   const { tracing, observer } = services.telemetry;
   const completion = new Completion({ store, clock, random, observer });
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
-  const waits = new BodyWaits({ store, definitions, concurrency, completion, runs, clock, observer });
+  const waits = new BodyWaits({ store, definitions, concurrency, completion, runs, clock, observer, tracking });
+  const jobs = new JobBodies({ store, waits, completion, definitions });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
-    const session: Session = { held: activation, task, definitions, completion, waits, log };
+    const session: Session = { held: activation, task, definitions, completion, waits, jobs, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));
   const digest = (text: string) => hash("sha256", text, "hex");
-  const parts = { store, clock, definitions, expander, completion, openChannel, newNonce, tracing, hash: digest };
+  const parts = { store, clock, definitions, expander, completion, jobs, openChannel, newNonce, tracing, hash: digest };
   return new Activations({ ...held, ...parts });
 }
 

@@ -1,16 +1,18 @@
-import type { ChannelMethod, ChannelParams, ChannelResult, TaskSpec } from "@holdfast/protocol";
+import type { ChannelMethod, ChannelParams, ChannelResult, CodeTaskSpec } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
 import type { BodyWaits } from "../operations/body-waits.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
 import type { Definitions } from "../operations/definitions.ts";
+import type { JobBodies } from "../operations/job-bodies.ts";
 
 /** What the methods of an activation act on. Identity comes from here, never from a message. */
 export interface Session {
   readonly held: HeldActivation;
-  readonly task: TaskSpec;
+  readonly task: CodeTaskSpec;
   readonly definitions: Definitions;
   readonly completion: Completion;
   readonly waits: BodyWaits;
+  readonly jobs: JobBodies;
   readonly log: ActivationLog;
 }
 

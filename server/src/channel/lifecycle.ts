@@ -1,6 +1,7 @@
 import { AppError, type RunError } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
 import type { HeldActivation } from "../operations/completion.ts";
+import { deferralOf } from "../operations/returned-jobs.ts";
 import type { Handlers } from "./handlers.ts";
 
 type Lifecycle =
@@ -16,8 +17,13 @@ type Lifecycle =
 
 /** What an activation says about itself, its steps, and what it waits for. */
 export const lifecycle: Handlers<Lifecycle> = {
-  "run.succeed": async ({ completion, held, task, definitions }, { output }) => {
+  "run.succeed": async ({ completion, held, task, definitions, jobs }, { output, jobs: own, enough }) => {
     mayEnd(held);
+    const returned = own === undefined ? deferralOf(task, output) : { output, jobs: own, enough: enough ?? own.length };
+    if (returned !== undefined) {
+      await jobs.park(held, task, returned);
+      return {};
+    }
     await definitions.checkOutput(task, output);
     await completion.succeed(held, output);
     return {};

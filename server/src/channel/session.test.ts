@@ -4,17 +4,18 @@ import {
   accessGroups,
   type ChannelMethod,
   type ChannelParams,
+  type CodeTaskSpec,
   channelMethods,
   defaultGrants,
   isAppError,
   processKinds,
-  type TaskSpec,
 } from "@holdfast/protocol";
 import { ActivationLog } from "../operations/activation-log.ts";
 import { BodyWaits } from "../operations/body-waits.ts";
 import { Completion } from "../operations/completion.ts";
 import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
+import { JobBodies } from "../operations/job-bodies.ts";
 import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -87,7 +88,7 @@ async function openSession(): Promise<Session> {
   const runs = new Runs({ ...parts, namespace: "n", random: systemRandom, keyRetentionMs: 1_000 });
   const waits = new BodyWaits({ ...parts, completion, runs });
   const source = { module: "unit.py", export: "main" };
-  const task: TaskSpec = {
+  const task: CodeTaskSpec = {
     ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
     ...{ placement: "process", isolation: "pool", reads: [], writes: [] },
   };
@@ -97,6 +98,7 @@ async function openSession(): Promise<Session> {
     definitions,
     completion,
     waits,
+    jobs: new JobBodies({ store, waits, completion, definitions }),
     log,
   };
 }

@@ -7,7 +7,7 @@ import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
 import { checkPythonTasks } from "../main/python-check.ts";
 import { connect } from "./connection.ts";
-import { exitCodes, InvalidProject, problemText, UsageError } from "./failures.ts";
+import { exitCodes, InvalidProject, UsageError } from "./failures.ts";
 import { type CommonFlags, openProject } from "./project.ts";
 import { tableText } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -17,13 +17,13 @@ export async function compilePaths(
   terminal: Terminal,
   settings: Settings,
   paths: readonly string[],
-  { validateOnly = false, signal }: { readonly validateOnly?: boolean; readonly signal?: AbortSignal } = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<Compiled> {
   const { root, include } = settings;
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
   const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-  const options = { onOutput, validateOnly, ...(signal === undefined ? {} : { signal }) };
+  const options = { onOutput, ...(signal === undefined ? {} : { signal }) };
   const compiled =
     paths.length === 0
       ? await compileProject({ root, include, ...options })
@@ -31,7 +31,7 @@ export async function compilePaths(
         ? await compileProject({ root, include: folders.map((folder) => `${relativeTo(root, folder)}**`), ...options })
         : await compileProject({ root, files: await filesOf(files, folders), ...options });
   if (compiled.problems.length > 0) throw new InvalidProject(compiled.problems);
-  if (compiled.manifests.length + compiled.refusals.length === 0) throw definesNothing(paths, compiled);
+  if (compiled.manifests.length === 0) throw definesNothing(paths, compiled);
   return compiled;
 }
 
@@ -58,20 +58,18 @@ function relativeTo(root: string, folder: string): string {
 /** `holdfast validate [PATH…]`. */
 export async function validate(terminal: Terminal, paths: readonly string[], flags: CommonFlags): Promise<number> {
   const settings = await openProject(terminal, flags);
-  const { manifests, files, refusals } = await compilePaths(terminal, settings, paths, { validateOnly: true });
+  const { manifests, files } = await compilePaths(terminal, settings, paths);
   const python = await checkPythonTasks(
     manifests.map(({ manifest }) => manifest),
     settings,
   );
   if (python.problems.length > 0) throw new InvalidProject(python.problems);
-  terminal.answer({ definitions: manifests.map(summary), files, problems: [], refusals, pythons: python.pythons });
+  terminal.answer({ definitions: manifests.map(summary), files, problems: [], pythons: python.pythons });
   if (manifests.length > 0) terminal.print(definitionTable(terminal, manifests));
-  if (refusals.length > 0) terminal.note(`\n${problemText(terminal, refusals, "not yet")}`);
   for (const { state, said, hint } of python.pythons) {
     if (state === "warn") terminal.note(`\n${terminal.colors.yellow("warn")} ${said}\n  ${hint ?? ""}`);
   }
-  const but = refusals.length > 0 ? ", but not everything can run yet" : "";
-  terminal.note(`\n${counted(manifests.length, "definition")} in ${counted(files.length, "file")}: no mistakes${but}.`);
+  terminal.note(`\n${counted(manifests.length, "definition")} in ${counted(files.length, "file")}: no mistakes.`);
   return exitCodes.done;
 }
 
@@ -222,6 +220,7 @@ function definitionTable(terminal: Terminal, manifests: readonly CompiledManifes
 function sourceOf({ id, manifest }: CompiledManifest): string {
   const source = manifest.definitions[id]?.source;
   if (source === undefined) return "";
+  if ("service" in source) return `a job of ${source.service}`;
   return "command" in source ? source.command.replaceAll("\n", "; ") : `${source.module} ${source.export}`;
 }
 

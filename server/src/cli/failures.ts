@@ -113,16 +113,11 @@ function say(terminal: Terminal, error: Said): void {
 }
 
 /** Each mistake with its place, what is wrong, and what is likely meant. */
-export function problemText(
-  { colors }: Terminal,
-  problems: readonly Problem[],
-  word: "error" | "not yet" = "error",
-): string {
+export function problemText({ colors }: Terminal, problems: readonly Problem[]): string {
   const lines = problems.flatMap(({ file, line, column, message, hint }) => {
     const numbers = [line, column].filter((number) => number !== undefined && number > 0).join(":");
     const place = file === "" ? "" : numbers === "" ? `${file}: ` : `${file}:${numbers}: `;
-    const said = word === "error" ? colors.red(word) : colors.yellow(word);
-    return [`${said} ${colors.bold(place)}${message}`, ...(hint === "" ? [] : [`  ${hint}`])];
+    return [`${colors.red("error")} ${colors.bold(place)}${message}`, ...(hint === "" ? [] : [`  ${hint}`])];
   });
   return lines.join("\n");
 }

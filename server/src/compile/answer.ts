@@ -30,8 +30,6 @@ export const compileAnswerSchema = z.discriminatedUnion("kind", [
     /** Absolute paths of the user files that were loaded, imports included. */
     loaded: z.array(z.string()),
     problems: z.array(problemSchema),
-    /** What is right, but cannot be carried out yet. */
-    refusals: z.array(problemSchema),
   }),
   z.strictObject({ kind: z.literal("config"), config: z.json(), problems: z.array(problemSchema) }),
 ]);

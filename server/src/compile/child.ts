@@ -48,7 +48,7 @@ function give(answer: CompileAnswer): void {
 async function answerUnfinished(): Promise<void> {
   const problems = [await unfinishedProblem(loading, loadedFiles())];
   if (request.kind === "config") give({ kind: "config", config: null, problems });
-  else give({ kind: "definitions", manifests: [], schedules: [], loaded: loadedFiles(), problems, refusals: [] });
+  else give({ kind: "definitions", manifests: [], schedules: [], loaded: loadedFiles(), problems });
 }
 
 async function readRequest(): Promise<CompileRequest> {

@@ -11,8 +11,6 @@ export interface CompileOptions extends CompileProcessOptions {
   readonly include?: readonly string[];
   /** Instead of globs: these files, each of which must export a definition. */
   readonly files?: readonly string[];
-  /** What is right, but cannot be carried out yet, is no problem then: it is only told. */
-  readonly validateOnly?: boolean;
 }
 
 export interface CompiledManifest {
@@ -29,8 +27,6 @@ export interface Compiled {
   readonly schedules: readonly ScheduleSpec[];
   /** Every mistake; files relative to the root where they lie in it. */
   readonly problems: readonly Problem[];
-  /** With `validateOnly`: what cannot be carried out yet. Its workflows have no manifest. */
-  readonly refusals: readonly Problem[];
   /** The files that were read, imports included, relative to the root, with `/`, in order. */
   readonly files: readonly string[];
 }
@@ -53,16 +49,14 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
     hash: canonicalHash(manifest),
     manifest,
   }));
-  const refusals = options.validateOnly === true ? localProblems(root, answer.refusals) : [];
-  const told = options.validateOnly === true ? answer.problems : [...answer.problems, ...answer.refusals];
-  const problems = [...localProblems(root, told), ...manifests.flatMap(tooLarge)];
+  const problems = [...localProblems(root, answer.problems), ...manifests.flatMap(tooLarge)];
   const read = [...files, ...answer.loaded.map((file) => localName(root, file))];
   const made = problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules: answer.schedules };
-  return { ...made, problems, refusals, files: [...new Set(read)].sort() };
+  return { ...made, problems, files: [...new Set(read)].sort() };
 }
 
 function failed(problems: readonly Problem[], files: readonly string[]): Compiled {
-  return { manifests: [], schedules: [], problems, refusals: [], files };
+  return { manifests: [], schedules: [], problems, files };
 }
 
 /** A question about definitions that was answered with a configuration, or the other way round. */

@@ -65,7 +65,6 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
     kind: "definitions",
     ...(problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules }),
     problems,
-    refusals: workflows?.refusals ?? [],
     loaded: loadedFiles(),
   };
 }

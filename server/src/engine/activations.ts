@@ -2,11 +2,13 @@ import {
   type AccessGroup,
   type ActivationStart,
   AppError,
+  type CodeTaskSpec,
   defaultRetry,
   isAppError,
   type Json,
   type RetryPolicy,
   type RunError,
+  type StepRecord,
   type TaskCode,
   type TaskSpec,
 } from "@holdfast/protocol";
@@ -17,6 +19,7 @@ import { ActivationLog } from "../operations/activation-log.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
 import type { Definitions } from "../operations/definitions.ts";
 import type { Expander } from "../operations/expansion.ts";
+import type { JobBodies } from "../operations/job-bodies.ts";
 import { persist } from "../operations/persistence.ts";
 import type { ActivationEnd, ActivationListener, Placement, RunningActivation } from "../placements/placement.ts";
 import type { Store } from "../store/store.ts";
@@ -65,7 +68,7 @@ class Held implements HeldActivation {
 /** How a call of an activation is answered: the channel, bound to what the activation may do. */
 export type OpenChannel = (channel: {
   readonly held: HeldActivation;
-  readonly task: TaskSpec;
+  readonly task: CodeTaskSpec;
   readonly log: ActivationLog;
   readonly grants: readonly AccessGroup[];
 }) => ActivationListener["call"];
@@ -77,6 +80,7 @@ export interface ActivationsOptions {
   readonly incarnation: string;
   readonly definitions: Definitions;
   readonly expander: Expander;
+  readonly jobs: JobBodies;
   readonly completion: Completion;
   readonly placements: { readonly process: Placement; readonly inline: Placement };
   readonly openChannel: OpenChannel;
@@ -175,13 +179,16 @@ export class Activations {
   }
 
   async #runBody(held: Held, input: Json): Promise<void> {
-    const { definitions, placements, openChannel, grants, completion } = this.#options;
+    const { definitions, placements, openChannel, grants, completion, jobs, clock } = this.#options;
     const spec = await definitions.spec(held.run.manifestHash, held.run.definition);
     if (spec.kind !== "task") throw new Error(`"${spec.id}" is not a task`);
     const remainingMs = spec.timeoutMs === undefined ? undefined : spec.timeoutMs - held.run.ranMs;
     if (remainingMs !== undefined && remainingMs <= 0)
       return this.#conclude(held, { how: "timed_out", ranMs: 0 }, spec);
-    const start = await this.#start(held.run, spec, input);
+    const steps = await this.#steps(held);
+    if (await persist(clock, held.revoked, () => jobs.carryOut(held, { spec, input, steps }))) return;
+    if (spec.executor === "external") throw new Error(`"${spec.id}" has no process`);
+    const start = this.#start(held.run, spec, { input, steps });
     if (held.revoked.aborted || held.abortReason !== undefined) {
       await this.#conclude(held, { how: "aborted", reason: held.abortReason ?? "", ranMs: 0 }, spec);
       return;
@@ -199,13 +206,20 @@ export class Activations {
     await this.#conclude(held, await held.running.ended, spec);
   }
 
-  async #start(run: RunRow, spec: TaskSpec, input: Json): Promise<ActivationStart> {
-    const { store, clock, incarnation, newNonce, hash, tracing } = this.#options;
+  /** A first activation has recorded nothing yet. */
+  async #steps({ run: { id, epoch, generation }, revoked }: Held): Promise<StepRecord[]> {
+    const { store, clock } = this.#options;
+    return epoch === 1 ? [] : persist(clock, revoked, () => store.listSteps({ runId: id, generation }));
+  }
+
+  #start(
+    run: RunRow,
+    spec: CodeTaskSpec,
+    { input, steps }: { readonly input: Json; readonly steps: StepRecord[] },
+  ): ActivationStart {
+    const { incarnation, newNonce, hash, tracing } = this.#options;
     const { id, rootId, parentId, definition, workflow, name, item, key, generation, attempt, epoch } = run;
-    const signal = this.#held.get(id)?.revoked ?? AbortSignal.abort();
-    // A first activation has recorded nothing yet.
     const traceparent = tracing.traceparentOf(run);
-    const steps = epoch === 1 ? [] : await persist(clock, signal, () => store.listSteps({ runId: id, generation }));
     return {
       nonce: newNonce(),
       run: { id, rootId, parentId, definition, workflow, name, item, key, generation },
@@ -274,7 +288,7 @@ export class Activations {
 }
 
 /** What the body is, for whoever runs it. */
-function codeOf(spec: TaskSpec): TaskCode {
+function codeOf(spec: CodeTaskSpec): TaskCode {
   return spec.executor === "process"
     ? { executor: spec.executor, source: spec.source }
     : { executor: spec.executor, source: spec.source };

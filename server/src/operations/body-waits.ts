@@ -74,12 +74,13 @@ export class BodyWaits {
     throw unopened(held, result);
   }
 
-  /** Opens waits and lets the run wait. Throws as `open`. */
+  /** Opens waits and lets the run wait. `whole`: where one of them is refused, nothing happens. Throws as `open`. */
   async suspend(
     held: HeldActivation,
-    asked: WaitsAsked & { readonly groups: WaitsOrder["settles"][number]["drops"][] },
+    asked: WaitsAsked & { readonly groups: WaitsOrder["settles"][number]["drops"][]; readonly whole?: boolean },
   ): Promise<WaitsAnswered & { readonly suspended: boolean }> {
     const { opens, refused } = await this.#prepare(held, asked.waits);
+    if (refused.length > 0 && asked.whole === true) return { suspended: false, records: [], refused };
     if (refused.length > 0) {
       const opened = await this.open(held, { waits: [], settles: asked.settles });
       const rest =
@@ -155,7 +156,7 @@ export class BodyWaits {
         hint: "Ask for its token first (external.submit).",
       });
     }
-    const job = await this.#external.name(last, ref);
+    const job = await this.#external.name(held, last, ref);
     const by = { epoch: last.epoch, activation: held.run.epoch };
     const rows = [{ jobId: last.id, by, news: { is: "submitted", job } }] as const;
     const [result] = await persist(clock, held.revoked, () => store.noteJobs({ rows }));

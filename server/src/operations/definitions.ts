@@ -132,15 +132,15 @@ export class Definitions {
 
   /**
    * Whether a task's output may be its output. A task of TypeScript has its own schema, and its process has checked that;
-   * a plain function has none. Throws `invalid_output`, and `unsupported` for deferred jobs, which cannot be waited for yet.
+   * a plain function has none. Throws `invalid_output`.
    */
   async checkOutput(spec: TaskSpec, output: Json): Promise<void> {
     if (spec.executor === "typescript" && spec.source.plain !== true) return;
-    if (isDeferral(output) && !declares(spec.output, "deferred")) {
-      throw new AppError("unsupported", `"${spec.id}" returned deferred jobs; waiting for them is not supported yet.`, {
-        hint: "Wait for the jobs in the task. A field of this name that means something else is to be declared in its output.",
-      });
-    }
+    await this.checkDeclared(spec, output);
+  }
+
+  /** Whether it fits what the task declares, whoever has checked it before. Throws `invalid_output`. */
+  async checkDeclared(spec: TaskSpec, output: Json): Promise<void> {
     if (!isSchema(spec.output)) return;
     const options = { what: `output schema of "${spec.id}"`, useDefaults: false };
     const bounded = { what: `Checking the output of "${spec.id}"`, code: "invalid_output" } as const;
@@ -156,24 +156,6 @@ export class Definitions {
 export function inputSchema(spec: DefinitionSpec): { readonly schema?: Schema; readonly options: FitOptions } {
   const options = { what: `input schema of "${spec.id}"`, useDefaults: spec.kind === "workflow" };
   return isSchema(spec.input) ? { schema: spec.input, options } : { options };
-}
-
-/** Deferred jobs as Ork's tasks return them: a list that is not empty, of objects that name their service and job. */
-function isDeferral(output: Json): boolean {
-  if (typeof output !== "object" || output === null || Array.isArray(output)) return false;
-  const { deferred } = output as { readonly [key: string]: Json };
-  return Array.isArray(deferred) && deferred.length > 0 && deferred.every(isDeferredJob);
-}
-
-function isDeferredJob(job: unknown): boolean {
-  if (typeof job !== "object" || job === null || !("service_type" in job && "job_id" in job)) return false;
-  return typeof job.service_type === "string" && typeof job.job_id === "string";
-}
-
-function declares(schema: Json | undefined, field: string): boolean {
-  if (!isSchema(schema) || !("properties" in schema)) return false;
-  const { properties } = schema;
-  return typeof properties === "object" && properties !== null && Object.hasOwn(properties, field);
 }
 
 function isSchema(schema: Json | undefined): schema is Schema {

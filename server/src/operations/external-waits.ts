@@ -10,6 +10,7 @@ import {
   type Tracking,
   type WaitSpec,
 } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
 import { childId, type JobRow, jobIdentity, jobTokenIdentity, type NewJob } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldActivation } from "./completion.ts";
@@ -29,12 +30,15 @@ export interface Callbacks {
 
 export interface ExternalWaitsOptions {
   readonly store: Store;
+  readonly clock: Clock;
   /** Absent: nothing is started outside. */
   readonly tracking?: Tracking;
   /** Absent: jobs have no addresses of their own. */
   readonly callbacks?: Callbacks;
 }
 
+const firstPauseMs = 500;
+const longestPauseMs = 15_000;
 /** Where a text of a spec says so, its address stands in the end. */
 const callbackMark = "{callback}";
 
@@ -68,7 +72,7 @@ export class ExternalWaits {
   }
 
   /** Throws `invalid_request` and `unsupported` for what cannot be started, telling why. */
-  async newJob({ run }: HeldActivation, wait: ExternalSpec, number: number): Promise<NewJob> {
+  async newJob({ run, revoked }: HeldActivation, wait: ExternalSpec, number: number): Promise<NewJob> {
     const { key, service, connection = null, onUnknown = "ask", spec, ref } = wait;
     const tracking = this.#tracking(key);
     const id = childId(run.id, sha256(jobIdentity(run.id, run.generation, key, number)));
@@ -77,20 +81,28 @@ export class ExternalWaits {
       .slice(0, 32);
     const made = { id, number, token, service, connection, onUnknown, callbackHash: null };
     if (ref !== undefined) {
-      const job = await told(() => tracking.adopt({ service, connection, ref }), key);
+      const job = await this.#told(() => tracking.adopt({ service, connection, ref }), { key, revoked });
       return { ...made, submission: "adopted", spec: null, job, settleMs: 0 };
     }
     if (spec === undefined) return { ...made, submission: "own", spec: null, job: null, settleMs: 0 };
     const addressed = wait.callback === true ? this.#addressed(spec, id, key) : { spec, callbackHash: null };
     const asked = { service, connection, spec: addressed.spec, token };
-    const { submission, settleMs, job, spec: prepared } = await told(() => tracking.prepare(asked), key);
+    const {
+      submission,
+      settleMs,
+      job,
+      spec: prepared,
+    } = await this.#told(() => tracking.prepare(asked), {
+      key,
+      revoked,
+    });
     return { ...made, submission, spec: prepared, job, settleMs, callbackHash: addressed.callbackHash };
   }
 
   /** The name of a job that a body has started by itself. Throws as `newJob`. */
-  name(job: JobRow, ref: Json): Promise<TrackedJob> {
+  name({ revoked }: HeldActivation, job: JobRow, ref: Json): Promise<TrackedJob> {
     const { service, connection, key } = job;
-    return told(() => this.#tracking(key).adopt({ service, connection, ref }), key);
+    return this.#told(() => this.#tracking(key).adopt({ service, connection, ref }), { key, revoked });
   }
 
   /** The last submission under a key of a run; undefined: there is none. */
@@ -108,6 +120,29 @@ export class ExternalWaits {
       throw new AppError("not_found", `Run ${run.id} has started no external job ${id} that succeeded.`);
     }
     return job.result;
+  }
+
+  /** A tracker's refusal as the body is told it. While the tracker process is away, or a user's module is broken, it is waited for. */
+  async #told<T>(
+    ask: () => Promise<T>,
+    { key, revoked }: { readonly key: string; readonly revoked: AbortSignal },
+  ): Promise<T> {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isTrackingError(error)) throw error;
+        const { message, hint, code, fault } = error.failure;
+        if (fault === "permanent" || revoked.aborted) {
+          throw new AppError("invalid_request", `"${key}" cannot be started: ${message}`, {
+            ...(hint === undefined ? {} : { hint }),
+            details: { key, code },
+            cause: error,
+          });
+        }
+      }
+      await this.#options.clock.sleep(pauseMs, revoked);
+    }
   }
 
   #tracking(key: string): Tracking {
@@ -165,21 +200,6 @@ export function recordOf(records: readonly StepRecord[], key: string): Json | un
 
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest();
-}
-
-/** A tracker's refusal as the body is told it. */
-async function told<T>(ask: () => Promise<T>, key: string): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!isTrackingError(error)) throw error;
-    const { message, hint, code } = error.failure;
-    throw new AppError("invalid_request", `"${key}" cannot be started: ${message}`, {
-      ...(hint === undefined ? {} : { hint }),
-      details: { key, code },
-      cause: error,
-    });
-  }
 }
 
 function withTexts(value: Json, change: (text: string) => string): Json {

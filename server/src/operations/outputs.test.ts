@@ -1,5 +1,4 @@
-// Faults to catch: an output that its task did not declare kept and handed on; deferred jobs taken for a plain result, so
-// that what waits for the jobs starts at once; a field of one's own taken for deferred jobs (Ork's defects 9 and 10).
+// Faults to catch: an output that its task did not declare kept and handed on; what comes of a job handed on unchecked.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultRetry, type Json, type TaskSpec } from "@holdfast/protocol";
@@ -47,26 +46,11 @@ test("a long pattern is told as what it stands for", async () => {
   });
 });
 
-test("deferred jobs are refused by name, and only what are deferred jobs", async () => {
-  const job = { service_type: "bigquery", job_id: "j" };
-  const python = taskOf("python");
-  for (const output of [{ deferred: [job] }, { deferred: [job, job], rows: 1 }]) {
-    await assert.rejects(definitions.checkOutput(python, output), {
-      code: "unsupported",
-      message: '"load" returned deferred jobs; waiting for them is not supported yet.',
-    });
-  }
-  const others: Json[] = [
-    { deferred: [] },
-    { deferred: [job, { job_id: "j" }] },
-    { deferred: "later" },
-    [job],
-    "deferred",
-  ];
-  for (const output of others) await definitions.checkOutput(python, output);
-  await definitions.checkOutput(taskOf("python", { type: "object", properties: { deferred: {} } }), {
-    deferred: [job],
-  });
+test("what comes of jobs is held against what is declared, in every language", async () => {
+  const typescript = taskOf("typescript", rows);
+  await definitions.checkDeclared(typescript, { rows: [1] });
+  await assert.rejects(definitions.checkDeclared(typescript, { rows: "1" }), { code: "invalid_output" });
+  await definitions.checkDeclared(taskOf("typescript"), { rows: "1" });
 });
 
 test("a schema that cannot be used is named", async () => {

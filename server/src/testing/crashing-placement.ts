@@ -10,7 +10,7 @@ import type {
 /**
  * Where a body's process dies. `start`: before the body's first line. `step:KEY`: the step's function is done, its result not
  * recorded; `recorded:KEY`: right after it was recorded. `wait:KEY`: a wait is asked for, nothing of it is stored; `waiting:KEY`: right
- * after it was. `succeed`: the body has returned, nothing is recorded of it.
+ * after it was. Of a job that the body starts by itself, `step:KEY` is when it has been started and is not known yet. `succeed`: the body has returned, nothing is recorded of it.
  */
 export type CrashPoint =
   | "start"
@@ -101,9 +101,13 @@ export class CrashingPlacement implements Placement {
 /** Where a call may find its process dead: before it is carried out, and after. */
 function pointsOf(method: ChannelMethod, params: unknown): { before: CrashPoint[]; after: CrashPoint[] } {
   if (method === "run.succeed") return { before: ["succeed"], after: [] };
-  if (method === "step.commit" || method === "run.enqueue") {
+  if (method === "step.commit" || method === "run.enqueue" || method === "external.adopt") {
     const { key } = params as Pick<StepRecord, "key">;
     return { before: [`step:${key}`], after: [`recorded:${key}`] };
+  }
+  if (method === "external.submit") {
+    const { key } = params as ChannelParams<"external.submit">;
+    return { before: [`wait:${key}`], after: [`waiting:${key}`] };
   }
   if (method !== "wait.open" && method !== "run.suspend") return { before: [], after: [] };
   const { waits, settles } = params as ChannelParams<"wait.open">;

@@ -1,5 +1,6 @@
 // `holdfast/testing`: definitions under test, in memory, on a clock that the test holds.
 export type { CrashPoint } from "./crashing-placement.ts";
+export type { TestExternal, TestJob } from "./test-external.ts";
 export {
   openTest,
   type TestClock,

@@ -18,6 +18,8 @@ import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { timingDefect } from "../ticks.ts";
 import { version } from "../version.ts";
 import { CrashingPlacement, CrashPlan, type CrashPoint } from "./crashing-placement.ts";
+import { FakeServices } from "./fake-services.ts";
+import { TestExternal } from "./test-external.ts";
 import { untilQuiet, VirtualClock } from "./virtual-clock.ts";
 
 const module = "test";
@@ -46,6 +48,8 @@ export interface TestClock {
 /** A whole Holdfast in memory, on a clock of its own: any definition runs as it would in the world, in no time. */
 export class TestHoldfast {
   readonly clock: TestClock;
+  /** The jobs of other systems: see `TestExternal`. */
+  readonly external: TestExternal;
   readonly #clock: VirtualClock;
   readonly #services: Services;
   readonly #client: Client;
@@ -59,6 +63,7 @@ export class TestHoldfast {
     node: RunningNode;
     placement: CrashingPlacement;
     plan: CrashPlan;
+    fakes: FakeServices;
   }) {
     this.#clock = parts.clock;
     this.#services = parts.services;
@@ -67,6 +72,9 @@ export class TestHoldfast {
     this.#placement = parts.placement;
     this.#plan = parts.plan;
     this.clock = { now: () => this.#clock.now(), advance: (duration) => this.#advance(duration) };
+    const { store, namespace } = parts.services;
+    const settle = () => this.#settled(patienceMs);
+    this.external = new TestExternal({ services: parts.fakes, store, namespace, settle });
   }
 
   /** Starts a run, as a client would. Its `result()` lets time go on by itself whenever nothing is at work. */
@@ -79,7 +87,7 @@ export class TestHoldfast {
   ): Promise<TestRun> {
     const id = typeof definition === "string" ? definition : definition.id;
     const handle = await this.#client.start(id, input as Json, options);
-    return new TestRun(handle, { services: this.#services, goOn: () => this.#goOn() });
+    return new TestRun(handle, { services: this.#services, goOn: () => this.#goOn(handle.id) });
   }
 
   /** Starts a run and answers its output; see `start` and `TestRun.result`. */
@@ -116,6 +124,7 @@ export class TestHoldfast {
       this.#clock.step();
     }
     await this.#services.close();
+    this.external.check();
     const [unreached] = this.#plan.unreached;
     if (unreached === undefined) return;
     throw new AppError("invalid_request", `The crash point "${unreached}" was never reached.`, {
@@ -134,12 +143,17 @@ export class TestHoldfast {
         hint: 'Write "90s", "3h" or milliseconds.',
       });
     }
-    await this.#clock.advanceMs(ms, () => this.#settled(patienceMs));
+    await this.#clock.advanceMs(ms, async () => {
+      await this.#settled(patienceMs);
+      if (await this.external.catchUp()) await this.#settled(patienceMs);
+    });
   }
 
-  /** Waits for what is at work, then lets time go on to whatever is due next. */
-  async #goOn(): Promise<void> {
+  /** Waits for what is at work, then lets time go on to whatever is due next. Throws where no time would ever end the run. */
+  async #goOn(runId: string): Promise<void> {
     await this.#settled(Number.POSITIVE_INFINITY);
+    if (await this.external.catchUp()) return;
+    await this.external.checkOpen(runId);
     this.#clock.step();
   }
 
@@ -233,15 +247,17 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
   const plan = new CrashPlan();
   const inline = new InlinePlacement({ projectRoot: "/", concurrency: 1_000, clock, find: finder(exported) });
   const placement = new CrashingPlacement(inline, plan);
+  const fakes = new FakeServices();
   const node = await startNode(services, {
     root: "/",
     concurrency: 1_000,
     placement,
+    tracking: fakes,
     schedules: follows,
     leaseMs: seldomMs,
     pollMs: seldomMs,
   });
-  return new TestHoldfast({ clock, services, node, placement, plan });
+  return new TestHoldfast({ clock, services, node, placement, plan, fakes });
 }
 
 /** In a test there are no files that export: there is what was given. */

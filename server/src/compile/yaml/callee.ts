@@ -9,6 +9,7 @@ import {
 } from "@holdfast/protocol";
 import { type Shape, schemaShape, unknownShape } from "@holdfast/sdk/definitions";
 import { spanMs } from "./form.ts";
+import { withVariables } from "./job-code.ts";
 import { jsonOfType } from "./json-type.ts";
 import { readEnvironment, readRetry, type TaskReading, timeoutMsOf, type YamlTask } from "./task.ts";
 import { readConcurrencyKey, readFair, readRate } from "./task-limits.ts";
@@ -90,7 +91,8 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
   const outputSchema = output && (await jsonOfType(orNothing(output), "output"));
   const retry = readRetry(task, reading) ?? defaultRetry;
   const env = readEnvironment(task, reading);
-  const { values, code } = task;
+  const { values } = task;
+  const code = envCode(task, env, reading);
   const fields = {
     kind: "task" as const,
     id: `${reading.workflow}.${task.name}`,
@@ -108,7 +110,7 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     ...optional("expiresAfterMs", values.expires_after === undefined ? undefined : spanMs(values.expires_after)),
     placement: "process" as const,
     isolation: "pool" as const,
-    ...(env === undefined ? {} : { env }),
+    ...(env === undefined || code?.executor === "external" ? {} : { env }),
     reads: idsOf(values.reads),
     writes: idsOf(values.writes),
   };
@@ -120,6 +122,22 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
   };
 }
 
+/** The code, with the variables of its container where it is an external job that has one. */
+function envCode(
+  { code, what, entries }: YamlTask,
+  env: Readonly<Record<string, string>> | undefined,
+  { problems }: CalleeReading,
+): YamlTask["code"] {
+  if (code?.executor !== "external" || env === undefined) return code;
+  const hasContainer = code.source.service === "cloudrun" || "image" in (code.source.job as JsonObject);
+  if (hasContainer) return withVariables(code, env);
+  const own = entries.get("env");
+  if (own !== undefined) {
+    problems.add(own.at, `${what} has "env", and no process of its own`, "Remove it: say it in the job itself.");
+  }
+  return code;
+}
+
 /** `output_type: {}` is how a file says that nothing comes back: what returns nothing fits it too. */
 function orNothing(output: Type): Type {
   return output.kind === "object" && output.fields.size === 0 ? { kind: "optional", type: output } : output;
@@ -129,6 +147,7 @@ type SpecFields = Omit<TaskSpec, "executor" | "source">;
 
 function specOf(fields: SpecFields, code: NonNullable<YamlTask["code"]>): TaskSpec {
   // Written out so that the compiler sees which source goes with which executor.
+  if (code.executor === "external") return { ...fields, executor: code.executor, source: code.source };
   if (code.executor === "process") return { ...fields, executor: code.executor, source: code.source };
   if (code.executor === "typescript") return { ...fields, executor: code.executor, source: code.source };
   return { ...fields, executor: code.executor, source: code.source };

@@ -65,7 +65,6 @@ export interface CompiledFiles {
   readonly manifests: Manifest[];
   readonly schedules: ScheduleSpec[];
   readonly problems: Problem[];
-  readonly refusals: Problem[];
 }
 
 /** Compiles what was read. */
@@ -76,7 +75,6 @@ export async function compileWorkflowFiles(
   const manifests: Manifest[] = [];
   const schedules: ScheduleSpec[] = [];
   const problems: Problem[] = [];
-  const refusals: Problem[] = [];
   const taken = new Map(compiling.taken);
   for (const workflow of workflows) {
     const compiled = await compileWorkflowFile(workflow, compiling);
@@ -90,7 +88,6 @@ export async function compileWorkflowFiles(
     manifests.push(...compiled.manifests);
     schedules.push(...compiled.schedules);
     problems.push(...compiled.problems);
-    refusals.push(...compiled.refusals);
   }
-  return { manifests, schedules, problems, refusals };
+  return { manifests, schedules, problems };
 }

@@ -158,8 +158,22 @@ export const taskForm = z.strictObject({
     )
     .optional()
     .describe("process: what /bin/sh -c runs, in the folder of this file."),
-  job: text("the name of a job").optional().describe("cloudrun, kubernetes: the job to run."),
-  url: text("a URL").optional().describe("http: where the request goes."),
+  job: text("the name of a job")
+    .optional()
+    .describe("cloudrun: the job to run; kubernetes: the file of a Job's manifest, relative to this one."),
+  image: text("the name of an image").optional().describe("kubernetes: the image of the one container to run."),
+  url: text("a URL")
+    .optional()
+    .describe("http: with options.poll, what starts the job; without, what is asked how the job is."),
+  connection: text("the name of a connection")
+    .optional()
+    .describe(
+      "cloudrun, http, kubernetes: a connection of the configuration; default the one named like the executor.",
+    ),
+  options: z
+    .record(z.string(), z.unknown(), must("a mapping"))
+    .optional()
+    .describe("cloudrun, http, kubernetes: what else the service is told. {input.NAME} stands for an argument."),
   depends_on: z
     .array(z.string(must("the name of a task")), must("a list of the names of tasks: [extract]"))
     .optional()

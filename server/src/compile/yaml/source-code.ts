@@ -1,11 +1,13 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { nameHint, type Source, type TaskCode } from "@holdfast/protocol";
+import { type JobCode, type JsonObject, nameHint, type Source, type TaskCode } from "@holdfast/protocol";
 import type { YamlEntry } from "./document.ts";
 import type { FileProblems } from "./fields.ts";
 import type { YamlExecutor } from "./form.ts";
+import { readJob } from "./job-code.ts";
 
-// Where a task's code is: the keys `file`, `module`, `function`, `command`, `job` and `url`, which depend on the executor.
+// Where a task's code is: the keys `file`, `module`, `function` and `command`, which depend on the executor. Those of executors whose
+// work is an external job are read in job-code.ts.
 
 export interface CodeFields {
   readonly file?: string | undefined;
@@ -14,6 +16,9 @@ export interface CodeFields {
   readonly command?: string | undefined;
   readonly job?: string | undefined;
   readonly url?: string | undefined;
+  readonly image?: string | undefined;
+  readonly connection?: string | undefined;
+  readonly options?: JsonObject | undefined;
 }
 
 export interface CodeReading {
@@ -31,9 +36,9 @@ const keysOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = {
   python: ["file", "module", "function"],
   typescript: ["file", "function"],
   process: ["command", "file"],
-  cloudrun: ["job"],
-  http: ["url"],
-  kubernetes: ["job"],
+  cloudrun: ["job", "connection", "options"],
+  http: ["url", "connection", "options"],
+  kubernetes: ["job", "image", "connection", "options"],
 };
 const neededOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = {
   python: ["file", "module"],
@@ -41,14 +46,21 @@ const neededOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = 
   process: ["command", "file"],
   cloudrun: ["job"],
   http: ["url"],
-  kubernetes: ["job"],
+  kubernetes: ["job", "image"],
 };
+const allKeys = [
+  "file", "module", "function", "command", "job", "url", "image", "connection", "options",
+] as const; // biome-ignore format: one list
 
-/** The task's code as the manifest names it. Undefined for a mistake, and for executors whose work is an external job. */
-export function readCode(executor: YamlExecutor, fields: CodeFields, reading: CodeReading): TaskCode | undefined {
+/** The task's code as the manifest names it. Undefined for a mistake. */
+export function readCode(
+  executor: YamlExecutor,
+  fields: CodeFields,
+  reading: CodeReading,
+): TaskCode | JobCode | undefined {
   const { entries, what, problems, at } = reading;
   let isSound = true;
-  for (const key of ["file", "module", "function", "command", "job", "url"] as const) {
+  for (const key of allKeys) {
     const entry = entries.get(key);
     if (entry === undefined || keysOf[executor].includes(key)) continue;
     const hint = `The executor ${executor} takes ${keysOf[executor].join(", ")}.`;
@@ -75,7 +87,7 @@ export function readCode(executor: YamlExecutor, fields: CodeFields, reading: Co
   if (!isSound || given.length !== 1) return undefined;
   if (executor === "typescript") return readTypescript(fields, reading);
   if (executor === "python") return readPython(fields, reading);
-  return executor === "process" ? readProcess(fields, reading) : undefined;
+  return executor === "process" ? readProcess(fields, reading) : readJob(executor, fields, reading);
 }
 
 function readTypescript(fields: CodeFields, reading: CodeReading): TaskCode | undefined {

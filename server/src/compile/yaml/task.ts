@@ -1,4 +1,13 @@
-import { defaultRetry, environmentSchema, limits, nameHint, type RetryPolicy, type TaskCode } from "@holdfast/protocol";
+import {
+  defaultRetry,
+  environmentSchema,
+  type JobCode,
+  type JsonObject,
+  limits,
+  nameHint,
+  type RetryPolicy,
+  type TaskCode,
+} from "@holdfast/protocol";
 import type { MapNode, Place, YamlEntry, YamlNode } from "./document.ts";
 import { type Fields, type FileProblems, type Reading, readFields, shown } from "./fields.ts";
 import {
@@ -26,8 +35,8 @@ export interface YamlTask extends Dependent {
   readonly entries: ReadonlyMap<string, YamlEntry>;
   readonly values: TaskValues;
   readonly executor: YamlExecutor | undefined;
-  /** Undefined for a mistake, and for what is an external job. */
-  readonly code: TaskCode | undefined;
+  /** Undefined for a mistake. */
+  readonly code: TaskCode | JobCode | undefined;
   readonly input: Type | undefined;
   readonly output: Type | undefined;
 }
@@ -101,7 +110,7 @@ function inherited(
 
 /** A default file says nothing to tasks that have no file. */
 function codeFields(executor: YamlExecutor, values: TaskValues, entries: ReadonlyMap<string, YamlEntry>): CodeFields {
-  const { file, module, function: name, command, job, url } = values;
+  const { file, module, function: name, command, job, url, image, connection } = values;
   const own = (key: string): boolean => entries.has(key);
   const takesFile = executor === "python" || executor === "typescript" || own("file");
   return {
@@ -111,6 +120,9 @@ function codeFields(executor: YamlExecutor, values: TaskValues, entries: Readonl
     command,
     job,
     url,
+    image,
+    connection,
+    options: values.options as JsonObject | undefined,
   };
 }
 
@@ -182,9 +194,13 @@ export function readRetry(
   };
 }
 
-/** Milliseconds of running time; undefined for none. */
-export function timeoutMsOf({ values }: YamlTask): number | undefined {
-  const ms = values.timeout === undefined ? defaultTimeoutMs : spanMs(values.timeout);
+/**
+ * Milliseconds of running time; undefined for none. Of what is an external job, how long the job may take: there is none by default,
+ * for a job that is waited for costs nothing (Ork's defect 7).
+ */
+export function timeoutMsOf({ values, code }: YamlTask): number | undefined {
+  const defaultMs = code?.executor === "external" ? 0 : defaultTimeoutMs;
+  const ms = values.timeout === undefined ? defaultMs : spanMs(values.timeout);
   return ms === 0 ? undefined : ms;
 }
 

@@ -38,13 +38,11 @@ export interface FileCompiling {
 }
 
 export interface CompiledFile {
-  /** The workflow's and one for each task that the file itself defines; none after a mistake, or with a refusal. */
+  /** The workflow's and one for each task that the file itself defines; none after a mistake. */
   readonly manifests: readonly Manifest[];
   /** When the workflow starts by itself. */
   readonly schedules: readonly ScheduleSpec[];
   readonly problems: readonly Problem[];
-  /** What is right, but cannot be carried out yet. */
-  readonly refusals: readonly Problem[];
   /** Where the file gives each id that it makes. */
   readonly places: ReadonlyMap<string, Place>;
 }
@@ -105,8 +103,6 @@ export async function compileWorkflowFile(
   const output = readOutput(top?.entries.get("output"), graph.scope);
   const { input } = params;
   const schedules = readSchedules(top?.entries.get("schedule"), { definition: id, input, problems });
-  const refusals = new FileProblems(path);
-  for (const task of tasks) refuseUnbuilt(task, refusals);
   for (const task of tasks) {
     if (id.length + 1 + task.name.length <= limits.idCharacters || id.length > limits.idCharacters) continue;
     const message = `${task.what} would have an id of ${id.length + 1 + task.name.length} characters, "${id}.${task.name}"`;
@@ -117,8 +113,8 @@ export async function compileWorkflowFile(
     return callee?.isOwn === true ? [[`${id}.${task.name}`, task.at] as const] : [];
   });
   const places = new Map([[id, top?.entries.get("name")?.node ?? tree], ...made]);
-  const told = { problems: problems.found, refusals: refusals.found, places };
-  if (problems.found.length > 0 || refusals.found.length > 0) return { manifests: [], schedules: [], ...told };
+  const told = { problems: problems.found, places };
+  if (problems.found.length > 0) return { manifests: [], schedules: [], ...told };
   const spec: WorkflowSpec = {
     kind: "workflow",
     id,
@@ -214,21 +210,6 @@ async function compileGraph(
 function readOutput(entry: YamlEntry | undefined, scope: Scope): Binding {
   if (entry === undefined) return { const: null };
   return readBinding(entry.node, { what: '"output"' }, scope)?.binding ?? { const: null };
-}
-
-/** Executors whose work is an external job, and tasks that say that they give theirs to one. */
-function refuseUnbuilt(task: YamlTask, refusals: FileProblems): void {
-  const { executor, entries, what, at } = task;
-  const hint = "The file is right, but this version cannot run it: it will, with external jobs.";
-  if (executor === "cloudrun" || executor === "http" || executor === "kubernetes") {
-    const place: Place = entries.get("executor")?.node ?? at;
-    refusals.add(place, `${what}: the executor ${executor} comes with external jobs`, hint);
-  }
-  const output = task.output?.kind === "object" ? task.output.fields.get("deferred") : undefined;
-  if (output?.kind === "list") {
-    const place: Place = entries.get("output_type")?.node ?? at;
-    refusals.add(place, `${what} returns "deferred": waiting for it comes with external jobs`, hint);
-  }
 }
 
 interface Uses {

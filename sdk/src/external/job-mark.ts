@@ -1,0 +1,8 @@
+import type { ExternalJob } from "./external-job.ts";
+
+/** Recognised across copies of this package. */
+export const jobMark = Symbol.for("holdfast.ExternalJob");
+
+export function isExternalJob(value: unknown): value is ExternalJob {
+  return typeof value === "object" && value !== null && jobMark in value;
+}
