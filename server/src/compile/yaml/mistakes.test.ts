@@ -127,7 +127,7 @@ test("each executor has its own keys, and code that is not there is told", async
     '3 task "it" has no "job". / The executor cloudrun needs it.',
   ]);
   assert.deepEqual(await toldOf("executor: http\ncommand: x\nurl: http://x"), [
-    '5 task "it": "command" means nothing to the executor http. / The executor http takes url.',
+    '5 task "it": "command" means nothing to the executor http. / The executor http takes url, connection, options.',
   ]);
   assert.deepEqual(await toldOf("executor: shell\ncommand: x\nfile: plain.sh"), [
     '6 task "it" has both "command" and "file". / Remove one.',
@@ -408,26 +408,26 @@ tasks: { t: { executor: shell, command: x } }
   ]);
 });
 
-test("external jobs validate, and are refused by name where they would run", async () => {
+test("what an external job cannot be told is told with its line", async () => {
   const text = `name: w
-types: { Deferred: { deferred: [str] } }
 tasks:
-  a: { executor: cloudrun, job: j }
-  b: { executor: http, url: "https://x" }
-  c: { executor: kubernetes, job: j }
-  d: { executor: shell, command: x, output_type: types.Deferred }
-  e: { executor: shell, command: x, output_type: { deferred: bool } }
+  a: { executor: cloudrun, job: j, options: { regoin: eu } }
+  b: { executor: http, url: "https://x", job: j }
+  c: { executor: kubernetes }
+  d: { executor: kubernetes, job: none.yaml }
+  e: { executor: kubernetes, job: j.yaml, image: busybox }
+  f: { executor: shell, command: x, connection: bq }
+  g: { executor: http, url: "https://x", env: { A: b } }
+  h: { executor: cloudrun, job: j, options: [1] }
 `;
-  const { problems, refusals, manifests } = await compile(text);
-  assert.deepEqual(problems, []);
-  assert.deepEqual(manifests, []);
-  assert.deepEqual(
-    refusals.map(({ line, message }) => `${line} ${message}`),
-    [
-      '4 task "a": the executor cloudrun comes with external jobs.',
-      '5 task "b": the executor http comes with external jobs.',
-      '6 task "c": the executor kubernetes comes with external jobs.',
-      '7 task "d" returns "deferred": waiting for it comes with external jobs.',
-    ],
-  );
+  assert.deepEqual(await told(text), [
+    '3 task "a": unknown option "regoin". / Did you mean "region"?',
+    '4 task "b": "job" means nothing to the executor http. / The executor http takes url, connection, options.',
+    '5 task "c" has no "job" or "image". / The executor kubernetes needs it.',
+    `6 task "d": the Job "none.yaml" is not there. / It is looked for at flows/none.yaml: the manifest of a Job, in YAML or JSON.`,
+    '7 task "e" has both "job" and "image". / Remove one.',
+    '8 task "f": "connection" means nothing to the executor process. / The executor process takes command, file.',
+    '9 task "g" has "env", and no process of its own. / Remove it: say it in the job itself.',
+    '10 task "h": "options" is a list. / It must be a mapping.',
+  ]);
 });
