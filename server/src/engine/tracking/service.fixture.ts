@@ -127,8 +127,12 @@ export class OutsideService implements Tracking {
     const watch = { asked, refs: new Set<string>(), isClosed: false };
     this.watches.push(watch);
     return {
-      add: (refs) => refs.forEach((ref) => watch.refs.add(canonicalText(ref))),
-      remove: (refs) => refs.forEach((ref) => watch.refs.delete(canonicalText(ref))),
+      add: (refs) => {
+        for (const ref of refs) watch.refs.add(canonicalText(ref));
+      },
+      remove: (refs) => {
+        for (const ref of refs) watch.refs.delete(canonicalText(ref));
+      },
       close: () => {
         watch.isClosed = true;
       },
