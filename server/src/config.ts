@@ -2,10 +2,23 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
+import { type ConnectionSettings, readConnections } from "./connection-settings.ts";
 import { makeFolders } from "./folders.ts";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
+
+/** How a service is reached. What is not named here is its tracker's business: see docs/guides/external-jobs.md. */
+export interface ConnectionConfig {
+  /** `bigquery`, `cloudrun`, `dataproc`, `dataproc_batch`, `kubernetes`, `http`, or one of your own; default the connection's name. */
+  readonly service?: string;
+  /** Calls to it at a time, of each node; default 32. */
+  readonly calls?: number;
+  /** A file, relative to the root, that exports trackers of your own, and the variables of the environment that it may read. */
+  readonly module?: string;
+  readonly env?: readonly string[];
+  readonly [setting: string]: unknown;
+}
 
 /** What `holdfast.config.ts` may say. Everything is optional. */
 export interface Config {
@@ -40,6 +53,15 @@ export interface Config {
   readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
   readonly python?: string;
+  /**
+   * The services outside whose jobs tasks may start and watch, by the name that tasks say (`connection: "bq"`). They go to the tracker
+   * processes, and to no task.
+   */
+  readonly connections?: { readonly [name: string]: ConnectionConfig };
+  /** Whether `mock://` addresses are jobs that pretend, for trying things out; default: under `holdfast dev` alone. */
+  readonly mockJobs?: boolean;
+  /** Under which address services outside reach this server, for the one-time addresses of jobs: `https://holdfast.example.com`. */
+  readonly publicUrl?: string;
   /** Where the HTTP interface listens; default 4400 on 127.0.0.1. Port 0 takes a free one. */
   readonly port?: number;
   readonly host?: string;
@@ -70,6 +92,10 @@ export interface Settings {
   readonly ageingMs: number;
   readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
   readonly python: string | undefined;
+  readonly connections: Readonly<Record<string, ConnectionSettings>>;
+  /** Undefined: nothing was said. */
+  readonly mockJobs: boolean | undefined;
+  readonly publicUrl: string | undefined;
   readonly port: number;
   readonly host: string;
 }
@@ -109,7 +135,11 @@ export function ensureStateFolder(root: string): string {
   return folder;
 }
 
-type Flags = { readonly [K in Exclude<keyof Config, "retention" | "include" | "queues">]?: string | number };
+type Flags = {
+  readonly [K in Exclude<keyof Config, "retention" | "include" | "queues" | "connections" | "mockJobs">]?:
+    | string
+    | number;
+};
 
 export interface SettingsSources {
   readonly place: ProjectPlace;
@@ -143,6 +173,9 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
     },
     python: reader.text("python", /^[^\0]{1,1000}$/),
+    connections: readConnections(reader.inFile("connections"), { root, add: reader.addInFile }),
+    mockJobs: reader.flag("mockJobs"),
+    publicUrl: reader.text("publicUrl", /^https?:\/\/[^\s?#]{1,1000}$/),
     port: reader.integer("port", { min: 0, max: 65_535 }) ?? 4400,
     host: reader.text("host", /^[\w.:-]{1,255}$/) ?? "127.0.0.1",
   };
@@ -162,6 +195,9 @@ const knownKeys = [
   "ageing",
   "retention",
   "python",
+  "connections",
+  "mockJobs",
+  "publicUrl",
   "port",
   "host",
 ];
@@ -171,6 +207,7 @@ const hints: Readonly<Record<string, string>> = {
   store: 'Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
   namespace: "Use lower-case letters, digits, _ and -.",
   python: "Write a path or a program's name.",
+  publicUrl: 'Write an address such as "https://holdfast.example.com".',
   host: "Write an address or a host name.",
 };
 
@@ -195,13 +232,12 @@ class SettingsReader {
   checkFile(): void {
     const { file } = this.#sources;
     if (file !== undefined && !isRecord(file)) {
-      this.#addInFile("", "the default export is no object", "Write export default defineConfig({ … }).");
+      this.addInFile("", "the default export is no object", "Write export default defineConfig({ … }).");
     }
     this.#checkKeys(this.#file, knownKeys, "");
     const { retention } = this.#file;
     if (isRecord(retention)) this.#checkKeys(retention, ["runs", "keys", "logs"], "retention.");
-    else if (retention !== undefined)
-      this.#addInFile("retention", '"retention" is no object', 'Write { runs: "30d" }.');
+    else if (retention !== undefined) this.addInFile("retention", '"retention" is no object', 'Write { runs: "30d" }.');
   }
 
   text(name: string, pattern: RegExp): string | undefined {
@@ -229,6 +265,19 @@ class SettingsReader {
     return this.#refuse(given, name, `Write a duration such as "15s" or "30d"${least}.`);
   }
 
+  flag(name: string): boolean | undefined {
+    const given = this.#find(name);
+    if (given === undefined) return undefined;
+    if (typeof given.value === "boolean") return given.value;
+    if (given.value === "true" || given.value === "false") return given.value === "true";
+    return this.#refuse(given, name, "Write true or false.");
+  }
+
+  /** What only files can say. */
+  inFile(name: string): unknown {
+    return this.#file[name];
+  }
+
   /** Where a priority is never passed, no run waits long enough. */
   ageing(): number | undefined {
     return this.#find("ageing")?.value === "never" ? limits.spanMs : this.duration("ageing", 1_000);
@@ -247,14 +296,14 @@ class SettingsReader {
     const { queues } = this.#file;
     if (queues === undefined) return undefined;
     const found: Record<string, QueueSettings> = {};
-    if (!isRecord(queues)) this.#addInFile("queues", '"queues" is no object', queuesHint);
+    if (!isRecord(queues)) this.addInFile("queues", '"queues" is no object', queuesHint);
     for (const [name, queue] of Object.entries(isRecord(queues) ? queues : {})) {
       if (!/^[A-Za-z0-9_][A-Za-z0-9_.\-/]{0,199}$/.test(name)) {
-        this.#addInFile(name, `the queue ${JSON.stringify(name)} has no name that a queue can have`, queuesHint);
+        this.addInFile(name, `the queue ${JSON.stringify(name)} has no name that a queue can have`, queuesHint);
         continue;
       }
       if (!isRecord(queue) || (queue.concurrency === undefined && queue.rate === undefined)) {
-        this.#addInFile(name, `"queues.${name}" says no "concurrency" and no "rate"`, queuesHint);
+        this.addInFile(name, `"queues.${name}" says no "concurrency" and no "rate"`, queuesHint);
         continue;
       }
       this.#checkKeys(queue, ["concurrency", "rate"], `queues.${name}.`);
@@ -269,7 +318,7 @@ class SettingsReader {
     if (value === undefined) return undefined;
     if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= limits.slots) return value;
     const hint = `Write a whole number from ${least} to ${limits.slots}.`;
-    this.#addInFile(queue, `"${what}" is ${JSON.stringify(value) ?? "missing"}`, hint);
+    this.addInFile(queue, `"${what}" is ${JSON.stringify(value) ?? "missing"}`, hint);
     return undefined;
   }
 
@@ -277,7 +326,7 @@ class SettingsReader {
     if (value === undefined) return undefined;
     const what = `queues.${queue}.rate`;
     if (!isRecord(value)) {
-      this.#addInFile(queue, `"${what}" is ${JSON.stringify(value)}`, 'Write { limit: 100, per: "1m" }.');
+      this.addInFile(queue, `"${what}" is ${JSON.stringify(value)}`, 'Write { limit: 100, per: "1m" }.');
       return undefined;
     }
     this.#checkKeys(value, ["limit", "per"], `${what}.`);
@@ -286,14 +335,14 @@ class SettingsReader {
     if (perMs !== undefined && perMs > 0 && perMs <= limits.ratePerMs)
       return limit === undefined ? undefined : { limit, perMs };
     const hint = 'Write a duration such as "1s", "1m" or "1h", of at most 30 days.';
-    this.#addInFile(queue, `"${what}.per" is ${JSON.stringify(value.per) ?? "missing"}`, hint);
+    this.addInFile(queue, `"${what}.per" is ${JSON.stringify(value.per) ?? "missing"}`, hint);
     return undefined;
   }
 
   #find(name: string): Given | undefined {
     const flag = (this.#sources.flags as Readonly<Record<string, unknown>> | undefined)?.[name];
     if (flag !== undefined) return { value: flag, source: `--${name}`, inFile: false };
-    const variable = `HOLDFAST_${name.replace(".", "_").toUpperCase()}`;
+    const variable = `HOLDFAST_${name.replace(/[A-Z]/g, "_$&").replace(".", "_").toUpperCase()}`;
     const fromEnv = this.#sources.env?.[variable];
     if (fromEnv !== undefined && fromEnv !== "") return { value: fromEnv, source: variable, inFile: false };
     const [first = "", second] = name.split(".");
@@ -304,7 +353,7 @@ class SettingsReader {
 
   #refuse(given: Given, name: string, hint: string): undefined {
     const message = `${given.source} is ${JSON.stringify(given.value)}`;
-    if (given.inFile) this.#addInFile(name, message, hint);
+    if (given.inFile) this.addInFile(name, message, hint);
     else this.problems.push({ file: "", line: 0, message: `${message}.`, hint });
     return undefined;
   }
@@ -313,16 +362,17 @@ class SettingsReader {
     for (const key of Object.keys(object)) {
       if (known.includes(key)) continue;
       if (prefix === "" && laterKeys.includes(key)) {
-        this.#addInFile(key, `"${key}" is not supported yet`, "Remove it: this version would not do what it asks.");
-      } else this.#addInFile(key, `unknown key "${prefix}${key}"`, nameHint(key, known));
+        this.addInFile(key, `"${key}" is not supported yet`, "Remove it: this version would not do what it asks.");
+      } else this.addInFile(key, `unknown key "${prefix}${key}"`, nameHint(key, known));
     }
   }
 
-  #addInFile(key: string, message: string, hint: string): void {
+  /** A mistake in the config file, where it names this key. */
+  readonly addInFile = (key: string, message: string, hint: string): void => {
     const file = this.#sources.place.configFile ?? "";
     const name = key.split(".").at(-1) ?? "";
     this.problems.push({ file, line: this.#lineOf(name), message: `${message}.`, hint });
-  }
+  };
 
   /** Where the config file names a key, as well as its text tells. */
   #lineOf(key: string): number {

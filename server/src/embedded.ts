@@ -1,5 +1,8 @@
 import { resolve } from "node:path";
+import { AppError } from "@holdfast/protocol";
 import { Client } from "@holdfast/sdk/client";
+import type { ConnectionConfig } from "./config.ts";
+import { readConnections } from "./connection-settings.ts";
 import { LocalPlane } from "./embedded/local-plane.ts";
 import { applyProject, openServices, type RunningNode, type Services, startNode } from "./main.ts";
 import { version } from "./version.ts";
@@ -18,6 +21,10 @@ export interface EmbeddedOptions {
   readonly include?: readonly string[];
   /** Activations at a time; default 8. */
   readonly concurrency?: number;
+  /** The services outside whose jobs tasks may start and watch: as in the configuration file. */
+  readonly connections?: Readonly<Record<string, ConnectionConfig>>;
+  /** Whether `mock://` addresses are jobs that pretend; default false. */
+  readonly mockJobs?: boolean;
   /** Creates or updates the schema of a PostgreSQL store first. Other stores do it by themselves. */
   readonly migrate?: boolean;
 }
@@ -47,8 +54,9 @@ export class Embedded extends Client {
 
 /** Opens a store and, unless `run` is false, carries runs out in this process. Throws AppErrors. */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { store, namespace, run = true, include, concurrency, migrate } = options;
+  const { store, namespace, run = true, include, concurrency, migrate, mockJobs = false } = options;
   const root = resolve(options.root ?? ".");
+  const connections = readConnections(options.connections, { root, add: refuse });
   const services = await openServices({
     address: store,
     ...(namespace === undefined ? {} : { namespace }),
@@ -57,11 +65,20 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
   try {
     if (include !== undefined) await applyProject(services, { root, include });
     const node = run
-      ? await startNode(services, { root, ...(concurrency === undefined ? {} : { concurrency }) })
+      ? await startNode(services, {
+          root,
+          connections,
+          mockJobs,
+          ...(concurrency === undefined ? {} : { concurrency }),
+        })
       : undefined;
     return new Embedded(services, node);
   } catch (error) {
     await services.close();
     throw error;
   }
+}
+
+function refuse(_key: string, message: string, hint: string): never {
+  throw new AppError("invalid_request", `${message}.`, { hint });
 }

@@ -5,6 +5,7 @@ import type { ApiOptions } from "./api/server.ts";
 import type { Session } from "./channel/handlers.ts";
 import { answer } from "./channel/session.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { ConnectionSettings } from "./connection-settings.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine, type StopWait } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
@@ -15,10 +16,12 @@ import { Concurrency, type QueueLimits } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Evaluator } from "./operations/evaluation/evaluator.ts";
 import { Expander } from "./operations/expansion.ts";
+import type { Callbacks } from "./operations/external-waits.ts";
 import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
 import { Intents } from "./operations/intents.ts";
 import { JobBodies } from "./operations/job-bodies.ts";
+import { JobSuccessors } from "./operations/job-successor.ts";
 import { Marks } from "./operations/marks.ts";
 import { Obligations } from "./operations/obligations.ts";
 import { Pauses } from "./operations/pauses.ts";
@@ -192,8 +195,13 @@ export interface NodeOptions {
   readonly grants?: readonly AccessGroup[];
   /** Where bodies run instead of the two placements: a simulation's. */
   readonly placement?: Placement;
-  /** Who calls the services of external jobs; default: tracker processes of its own. */
+  /** Who calls the services of external jobs; default: tracker processes of its own, with the `connections`. */
   readonly tracking?: Tracking;
+  readonly connections?: Readonly<Record<string, ConnectionSettings>>;
+  /** Whether `mock://` addresses are jobs that pretend; default false. */
+  readonly mockJobs?: boolean;
+  /** Where services outside reach this server, for one-time addresses; undefined: nobody can. */
+  readonly publicUrl?: string | undefined;
 }
 
 export interface StopOptions {
@@ -217,12 +225,16 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   const { incarnation, timedLeases } = await store.describe();
   if (options.queueLimits !== undefined) await services.concurrency.declareQueues(options.queueLimits);
   const placements = placementsFor(options, root, concurrency, log);
-  const { tracking = new TrackerProcesses({ projectRoot: root, connections: {} }) } = options;
+  const { connections = {}, mockJobs = false, publicUrl } = options;
+  const { tracking = new TrackerProcesses({ ...trackersOf(log), projectRoot: root, connections, mock: mockJobs }) } =
+    options;
+  const successors = new JobSuccessors({ store, tracking });
   const activations = activationsFor(services, {
     incarnation,
     log,
     placements,
     tracking,
+    callbacks: publicUrl === undefined ? undefined : callbacksAt(publicUrl, random),
     grants: options.grants ?? defaultGrants.task,
   });
   intents.useLog(log);
@@ -232,7 +244,11 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     intents,
     activations,
     firing: options.schedules === false ? undefined : services.firing,
+    tracking,
+    successorOf: (row) => successors.successorOf(row),
+    callsOf: ({ service, connection }) => connections[connection ?? service]?.calls,
     clock,
+    random,
     log,
     namespace,
     timedLeases,
@@ -268,6 +284,7 @@ function tellOfNode(
   const { engine, activations, concurrency, placement } = node;
   metrics.gauge("activations_running", "Activations under way here.", () => [[activations.count]]);
   metrics.gauge("activation_slots", "Activations that may be under way here at a time.", () => [[concurrency]]);
+  metrics.gauge("external_jobs_tracked", "External jobs that this node tracks.", () => [[engine.trackedJobs]]);
   metrics.gauge("lease_at_risk", "1 while this node's lease may run out.", () => [[engine.isAtRisk ? 1 : 0]]);
   if (!(placement instanceof ProcessPlacement)) return;
   metrics.gauge(
@@ -294,15 +311,17 @@ interface Held {
   readonly log: Logger;
   readonly placements: { readonly process: Placement; readonly inline: Placement };
   readonly tracking: Tracking;
+  readonly callbacks: Callbacks | undefined;
   readonly grants: readonly AccessGroup[];
 }
 
-function activationsFor(services: Services, { tracking, ...held }: Held): Activations {
+function activationsFor(services: Services, { tracking, callbacks, ...held }: Held): Activations {
   const { store, clock, random, definitions, concurrency, runs } = services;
   const { tracing, observer } = services.telemetry;
   const completion = new Completion({ store, clock, random, observer });
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
-  const waits = new BodyWaits({ store, definitions, concurrency, completion, runs, clock, observer, tracking });
+  const asked = { store, definitions, concurrency, completion, runs, clock, observer, tracking };
+  const waits = new BodyWaits({ ...asked, ...(callbacks === undefined ? {} : { callbacks }) });
   const jobs = new JobBodies({ store, waits, completion, definitions });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
     const session: Session = { held: activation, task, definitions, completion, waits, jobs, log };
@@ -312,6 +331,19 @@ function activationsFor(services: Services, { tracking, ...held }: Held): Activa
   const digest = (text: string) => hash("sha256", text, "hex");
   const parts = { store, clock, definitions, expander, completion, jobs, openChannel, newNonce, tracing, hash: digest };
   return new Activations({ ...held, ...parts });
+}
+
+/** Trackers speak in the node's log. */
+function trackersOf(log: Logger) {
+  return { log: (level: "info" | "warn", text: string) => log[level]({ from: "trackers" }, text) };
+}
+
+function callbacksAt(publicUrl: string, random: Random): Callbacks {
+  const base = publicUrl.replace(/\/$/, "");
+  return {
+    address: (jobId, secret) => `${base}/v1/callbacks/${jobId}/${secret}`,
+    newSecret: () => hex(random.bytes(24)),
+  };
 }
 
 function hex(bytes: Uint8Array): string {

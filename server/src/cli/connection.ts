@@ -89,11 +89,19 @@ function noted(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+export interface WorkOptions {
+  readonly schedules: boolean;
+  /** Whether `mock://` jobs pretend where the configuration does not say. */
+  readonly mockJobs?: boolean;
+  /** Where this process is reached by HTTP, where the configuration does not say. */
+  readonly url?: string;
+}
+
 /** What an embedded engine adds to a connection. */
 export interface EmbeddedConnection extends Connection {
   readonly services: Services;
   /** From now on this process carries runs out; `schedules`: and starts what schedules say. */
-  work(options: { readonly schedules: boolean }): Promise<RunningNode>;
+  work(options: WorkOptions): Promise<RunningNode>;
 }
 
 /** Opens the configured store in this process. Loads the whole control plane, so only when it is needed. */
@@ -124,9 +132,14 @@ export async function openEmbedded(
     kind: "embedded",
     address: shownStore(settings.store),
     ...(queueLimits === undefined ? {} : { configured: queueLimits }),
-    work: async ({ schedules }) => {
+    work: async ({ schedules, mockJobs = false, url }) => {
       const { runsMs, logsMs } = retention;
-      const found = python === undefined ? {} : { python };
+      const found = {
+        ...(python === undefined ? {} : { python }),
+        connections: settings.connections,
+        mockJobs: settings.mockJobs ?? mockJobs,
+        publicUrl: settings.publicUrl ?? url,
+      };
       const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, schedules, ...found };
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;

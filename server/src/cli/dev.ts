@@ -38,6 +38,7 @@ export async function dev(terminal: Terminal, flags: DevFlags): Promise<number> 
   const hosted = await startHosting(settings, {
     announce: true,
     role: "either",
+    mockJobs: true,
     token: flags.token,
     log: openTerminalLog(terminal, "warn"),
   });

@@ -13,6 +13,8 @@ export interface HostOptions {
   /** A SQLite store is to be this process's own. */
   readonly role: "owner" | "either";
   readonly migrate?: boolean;
+  /** Whether `mock://` jobs pretend where the configuration does not say. */
+  readonly mockJobs?: boolean;
   readonly log: Logger;
 }
 
@@ -35,7 +37,7 @@ export async function startHosting(settings: Settings, options: HostOptions): Pr
   try {
     const shared = { host, port, version, log, allowedHosts, ...(token === undefined ? {} : { token }) };
     const server = await startServer(connection.services, shared);
-    const node = await connection.work({ schedules: true });
+    const node = await connection.work({ schedules: true, mockJobs: options.mockJobs === true, url: server.url });
     if (announce) {
       const { incarnation } = await connection.plane.describe();
       writeDevFile(root, { url: server.url, pid: process.pid, incarnation });

@@ -1,9 +1,11 @@
-import { isStoreGone } from "@holdfast/protocol";
+import { isStoreGone, type JobAddress, type Tracking } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
+import type { JobRow, NewJob } from "../core/index.ts";
 import type { Logger } from "../log.ts";
 import type { Firing } from "../operations/firing.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
+import type { Random } from "../random.ts";
 import type { RingTopic, Store } from "../store/store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Activations } from "./activations.ts";
@@ -17,6 +19,7 @@ import { Rescuer } from "./rescuer.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Timer } from "./timer.ts";
+import { Triggerer } from "./triggerer.ts";
 
 /** How long a stopping node tries to tell the store, once its bodies have been told to end. */
 const farewellMs = 15_000;
@@ -45,7 +48,12 @@ export interface EngineOptions {
   readonly activations: Activations;
   /** Undefined: schedules are others' business. */
   readonly firing: Firing | undefined;
+  /** Who calls the services of external jobs. */
+  readonly tracking: Tracking;
+  readonly successorOf: (row: JobRow) => Promise<NewJob>;
+  readonly callsOf?: (address: JobAddress) => number | undefined;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   readonly name: string;
   readonly namespace: string;
@@ -68,6 +76,7 @@ export class Engine {
   readonly #bells = new Map<string, Bell>();
   readonly #membership: Membership;
   readonly #dispatcher: Dispatcher;
+  readonly #triggerer: Triggerer;
   #loops: Promise<void>[] = [];
   #stopRings: () => void = () => undefined;
   /** Fires while the lease is at risk: what runs here is frozen, and does not end by itself. */
@@ -94,6 +103,12 @@ export class Engine {
       gone: () => activations.revokeAll(),
     });
     this.#dispatcher = new Dispatcher({ ...options, membership: this.#membership, bell: this.#bell("dispatcher") });
+    this.#triggerer = new Triggerer({ ...options, membership: this.#membership, bell: this.#bell("triggerer") });
+  }
+
+  /** External jobs that are tracked here. */
+  get trackedJobs(): number {
+    return this.#triggerer.count;
   }
 
   get memberId(): string | undefined {
@@ -118,6 +133,7 @@ export class Engine {
     this.#run(new Timer({ store, pollMs }), 100);
     if (firing !== undefined) this.#run(new Scheduler({ firing, log, pollMs }));
     this.#run(new Canceller({ store, membership, activations, claims: this.#dispatcher, clock, pollMs }));
+    this.#run(this.#triggerer);
     this.#run(new Sequencer({ store, pollMs }), 20);
     this.#run(new Pruner({ store, runsMs, logsMs }));
     if (intents.isSupported) this.#run(new Redeemer({ intents, clock, pollMs }));
@@ -133,6 +149,8 @@ export class Engine {
     runs.useSlots(undefined);
     const names = () => activations.list().map(({ name }) => name);
     const over = new AbortController();
+    // What outside has been asked for is answered in time, or found by whoever takes over.
+    const settled = this.#triggerer.stop();
     const drained = this.#dispatcher.drain().finally(() => over.abort());
     if (activations.count > 0 && graceMs > 0) tell({ of: "bodies", names: names(), forMs: graceMs });
     await clock.sleep(graceMs, AbortSignal.any([over.signal, this.#frozen.signal]));
@@ -152,7 +170,7 @@ export class Engine {
     this.#stop.abort();
     const said = new AbortController();
     // A loop may wait for a store that is away, and so may the farewell: both together for no longer than this.
-    const farewell = Promise.all(this.#loops).then(() => this.#membership.leave());
+    const farewell = Promise.all([settled, ...this.#loops]).then(() => this.#membership.leave());
     farewell.catch(() => undefined);
     const leftMs = Math.max(leastLeaveMs, untilMs - clock.monotonicMs());
     tell({ of: "store", names: [], forMs: leftMs });
@@ -189,6 +207,7 @@ export class Engine {
     for (const topic of topics) this.#options.metrics?.rings.add(1, topic);
     if (topics.includes("ready")) this.#bell("dispatcher").ring();
     if (topics.includes("cancelling")) this.#bell("canceller").ring();
+    if (topics.includes("jobs")) this.#triggerer.hear();
     if (!topics.includes("events")) return;
     this.#bell("sequencer").ring();
     // A retry may have been put off: the timer has to know when it is due.

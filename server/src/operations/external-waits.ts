@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   AppError,
   asWaitRecord,
@@ -11,9 +10,10 @@ import {
   type WaitSpec,
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import { childId, type JobRow, jobIdentity, jobTokenIdentity, type NewJob } from "../core/index.ts";
+import type { JobRow, NewJob } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldActivation } from "./completion.ts";
+import { callbackHash, jobNames } from "./job-names.ts";
 
 // What a body asks for outside becomes a job that the store can keep: named, with its token, and as its service wants it. No service
 // is called here: what is wrong with it is told by key, and nothing is recorded.
@@ -75,11 +75,10 @@ export class ExternalWaits {
   async newJob({ run, revoked }: HeldActivation, wait: ExternalSpec, number: number): Promise<NewJob> {
     const { key, service, connection = null, onUnknown = "ask", spec, ref } = wait;
     const tracking = this.#tracking(key);
-    const id = childId(run.id, sha256(jobIdentity(run.id, run.generation, key, number)));
-    const token = sha256(jobTokenIdentity(await this.#incarnationOf(), id))
-      .toString("hex")
-      .slice(0, 32);
-    const made = { id, number, token, service, connection, onUnknown, callbackHash: null };
+    const place = { runId: run.id, generation: run.generation, key };
+    const names = jobNames(place, number, await this.#incarnationOf());
+    const { id, token } = names;
+    const made = { ...names, service, connection, onUnknown, callbackHash: null };
     if (ref !== undefined) {
       const job = await this.#told(() => tracking.adopt({ service, connection, ref }), { key, revoked });
       return { ...made, submission: "adopted", spec: null, job, settleMs: 0 };
@@ -187,22 +186,14 @@ export class ExternalWaits {
   }
 }
 
-/** What is kept of the secret in a one-time address. */
-export function callbackHash(secret: string): string {
-  return sha256(secret).toString("hex");
-}
-
 /** The record of a wait for a job, where it is that of one. */
 export function recordOf(records: readonly StepRecord[], key: string): Json | undefined {
   const value = records.find((record) => record.key === key)?.value;
   return value === undefined || asWaitRecord(value) === undefined ? undefined : value;
 }
 
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
-}
-
-function withTexts(value: Json, change: (text: string) => string): Json {
+/** The same value with other texts. */
+export function withTexts(value: Json, change: (text: string) => string): Json {
   if (typeof value === "string") return change(value);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => withTexts(item, change));

@@ -10,21 +10,11 @@ import {
 } from "@holdfast/protocol";
 import { childEnvironment } from "../child-environment.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import type { ConnectionSettings } from "../connection-settings.ts";
 import { Guard } from "../guard.ts";
 import { type Moment, momentIn } from "./too-late.ts";
 import { TrackerProcess } from "./tracker-process.ts";
 import type { Said } from "./wire.ts";
-
-/** A connection of the configuration. What is not named here is its service's business. */
-export interface ConnectionSettings {
-  readonly [setting: string]: Json | undefined;
-  /** The service that it is for; default the connection's own name. */
-  readonly service?: string;
-  /** A file of the user's, relative to the project, that exports trackers. It runs in a process of its own. */
-  readonly module?: string;
-  /** For a `module`: names of variables of the node's environment that its process gets. */
-  readonly env?: readonly string[];
-}
 
 export interface TrackerProcessesOptions {
   readonly projectRoot: string;
@@ -175,7 +165,7 @@ export class TrackerProcesses implements Tracking {
     const made: TrackerProcess = new TrackerProcess({
       start: {
         connections: Object.fromEntries(
-          own.map(([name, { module: _, env: __, ...settings }]) => [name, { settings: settings as Json }]),
+          own.map(([name, { module: _, env: __, calls: ___, ...settings }]) => [name, { settings: settings as Json }]),
         ),
         modules: module === "" ? [] : [module],
         mock,

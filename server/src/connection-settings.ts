@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Json, nameHint } from "@holdfast/protocol";
+
+// The connections of a configuration. What all have in common is checked here; the rest by the tracker that they are for, when it is first
+// asked (trackers/connections.ts), for a tracker of the user's own says itself what it takes.
+
+/** A connection as it was read. What is not named here is its service's business. */
+export interface ConnectionSettings {
+  readonly [setting: string]: Json | undefined;
+  /** The service that it is for; default the connection's own name. */
+  readonly service?: string;
+  /** Calls to the service at a time; default 32. */
+  readonly calls?: number;
+  /** A file of the user's, relative to the project, that exports trackers. It runs in a process of its own. */
+  readonly module?: string;
+  /** For a `module`: names of variables of the node's environment that its process gets. */
+  readonly env?: readonly string[];
+}
+
+interface Place {
+  readonly root: string;
+  /** Tells of a mistake, where the file names this key. */
+  readonly add: (key: string, message: string, hint: string) => void;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string" && value !== "";
+const shared: Readonly<Record<string, readonly [Check, string]>> = {
+  service: [
+    (value) => typeof value === "string" && /^[a-z][a-z0-9_-]{0,62}$/.test(value),
+    'Write "bigquery" or another service.',
+  ],
+  calls: [
+    (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 1_000,
+    "Write a whole number from 1 to 1000.",
+  ],
+  module: [isText, 'Write a file, such as "trackers/render.ts".'],
+  env: [(value) => Array.isArray(value) && value.every(isText), 'Write names of variables: ["RENDER_KEY"].'],
+  baseUrl: [
+    (value) => typeof value === "string" && URL.canParse(value),
+    'Write an address: "https://jobs.example.com".',
+  ],
+};
+/** Beside `baseUrl`, what the services that are known call theirs, for whoever misspells one of the above. */
+const sharedNames = Object.keys(shared);
+const connectionsHint = 'Write { bq: { service: "bigquery", project: "shop" } }.';
+
+/** The connections of a config file; those with mistakes are left out. */
+export function readConnections(given: unknown, { root, add }: Place): Readonly<Record<string, ConnectionSettings>> {
+  if (given === undefined) return {};
+  if (!isRecord(given)) {
+    add("connections", '"connections" is no object', connectionsHint);
+    return {};
+  }
+  const found: Record<string, ConnectionSettings> = {};
+  for (const [name, connection] of Object.entries(given)) {
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$/.test(name)) {
+      add(name, `${JSON.stringify(name)} is no name of a connection`, "Use letters, digits and . _ -.");
+    } else if (!isRecord(connection)) add(name, `"connections.${name}" is no object`, connectionsHint);
+    else if (isSound(name, connection, { root, add })) found[name] = connection as ConnectionSettings;
+  }
+  return found;
+}
+
+function isSound(name: string, connection: Readonly<Record<string, unknown>>, { root, add }: Place): boolean {
+  let isGood = true;
+  const refuse = (key: string, message: string, hint: string): void => {
+    isGood = false;
+    add(key, message, hint);
+  };
+  for (const [key, value] of Object.entries(connection)) {
+    const check = shared[key];
+    if (check !== undefined && !check[0](value)) {
+      refuse(key, `"connections.${name}.${key}" is ${JSON.stringify(value) ?? "missing"}`, check[1]);
+    }
+    const meant = sharedNames.find((one) => one !== key && one.toLowerCase() === key.toLowerCase());
+    if (meant !== undefined) refuse(key, `unknown key "connections.${name}.${key}"`, nameHint(key, [meant]));
+  }
+  const { module, env } = connection;
+  if (typeof module === "string" && !existsSync(resolve(root, module))) {
+    refuse(
+      "module",
+      `"connections.${name}.module" names ${module}, which is not there`,
+      "Write it relative to the root.",
+    );
+  }
+  if (env !== undefined && module === undefined) {
+    refuse("env", `"connections.${name}.env" is for a module of your own`, "Name the module, or remove env.");
+  }
+  return isGood;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
