@@ -57,6 +57,12 @@ export class FakeServices implements Tracking {
     return this.#submissions.get(service) ?? 0;
   }
 
+  /** Whether the job has ended in its service, which may not be known yet. */
+  hasEnded(ref: Json): boolean {
+    const job = this.#at(ref);
+    return job !== undefined && job.observation.phase !== "running";
+  }
+
   /** Ends a job in its service, and tells those who watch. A ref that is not known yet is one from then on. */
   end(tracked: TrackedJob, end: FakeEnd): void {
     const key = canonicalText(tracked.ref);

@@ -105,7 +105,10 @@ export class TestExternal {
     const [first] = leaves;
     if (first === undefined || leaves.some(({ kind, dueAt }) => kind !== "external" || dueAt !== null)) return;
     const { jobs } = await this.#store.listJobs({ namespace: this.#namespace, runId: first.runId, limitRows: 1_000 });
-    if (!jobs.every(({ status }) => isEndedJob(status) || status === "running")) return;
+    const isHeld = jobs.every(({ status, ref }) => {
+      return isEndedJob(status) || (status === "running" && !this.#services.hasEnded(ref));
+    });
+    if (!isHeld) return;
     throw new AppError(
       "invalid_request",
       `The run waits for the external job "${first.key}", which the test does not end.`,
