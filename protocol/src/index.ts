@@ -7,6 +7,7 @@ export * from "./events.ts";
 export * from "./framing.ts";
 export * from "./http.ts";
 export * from "./intents.ts";
+export * from "./job-control.ts";
 export * from "./jobs.ts";
 export * from "./json.ts";
 export * from "./limits.ts";

@@ -177,13 +177,13 @@ const taskFields = {
   writes: z.array(idSchema),
 };
 const codeTaskSchema = withCode(taskFields);
-const jobTaskSchema = z.strictObject({ ...taskFields, ...jobFields });
+const externalTaskSchema = z.strictObject({ ...taskFields, ...jobFields });
 /** A task whose body a process runs. */
 export type CodeTaskSpec = z.infer<typeof codeTaskSchema>;
 /** A task that is one external job. */
-export type JobTaskSpec = z.infer<typeof jobTaskSchema>;
+export type ExternalTaskSpec = z.infer<typeof externalTaskSchema>;
 export const taskSpecSchema = z
-  .discriminatedUnion("executor", [codeTaskSchema, jobTaskSchema])
+  .discriminatedUnion("executor", [codeTaskSchema, externalTaskSchema])
   .refine((spec) => spec.placement === "process" || (spec.executor === "typescript" && spec.env === undefined), {
     path: ["placement"],
     error: "only TypeScript tasks without env run inline",

@@ -11,6 +11,7 @@ export const reasonCodes = [
   "children", // runs below it have not ended
   "sleep", // its body waits for a moment
   "signal", // its body waits for a signal
+  "external", // its body waits for a job in another system
   "limit", // it stands in line for a slot of a limit
   "rate", // it stands in line for a start: as many were made as may be in the time of one
   "turn", // runs of the same key go first, in a line in which keys take turns

@@ -68,6 +68,7 @@ import {
   whySchema,
 } from "@holdfast/protocol";
 import { causeOf, expectAnswer, isTimeout, sleep, unansweredHint } from "./answer-wait.ts";
+import { externalJobsOver } from "./client-external.ts";
 import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
 
 export interface HttpOptions {
@@ -252,6 +253,8 @@ export class HttpPlane implements ControlPlane {
   listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage> {
     return this.#ask({ method: "GET", path: "/v1/obligations", query, answer: obligationPageSchema });
   }
+
+  readonly externalJobs = externalJobsOver((question) => this.#ask(question));
 
   describe(): Promise<ServerView> {
     return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });

@@ -37,6 +37,7 @@ import type {
   TopicPage,
   Why,
 } from "@holdfast/protocol";
+import type { ExternalJobsPlane } from "./client-external.ts";
 
 /** Which runs to list. Without anything: the newest roots. */
 export interface RunQuery {
@@ -120,5 +121,7 @@ export interface ControlPlane {
   listPauses(query: { kind?: PauseView["kind"]; cursor?: string; limit?: number }): Promise<PausePage>;
   /** What orders to end have still to bring to an end; `run`: of the tree of this run, with those that are met. */
   listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage>;
+  /** Jobs in other systems. */
+  readonly externalJobs: ExternalJobsPlane;
   describe(): Promise<ServerView>;
 }

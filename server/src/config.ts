@@ -173,7 +173,10 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
     },
     python: reader.text("python", /^[^\0]{1,1000}$/),
-    connections: readConnections(reader.inFile("connections"), { root, add: reader.addInFile }),
+    connections: readConnections(isRecord(sources.file) ? sources.file.connections : undefined, {
+      root,
+      add: reader.addInFile,
+    }),
     mockJobs: reader.flag("mockJobs"),
     publicUrl: reader.text("publicUrl", /^https?:\/\/[^\s?#]{1,1000}$/),
     port: reader.integer("port", { min: 0, max: 65_535 }) ?? 4400,
@@ -271,11 +274,6 @@ class SettingsReader {
     if (typeof given.value === "boolean") return given.value;
     if (given.value === "true" || given.value === "false") return given.value === "true";
     return this.#refuse(given, name, "Write true or false.");
-  }
-
-  /** What only files can say. */
-  inFile(name: string): unknown {
-    return this.#file[name];
   }
 
   /** Where a priority is never passed, no run waits long enough. */

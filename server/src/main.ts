@@ -16,6 +16,7 @@ import { Concurrency, type QueueLimits } from "./operations/concurrency.ts";
 import { Definitions } from "./operations/definitions.ts";
 import { Evaluator } from "./operations/evaluation/evaluator.ts";
 import { Expander } from "./operations/expansion.ts";
+import { ExternalJobs } from "./operations/external-jobs.ts";
 import type { Callbacks } from "./operations/external-waits.ts";
 import { Firing } from "./operations/firing.ts";
 import { History } from "./operations/history.ts";
@@ -73,6 +74,7 @@ export interface Services {
   readonly intents: Intents;
   readonly pauses: Pauses;
   readonly obligations: Obligations;
+  readonly externalJobs: ExternalJobs;
   readonly requests: Requests;
   readonly restarts: Restarts;
   readonly marks: Marks;
@@ -141,6 +143,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const pauses = new Pauses({ store, runs, definitions, namespace });
   const requests = new Requests({ store, namespace });
   const obligations = new Obligations({ store, runs, namespace });
+  const externalJobs = new ExternalJobs({ store, runs, namespace });
   const restarts = new Restarts({ store, runs });
   const marks = new Marks({ store, runs });
   const signals = new Signals({ store, runs });
@@ -165,6 +168,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     intents,
     pauses,
     obligations,
+    externalJobs,
     requests,
     restarts,
     marks,

@@ -66,8 +66,8 @@ function isBanned(name: string): boolean {
   );
 }
 
-/** Cloud Run calls one start of a job by a word that Holdfast does not use; a tracker has to say what its service says. */
-const speaksForService = new Set(["server/src/trackers/cloud-run.ts"]);
+/** Cloud Run calls one start of a job by a word that Holdfast does not use; who speaks of its jobs has to say what it says. */
+const speaksForService = new Set(["server/src/trackers/cloud-run.ts", "sdk/src/external/cloud-run.ts"]);
 
 test("names are made of the words of the design, one an idea", () => {
   const found: string[] = [];

@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import type { BulkActions } from "../operations/bulk.ts";
 import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
+import type { ExternalJobs } from "../operations/external-jobs.ts";
 import type { History } from "../operations/history.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Marks } from "../operations/marks.ts";
@@ -24,6 +25,7 @@ import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./acce
 import { parseBody } from "./body.ts";
 import { controlRoutes } from "./control.ts";
 import { definitionRoutes } from "./definitions.ts";
+import { externalJobRoutes } from "./external-jobs.ts";
 import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
 import { intentRoutes } from "./intents.ts";
@@ -55,6 +57,7 @@ export interface ApiServices {
   readonly intents: Intents;
   readonly pauses: Pauses;
   readonly obligations: Obligations;
+  readonly externalJobs: ExternalJobs;
   readonly requests: Requests;
   readonly restarts: Restarts;
   readonly marks: Marks;
@@ -103,6 +106,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...intentRoutes(services),
     ...pauseRoutes(services),
     ...obligationRoutes(services),
+    ...externalJobRoutes(services),
     ...scheduleRoutes(services),
     ...controlRoutes(services),
     ...signalRoutes(services),
@@ -176,7 +180,8 @@ function guard(app: FastifyInstance, access: AccessOptions): void {
   const checkToken = tokenCheck(access);
   app.addHook("onRequest", async (request) => {
     checkHost(request.headers);
-    if (request.routeOptions.url === "/healthz" || request.routeOptions.url === "/readyz") return;
+    const { url } = request.routeOptions;
+    if (url === "/healthz" || url === "/readyz" || url === "/v1/callbacks/:id/:secret") return;
     checkToken(request.headers);
   });
 }

@@ -41,6 +41,7 @@ export const commandNames: readonly string[] = [
   "queues",
   "definitions",
   "schedules",
+  "external-jobs",
   "intents",
   "why",
   "doctor",

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { version } from "../version.ts";
 import { addQueueCommands, addRunControl, type Carry } from "./program-control.ts";
+import { addExternalCommands } from "./program-external.ts";
 import { addScheduleCommands } from "./program-schedules.ts";
 
 // The commands and their flags. What a command does is loaded when it is called, so that each starts quickly.
@@ -21,6 +22,7 @@ export function buildProgram(carry: Carry): Command {
   addServerCommands(program, carry);
   addRunCommands(program, carry);
   addIntentCommands(program, carry);
+  addExternalCommands(program, carry, asking);
   addQueueCommands(program, carry, asking);
   addScheduleCommands(program, carry, asking);
   addCompletionCommands(program, carry);

@@ -1,6 +1,7 @@
-import { limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
+import { type JobView, limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
+import { jobText } from "./external-jobs.ts";
 import { exitCodes } from "./failures.ts";
 import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
@@ -30,7 +31,12 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
       if (value !== null && value !== "") terminal.print(fieldText(terminal, name, value));
     }
     for (const pause of run.pauses ?? []) terminal.print(fieldText(terminal, "paused", pauseText(pause, now)));
-    for (const wait of run.waits ?? []) terminal.print(fieldText(terminal, "waits for", waitText(wait, now)));
+    const jobs = new Map((await openJobs(plane, run)).map((job) => [job.id, job]));
+    for (const wait of run.waits ?? []) {
+      const job = wait.jobId === null ? undefined : jobs.get(wait.jobId);
+      const text = job === undefined ? waitText(wait, now) : `${wait.key}: ${jobText(job, now)}`;
+      terminal.print(fieldText(terminal, "waits for", text));
+    }
     for (const obligation of owed.filter(({ metAt }) => metAt === null)) {
       terminal.print(fieldText(terminal, "to be ended", owedText(obligation, run.id, now)));
     }
@@ -38,6 +44,11 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
     return exitCodes.done;
   });
+}
+
+async function openJobs(plane: ControlPlane, { id, waits = [] }: RunView): Promise<JobView[]> {
+  if (!waits.some(({ kind }) => kind === "external")) return [];
+  return (await plane.externalJobs.list({ run: id, limit: limits.pageRows })).jobs;
 }
 
 /** A body that has called something has begun more than once, or is under way. */
@@ -85,13 +96,16 @@ function fieldText({ colors }: Terminal, name: string, value: string): string {
 
 /** What was told to end and has not: of the run itself, or of one below it. */
 function owedText(
-  { runId, subject, node, orderedAt, forcedAt, tries, error }: ObligationView,
+  { kind, runId, subject, node, orderedAt, forcedAt, tries, error }: ObligationView,
   of: string,
   now: number,
 ): string {
   const whose = runId === of ? "" : ` of ${runId}`;
   const told = tries > 1 ? `, told ${tries} times` : "";
-  const what = `the process of epoch ${subject}${whose} on ${node ?? "a node"}`;
+  const what =
+    kind === "external_job"
+      ? `the external job ${subject}${whose}`
+      : `the process of epoch ${subject}${whose} on ${node ?? "a node"}`;
   const run = forcedAt === null ? "" : "; its run has ended without it";
   return `${what}: ordered ${agoText(orderedAt, now)}${told}${run}${error === null ? "" : `\n${error}`}`;
 }

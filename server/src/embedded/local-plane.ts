@@ -177,6 +177,10 @@ export class LocalPlane implements ControlPlane {
     return this.#services.pauses.list({ ...query, limit });
   }
 
+  get externalJobs(): ControlPlane["externalJobs"] {
+    return this.#services.externalJobs;
+  }
+
   async describe(): Promise<ServerView> {
     const { store, namespace } = this.#services;
     const { kind, incarnation, now } = await store.describe();

@@ -1,7 +1,7 @@
 import {
   AppError,
+  type ExternalTaskSpec,
   isAppError,
-  type JobTaskSpec,
   type Json,
   type RunError,
   type StepRecord,
@@ -95,7 +95,7 @@ export class JobBodies {
 
   async #carryOwn(
     held: HeldActivation,
-    spec: JobTaskSpec,
+    spec: ExternalTaskSpec,
     input: Json,
     known: ReadonlyMap<string, WaitEnd>,
   ): Promise<void> {

@@ -1,14 +1,9 @@
-import { type Explained, isEnded, type Reason, type RunBrief, type RunStatus, type Why } from "@holdfast/protocol";
-import {
-  isPauseGate,
-  mayBeActive,
-  type ObligationRow,
-  type PauseRow,
-  type RunRow,
-  type WaitRow,
-} from "../core/index.ts";
+import { type Explained, isEnded, type Reason, type RunStatus, type Why } from "@holdfast/protocol";
+import { isPauseGate, mayBeActive, type ObligationRow, type PauseRow, type RunRow } from "../core/index.ts";
 import type { LimitView, MemberRow, Store, StoreDescription } from "../store/store.ts";
+import { brief, counted, lengthText, reason } from "./reason-texts.ts";
 import type { Runs } from "./runs.ts";
+import { jobReason, waitReason } from "./wait-reasons.ts";
 
 // Why a run stands where it stands. A reason is a stored fact that somebody can look up; each names a cause without which the
 // run would go on, and what removes it. Where a run waits for others, they are explained as well, and those that they wait for.
@@ -117,10 +112,13 @@ export class Reasons {
     const awaited = waits.filter(({ groups, epoch }) => groups.length > 0 && epoch === run.epoch);
     const calls = awaited.flatMap(({ childId }) => childId ?? []);
     const children = await this.#found(calls);
+    const jobs = awaited.flatMap(({ jobId }) => jobId ?? []).slice(0, namedRuns);
+    const found = (await Promise.all(jobs.map((id) => this.#store.findJob({ id })))).flatMap((job) => job ?? []);
+    const outside = found.map((job) => jobReason(job, now));
     const others = awaited.flatMap((wait) => waitReason(run, wait, now) ?? []).slice(0, namedRuns);
     const message = `It waits for ${counted(calls.length, "run")} that it called.`;
     const called = calls.length === 0 ? [] : [reason({ code: "children", message, runs: children })];
-    return { reasons: [...called, ...others], waitsFor: children, waitsForCount: calls.length };
+    return { reasons: [...called, ...outside, ...others], waitsFor: children, waitsForCount: calls.length };
   }
 
   async #running(run: RunRow, moment: Moment): Promise<Reason> {
@@ -351,18 +349,6 @@ function paused({ id }: RunRow, { kind, name, since, reason: why }: PauseRow, no
   return reason({ code: "paused", message, remedy: `holdfast ${kind}s resume ${name}` });
 }
 
-/** Undefined for a run that was called: it is explained itself. */
-function waitReason({ id }: RunRow, { kind, key, dueAt, signal }: WaitRow, now: number): Reason | undefined {
-  if (kind === "call") return undefined;
-  const until = dueAt === null ? null : new Date(dueAt).toISOString();
-  const left = dueAt === null ? "" : dueAt > now ? `in ${lengthText(dueAt - now)}` : "now";
-  if (kind === "sleep")
-    return reason({ code: "sleep", message: `It sleeps ("${key}") until ${until}, ${left}.`, until });
-  const bound = until === null ? "" : `, at most until ${until}, ${left}`;
-  const remedy = `holdfast runs signal ${id} ${signal ?? key}`;
-  return reason({ code: "signal", message: `It waits for the signal "${signal ?? key}"${bound}.`, remedy, until });
-}
-
 function putOff(run: RunRow, wakeAt: number, now: number): Reason {
   const until = new Date(wakeAt).toISOString();
   const left = wakeAt > now ? `in ${lengthText(wakeAt - now)}` : "now";
@@ -371,30 +357,4 @@ function putOff(run: RunRow, wakeAt: number, now: number): Reason {
     return reason({ code: "retry_delay", message, until });
   }
   return reason({ code: "start_after", message: `It was asked to start at ${until}, ${left}.`, until });
-}
-
-function reason(of: {
-  readonly code: Reason["code"];
-  readonly message: string;
-  readonly remedy?: string | null;
-  readonly runs?: readonly RunRow[];
-  readonly until?: string | null;
-}): Reason {
-  const { code, message, remedy = null, runs = [], until = null } = of;
-  return { code, message, remedy, runs: runs.map(brief), until };
-}
-
-function brief({ id, name, definition, status }: RunRow): RunBrief {
-  return { id, name, definition, status };
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** A length of time for people: `12 s`, `3 min`, `5 h`. */
-function lengthText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
 }

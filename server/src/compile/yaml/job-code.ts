@@ -33,10 +33,6 @@ const usualStatuses = {
   cancelled: ["cancelled", "canceled"],
 };
 
-export function isJobExecutor(executor: YamlExecutor): executor is JobExecutor {
-  return executor === "cloudrun" || executor === "http" || executor === "kubernetes";
-}
-
 /** Undefined for a mistake. */
 export function readJob(executor: JobExecutor, fields: CodeFields, reading: CodeReading): JobCode | undefined {
   const options = readOptions(executor, fields, reading);
