@@ -18,7 +18,7 @@ WAITING = README.parents[1] / "docs" / "guides" / "waiting.md"
 
 class ReadmeTest(unittest.TestCase):
     def test_the_task_that_it_shows_runs(self):
-        (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        code, _ = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
         module = types.ModuleType("readme")
         exec(compile(code, str(README), "exec"), module.__dict__)
         context, calls = context_of()
@@ -42,3 +42,14 @@ class ReadmeTest(unittest.TestCase):
         self.assertEqual(World(greet, bought).run(module.trial, names).params, {"output": "yearly"})
         self.assertEqual(World().run(module.approval).params, {"output": "nobody answered"})
         self.assertEqual(World(greet).run(module.both).params, {"output": ["Hello, Ada!", "Hello, Grace!"]})
+
+    def test_the_bodies_that_it_shows_with_jobs_of_other_systems_run(self):
+        _, code = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        module = sys.modules["jobs"] = types.ModuleType("jobs")
+        self.addCleanup(sys.modules.pop, "jobs")
+        exec(compile(code, str(README), "exec"), module.__dict__)
+        services = {"bigquery": lambda spec: {"rows": [{"n": 3}]}, "dataproc": lambda ref: {"job_id": ref["job_id"]}}
+        self.assertEqual(World(services).run(module.report).params, {"output": 3})
+        self.assertEqual(World(services).run(module.train).params, {"output": {"job_id": "token-of-train"}})
+        returned = World().run(module.load, {"day": "2026-01-31"}).params
+        self.assertEqual([job["path"] for job in returned["jobs"]], [["parts", 0], ["parts", 1]])

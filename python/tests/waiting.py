@@ -48,10 +48,11 @@ class World:
         """Starts activations until one ends; answers its outcome."""
         while True:
             self.epoch += 1
+            self.groups = []
             outcome = Activation(self).carry_out(body, given)
             if outcome is not None:
                 return outcome
-            if self.open and not self.is_satisfied:
+            if self.groups and not self.is_satisfied:
                 self.go_on()
 
     @property
@@ -67,7 +68,13 @@ class World:
             self.called.append(params["key"])
             return {"runId": self.records.setdefault(params["key"], f"run-of-{params['key']}")}
         if method == "output.get":
-            return {"output": self.large[params["run"]]}
+            return {"output": self.large[params.get("run") or params["job"]]}
+        if method == "external.submit":
+            self.open.setdefault(params["key"], {"kind": "external", **params})
+            return {"token": f"token-of-{params['key']}", "ref": self.open[params["key"]].get("ref")}
+        if method == "external.adopt":
+            self.open[params["key"]]["ref"] = params["ref"]
+            return {}
         if method not in ("wait.open", "run.suspend"):
             return {}
         refused = [{"key": key, "error": self.refuse[key]} for key in keys_of(params["waits"]) if key in self.refuse]
@@ -95,7 +102,7 @@ class World:
 
     def go_on(self):
         """Lets open waits end until the body may go on: signals, then calls, then sleeps by their length."""
-        order = {"signal": 0, "call": 1, "map": 1, "sleep": 2}
+        order = {"signal": 0, "call": 1, "map": 1, "external": 1, "sleep": 2}
         for key, wait in sorted(self.open.items(), key=lambda each: (order[each[1]["kind"]], each[1].get("ms", 0))):
             if self.is_satisfied:
                 return
@@ -112,6 +119,8 @@ class World:
             record = done("signal", payloads.pop(0)) if payloads else {**done("signal"), "end": "timed_out"}
         elif kind == "sleep":
             record = done("sleep")
+        elif kind == "external":
+            record = self.ended_job(key, wait)
         else:
             record = self.ended_call(key, wait)
         del self.open[key]
@@ -134,6 +143,19 @@ class World:
             return done("call", output, run=run)
         self.large[run] = output
         return {**done("call", run=run), "large": True}
+
+
+    def ended_job(self, key, wait):
+        job = {"id": f"job-of-{key}", "service": wait["service"], "externalId": "j", "rawStatus": "DONE", "links": []}
+        try:
+            result = self.definitions[wait["service"]](wait.get("spec", wait.get("ref")))
+        except Exception as error:
+            failed = {**done("external"), "end": "failed", "status": "failed", "job": job}
+            return {**failed, "error": {"code": "external_failed", "message": str(error), "details": {"code": "own_code"}}}
+        if not isinstance(result, str) or len(result) < 1_000:
+            return done("external", result, job=job)
+        self.large[job["id"]] = result
+        return {**done("external", job=job), "large": True}
 
 
 class Activation:
@@ -208,6 +230,8 @@ def keys_of(waits):
 def moments(method, params):
     if method in ("step.commit", "run.enqueue"):
         return [params["key"]]
+    if method in ("external.submit", "external.adopt"):
+        return [f"{method[9:]}:{params['key']}"]
     return [*keys_of(params["waits"]), *keys_of(params["settles"])] if "waits" in params else []
 
 

@@ -14,6 +14,17 @@ from .abort import AbortSignal
 from .asking import StartedRun
 from .context import AsyncTaskContext, Context, RunIdentity, TaskContext
 from .errors import AppError
+from .external import (
+    BigQueryJob,
+    CloudRunJob,
+    CustomHttp,
+    DataprocBatch,
+    DataprocJob,
+    KubernetesJob,
+    custom_job,
+    mock_job,
+)
+from .external_job import ExternalJob, ExternalJobError, deferred
 from .reports import TaskLog
 from .steering import Aborted, FatalError, RetryAfter
 from .task import task
@@ -27,9 +38,17 @@ __all__ = [
     "AbortSignal",
     "AppError",
     "AsyncTaskContext",
+    "BigQueryJob",
     "CallError",
+    "CloudRunJob",
     "Context",
+    "CustomHttp",
+    "DataprocBatch",
+    "DataprocJob",
+    "ExternalJob",
+    "ExternalJobError",
     "FatalError",
+    "KubernetesJob",
     "OpenWait",
     "OpenWaits",
     "RaceResult",
@@ -41,5 +60,8 @@ __all__ = [
     "Wait",
     "WaitTimedOut",
     "__version__",
+    "custom_job",
+    "deferred",
+    "mock_job",
     "task",
 ]

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Union
 
 from .converting import InputMismatch, convert
+from .external_job import ExternalJob, Submit
 from .framing import json_text
+from .returned_jobs import place_of
 from .steering import delay_ms
 from .stored_value import stored_value
 from .wait_nodes import AllNode, Leaf, RaceNode, WaitNode
@@ -26,6 +28,9 @@ class StartedRun(NamedTuple):
     id: str
 
 
+StartOwn = Callable[[Mapping[str, Any], Submit], None]
+
+
 class NoInput:
     """Says that a call has no input; the called run's is then an empty object."""
 
@@ -39,9 +44,11 @@ NO_INPUT = NoInput()
 class Asking:
     """Makes of the arguments of a context's verbs what is waited for. Raises at once for what cannot be."""
 
-    def __init__(self, waits: Waits, check_key: Callable[[str], None]) -> None:
+    def __init__(self, waits: Waits, check_key: Callable[[str], None], start_own: StartOwn) -> None:
+        """``start_own``: lets the body start a job by itself."""
         self.waits = waits
         self._check_key = check_key
+        self._start_own = start_own
 
     def check(self, key: str) -> None:
         self._check_key(key)
@@ -92,6 +99,22 @@ class Asking:
         more: Dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
         spec = {"kind": "map", "key": key, "definition": definition_id(definition), "items": listed, **more}
         return self.waits.ask({**spec, **_timeout(timeout)}, _same)
+
+    def external(self, key: str, job: Any, timeout: Optional[Duration], on_unknown: Optional[str]) -> Leaf:
+        self.check(key)
+        if not isinstance(job, ExternalJob):
+            raise TypeError(f'"{key}" is no external job: make it by BigQueryJob or another class of holdfast_sdk.')
+        if on_unknown not in (None, "ask", "resubmit"):
+            raise ValueError(f'on_unknown is "ask" or "resubmit", not {on_unknown!r}.')
+        asked: Dict[str, Any] = stored_value(job._asked, f"The job of {job.service}")
+        if "spec" in asked and "{callback}" in json_text(asked["spec"]):
+            asked["callback"] = True
+        more = {} if on_unknown is None else {"onUnknown": on_unknown}
+        spec = {"kind": "external", "key": key, **place_of(job), **asked, **_timeout(timeout), **more}
+        submit = job._submit
+        if submit is None:
+            return self.waits.ask(spec, _same)
+        return self.waits.ask({**spec, "own": True}, _same, lambda: self._start_own(spec, submit))
 
     def all(self, members: Iterable[WaitNode]) -> AllNode:
         return AllNode(list(members))

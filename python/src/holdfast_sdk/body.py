@@ -18,8 +18,8 @@ from .errors import AppError, is_app_error
 from .framing import json_text
 from .outcome import Outcome, failure, invalid_result
 from .reports import TaskLog
+from .returned_jobs import without_jobs
 from .steering import Skip
-from .stored_value import stored_value
 from .text import utf8_bytes
 
 _FIRST_PAUSE_S = 0.05
@@ -96,14 +96,14 @@ async def _await_calls(context: Context) -> None:
 
 def _success(returned: Any) -> Outcome:
     try:
-        kept = stored_value(returned, "It")
+        said = without_jobs(returned)
     except Exception as error:
         return invalid_result(str(error), error.hint if isinstance(error, AppError) else None)
-    size = utf8_bytes(json_text(kept))
+    size = utf8_bytes(json_text(said["output"]))
     if size > limits.OUTPUT_BYTES:
         hint = "Keep large values in a file or an object store and return their name."
         return invalid_result(f"It has {size} bytes; the limit is {limits.OUTPUT_BYTES}.", hint)
-    return Outcome("run.succeed", {"output": kept})
+    return Outcome("run.succeed", said)
 
 
 class Settling:

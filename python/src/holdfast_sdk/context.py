@@ -21,7 +21,9 @@ from .abort import AbortSignal
 from .asking import NO_INPUT, Asking, StartedRun, definition_id, in_step, input_of
 from .channel_socket import Call
 from .errors import AppError
+from .external_job import Submit
 from .framing import json_text
+from .own_jobs import start_async, start_here
 from .reports import ProgressSender, TaskLog
 from .steering import skip
 from .stored_value import stored_value
@@ -90,7 +92,7 @@ class Context:
         recorded = {step["key"]: step["value"] for step in start["steps"]}
         self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
         self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
-        self._asking = Asking(self._waits, self._steps.check)
+        self._asking = Asking(self._waits, self._steps.check, self._start_own)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
         """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
@@ -104,6 +106,10 @@ class Context:
     def skip(self, reason: str) -> NoReturn:
         """Ends the run ``skipped`` with this reason. It raises: what follows it in the body does not happen."""
         skip(reason)
+
+    def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
+        """Lets the body start a job by itself."""
+        start_here(self._waits, self._call, spec, submit)
 
     def _hand_over(self) -> None:
         """What was said and printed has to be heard before the process is ended, which a suspension does."""
@@ -169,6 +175,7 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
     ) -> None:
         self._loop_turns = LoopTurns()
+        self._starting: Set[asyncio.Future[None]] = set()
         super().__init__(start, call, abort_signal, log, self._loop_turns)
 
     async def step(self, key: str, fn: Callable[[], Union[T, Awaitable[T]]]) -> T:
@@ -183,6 +190,17 @@ class AsyncTaskContext(Context, AsyncWaitContext):
                     if inspect.isawaitable(returned):
                         returned = await returned
                 return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned, began))))
+
+    def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
+        entered = self._waits.enter()
+
+        async def enter() -> None:
+            if entered is not None:
+                await asyncio.wrap_future(entered)
+
+        starting = asyncio.ensure_future(start_async(self._waits, self._call, spec, submit, enter))
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
 
     async def start(
         self, key: str, definition: str, input: Any = NO_INPUT, *, run_key: Optional[str] = None

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from . import limits
 from .errors import AppError
+from .external_job import ExternalJobError
 from .text import cut_text
 from .wait_errors import CallError, WaitTimedOut
 
@@ -36,12 +37,17 @@ def run_error(error: BaseException, project_root: str) -> Dict[str, Any]:
         described["hint"] = cut_text(hint, _MESSAGE_CHARACTERS)
     if isinstance(error, CallError):
         described["details"] = {"runId": error.run_id}
+    if isinstance(error, ExternalJobError):
+        job = {"service": error.service, "jobId": error.id, "externalId": error.external_id}
+        described["details"] = {**job, "status": error.status, "code": error.code}
     return described
 
 
 def _code(error: BaseException) -> str:
     if isinstance(error, CallError):
         return "child_failed"
+    if isinstance(error, ExternalJobError):
+        return "external_failed"
     if isinstance(error, WaitTimedOut):
         return "wait_timed_out"
     return error.code if isinstance(error, AppError) else "task_failed"

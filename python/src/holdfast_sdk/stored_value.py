@@ -11,23 +11,26 @@ import math
 from datetime import date, datetime, time
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 from uuid import UUID
 
 from . import limits
+from .external_job import ExternalJob
 from .nesting import too_deep, walk_deep
 from .text import text_defect
 
 Step = Union[str, int]
+OnJob = Callable[[ExternalJob, Tuple[Step, ...]], Any]
+"""What stands for an external job that is found at this path."""
 
 
-def stored_value(value: Any, what: str) -> Any:
+def stored_value(value: Any, what: str, on_job: Optional[OnJob] = None) -> Any:
     """JSON's copy of ``value``.
 
-    Raises TypeError with a message that begins with ``what`` and the path in it, and ``too_large`` for what is nested too deeply.
+    ``on_job``: makes something of the external jobs in it, which cannot be kept as they are. Raises TypeError with a message that begins with ``what`` and the path in it, and ``too_large`` for what is nested too deeply.
     """
     try:
-        return walk_deep(lambda: _copy(value, what, (), ()))
+        return walk_deep(lambda: _copy(value, what, (), (), on_job))
     except RecursionError:
         raise too_deep(what) from None
 
@@ -38,11 +41,11 @@ def iso_text(moment: Union[datetime, date, time]) -> str:
     return f"{text[:-6]}Z" if isinstance(moment, datetime) and text.endswith("+00:00") else text
 
 
-def _copy(value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...]) -> Any:
+def _copy(value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...], on_job: Optional[OnJob]) -> Any:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, Enum):
-        return _copy(value.value, what, path, parents)
+        return _copy(value.value, what, path, parents, on_job)
     if isinstance(value, str):
         return _text(value, what, path)
     if isinstance(value, int):
@@ -61,22 +64,26 @@ def _copy(value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...
         raise _refusal("a reference to something that contains it", what, path)
     if len(parents) == limits.NESTING_LEVELS:
         raise too_deep(what)
-    return _copy_object(value, what, path, (*parents, id(value)))
+    if on_job is not None and isinstance(value, ExternalJob):
+        return on_job(value, path)
+    return _copy_object(value, what, path, (*parents, id(value)), on_job)
 
 
-def _copy_object(value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...]) -> Any:
+def _copy_object(
+    value: Any, what: str, path: Tuple[Step, ...], parents: Tuple[int, ...], on_job: Optional[OnJob]
+) -> Any:
     fields = _fields(value)
     if fields is not None:
-        return {name: _copy(item, what, (*path, name), parents) for name, item in fields.items()}
+        return {name: _copy(item, what, (*path, name), parents, on_job) for name, item in fields.items()}
     if isinstance(value, Mapping):
         copied: Dict[str, Any] = {}
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _refusal(f"an object with the key {key!r}: JSON has texts for keys", what, path, "")
-            copied[_text(key, what, path)] = _copy(item, what, (*path, key), parents)
+            copied[_text(key, what, path)] = _copy(item, what, (*path, key), parents, on_job)
         return copied
     if isinstance(value, (list, tuple)):
-        items: List[Any] = [_copy(item, what, (*path, index), parents) for index, item in enumerate(value)]
+        items: List[Any] = [_copy(item, what, (*path, index), parents, on_job) for index, item in enumerate(value)]
         return items
     raise _refusal(_name_of(value), what, path)
 

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, Callable, Dict, Generator, Generic, Iterable, List, Mapping, NoReturn, Optional, Type, TypeVar, overload
 
 from .asking import NO_INPUT, Asking, Duration, check_outside_steps
+from .external_job import ExternalJob
 from .wait_nodes import RaceResult, WaitNode
 from .waits import Waits
 
@@ -78,6 +79,12 @@ class OpenWaits:
     ) -> OpenWait[List[Any]]:
         """As ``ctx.map``."""
         return self._open(self._asking.map(key, items, definition, item_key, item_input, concurrency, timeout))
+
+    def external(
+        self, key: str, job: ExternalJob, *, timeout: Optional[Duration] = None, on_unknown: Optional[str] = None
+    ) -> OpenWait[Any]:
+        """As ``ctx.external``."""
+        return self._open(self._asking.external(key, job, timeout, on_unknown))
 
     def all(self, waits: Iterable[OpenWait[T]]) -> OpenWait[List[T]]:
         """As ``ctx.all``."""
@@ -151,6 +158,18 @@ class WaitContext:
             key, items, definition, item_key=item_key, item_input=item_input, concurrency=concurrency, timeout=timeout
         )
         return opened.result()
+
+    def external(
+        self, key: str, job: ExternalJob, *, timeout: Optional[Duration] = None, on_unknown: Optional[str] = None
+    ) -> Any:
+        """Starts a job of another system, or takes one over that has been started, and answers what comes of it.
+
+        It starts at once, and this run does not succeed before it has ended; what ends the run ends the job. ``timeout``: how long
+        it may take, from now; then it is ended. ``on_unknown``: what happens when nobody can say whether it was started, which its
+        service then neither knows by a token nor lists: ``"ask"`` (default) waits for a person, ``"resubmit"`` starts it once more.
+        Raises ExternalJobError when it does not succeed, WaitTimedOut after its timeout.
+        """
+        return self.open.external(key, job, timeout=timeout, on_unknown=on_unknown).result()
 
     def all(self, waits: Iterable[OpenWait[T]]) -> List[T]:
         """Waits for all of them in one suspension, also when some raise; then answers the list, or raises as the first of the
@@ -244,6 +263,12 @@ class AsyncWaitContext:
     ) -> Wait[List[Any]]:
         """As WaitContext.map."""
         return self._wait(self._asking.map(key, items, definition, item_key, item_input, concurrency, timeout))
+
+    def external(
+        self, key: str, job: ExternalJob, *, timeout: Optional[Duration] = None, on_unknown: Optional[str] = None
+    ) -> Wait[Any]:
+        """As WaitContext.external; what starts an ``own`` job may be asynchronous."""
+        return self._wait(self._asking.external(key, job, timeout, on_unknown))
 
     def all(self, waits: Iterable[Wait[T]]) -> Wait[List[T]]:
         """Waits for all of them in one suspension, also when some raise; then answers the list, or raises as the first of the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional
 
 WAIT_MARK = "holdfast.wait"
-_KINDS = ("sleep", "signal", "call")
+_KINDS = ("sleep", "signal", "call", "external")
 _ENDS = ("done", "failed", "timed_out", "dropped")
 
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from . import limits
 from .channel_socket import Call
 from .errors import AppError, is_app_error
+from .external_job import ExternalJobError
 from .turns import Turns
 from .wait_errors import CallError, WaitTimedOut
 from .wait_nodes import Leaf, Outcome, RaceNode, WaitNode
@@ -37,6 +38,8 @@ class _Asked:
         self.leaf = leaf
         self.spec = spec
         self.read = read
+        # It is open in the store, and the body goes on as if it were not: what starts its job has raised.
+        self.is_left = False
 
 
 class _Awaited:
@@ -50,14 +53,20 @@ class _Awaited:
 
 
 class _Message:
-    """What travels together. ``groups``: the suspension's; None: the body goes on meanwhile."""
+    """What travels together. ``groups``: the suspension's; None: the body goes on meanwhile. ``left``: keys of jobs that are not to
+    be started any more."""
 
     def __init__(
-        self, waits: List[Mapping[str, Any]], decided: List[Tuple[RaceNode, str, List[Leaf]]], groups: Optional[List[List[str]]]
+        self,
+        waits: List[Mapping[str, Any]],
+        decided: List[Tuple[RaceNode, str, List[Leaf]]],
+        groups: Optional[List[List[str]]],
+        left: Sequence[str] = (),
     ) -> None:
         self.waits = waits
         self.decided = decided
         self.groups = groups
+        self.left = left
 
     @property
     def method(self) -> str:
@@ -65,10 +74,11 @@ class _Message:
 
     @property
     def params(self) -> Dict[str, Any]:
-        settles = [
+        settles: List[Dict[str, Any]] = [
             {"key": race.key, "value": {"winner": name}, "drops": [leaf.key for leaf in losers]}
             for race, name, losers in self.decided
         ]
+        settles += [{"key": f"{key} was not started", "value": True, "drops": [key]} for key in self.left]
         groups = {} if self.groups is None else {"groups": self.groups}
         return {"waits": self.waits, "settles": settles, **groups}
 
@@ -111,8 +121,9 @@ class Waits:
         self._is_closed = False
         self.asked = 0
 
-    def ask(self, spec: Mapping[str, Any], read: Read) -> Leaf:
-        """A wait under a key of its own."""
+    def ask(self, spec: Mapping[str, Any], read: Read, starts: Optional[Callable[[], None]] = None) -> Leaf:
+        """A wait under a key of its own. ``starts``: is called, with a call of the context under way, to open it otherwise; it ends
+        with ``started`` or ``left``."""
         key: str = spec["key"]
         with self._lock:
             known = self._known.get(key)
@@ -127,9 +138,31 @@ class Waits:
                 self._take(asked, self._recorded[key], list(self._recorded).index(key) + 1)
             else:
                 self._recorded.pop(key, None)
-                self._unsent.append(spec)
-                self._schedule()
-            return asked.leaf
+                if starts is None:
+                    self._unsent.append(spec)
+                    self._schedule()
+                    return asked.leaf
+        if asked.leaf.outcome is None and starts is not None and key not in self._recorded:
+            starts()
+        return asked.leaf
+
+    def started(self, key: str, record: Any) -> None:
+        """The body has started its job. ``record``: of how it has ended already, or None."""
+        with self._lock:
+            if record is not None:
+                self._take_all([{"key": key, "value": record}], [])
+            self._advance()
+
+    def left(self, key: str, error: Exception) -> None:
+        """What starts the job has raised; the body goes on with that."""
+        with self._lock:
+            if is_app_error(error, "run_ended", "stale_epoch"):
+                self._is_over = True
+                return
+            asked = self._known[key]
+            asked.leaf.outcome = Outcome(error=error)
+            asked.is_left = True
+            self._advance()
 
     def race(self, node: RaceNode) -> None:
         """A race under a key of its own."""
@@ -194,15 +227,29 @@ class Waits:
         return stayed
 
     def calls_done(self) -> Iterator[Future[Any]]:
-        """Futures to wait for, each before the next is asked for; with the last, every run that the body called has ended."""
+        """Futures to wait for, each before the next is asked for; with the last, every run that the body called has ended, and every
+        external job."""
         yield self.stayed()
-        for asked in [each for each in self._known.values() if each.spec["kind"] in ("call", "map")]:
+        while any(each.is_left for each in self._known.values()):
+            yield self._let_go()
+        for asked in [each for each in self._known.values() if each.spec["kind"] in ("call", "map", "external")]:
             was_awaited = asked.leaf.is_awaited
             answer = self.outcome(asked.leaf)
             yield answer
             error = answer.exception()
             if error is not None and not was_awaited:
                 self._warn(f'Nobody waited for "{asked.leaf.key}": {error}')
+
+    def _let_go(self) -> Future[None]:
+        """What the body has not started and does not want any more is dropped: nothing would ever end it."""
+        with self._lock:
+            if not self._is_sending and not self._is_over:
+                left = [each for each in self._known.values() if each.is_left]
+                self._is_sending = True
+                for each in left:
+                    each.is_left = False
+                self._send(_Message([], [], None, [each.leaf.key for each in left]), _FIRST_PAUSE_S)
+            return self.stayed()
 
     def close(self) -> Future[None]:
         """The body has ended: nothing more is asked for. Is done as ``stayed``."""
@@ -348,24 +395,25 @@ class Waits:
         record = as_wait_record(value)
         if record is None:
             asked.leaf.outcome = Outcome(error=_used(asked.leaf.key, "is the key of a step"))
-        elif record.get("large") is True and "run" in record:
+        elif record.get("large") is True:
             self._under_way += 1
-            self._fetch(asked, record["run"], _FIRST_PAUSE_S)
+            job = record.get("job")
+            self._fetch(asked, {"run": record.get("run", "")} if job is None else {"job": job["id"]}, _FIRST_PAUSE_S)
         else:
             asked.leaf.outcome = _outcome_of(asked, record)
 
-    def _fetch(self, asked: _Asked, run: str, pause_s: float) -> None:
+    def _fetch(self, asked: _Asked, of: Mapping[str, str], pause_s: float) -> None:
         def hear(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None and is_app_error(error, "store_unavailable"):
-                _after(pause_s, lambda: self._fetch(asked, run, min(2 * pause_s, _LONGEST_PAUSE_S)))
+                _after(pause_s, lambda: self._fetch(asked, of, min(2 * pause_s, _LONGEST_PAUSE_S)))
                 return
             with self._lock:
                 asked.leaf.outcome = Outcome(error=error) if error is not None else _read(asked, done.result()["output"])
                 self._advance()
                 self.leave()
 
-        self._call("output.get", {"run": run}).add_done_callback(hear)
+        self._call("output.get", of).add_done_callback(hear)
 
     def _advance(self) -> None:
         for awaited in list(self._awaited):
@@ -397,6 +445,8 @@ def _outcome_of(asked: _Asked, record: Mapping[str, Any]) -> Outcome:
         return Outcome(error=_dropped(key))
     if record["end"] == "timed_out":
         return Outcome(error=WaitTimedOut(key))
+    if record["end"] == "failed" and kind == "external":
+        return Outcome(error=ExternalJobError(key, record))
     if record["end"] == "failed":
         error = record.get("error")
         is_late = isinstance(error, dict) and error.get("code") == "expired" and "timeoutMs" in asked.spec
