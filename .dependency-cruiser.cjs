@@ -68,9 +68,9 @@ const directions = [
     from: part("cli"),
     to: [...["embedded", "main", "compile"].map(part), SDK, PROTOCOL, ...leaves],
   },
-  { name: "server-entry", from: "^server/src/index\\.ts$", to: [SDK] },
+  { name: "server-entry", from: "^server/src/(index|external)\\.ts$", to: [SDK] },
   { name: "testing", from: part("testing"), to: ["^(protocol|sdk|server)/src/"] },
-  { name: "examples", from: "^examples/", to: [SDK, "^server/src/(index|config|testing/index)\\.ts$"] },
+  { name: "examples", from: "^examples/", to: [SDK, "^server/src/(index|external|config|testing/index)\\.ts$"] },
 ];
 
 const directionRules = directions.map(({ name, from, to }) => ({
@@ -139,8 +139,8 @@ module.exports = {
     {
       name: "the-client-loads-no-tracker",
       severity: "error",
-      from: { path: part("trackers/(client|tracker-process|wire)") },
-      to: { path: part("trackers"), pathNot: part("trackers/(client|tracker-process|wire)") },
+      from: { path: part("trackers/(client|tracker-process|wire|moment)") },
+      to: { path: part("trackers"), pathNot: part("trackers/(client|tracker-process|wire|moment)") },
     },
     {
       name: "product-does-not-import-tests",

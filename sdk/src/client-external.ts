@@ -11,7 +11,6 @@ import {
   type SweptJobs,
   sweptJobsSchema,
 } from "@holdfast/protocol";
-import type { z } from "zod";
 
 /** Which external jobs are listed. */
 export interface ExternalJobQuery {
@@ -38,7 +37,7 @@ type Ask = <T>(question: {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly body?: unknown;
-  readonly answer: z.ZodType<T>;
+  readonly answer: { parse(value: unknown): T };
 }) => Promise<T>;
 
 /** The same over HTTP. */

@@ -1,7 +1,7 @@
 import type { ChannelParams, ChannelResult, Json, WaitSpec } from "@holdfast/protocol";
+import type { Repeated } from "./asked-waits.ts";
 import type { Submit } from "./external/external-job.ts";
 import { storedValue } from "./stored-value.ts";
-import type { Repeated } from "./waits.ts";
 
 type Call = <M extends Repeated>(method: M, params: ChannelParams<M>) => Promise<ChannelResult<M>>;
 

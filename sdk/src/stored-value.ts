@@ -1,6 +1,6 @@
 import { type Json, limits, tooDeep } from "@holdfast/protocol";
-import type { ExternalJob } from "./external/external-job.ts";
 import { isExternalJob } from "./external/job-mark.ts";
+import type { ExternalJob } from "./external/job-shape.ts";
 
 // What JSON keeps of a value, as a copy: the same that a later activation will read from the record. Where
 // JSON.stringify would silently lose something (a Map, NaN, a function), this says so and names the path.

@@ -1,5 +1,5 @@
 import type { Json } from "@holdfast/protocol";
-import type { JobResult } from "./external/external-job.ts";
+import type { JobResult } from "./external/job-shape.ts";
 
 declare const refusal: unique symbol;
 /** Stands in a type where a value was found that JSON cannot keep; nothing is assignable to it. */

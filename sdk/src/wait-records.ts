@@ -1,8 +1,8 @@
 import type { asWaitRecord } from "@holdfast/protocol";
+import type { Asked } from "./asked-waits.ts";
 import { ExternalJobError } from "./external/external-error.ts";
 import { CallError, WaitTimedOut } from "./wait-errors.ts";
 import type { Outcome } from "./wait-nodes.ts";
-import type { Asked } from "./waits.ts";
 
 // What bodies are told of a recorded wait.
 

@@ -16,6 +16,7 @@ import {
   type WaitRecord,
   type WaitSpec,
 } from "@holdfast/protocol";
+import type { Asked, Repeated } from "./asked-waits.ts";
 import type { Submit } from "./external/external-job.ts";
 import { startOwn } from "./own-submission.ts";
 import { Leaf, type RaceNode, type WaitNode } from "./wait-nodes.ts";
@@ -28,22 +29,8 @@ import { dropped, outcomeOf, used } from "./wait-records.ts";
 // 2  Once it is, nothing that the body awaits ever resolves or rejects: no `catch` and no `finally` sees it.
 // 3  What is recorded answers; what failed or timed out in an earlier try is asked for again.
 
-/** What may be said again. */
-export type Repeated = "wait.open" | "run.suspend" | "external.submit" | "external.adopt";
-
 const firstPauseMs = 50;
 const longestPauseMs = 5_000;
-
-/** A wait, and how its record is read. */
-export interface Asked {
-  readonly leaf: Leaf;
-  readonly spec: WaitSpec;
-  readonly read: (payload: Json) => unknown;
-  /** For a job that the body starts by itself. */
-  readonly submit?: Submit | undefined;
-  /** It is open in the store, and the body goes on as if it were not: what starts its job has thrown. */
-  isLeft?: boolean;
-}
 
 interface Awaited {
   readonly node: WaitNode;

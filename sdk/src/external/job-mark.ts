@@ -1,4 +1,4 @@
-import type { ExternalJob } from "./external-job.ts";
+import type { ExternalJob } from "./job-shape.ts";
 
 /** Recognised across copies of this package. */
 export const jobMark = Symbol.for("holdfast.ExternalJob");

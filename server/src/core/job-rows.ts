@@ -11,7 +11,7 @@ import type {
   UnknownAnswer,
 } from "@holdfast/protocol";
 import type { RunRow } from "./run.ts";
-import type { WaitName } from "./wait-rows.ts";
+import type { WaitName } from "./wait-name.ts";
 
 // What stores keep of external jobs, and what they are asked and answer about them (core/jobs.ts decides).
 

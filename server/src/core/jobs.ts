@@ -16,7 +16,7 @@ import type { LedgerRows } from "./ledger-rows.ts";
 import type { ObligationChange } from "./obligations.ts";
 import type { RunRow } from "./run.ts";
 import { isEnded } from "./transitions.ts";
-import type { WaitName } from "./wait-rows.ts";
+import type { WaitName } from "./wait-name.ts";
 
 // External jobs, as a part of the ledger. A job belongs to a wait of its run; the wait ends with its last submission.
 //

@@ -14,7 +14,8 @@ import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { type Ending, type OutcomeCounts, type RunRow, unstarted } from "./run.ts";
 import { isEnded, mayBeActive, transition } from "./transitions.ts";
-import type { SignalOrder, SignalResult, WaitLoad, WaitName, WaitsOrder, WaitsResult } from "./wait-rows.ts";
+import type { WaitName } from "./wait-name.ts";
+import type { SignalOrder, SignalResult, WaitLoad, WaitsOrder, WaitsResult } from "./wait-rows.ts";
 import { externalsOf, isHeldUp } from "./waiting.ts";
 import { Waits } from "./waits.ts";
 

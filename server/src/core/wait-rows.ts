@@ -1,14 +1,9 @@
 import type { Json, RunStatus, StepRecord, WaitKind } from "@holdfast/protocol";
 import type { NewJob } from "./job-rows.ts";
 import type { NewRun } from "./run.ts";
+import type { WaitName } from "./wait-name.ts";
 
 // What stores keep of waits, and what they are asked and answer about them.
-
-export interface WaitName {
-  readonly runId: string;
-  readonly generation: number;
-  readonly key: string;
-}
 
 /** An open wait of a run's body. Times are milliseconds on the store's clock. */
 export interface WaitRow extends WaitName {

@@ -12,7 +12,7 @@ import { childEnvironment } from "../child-environment.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { ConnectionSettings } from "../connection-settings.ts";
 import { Guard } from "../guard.ts";
-import { type Moment, momentIn } from "./too-late.ts";
+import { type Moment, momentIn } from "./moment.ts";
 import { TrackerProcess } from "./tracker-process.ts";
 import type { Said } from "./wire.ts";
 

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { AddressGuard, type Resolve } from "./addresses.ts";
 import { Dialer } from "./dialer.ts";
 import { permanent, transient } from "./failures.ts";
+import type { Moment } from "./moment.ts";
 import { Outbound } from "./outbound.ts";
 import { remoteSettingsSchema, remoteTracker } from "./remote-tracker.ts";
-import type { Moment } from "./too-late.ts";
 import type { Tracker, TrackerIo } from "./tracker.ts";
 
 /** What a connection has in common with every other, whatever else it says to its service. */

@@ -2,7 +2,8 @@ import { TrackingError } from "@holdfast/protocol";
 import { type Agent, errors, request as send } from "undici";
 import type { Dialer, Dialling, Lane, TlsSettings } from "./dialer.ts";
 import { permanent, shortText, transient } from "./failures.ts";
-import { type Moment, refuseAfter } from "./too-late.ts";
+import type { Moment } from "./moment.ts";
+import { refuseAfter } from "./too-late.ts";
 
 /** A call to a service. */
 export interface OutboundRequest {

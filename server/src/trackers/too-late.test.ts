@@ -5,9 +5,10 @@ import { after, test } from "node:test";
 import { TrackingError } from "@holdfast/protocol";
 import { AddressGuard } from "./addresses.ts";
 import { Dialer } from "./dialer.ts";
+import { momentIn } from "./moment.ts";
 import { Outbound } from "./outbound.ts";
 import { LocalService } from "./service.fixture.ts";
-import { momentIn, refuseAfter } from "./too-late.ts";
+import { refuseAfter } from "./too-late.ts";
 
 async function outboundTo(isGuarded: boolean, ms: number) {
   const service = await LocalService.start(() => ({ body: { id: 1 } }));

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { type JobCode, type Json, type JsonObject, nameHint } from "@holdfast/protocol";
+import type { CodeFields, CodeReading } from "./code-reading.ts";
 import { jsonOf, parseYaml } from "./document.ts";
 import { shown } from "./fields.ts";
 import type { YamlExecutor } from "./form.ts";
-import type { CodeFields, CodeReading } from "./source-code.ts";
 
 // Tasks that are one external job: what their service is to be told, as a template that operations/job-input.ts fills. The fields are
 // those of the services' trackers; whether their values are right, the tracker says when the job is prepared.

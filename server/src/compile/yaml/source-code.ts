@@ -1,36 +1,12 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { type JobCode, type JsonObject, nameHint, type Source, type TaskCode } from "@holdfast/protocol";
-import type { YamlEntry } from "./document.ts";
-import type { FileProblems } from "./fields.ts";
+import { type JobCode, nameHint, type Source, type TaskCode } from "@holdfast/protocol";
+import type { CodeFields, CodeReading } from "./code-reading.ts";
 import type { YamlExecutor } from "./form.ts";
 import { readJob } from "./job-code.ts";
 
 // Where a task's code is: the keys `file`, `module`, `function` and `command`, which depend on the executor. Those of executors whose
 // work is an external job are read in job-code.ts.
-
-export interface CodeFields {
-  readonly file?: string | undefined;
-  readonly module?: string | undefined;
-  readonly function?: string | undefined;
-  readonly command?: string | undefined;
-  readonly job?: string | undefined;
-  readonly url?: string | undefined;
-  readonly image?: string | undefined;
-  readonly connection?: string | undefined;
-  readonly options?: JsonObject | undefined;
-}
-
-export interface CodeReading {
-  /** Absolute: the project's root, and the workflow file. */
-  readonly root: string;
-  readonly workflowFile: string;
-  readonly what: string;
-  readonly task: string;
-  readonly entries: ReadonlyMap<string, YamlEntry>;
-  readonly at: { readonly line: number; readonly column: number };
-  readonly problems: FileProblems;
-}
 
 const keysOf: Readonly<Record<YamlExecutor, readonly (keyof CodeFields)[]>> = {
   python: ["file", "module", "function"],

@@ -8,6 +8,7 @@ import {
   type RetryPolicy,
   type TaskCode,
 } from "@holdfast/protocol";
+import type { CodeFields } from "./code-reading.ts";
 import type { MapNode, Place, YamlEntry, YamlNode } from "./document.ts";
 import { type Fields, type FileProblems, type Reading, readFields, shown } from "./fields.ts";
 import {
@@ -21,7 +22,7 @@ import {
   type YamlExecutor,
 } from "./form.ts";
 import type { Dependent } from "./graph.ts";
-import { type CodeFields, readCode } from "./source-code.ts";
+import { readCode } from "./source-code.ts";
 import type { Type, TypeReader } from "./type-expression.ts";
 
 /** Ork's, for files that say nothing. */

@@ -1,0 +1,5 @@
+export interface WaitName {
+  readonly runId: string;
+  readonly generation: number;
+  readonly key: string;
+}
