@@ -14,6 +14,7 @@ import type { Jobs } from "./jobs.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { RunRow } from "./run.ts";
 import { endOfCall, endOfJob, type WaitEnd } from "./wait-ends.ts";
+import type { WaitName } from "./wait-name.ts";
 import {
   type NewWait,
   noWaitChanges,
@@ -22,7 +23,6 @@ import {
   type SignalRow,
   type WaitChanges,
   type WaitLoad,
-  type WaitName,
   type WaitRow,
   type WaitsOrder,
   type WaitsResult,
