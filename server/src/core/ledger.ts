@@ -360,9 +360,7 @@ export class Ledger {
         this.#orderOne(released, { status: "failed", error: next.error }, { reason: next.error.code });
         return "cancelling";
       }
-      const output = next.status === "succeeded" ? next.output : undefined;
-      const error = next.status === "succeeded" ? null : next.error;
-      return this.#end(released, next.status, { output, error });
+      return this.#end(released, next.status, next.status === "succeeded" ? { output: next.output } : next);
     }
     if (next.to === "line") {
       return this.#rows.becomeReady(unstarted(released, next.limits), "ready", "run.given_back", {});
@@ -379,24 +377,22 @@ export class Ledger {
 
   /** What is below it, and its external jobs, end first: the last of them ends it. */
   #awaitOthers(run: RunRow): RunStatus {
-    const isNew = this.#rows.before(run.id)?.status !== "cancelling";
-    if (isNew) this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
-    else this.#rows.put(run);
-    if (isNew) this.#orderJobs(run, false);
+    if (this.#rows.before(run.id)?.status === "cancelling") this.#rows.put(run);
+    else {
+      this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
+      this.#orderJobs(run, false);
+    }
     return run.status;
   }
 
   #end(ending: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
     const run = this.#letGo(ending);
     const { output, error = null } = result;
-    const cleared = {
-      ...{ claimedBy: null, claimedAt: null, wakeAt: null, gate: null },
-      ...{ spreading: false, endedAt: this.#rows.now, waiting: null },
-    };
+    const free = { claimedBy: null, claimedAt: null, wakeAt: null, gate: null, spreading: false, waiting: null };
     if (run.waiting !== null) this.#waits.clear(run.id);
-    const type: EventType = `run.${status}` as EventType;
-    const data = error === null ? { attempt: run.attempt } : { attempt: run.attempt, error: brief(error) };
-    this.#rows.write({ ...run, ...cleared, status, output, error }, type, data);
+    const data = { attempt: run.attempt, ...(error === null ? {} : { error: brief(error) }) };
+    const row: RunRow = { ...run, ...free, endedAt: this.#rows.now, status, output, error };
+    this.#rows.write(row, `run.${status}` as EventType, data);
     this.#ended.push(run.id);
     this.#endings.push(run.id);
     return status;

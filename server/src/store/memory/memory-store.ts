@@ -299,9 +299,8 @@ class MemoryStore implements Store {
   }
 
   async declareSchedules(args: Args<"declareSchedules">): Answer<"declareSchedules"> {
-    const memory = this.#open();
     admitSchedules(args.rows);
-    return schedules.declareSchedules(memory, kept(args));
+    return schedules.declareSchedules(this.#open(), kept(args));
   }
 
   async listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
