@@ -95,6 +95,11 @@ export function* splitLines(pieces: Iterable<Uint8Array>): Generator<RawLine> {
   if (parts.length > 0) yield take(false);
 }
 
+/** Room that a file had been given and nothing was written to: a crash may leave it at a file's end. */
+export function isUnwritten({ bytes }: RawLine): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 /** Whether a later line than `seq` stands somewhere in bytes that are no line: then they are not where writing was cut off. */
 export function holdsLaterLine({ bytes, isWhole }: RawLine, seq: number): boolean {
   if (!isWhole) return false;

@@ -7,6 +7,7 @@ import {
   type FileHeader,
   format,
   holdsLaterLine,
+  isUnwritten,
   type LineBody,
   type RawLine,
   splitLines,
@@ -110,7 +111,7 @@ class Loading {
   /** Whether anything stands after a journal's header. */
   #isBegun(generation: number): boolean {
     for (const line of splitLines(this.#disk.read(journalName(generation)))) {
-      if (line.number > 1) return true;
+      if (line.number > 1 && !isUnwritten(line)) return true;
       this.#refuseNewer(line, journalName(generation));
     }
     return false;
@@ -143,6 +144,8 @@ class Loading {
     let next: number | undefined;
     const bad: RawLine[] = [];
     for (const line of splitLines(this.#disk.read(file))) {
+      // What was still to follow when the process died: nothing did.
+      if (next !== undefined && isUnwritten(line)) continue;
       const body = bad.length > 0 || next !== undefined ? undefined : this.#bodyOf(line, file);
       if (body === undefined || body.seq !== seq + 1 || (line.number === 1 && !("header" in body))) {
         bad.push(line);
