@@ -54,9 +54,25 @@ test(
   },
 );
 
+/** A fleet in which a fault showed when it was last looked for, where others before it hid it: tried first, so that it costs little. */
+const seenWith: Readonly<Record<string, number>> = {
+  "no fencing": 10,
+  "a run that keeps its slots in line": 8,
+  "a rate that ends with its activations": 9,
+  "judging right after an outage": 21,
+  "a forced end that takes along what is owed": 113,
+  "a process that counts as ended once it is told": 414,
+  "an obligation that nobody ever meets": 10,
+  "a schedule that moves on without its runs": 5,
+  "a firing that compares no version": 268,
+  "a restart that forgets what depends on it": 21,
+  "a request that is carried out whenever it is asked for": 6,
+};
+
 for (const [name, breakage] of Object.entries(brokenEngines)) {
   test(`the simulation catches ${name}`, async () => {
-    for (let seed = 1; seed <= mostFleets; seed++) {
+    const first = seenWith[name] ?? 1;
+    for (const seed of [first, ...Array.from({ length: mostFleets }, (_, index) => index + 1)]) {
       const { breach } = await new Fleet(seed, breakage).run();
       if (breach === undefined) continue;
       console.log(`caught with seed ${seed}: ${breach}`);
