@@ -43,6 +43,7 @@ export const runErrorCodes = [
   "expired",
   "cancelled",
   "child_failed",
+  "external_failed",
   "wait_timed_out",
   "upstream_failed",
   "upstream_skipped",
