@@ -105,6 +105,11 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
         if (result.outcome === "finished" && result.ended !== undefined) observer.runsEnded(result.ended);
       }
     },
+    noteJobs: (results) => {
+      for (const result of results) {
+        if (result.outcome === "noted" && result.ended !== undefined) observer.runsEnded(result.ended);
+      }
+    },
     judgeMembers: ({ judged, taken, ended = [], lost = [] }) => {
       for (const run of lost) observer.activationEnded(takenOver(run));
       observer.runsEnded(ended);

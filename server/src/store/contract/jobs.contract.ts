@@ -330,7 +330,7 @@ function tracking(contract: Contract): void {
 
 function news(contract: Contract): void {
   contract("a call that may start a job is written down before, and only while it is to be started", async (world) => {
-    const { jobs } = await waitingFor(world, ["scan"]);
+    const { run, jobs } = await waitingFor(world, ["scan"]);
     const memberId = await world.member();
     const [job = newRow] = await claimJobs(world, memberId);
     assert.equal(job.id, jobs[0]?.id);
@@ -355,6 +355,8 @@ function news(contract: Contract): void {
     const another = { ...said.submitted, job: { ...found, ref: { id: "j-2" } } };
     assert.deepEqual(await note(world, job, another), { outcome: "stale", status: "running" });
     assert.deepEqual(await note(world, job, said.unknown), { outcome: "stale", status: "running" });
+    const replaced: JobNews = { is: "replaced", error: tried.error, next: newJob(run, "scan", { number: 2 }) };
+    assert.deepEqual(await note(world, job, replaced), { outcome: "stale", status: "running" });
   });
 
   contract("a look is written down, and told where the service says another word", async (world) => {
@@ -401,6 +403,8 @@ function news(contract: Contract): void {
       assert.deepEqual(await claimJobs(world, memberId), []);
       const job = await jobOf(world, newJob(run, "scan").id);
       await world.finish(run, next.lost());
+      // Nobody is at work on its run, and still it is the body\'s to start.
+      assert.deepEqual(await claimJobs(world, memberId), []);
       const second = await world.activate(run.id);
       const late = await note(world, job, said.submitted, { epoch: 0, activation: run.epoch });
       assert.deepEqual(late, { outcome: "stale", status: "submitting" });
