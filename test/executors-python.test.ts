@@ -140,13 +140,16 @@ describe("a node", { timeout: 240_000 }, () => {
     assert.equal(printed.error?.message, 'The output of "printed" does not fit: rows must be array.');
   });
 
-  it("refuses deferred jobs by name", async () => {
+  it("fails a task whose deferred jobs name nothing that can be waited for, by their place", async () => {
     const returned = await run(task("deferred", python("deferred")));
     const text = `echo 'ORK_OUTPUT:{"deferred":[{"service_type":"bigquery","job_id":"j"}]}'`;
     const printed = await run(task("deferred", command(text)));
     for (const { status, error } of [returned, printed]) {
       assert.equal(status, "failed");
-      assert.equal(error?.message, '"deferred" returned deferred jobs; waiting for them is not supported yet.');
+      assert.match(
+        error?.message ?? "",
+        /^It has a job that cannot be waited for\. "returned\/1\/0" cannot be started: No project is named\./,
+      );
     }
   });
 

@@ -164,7 +164,7 @@ test("who follows gives up after --patience, and says that the run goes on and h
   const { code, stderr } = await run.ended;
   assert.equal(code, 1);
   assert.match(stderr, new RegExp(`Run ${id} has not ended by that: it goes on`));
-  assert.match(stderr, new RegExp(`holdfast\\.js runs show ${id} --server ${url}`));
+  assert.match(stderr, new RegExp(`holdfast\\.js runs show --server ${url} ${id}`));
 });
 
 test("a reader that leaves ends what is followed at the next line, without a word about it", { timeout }, async (t) => {

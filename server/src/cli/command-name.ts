@@ -52,9 +52,9 @@ export const commandNames: readonly string[] = [
   "help",
 ];
 
-const groups = ["runs", "definitions", "schedules", "queues", "intents"];
+const groups = ["external-jobs", "runs", "definitions", "schedules", "queues", "intents"];
 const verbs =
-  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop";
+  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop|resolve|sweep";
 const named = commandNames.filter((name) => !groups.includes(name)).join("|");
 const mentioned = new RegExp(
   `(?<![\\w/.:@-]|npx )holdfast( (?:(?:${groups.join("|")})(?: (?:${verbs})\\b)?|${named}))\\b( --?\\w+)?`,
