@@ -30,7 +30,7 @@ from .stored_value import stored_value
 from .text import text_defect, utf8_bytes
 from .turns import LoopTurns, ThreadTurns, Turns
 from .wait_context import AsyncWaitContext, OpenWaits, WaitContext
-from .wait_record import as_wait_record
+from .wait_records import as_wait_record
 from .waits import Waits
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import contextlib
 import sys
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Protocol, Set, Tuple
+from typing import Dict, List, Optional, Protocol, Set, Tuple
 
 _QUIET_ROUNDS = 30
 _MOST_ROUNDS = 1_000

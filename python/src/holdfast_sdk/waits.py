@@ -14,33 +14,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from . import limits
+from .asked_waits import Asked, Message, Read
 from .channel_socket import Call
-from .errors import AppError, is_app_error
-from .external_job import ExternalJobError
+from .errors import is_app_error
 from .turns import Turns
-from .wait_errors import CallError, WaitTimedOut
 from .wait_nodes import Leaf, Outcome, RaceNode, WaitNode
-from .wait_record import WAIT_MARK, as_wait_record, is_standing
+from .wait_records import WAIT_MARK, as_wait_record, dropped, is_standing, outcome_of, read_payload, refusal, used
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
-
-Read = Callable[[Any], Any]
-
-
-class _Asked:
-    """A wait, and how its record is read: a payload or output becomes what the body gets; it may raise."""
-
-    def __init__(self, leaf: Leaf, spec: Mapping[str, Any], read: Read) -> None:
-        self.leaf = leaf
-        self.spec = spec
-        self.read = read
-        # It is open in the store, and the body goes on as if it were not: what starts its job has raised.
-        self.is_left = False
-
 
 class _Awaited:
     """Somebody who waits for a node. ``holds``: counts as a call under way from its answer until ``Waits.wait`` returns."""
@@ -50,42 +35,6 @@ class _Awaited:
         self.holds = holds
         self.thread = threading.get_ident()
         self.answer: Future[Any] = Future()
-
-
-class _Message:
-    """What travels together. ``groups``: the suspension's; None: the body goes on meanwhile. ``left``: keys of jobs that are not to
-    be started any more."""
-
-    def __init__(
-        self,
-        waits: List[Mapping[str, Any]],
-        decided: List[Tuple[RaceNode, str, List[Leaf]]],
-        groups: Optional[List[List[str]]],
-        left: Sequence[str] = (),
-    ) -> None:
-        self.waits = waits
-        self.decided = decided
-        self.groups = groups
-        self.left = left
-
-    @property
-    def method(self) -> str:
-        return "wait.open" if self.groups is None else "run.suspend"
-
-    @property
-    def params(self) -> Dict[str, Any]:
-        settles: List[Dict[str, Any]] = [
-            {"key": race.key, "value": {"winner": name}, "drops": [leaf.key for leaf in losers]}
-            for race, name, losers in self.decided
-        ]
-        settles += [{"key": f"{key} was not started", "value": True, "drops": [key]} for key in self.left]
-        groups = {} if self.groups is None else {"groups": self.groups}
-        return {"waits": self.waits, "settles": settles, **groups}
-
-    @property
-    def keys(self) -> List[str]:
-        """The keys that fail with it."""
-        return [*(wait["key"] for wait in self.waits), *(key for group in self.groups or [] for key in group)]
 
 
 class Waits:
@@ -108,7 +57,7 @@ class Waits:
         self._turns = turns
         self._before_suspension = before_suspension
         self._lock = threading.RLock()
-        self._known: Dict[str, _Asked] = {}
+        self._known: Dict[str, Asked] = {}
         self._races: Dict[str, RaceNode] = {}
         self._awaited: List[_Awaited] = []
         self._unsent: List[Mapping[str, Any]] = []
@@ -129,10 +78,10 @@ class Waits:
             known = self._known.get(key)
             if known is not None:
                 if known.leaf.outcome is None:
-                    raise _used(key, "is open already")
+                    raise used(key, "is open already")
                 self._warn(f'"{key}" was used before in this body: its record answers. Give each use a key of its own.')
                 return known.leaf
-            asked = _Asked(Leaf(key), spec, read)
+            asked = Asked(Leaf(key), spec, read)
             self._known[key] = asked
             if key in self._recorded and is_standing(self._recorded[key], self._attempt):
                 self._take(asked, self._recorded[key], list(self._recorded).index(key) + 1)
@@ -169,12 +118,12 @@ class Waits:
         with self._lock:
             known = self._races.get(node.key)
             if known is not None and known.outcome is None:
-                raise _used(node.key, "is open already")
+                raise used(node.key, "is open already")
             if node.key in self._recorded:
                 recorded = self._recorded[node.key]
                 winner = recorded.get("winner") if isinstance(recorded, dict) and WAIT_MARK not in recorded else None
                 if not isinstance(winner, str):
-                    raise _used(node.key, "is the key of something else")
+                    raise used(node.key, "is the key of something else")
                 node.winner = winner
             self._races[node.key] = node
 
@@ -248,7 +197,7 @@ class Waits:
                 self._is_sending = True
                 for each in left:
                     each.is_left = False
-                self._send(_Message([], [], None, [each.leaf.key for each in left]), _FIRST_PAUSE_S)
+                self._send(Message([], [], None, [each.leaf.key for each in left]), _FIRST_PAUSE_S)
             return self.stayed()
 
     def close(self) -> Future[None]:
@@ -302,7 +251,7 @@ class Waits:
             self._is_scheduled = True
             self._turns.begin(self)
 
-    def _next_message(self) -> Optional[_Message]:
+    def _next_message(self) -> Optional[Message]:
         waits = self._unsent[: limits.OPEN_WAITS_PER_RUN]
         del self._unsent[: len(waits)]
         decided = self._decide()
@@ -311,7 +260,7 @@ class Waits:
             if keys not in groups:
                 groups.append(keys)
         is_idle = self._under_way == 0 and bool(groups) and not decided and not self._unsent
-        return _Message(waits, decided, groups if is_idle else None) if is_idle or waits or decided else None
+        return Message(waits, decided, groups if is_idle else None) if is_idle or waits or decided else None
 
     def _decide(self) -> List[Tuple[RaceNode, str, List[Leaf]]]:
         """Races whose first member is over."""
@@ -323,7 +272,7 @@ class Waits:
                 decided.append((race, *leader))
         return decided
 
-    def _send(self, message: _Message, pause_s: float) -> None:
+    def _send(self, message: Message, pause_s: float) -> None:
         try:
             answer = self._call(message.method, message.params)
         except Exception as error:
@@ -331,7 +280,7 @@ class Waits:
         else:
             answer.add_done_callback(lambda done: self._hear(message, done, pause_s))
 
-    def _hear(self, message: _Message, done: Future[Any], pause_s: float) -> None:
+    def _hear(self, message: Message, done: Future[Any], pause_s: float) -> None:
         error = done.exception()
         if error is not None and is_app_error(error, "store_unavailable"):
             # While the store is away it is said again: nothing of it happens twice.
@@ -339,7 +288,7 @@ class Waits:
         else:
             self._answered(message, done.result() if error is None else error)
 
-    def _answered(self, message: _Message, answer: Union[Mapping[str, Any], BaseException]) -> None:
+    def _answered(self, message: Message, answer: Union[Mapping[str, Any], BaseException]) -> None:
         with self._lock:
             if isinstance(answer, BaseException):
                 if is_app_error(answer, "run_ended", "stale_epoch"):
@@ -360,15 +309,15 @@ class Waits:
             with contextlib.suppress(InvalidStateError):
                 stayed.set_result(None)
 
-    def _settle(self, message: _Message) -> None:
+    def _settle(self, message: Message) -> None:
         for race, name, losers in message.decided:
             self._recorded.setdefault(race.key, {"winner": name})
             race.winner = name
             race.is_deciding = False
             for leaf in losers:
-                leaf.outcome = Outcome(error=_dropped(leaf.key))
+                leaf.outcome = Outcome(error=dropped(leaf.key))
 
-    def _fail(self, message: _Message, error: BaseException) -> None:
+    def _fail(self, message: Message, error: BaseException) -> None:
         if self._is_over:
             return
         for asked in (self._known.get(key) for key in message.keys):
@@ -387,29 +336,29 @@ class Waits:
         for each in refused:
             asked = self._known.get(each["key"])
             if asked is not None:
-                asked.leaf.outcome = Outcome(error=_refusal(each["error"]))
+                asked.leaf.outcome = Outcome(error=refusal(each["error"]))
 
-    def _take(self, asked: _Asked, value: Any, rank: int) -> None:
+    def _take(self, asked: Asked, value: Any, rank: int) -> None:
         """Reads a record; a large output is fetched first."""
         asked.leaf.rank = rank
         record = as_wait_record(value)
         if record is None:
-            asked.leaf.outcome = Outcome(error=_used(asked.leaf.key, "is the key of a step"))
+            asked.leaf.outcome = Outcome(error=used(asked.leaf.key, "is the key of a step"))
         elif record.get("large") is True:
             self._under_way += 1
             job = record.get("job")
             self._fetch(asked, {"run": record.get("run", "")} if job is None else {"job": job["id"]}, _FIRST_PAUSE_S)
         else:
-            asked.leaf.outcome = _outcome_of(asked, record)
+            asked.leaf.outcome = outcome_of(asked, record)
 
-    def _fetch(self, asked: _Asked, of: Mapping[str, str], pause_s: float) -> None:
+    def _fetch(self, asked: Asked, of: Mapping[str, str], pause_s: float) -> None:
         def hear(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None and is_app_error(error, "store_unavailable"):
                 _after(pause_s, lambda: self._fetch(asked, of, min(2 * pause_s, _LONGEST_PAUSE_S)))
                 return
             with self._lock:
-                asked.leaf.outcome = Outcome(error=error) if error is not None else _read(asked, done.result()["output"])
+                asked.leaf.outcome = Outcome(error=error) if error is not None else read_payload(asked, done.result()["output"])
                 self._advance()
                 self.leave()
 
@@ -435,40 +384,3 @@ def _after(seconds: float, action: Callable[[], None]) -> None:
     timer = threading.Timer(seconds, action)
     timer.daemon = True
     timer.start()
-
-
-def _outcome_of(asked: _Asked, record: Mapping[str, Any]) -> Outcome:
-    key, kind = asked.leaf.key, asked.spec["kind"]
-    if record[WAIT_MARK] != ("call" if kind == "map" else kind):
-        return Outcome(error=_used(key, f"is the key of a {record[WAIT_MARK]}"))
-    if record["end"] == "dropped":
-        return Outcome(error=_dropped(key))
-    if record["end"] == "timed_out":
-        return Outcome(error=WaitTimedOut(key))
-    if record["end"] == "failed" and kind == "external":
-        return Outcome(error=ExternalJobError(key, record))
-    if record["end"] == "failed":
-        error = record.get("error")
-        is_late = isinstance(error, dict) and error.get("code") == "expired" and "timeoutMs" in asked.spec
-        failed = CallError(key, record.get("run", ""), record.get("status", "failed"), error)
-        return Outcome(error=WaitTimedOut(key) if is_late else failed)
-    return _read(asked, record.get("value"))
-
-
-def _read(asked: _Asked, payload: Any) -> Outcome:
-    try:
-        return Outcome(asked.read(payload))
-    except Exception as error:
-        return Outcome(error=error)
-
-
-def _used(key: str, why: str) -> RuntimeError:
-    return RuntimeError(f'"{key}" {why}: give each use a key of its own.')
-
-
-def _dropped(key: str) -> RuntimeError:
-    return RuntimeError(f'What "{key}" waits for was dropped: a race that it was in was decided without it.')
-
-
-def _refusal(error: Mapping[str, Any]) -> AppError:
-    return AppError(str(error["code"]), str(error["message"]), hint=error.get("hint"))

@@ -2,6 +2,7 @@ export * from "./aftermath.ts";
 export * from "./causes.ts";
 export * from "./changes.ts";
 export * from "./claims.ts";
+export * from "./forcing.ts";
 export * from "./ids.ts";
 export * from "./job-rows.ts";
 export { owedChange } from "./jobs.ts";

@@ -22,9 +22,9 @@ const columns = [
   ...(["ref", "memberId", "epoch", "reason", "timedOut", "openedAt", "endedAt"] as const),
 ] as const;
 type JobColumn = (typeof columns)[number];
+const apart: ReadonlySet<string> = new Set([...columns, "spec", "result"]);
 
 /** The part of a job that is kept as JSON. */
 export function factsOf(job: JobRow): JobFacts {
-  const apart = new Set<string>([...columns, "spec", "result"]);
   return Object.fromEntries(Object.entries(job).filter(([name]) => !apart.has(name))) as unknown as JobFacts;
 }

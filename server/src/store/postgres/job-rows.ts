@@ -1,8 +1,9 @@
 import type { Json } from "@holdfast/protocol";
-import type { JobChanges, JobOrder, JobRow, WaitName } from "../../core/index.ts";
+import type { JobChanges, JobOrder, JobRow, Ledger, WaitName } from "../../core/index.ts";
 import { factsOf, type JobFacts } from "../job-facts.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import type { Runner } from "./session.ts";
+import { findWaits } from "./wait-rows.ts";
 
 // The table `holdfast.external_jobs`. Whoever lets something follow from a job for its run holds the row of the run first; who tracks
 // it may change without, and whoever changes that passes over rows that others hold. So nobody waits for a run with a job in hand.
@@ -71,13 +72,27 @@ const namesText = `
     join holdfast.external_jobs j on j.id = n.id`;
 
 /** Locks jobs, whose runs are held. */
-export async function lockJobs(db: Runner, ids: readonly string[]): Promise<JobRow[]> {
+async function lockJobs(db: Runner, ids: readonly string[]): Promise<JobRow[]> {
   if (ids.length === 0) return [];
   return (await db.run<StoredJob>("lockJobs", lockText, [textArray(ids)])).map(toJob);
 }
 
 const lockText = `
   select ${jobColumns} from holdfast.external_jobs j where j.id in (select unnest($1::text[])) order by j.id for update of j`;
+
+/** Locks jobs, whose runs are held, with what waits for them. */
+export async function loadJobs(
+  transaction: Runner,
+  names: readonly (WaitName & { readonly id: string })[],
+): Promise<(ledger: Ledger) => void> {
+  if (names.length === 0) return () => undefined;
+  const ids = names.map(({ id }) => id);
+  const [jobs, waits] = await Promise.all([lockJobs(transaction, ids), findWaits(transaction, names)]);
+  return (ledger) => {
+    ledger.loadJobs({ jobs });
+    ledger.loadWaits({ waits });
+  };
+}
 
 /** The highest numbers under keys that have any. */
 export function findLastNumbers(

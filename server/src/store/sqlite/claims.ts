@@ -24,13 +24,16 @@ interface Claim {
   readonly limitRows: number;
 }
 
+/** Thrown to a caller whose membership has ended. */
+export function memberGoneError(id: string): AppError {
+  return new AppError("member_gone", `Member ${id} is gone: its runs are others' now.`, {
+    hint: "Join again under a new id.",
+  });
+}
+
 export function claimRuns({ db, now, ring }: Turn, args: Claim): RunRow[] {
   const { memberId, limitRows } = args;
-  if (!isMember(db, memberId)) {
-    throw new AppError("member_gone", `Member ${memberId} is gone: its runs have been taken over.`, {
-      hint: "Join again under a new id.",
-    });
-  }
+  if (!isMember(db, memberId)) throw memberGoneError(memberId);
   const rows: PlacedRun[] = [];
   const holds = anyPause(db);
   for (let round = 0; rows.length < limitRows; round++) {

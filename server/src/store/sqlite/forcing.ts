@@ -1,4 +1,4 @@
-import { aftermathOf, type ObligationKind } from "../../core/index.ts";
+import { aftermathOf, type Forcible, forceAll, type ObligationRow, overdueOf } from "../../core/index.ts";
 import type { Forced } from "../obligation-verbs.ts";
 import { loadJobs } from "./job-rows.ts";
 import { ringChanges } from "./rings.ts";
@@ -19,26 +19,18 @@ export function forceEnds(turn: Turn, { runId, limitRows }: { runId: string; lim
     runId,
     limitRows + 1,
   );
-  return force(turn, found, limitRows);
+  const runIds = found.slice(0, limitRows).map(({ id }) => id);
+  return { ...force(turn, { runIds, jobIds: [] }), more: found.length > limitRows };
 }
 
 export function forceOverdue(turn: Turn, { afterMs, limitRows }: { afterMs: number; limitRows: number }): Forced {
-  const found = turn.db.list<Overdue>(
-    `SELECT run_id AS id, kind, subject FROM obligations INDEXED BY obligations_waiting
+  const found = turn.db.list<Pick<ObligationRow, "runId" | "kind" | "subject">>(
+    `SELECT run_id AS runId, kind, subject FROM obligations INDEXED BY obligations_waiting
      WHERE met_at IS NULL AND forced_at IS NULL AND ordered_at <= ? ORDER BY ordered_at, run_id LIMIT ?`,
     turn.now - afterMs,
     limitRows + 1,
   );
-  const taken = found.slice(0, limitRows);
-  const jobs = taken.flatMap(({ kind, subject }) => (kind === "external_job" ? subject : []));
-  const ids = [...new Set(taken.map(({ id }) => id))].map((id) => ({ id }));
-  return { ...force(turn, ids, limitRows, jobs), more: found.length > limitRows };
-}
-
-interface Overdue {
-  readonly id: string;
-  readonly kind: ObligationKind;
-  readonly subject: string;
+  return { ...force(turn, overdueOf(found.slice(0, limitRows))), more: found.length > limitRows };
 }
 
 /** Whether a run is being ended while somebody, or something outside, works for it. */
@@ -46,24 +38,16 @@ function held(run: string): string {
   return `${run}.status = 'cancelling' AND (${run}.claimed_by IS NOT NULL OR coalesce(json_extract(${run}.waiting, '$.externals'), 0) > 0)`;
 }
 
-function force(
-  turn: Turn,
-  found: readonly { id: string }[],
-  limitRows: number,
-  jobIds: readonly string[] = [],
-): Forced {
-  const ids = found.slice(0, limitRows).map(({ id }) => id);
-  if (ids.length === 0) return { forced: [], more: false };
+function force(turn: Turn, { runIds, jobIds }: Forcible): Omit<Forced, "more"> {
+  if (runIds.length === 0) return { forced: [] };
   const stored = new StoredLedger(turn.db, turn.now);
-  stored.load(ids);
+  stored.load(runIds);
   const { ledger } = stored;
-  const forced = ids.filter((id) => ledger.force(id));
-  // What is left is waited for by runs that go on.
   const jobs = loadJobs(turn.db, jobIds);
   ledger.loadJobs({ jobs });
   ledger.loadWaits({ waits: waitsOf(turn.db, jobs) });
-  for (const { id, runId } of jobs) if (ledger.row(runId)?.status !== "cancelling") ledger.letGoJob(id);
+  const forced = forceAll(ledger, runIds, jobs);
   stored.settle();
   ringChanges(turn, stored.write(), stored);
-  return { forced, more: found.length > limitRows, ...aftermathOf([ledger]) };
+  return { forced, ...aftermathOf([ledger]) };
 }

@@ -1,9 +1,8 @@
-import { AppError } from "@holdfast/protocol";
 import { type JobNote, type JobNoteResult, type JobRow, withJobAftermath } from "../../core/index.ts";
 import { admitNotes } from "../job-admission.ts";
 import { jobCursor, jobPlace } from "../job-cursor.ts";
 import type { JobFilter } from "../job-verbs.ts";
-import { isMember } from "./claims.ts";
+import { isMember, memberGoneError } from "./claims.ts";
 import { type Connection, listText } from "./connection.ts";
 import { loadJobs, selectJobs, selectLeanJobs } from "./job-rows.ts";
 import { ringChanges } from "./rings.ts";
@@ -20,11 +19,7 @@ export function claimJobs(
   { db }: Turn,
   { memberId, namespace, limitRows }: { memberId: string; namespace: string; limitRows: number },
 ): JobRow[] {
-  if (!isMember(db, memberId)) {
-    throw new AppError("member_gone", `Member ${memberId} is gone: its runs have been taken over.`, {
-      hint: "Join again under a new id.",
-    });
-  }
+  if (!isMember(db, memberId)) throw memberGoneError(memberId);
   // A body that starts it by itself may still say its name.
   const found = selectJobs(
     db,

@@ -1,7 +1,7 @@
-import { AppError, limits } from "@holdfast/protocol";
+import { limits } from "@holdfast/protocol";
 import { aftermathOf, type Ledger, memberGone } from "../../core/index.ts";
 import type { Joining, Judgement, MemberRow } from "../store.ts";
-import { isMember } from "./claims.ts";
+import { isMember, memberGoneError } from "./claims.ts";
 import type { Connection } from "./connection.ts";
 import { giveJobsBack } from "./jobs.ts";
 import { meetOfEnded } from "./obligations.ts";
@@ -47,7 +47,7 @@ export function joinMember({ db, now, boot, remote }: Turn, args: Joining & { re
     Number(remote),
   );
   const row = db.find<StoredMember>(`SELECT ${columns} FROM members WHERE id = ?`, id);
-  if (row === undefined || row.endedAt !== null) throw gone(id);
+  if (row === undefined || row.endedAt !== null) throw memberGoneError(id);
   return toMember(row);
 }
 
@@ -74,7 +74,7 @@ export function leaveMember(turn: Turn, { id }: { id: string }): { takenBack: nu
 }
 
 export function judgeMembers(turn: Turn, { by, limitRows }: { by: string; limitRows: number }): Judgement {
-  if (!isMember(turn.db, by)) throw gone(by);
+  if (!isMember(turn.db, by)) throw memberGoneError(by);
   const judged = endSilent(turn, by);
   let taken = 0;
   let more = false;
@@ -151,10 +151,4 @@ function endedHolders(db: Connection): string[] {
      SELECT hop.id AS id FROM hop JOIN members m ON m.id = hop.id WHERE m.ended_at IS NOT NULL`,
   );
   return rows.map((row) => row.id);
-}
-
-function gone(id: string): AppError {
-  return new AppError("member_gone", `Member ${id} is gone: its runs are others' now.`, {
-    hint: "Join again under a new id.",
-  });
 }
