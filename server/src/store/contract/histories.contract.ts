@@ -114,7 +114,8 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
   // A store with one writer may put events in their log in the very commit that makes them: nothing is left to move.
   if (verb === "sequenceEvents") return "moved";
   // What a cursor says is its store's own affair.
-  if (verb === "listRuns") return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
+  if (verb === "listRuns" || verb === "listJobs")
+    return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
   if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listOwed" && verb !== "findRunIds") return value;
   const text = (item: unknown) => JSON.stringify(item);
   const sort = (item: unknown): unknown => {
@@ -138,6 +139,7 @@ const timeNames = new Set(
     "joinedAt",
     "leaseUntil",
   ].concat(
+    ...["calledAt", "lookedAt", "nextLookAt", "cancelAskedAt"],
     ...["nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"],
     ...["orderedAt", "forcedAt", "lastTryAt", "metAt", "pausedAt", "resumedAt", "rank"],
   ),
@@ -184,7 +186,16 @@ async function contents(store: Store, model: Store): Promise<Record<string, unkn
     roots.map((rootId) => store.listObligations({ namespace, rootId, limitRows: 1_000 })),
   );
   const obligations = trees.map((rows) => rows.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1)));
-  return { runs: (await store.listRuns(all)).runs, obligations, members, histories, topic: byRun(topic.events) };
+  const { jobs } = await model.listJobs({ namespace, limitRows: 5_000 });
+  const known = await Promise.all(jobs.map(({ id }) => store.findJob({ id })));
+  return {
+    runs: (await store.listRuns(all)).runs,
+    jobs: known,
+    obligations,
+    members,
+    histories,
+    topic: byRun(topic.events),
+  };
 }
 
 function placeOf({ runId, kind, subject }: ObligationRow): string {

@@ -13,6 +13,7 @@ import {
 import type { EnqueueRow, Store, StoreVerb, Uniqueness } from "../store.ts";
 import type { Chance } from "./chance.contract.ts";
 import { controlCall } from "./history-control.contract.ts";
+import { jobCall } from "./history-jobs.contract.ts";
 import { scheduleCall } from "./history-schedules.contract.ts";
 import { waitCall } from "./history-waits.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
@@ -64,10 +65,12 @@ const evenShares: CallShares = {
   ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
 };
 
+type Model = Pick<Store, "listRuns" | "findRun" | "findSchedule" | "listJobs" | "findJob">;
+
 /** Draws the next call, looking at the model to know what would mean something. */
 export class CallSource {
   readonly #chance: Chance;
-  readonly #model: Pick<Store, "listRuns" | "findRun" | "findSchedule">;
+  readonly #model: Model;
   readonly #times: HistoryTimes;
   readonly #members: string[] = [];
   readonly #expansions: Expansion[] = [];
@@ -78,7 +81,7 @@ export class CallSource {
   #lastMember: string | undefined;
   #lastLive: string | undefined;
 
-  constructor(chance: Chance, model: Pick<Store, "listRuns" | "findRun" | "findSchedule">, times: HistoryTimes) {
+  constructor(chance: Chance, model: Model, times: HistoryTimes) {
     this.#chance = chance;
     this.#model = model;
     this.#times = times;
@@ -96,6 +99,7 @@ export class CallSource {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
     if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
+    if (this.#times.limits && this.#chance.happens(0.2)) return this.#job(runs);
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
       [shares.claim, () => this.#claim()],
@@ -171,8 +175,7 @@ export class CallSource {
   }
 
   #wait(runs: readonly RunRow[]): StoreCall {
-    const parents = new Set(runs.map(({ parentId }) => parentId));
-    const bodies = runs.filter(({ id, claimedBy, depth }) => claimedBy !== null && depth < 4 && !parents.has(id));
+    const bodies = bodiesAmong(runs);
     const called = ({ id: parentId, rootId: root, depth }: RunRow, name: string): NewRun => {
       const { rootId: _, ...fields } = this.#run(this.#freshId(), 0);
       const place = { rootId: root, parentId, workflow: null, depth: depth + 1 };
@@ -181,11 +184,15 @@ export class CallSource {
     return waitCall(this.#chance, { bodies, id: this.#id(), delaysMs: this.#times.delaysMs, called });
   }
 
+  #job(runs: readonly RunRow[]): Promise<StoreCall> {
+    const { delaysMs } = this.#times;
+    return jobCall(this.#chance, this.#model, { bodies: bodiesAmong(runs), memberId: this.#member(), delaysMs });
+  }
+
   async #expand(runs: readonly RunRow[]): Promise<StoreCall> {
     const old = this.#expansions[this.#chance.below(this.#expansions.length)];
     if (old !== undefined && this.#chance.happens(0.1)) return { verb: "expandRuns", args: { rows: [old] } };
-    const parents = new Set(runs.map(({ parentId }) => parentId));
-    const fit = runs.filter((run) => run.claimedBy !== null && run.depth < 4 && !parents.has(run.id));
+    const fit = bodiesAmong(runs);
     const rows: Expansion[] = [];
     const parent = fit[this.#chance.below(fit.length)];
     if (parent === undefined) return this.#finish();
@@ -403,4 +410,10 @@ export class CallSource {
     const pick = <T>(items: readonly [T, ...T[]]) => this.#chance.pick(items);
     return { pick, likely: (share: number) => this.#chance.happens(share) };
   }
+}
+
+/** Claimed runs that have no children. */
+function bodiesAmong(runs: readonly RunRow[]): RunRow[] {
+  const parents = new Set(runs.map(({ parentId }) => parentId));
+  return runs.filter(({ id, claimedBy, depth }) => claimedBy !== null && depth < 4 && !parents.has(id));
 }

@@ -67,6 +67,8 @@ export class InterleavedHistory {
       listRuns: (args: Parameters<Store["listRuns"]>[0]) => this.#model.store.listRuns(args),
       findRun: (args: Parameters<Store["findRun"]>[0]) => this.#model.store.findRun(args),
       findSchedule: (args: Parameters<Store["findSchedule"]>[0]) => this.#model.store.findSchedule(args),
+      listJobs: (args: Parameters<Store["listJobs"]>[0]) => this.#model.store.listJobs(args),
+      findJob: (args: Parameters<Store["findJob"]>[0]) => this.#model.store.findJob(args),
     };
     this.#source = new CallSource(parts.chance, model, times);
   }
