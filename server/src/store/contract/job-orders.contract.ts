@@ -189,6 +189,21 @@ function cancels(contract: Contract): void {
 }
 
 function failures(contract: Contract): void {
+  contract("an order leaves alone what has ended of a run, and owes nothing for it", async (world) => {
+    const { run, jobs } = await waitingFor(world, ["a", "b"]);
+    const [a = missing, b = missing] = jobs;
+    await note(world, a, said.succeeded);
+    await world.cancel(run.id);
+    assert.deepEqual(
+      [(await jobOf(world, a.id)).status, (await jobOf(world, b.id)).status],
+      ["succeeded", "cancelling"],
+    );
+    assert.deepEqual(
+      (await owedJobs(world, run)).map(({ subject }) => subject),
+      [b.id],
+    );
+  });
+
   contract(
     "a body cannot succeed before its jobs have ended, and ends them first where it fails for good",
     async (world) => {

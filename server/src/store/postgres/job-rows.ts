@@ -72,7 +72,7 @@ const namesText = `
     join holdfast.external_jobs j on j.id = n.id`;
 
 /** Locks jobs, whose runs are held. */
-async function lockJobs(db: Runner, ids: readonly string[]): Promise<JobRow[]> {
+export async function lockJobs(db: Runner, ids: readonly string[]): Promise<JobRow[]> {
   if (ids.length === 0) return [];
   return (await db.run<StoredJob>("lockJobs", lockText, [textArray(ids)])).map(toJob);
 }

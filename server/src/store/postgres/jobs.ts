@@ -92,12 +92,16 @@ export async function listJobs(db: Runner, filter: JobFilter): Promise<{ jobs: J
   return { jobs, cursor: jobCursor(jobs.at(-1), found.length > limitRows) };
 }
 
+// A run's jobs are found before they are put in order: else the planner walks everybody's, the newest first.
 function listText(isOfRun: boolean, isAfter: boolean): string {
-  const run = isOfRun ? "and j.run_id = $6" : "";
+  const all = isOfRun ? "of_run" : "holdfast.external_jobs";
+  const first = isOfRun
+    ? "with of_run as materialized (select j.* from holdfast.external_jobs j where j.run_id = $6)"
+    : "";
   const [at, id] = isOfRun ? ["$7", "$8"] : ["$6", "$7"];
   return `
-  select ${leanJobColumns} from holdfast.external_jobs j
-  where j.namespace = $1 ${run} and ($3::text is null or j.key = $3) and ($4::text is null or j.service = $4)
+  ${first} select ${leanJobColumns} from ${all} j
+  where j.namespace = $1 and ($3::text is null or j.key = $3) and ($4::text is null or j.service = $4)
     and ($5::text[] is null or j.status = any($5::text[])) ${isAfter ? `and (j.opened_at, j.id) < (${at}::bigint, ${id})` : ""}
   order by j.opened_at desc, j.id desc limit $2`;
 }
@@ -115,13 +119,23 @@ export function giveJobsBack(db: Runner, limitRows: number): Promise<{ found: nu
   return db.run("giveJobsBack", giveBackText, [limitRows]);
 }
 
+// By hopping from tracker to tracker in the index: neither what live members track nor what has ended is read.
 const giveBackText = `
-  with held as materialized (
-    select j.id from holdfast.members m join holdfast.external_jobs j on j.member_id = m.id
-    where j.member_id is not null and m.ended_at is not null order by j.id limit $1::bigint + 1 for update of j skip locked
+  with recursive hop as (
+    (select j.member_id as id from holdfast.external_jobs j where j.member_id is not null order by j.member_id limit 1)
+    union all
+    select (select j.member_id from holdfast.external_jobs j where j.member_id is not null and j.member_id > h.id
+      order by j.member_id limit 1)
+    from hop h where h.id is not null
+  ),
+  held as materialized (
+    select o.id from hop h join holdfast.members m on m.id = h.id and m.ended_at is not null cross join lateral (
+      select j.id from holdfast.external_jobs j where j.member_id = h.id and j.member_id is not null
+      order by j.id limit $1::bigint + 1 for update of j skip locked
+    ) o limit $1::bigint + 1
   ),
   given as (
     update holdfast.external_jobs j set member_id = null, epoch = j.epoch + 1
-    from (select h.id from held h order by h.id limit $1) h where j.id = h.id
+    from (select h.id from held h limit $1) h where j.id = h.id
   )
   select count(*) as found from held`;
