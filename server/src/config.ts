@@ -9,14 +9,7 @@ import { makeFolders } from "./folders.ts";
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
 
 /** How a service is reached. What is not named here is its tracker's business: see docs/guides/external-jobs.md. */
-export interface ConnectionConfig {
-  /** `bigquery`, `cloudrun`, `dataproc`, `dataproc_batch`, `kubernetes`, `http`, or one of your own; default the connection's name. */
-  readonly service?: string;
-  /** Calls to it at a time, of each node; default 32. */
-  readonly calls?: number;
-  /** A file, relative to the root, that exports trackers of your own, and the variables of the environment that it may read. */
-  readonly module?: string;
-  readonly env?: readonly string[];
+export interface ConnectionConfig extends Pick<ConnectionSettings, "service" | "calls" | "module" | "env"> {
   readonly [setting: string]: unknown;
 }
 

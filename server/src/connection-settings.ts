@@ -8,9 +8,9 @@ import { type Json, nameHint } from "@holdfast/protocol";
 /** A connection as it was read. What is not named here is its service's business. */
 export interface ConnectionSettings {
   readonly [setting: string]: Json | undefined;
-  /** The service that it is for; default the connection's own name. */
+  /** `bigquery`, `cloudrun`, `dataproc`, `dataproc_batch`, `kubernetes`, `http`, or one of your own; default the connection's name. */
   readonly service?: string;
-  /** Calls to the service at a time; default 32. */
+  /** Calls to the service at a time, of each node; default 32. */
   readonly calls?: number;
   /** A file of the user's, relative to the project, that exports trackers. It runs in a process of its own. */
   readonly module?: string;
@@ -43,7 +43,7 @@ const shared: Readonly<Record<string, readonly [Check, string]>> = {
     'Write an address: "https://jobs.example.com".',
   ],
 };
-/** Beside `baseUrl`, what the services that are known call theirs, for whoever misspells one of the above. */
+/** For whoever writes one of them in another spelling. */
 const sharedNames = Object.keys(shared);
 const connectionsHint = 'Write { bq: { service: "bigquery", project: "shop" } }.';
 

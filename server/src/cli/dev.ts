@@ -7,7 +7,7 @@ import { exitCodes, problemText, UsageError } from "./failures.ts";
 import { type Hosted, startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
-import { StopTeller } from "./stopping.ts";
+import { toldStop } from "./stopping.ts";
 import { shownStore } from "./store-address.ts";
 import { tell } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
@@ -61,10 +61,10 @@ export async function dev(terminal: Terminal, flags: DevFlags): Promise<number> 
   } finally {
     watcher.close();
     await compiler.idle();
-    const teller = new StopTeller(terminal, { exitCode: exitCodes.interrupted });
-    await hosted.close({ graceMs, tell: teller.tell });
-    await telling;
-    teller.stop();
+    await toldStop(terminal, exitCodes.interrupted, async (tell) => {
+      await hosted.close({ graceMs, tell });
+      await telling;
+    });
     interruption.stop();
   }
 }

@@ -26,7 +26,7 @@ import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type FollowFlags, readPatience } from "./patience.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
 import { outcomeText } from "./run-text.ts";
-import { StopTeller } from "./stopping.ts";
+import { toldStop } from "./stopping.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
 
@@ -98,9 +98,7 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
   } finally {
     // Tasks of other runs may have begun here: they may end, unless somebody is in a hurry.
     const graceMs = interruption.signal.aborted || isGone ? 0 : othersGraceMs;
-    const teller = new StopTeller(terminal, { exitCode: exitCodes.interrupted });
-    await engine.close({ graceMs, tell: teller.tell });
-    teller.stop();
+    await toldStop(terminal, exitCodes.interrupted, (tell) => engine.close({ graceMs, tell }));
     interruption.stop();
   }
 }

@@ -5,7 +5,7 @@ import { exitCodes } from "./failures.ts";
 import { startHosting } from "./hosting.ts";
 import { hearInterruption, untilAborted } from "./interruption.ts";
 import { type CommonFlags, type ListenFlags, openProject } from "./project.ts";
-import { StopTeller } from "./stopping.ts";
+import { toldStop } from "./stopping.ts";
 import { shownStore } from "./store-address.ts";
 import type { Terminal } from "./terminal.ts";
 import { openTerminalLog } from "./terminal-log.ts";
@@ -56,9 +56,7 @@ export async function server(terminal: Terminal, flags: ServerFlags): Promise<nu
     terminal.note(`Draining: activations have ${drainMs / 1_000} s to end. Again: ends at once.`);
     return exitCodes.done;
   } finally {
-    const teller = new StopTeller(terminal, { exitCode: exitCodes.failed });
-    await hosted.close({ graceMs: drainMs, tell: teller.tell });
-    teller.stop();
+    await toldStop(terminal, exitCodes.failed, (tell) => hosted.close({ graceMs: drainMs, tell }));
     interruption.stop();
   }
 }

@@ -14,7 +14,7 @@ const shownNames = 3;
  * Says what a stop waits for, once that is slow, and ends the process when the store that it waits for has not answered in time:
  * nothing is lost by that, since what was held here is taken over when its lease runs out (P1).
  */
-export class StopTeller {
+class StopTeller {
   readonly #terminal: Terminal;
   readonly #exitCode: number;
   #slow: NodeJS.Timeout | undefined;
@@ -45,6 +45,20 @@ export class StopTeller {
   #end(): void {
     this.#terminal.note("The store has not answered: ended without a goodbye.");
     process.exit(this.#exitCode);
+  }
+}
+
+/** Carries a stop out, and tells what it waits for. `exitCode`: with which the process ends where the store never answers. */
+export async function toldStop(
+  terminal: Terminal,
+  exitCode: number,
+  stop: (tell: (wait: StopWait) => void) => Promise<void>,
+): Promise<void> {
+  const teller = new StopTeller(terminal, { exitCode });
+  try {
+    await stop(teller.tell);
+  } finally {
+    teller.stop();
   }
 }
 

@@ -358,6 +358,10 @@ test("jobs of one group are looked at by one call, and two nodes have a share ea
   await world.until(async () => world.outside.made === 300);
   const held = nodes.map(({ triggerer }) => triggerer.count);
   assert.equal(held[0] === undefined ? 0 : held[0] + (held[1] ?? 0), 300);
+  assert.ok(
+    held.every((count) => count > 0),
+    `${held}`,
+  );
   await world.pass(10 * minuteMs);
   const before = world.outside.countOf("poll");
   await world.pass(minuteMs);

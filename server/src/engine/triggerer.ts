@@ -215,7 +215,10 @@ export class Triggerer implements Loop {
       if ((last === undefined || job.id <= last) && held.get(job.id) !== job.epoch) this.#over(job);
     }
     const unknown = rows.filter(({ id }) => !this.#jobs.has(id));
-    if (unknown.length > 0) await this.#hold(unknown, memberId);
+    const { store } = this.#options;
+    const whole = await Promise.all(unknown.map(({ id }) => store.findJob({ id })));
+    const ours = whole.filter((row) => row?.memberId === memberId).filter((row) => row !== undefined);
+    if (ours.length > 0) await this.#hold(ours, memberId);
   }
 
   #doDue(): void {

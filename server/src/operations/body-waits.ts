@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   AppError,
+  canonicalText,
   isAppError,
   type Json,
   limits,
@@ -163,7 +164,7 @@ export class BodyWaits {
     if (result?.outcome === "noted") return;
     const now = await store.findJob({ id: last.id });
     // Somebody tracks it by this name already.
-    if (now !== undefined && JSON.stringify(now.ref) === JSON.stringify(job.ref)) return;
+    if (now !== undefined && canonicalText(now.ref) === canonicalText(job.ref)) return;
     if (now?.ref == null || now.endedAt !== null) throw staleEpoch(held);
     throw new AppError("key_conflict", `The job at "${key}" is ${now.externalId} already.`);
   }

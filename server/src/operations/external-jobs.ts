@@ -18,8 +18,8 @@ import {
 } from "@holdfast/protocol";
 import type { JobNews, JobNoteResult, JobRow, NewJob } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
-import { withTexts } from "./external-waits.ts";
-import { callbackHash, jobNames } from "./job-names.ts";
+import { callbackHash } from "./job-names.ts";
+import { successorFacts } from "./job-successor.ts";
 import { jobView } from "./job-views.ts";
 import type { Runs } from "./runs.ts";
 
@@ -117,17 +117,14 @@ export class ExternalJobs {
 
   /** The same job under the next number, as it was prepared. */
   async #replacing(row: JobRow): Promise<JobNews> {
-    const { service, connection, submission, settleMs, onUnknown, callbackHash: hash, spec } = row;
+    const { submission, settleMs } = row;
     if (submission === "own" || submission === "adopted") {
       throw new AppError("request_conflict", "Its task starts this job by itself: nobody else can submit it again.", {
         hint: "Give it up (--as lost): its task decides then, and a retry of the run starts another.",
       });
     }
     const { incarnation } = await this.#store.describe();
-    const names = jobNames(row, row.number + 1, incarnation);
-    const own = withTexts(spec, (text) => text.replaceAll(row.id, names.id));
-    const shared = { service, connection, submission, settleMs, onUnknown, callbackHash: hash };
-    const next: NewJob = { ...names, ...shared, spec: own, job: null };
+    const next: NewJob = { ...successorFacts(row, incarnation), submission, settleMs, job: null };
     const error = {
       code: "submitted_again",
       message: "Somebody said that it never began; it was submitted once more.",

@@ -24,7 +24,10 @@ export interface JobVerbs {
    * that is to end and has no name yet. `member_gone` as for `claimRuns`. Never waits for a row that somebody else holds.
    */
   claimJobs(args: { memberId: string; namespace: string; limitRows: number }): Promise<JobRow[]>;
-  /** What a member tracks, in the order of ids, from after the id `after`. `orderedOnly`: what is `cancelling`. */
+  /**
+   * What a member tracks, in the order of ids, from after the id `after`, without specs and results. `orderedOnly`: what is
+   * `cancelling`.
+   */
   listTracked(args: { memberId: string; orderedOnly: boolean; after?: string; limitRows: number }): Promise<JobRow[]>;
   /**
    * Writes down what is said of jobs, with all that follows from it in one commit (P3): the end of a job ends its run's wait for it.

@@ -7,10 +7,10 @@ import {
   type PollResult,
 } from "@holdfast/protocol";
 import type { JobNoteResult } from "../../core/index.ts";
-import { Canceller } from "./canceller.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf, type Said } from "./desk-context.ts";
 import type { DueHeap } from "./due-heap.ts";
 import type { HeldJob, JobDesk } from "./held-job.ts";
+import { JobEnder } from "./job-ender.ts";
 import { type CallOutcome, Lane, type Line } from "./lane.ts";
 import { failedLook, judgeLook, type Looking, type Verdict } from "./looking.ts";
 import { backOffMs } from "./pace.ts";
@@ -45,7 +45,7 @@ export class Desk implements JobDesk {
   readonly lane: Lane<HeldJob>;
   readonly #options: DeskOptions;
   readonly #submitter: Submitter;
-  readonly #canceller: Canceller;
+  readonly #ender: JobEnder;
   readonly #watched = new Map<string, HeldJob>();
   #watch: JobWatch | undefined;
   /** To be watched from the next flush on. */
@@ -58,8 +58,8 @@ export class Desk implements JobDesk {
       ...options,
       say: async (job, news) => (await this.#say([{ job, news }]))[0] ?? "over",
     };
-    this.#canceller = new Canceller(context);
-    this.#submitter = new Submitter(context, this.#canceller);
+    this.#ender = new JobEnder(context);
+    this.#submitter = new Submitter(context, this.#ender);
     this.lane = new Lane<HeldJob>({
       ...options,
       look: (jobs) => this.#look(jobs),
@@ -156,7 +156,7 @@ export class Desk implements JobDesk {
   async #doAct(job: HeldJob): Promise<Acted> {
     if (job.unsaid !== null) return await this.#submitter.sayThere(job);
     if (job.submitting !== null) return await this.#submitter.act(job, job.submitting);
-    return job.isOrdered ? await this.#canceller.act(job) : { nextInMs: 0 };
+    return job.isOrdered ? await this.#ender.act(job) : { nextInMs: 0 };
   }
 
   async #look(jobs: readonly HeldJob[]): Promise<CallOutcome> {

@@ -1,8 +1,8 @@
 import type { TrackedJob, TrackingFailure } from "@holdfast/protocol";
 import { type OpenSubmission, type SubmissionStep, submissionStep, submissionWindowMs } from "../../core/index.ts";
-import type { Canceller } from "./canceller.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
 import { type HeldJob, lineOf, type Submitting } from "./held-job.ts";
+import type { JobEnder } from "./job-ender.ts";
 import { backOffMs } from "./pace.ts";
 import { errorOf } from "./teller.ts";
 
@@ -17,11 +17,11 @@ const atRiskMs = 500;
  */
 export class Submitter {
   readonly #context: DeskContext;
-  readonly #canceller: Canceller;
+  readonly #ender: JobEnder;
 
-  constructor(context: DeskContext, canceller: Canceller) {
+  constructor(context: DeskContext, ender: JobEnder) {
     this.#context = context;
-    this.#canceller = canceller;
+    this.#ender = ender;
   }
 
   async act(job: HeldJob, submitting: Submitting): Promise<Acted> {
@@ -32,7 +32,7 @@ export class Submitter {
       case "find":
         return await this.#find(job, submitting, step);
       case "cancel":
-        return await this.#canceller.act(job);
+        return await this.#ender.act(job);
       case "wait":
         return { nextInMs: step.ms };
       case "doubt":

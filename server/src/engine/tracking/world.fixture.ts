@@ -1,15 +1,8 @@
-import { hash } from "node:crypto";
 import type { Json } from "@holdfast/protocol";
-import {
-  childId,
-  type JobRow,
-  jobIdentity,
-  jobTokenIdentity,
-  type NewJob,
-  type NewRun,
-  rootId,
-} from "../../core/index.ts";
+import { type JobRow, type NewJob, type NewRun, rootId } from "../../core/index.ts";
 import { silentLog } from "../../log.ts";
+import { jobNames } from "../../operations/job-names.ts";
+import { JobSuccessors } from "../../operations/job-successor.ts";
 import type { Random } from "../../random.ts";
 import { openMemoryStore } from "../../store/memory/memory-store.ts";
 import type { Store } from "../../store/store.ts";
@@ -145,11 +138,12 @@ export class TrackingWorld {
       heldId: memberId,
       lose: () => Object.assign(membership, { id: undefined, heldId: undefined }),
     };
+    const successors = new JobSuccessors({ store: this.store, tracking: this.outside });
     const triggerer = new Triggerer({
       ...{ membership, clock: this.clock, random: middling, log: silentLog, namespace, pollMs: 1_000, bell },
       store: life.lead(this.store, "store", storeVerbs),
       tracking: life.lead(this.outside, "service", serviceVerbs),
-      successorOf: async (row) => this.successorOf(row),
+      successorOf: (row) => successors.successorOf(row),
       ...options,
     });
     this.store.onRing((topics) => topics.includes("jobs") && triggerer.hear());
@@ -207,21 +201,12 @@ export class TrackingWorld {
     return (await this.store.findRun({ id: (await this.job(id)).runId }))?.status;
   }
 
-  /** What stands in the place of a job: the next number of its key. */
-  successorOf({ runId, generation, key, number, service, connection, onUnknown }: JobRow): NewJob {
-    return { ...this.#newJob({ runId, generation, key }, number + 1, service), connection, onUnknown };
-  }
-
   close(): void {
     for (const { stop } of this.#nodes) stop.abort();
   }
 
   #newJob(place: { runId: string; generation: number; key: string }, number: number, service: string): NewJob {
-    const id = childId(
-      place.runId,
-      hash("sha256", jobIdentity(place.runId, place.generation, place.key, number), "buffer"),
-    );
-    const token = hash("sha256", jobTokenIdentity("incarnation", id), "hex").slice(0, 32);
+    const { id, token } = jobNames(place, number, "incarnation");
     const submission = classOf(service);
     const spec: Json = { sql: "SELECT 1" };
     const name = `J-${token}`;

@@ -284,6 +284,7 @@ function tracking(contract: Contract): void {
       tracked.map(({ id }) => id),
       rest.map(({ id }) => id).sort(),
     );
+    assert.deepEqual(new Set(tracked.map(({ spec }) => spec)), new Set([null]));
     const [last] = tracked.slice(-1);
     const after = { memberId: two, orderedOnly: false, after: tracked[0]?.id ?? "", limitRows: 10 };
     assert.deepEqual(

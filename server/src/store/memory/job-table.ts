@@ -69,7 +69,8 @@ export class JobTable {
     return this.#rows(this.#tracked.get(memberId) ?? [])
       .filter(({ id, status }) => id > after && (!orderedOnly || status === "cancelling"))
       .sort(byId)
-      .slice(0, limitRows);
+      .slice(0, limitRows)
+      .map(lean);
   }
 
   /** Those of certain members. */
@@ -91,7 +92,7 @@ export class JobTable {
       .filter((job) => statuses === undefined || statuses.includes(job.status))
       .sort((a, b) => b.openedAt - a.openedAt || byId(b, a))
       .filter((job) => after === undefined || isBefore(job, after));
-    const jobs = found.slice(0, limitRows).map((job) => ({ ...job, spec: null, result: null }));
+    const jobs = found.slice(0, limitRows).map(lean);
     return { jobs, cursor: jobCursor(jobs.at(-1), found.length > limitRows) };
   }
 
@@ -141,6 +142,11 @@ interface FreeEntry {
 
 function cameBefore(a: FreeEntry, b: FreeEntry): boolean {
   return a.openedAt < b.openedAt || (a.openedAt === b.openedAt && a.id < b.id);
+}
+
+/** As lists show it. */
+function lean(job: JobRow): JobRow {
+  return { ...job, spec: null, result: null };
 }
 
 function byId(a: JobRow, b: JobRow): number {

@@ -56,7 +56,7 @@ export async function listTracked(
 
 function trackedText(which: string): string {
   return `
-  select ${jobColumns} from holdfast.external_jobs j
+  select ${leanJobColumns} from holdfast.external_jobs j
   where j.member_id = $1 and j.member_id is not null ${which} and j.id > $2 order by j.id limit $3`;
 }
 

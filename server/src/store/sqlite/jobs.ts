@@ -44,7 +44,7 @@ export function listTracked(
   const which = orderedOnly
     ? "INDEXED BY external_jobs_ordered WHERE member_id = ? AND member_id IS NOT NULL AND status = 'cancelling'"
     : "INDEXED BY external_jobs_tracked WHERE member_id = ? AND member_id IS NOT NULL";
-  return selectJobs(db, `${which} AND id > ? ORDER BY id LIMIT ?`, memberId, after, limitRows);
+  return selectLeanJobs(db, `${which} AND id > ? ORDER BY id LIMIT ?`, memberId, after, limitRows);
 }
 
 export function noteJobs(turn: Turn, { rows }: { rows: readonly JobNote[] }): JobNoteResult[] {

@@ -13,7 +13,7 @@ const mayComeMs = 5_000;
 const repeatMs = 300_000;
 
 /** Ends jobs whose end is ordered. Nothing but their end, or a service that ends none, ends the tries (P6). */
-export class Canceller {
+export class JobEnder {
   readonly #context: DeskContext;
 
   constructor(context: DeskContext) {
