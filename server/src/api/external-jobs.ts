@@ -60,6 +60,7 @@ export function externalJobRoutes({ externalJobs }: { externalJobs: ExternalJobs
       method: "POST",
       path: "/v1/callbacks/{id}/{secret}",
       summary: "Ends an external job, once: its address is the permission.",
+      isOpen: true,
       errors: ["not_found", "run_ended", "too_large"],
       maxBodyBytes: resultBodyBytes,
       body: callbackSchema,

@@ -109,6 +109,7 @@ function operation(route: Route, { reference, parametersOf }: Describing): JsonO
   };
   return {
     summary: route.summary,
+    ...(route.isOpen === true ? { security: [] } : {}),
     parameters: [
       ...pathParameters,
       ...(route.query === undefined ? [] : parametersOf(route.query)),

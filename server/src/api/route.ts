@@ -25,6 +25,8 @@ interface RouteDescription {
   /** Errors of its own, besides those that any route may answer. */
   readonly errors: readonly ErrorCode[];
   readonly maxBodyBytes?: number;
+  /** True where its address is the permission: it wants no token. */
+  readonly isOpen?: boolean;
   /** True where an Idempotency-Key is heeded. */
   readonly idempotent?: boolean;
   /** True where the answer is kept under an Idempotency-Key, and `control` makes of it what happens. */

@@ -170,18 +170,19 @@ interface Failing {
 
 function fail({ error, request, reply, log }: Failing): void {
   const { status, body } = failureAnswer(error, request.id);
-  if (status === 500) log.error({ err: error, request_id: request.id, url: request.url }, "a request failed");
+  if (status === 500)
+    log.error({ err: error, request_id: request.id, url: request.routeOptions.url }, "a request failed");
   void reply.code(status).type("application/json").send(JSON.stringify(body));
 }
 
-/** Host and Origin for every request; the token for all but the probes. */
+/** Host and Origin for every request; the token for all but the probes, and routes whose address is the permission. */
 function guard(app: FastifyInstance, access: AccessOptions): void {
   const checkHost = hostCheck(access);
   const checkToken = tokenCheck(access);
   app.addHook("onRequest", async (request) => {
     checkHost(request.headers);
-    const { url } = request.routeOptions;
-    if (url === "/healthz" || url === "/readyz" || url === "/v1/callbacks/:id/:secret") return;
+    const { url, config } = request.routeOptions;
+    if (url === "/healthz" || url === "/readyz" || ("isOpen" in config && config.isOpen === true)) return;
     checkToken(request.headers);
   });
 }
@@ -196,6 +197,7 @@ function addRoute(
     url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
     bodyLimit: route.maxBodyBytes ?? defaultBodyBytes,
     exposeHeadRoute: false,
+    config: { isOpen: route.isOpen === true },
     handler: async (request, reply) => {
       const body = route.body === undefined ? undefined : (request.body ?? (route.bodyOptional ? {} : undefined));
       const gone = new AbortController();

@@ -31,11 +31,20 @@ export interface Hosted {
 /** Opens the store, starts a node and listens. Throws AppErrors. */
 export async function startHosting(settings: Settings, options: HostOptions): Promise<Hosted> {
   const { role, announce, token, allowedHosts = [], migrate, log } = options;
-  const { root, host, port } = settings;
+  const { root, host, port, publicUrl } = settings;
   const { startServer } = await import("../main.ts");
   const connection = await openEmbedded(settings, { role, log, ...(migrate === undefined ? {} : { migrate }) });
   try {
-    const shared = { host, port, version, log, allowedHosts, ...(token === undefined ? {} : { token }) };
+    // One-time addresses lead to the name under which others reach it.
+    const named = publicUrl === undefined ? [] : [new URL(publicUrl).hostname];
+    const shared = {
+      host,
+      port,
+      version,
+      log,
+      allowedHosts: [...allowedHosts, ...named],
+      ...(token === undefined ? {} : { token }),
+    };
     const server = await startServer(connection.services, shared);
     const node = await connection.work({ schedules: true, mockJobs: options.mockJobs === true, url: server.url });
     if (announce) {
