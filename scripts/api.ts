@@ -21,6 +21,7 @@ const surfaces = {
   store: "server/src/store/store.ts",
   embedded: "server/src/embedded.ts",
   testing: "server/src/testing/index.ts",
+  tracker: "server/src/trackers/own-tracker.ts",
 } as const;
 
 const methodTableFile = join(reportFolder, "channel-methods.md");

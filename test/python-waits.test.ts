@@ -122,6 +122,7 @@ describe("waits of Python bodies", { timeout: 240_000 }, () => {
     }
   });
   after(async () => {
+    assert.deepEqual(plan.unreached, []);
     await node.stop({ graceMs: 0 });
     await services.close();
     rmSync(root, { recursive: true, force: true });

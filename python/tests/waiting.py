@@ -49,7 +49,8 @@ class World:
         while True:
             self.epoch += 1
             self.groups = []
-            outcome = Activation(self).carry_out(body, given)
+            self.activation = Activation(self)
+            outcome = self.activation.carry_out(body, given)
             if outcome is not None:
                 return outcome
             if self.groups and not self.is_satisfied:

@@ -43,6 +43,7 @@ test("deferred jobs of a file from Ork are waited for, and what follows them rea
   const refused = await project.run("run", "deferrables.yaml");
   assert.equal(refused.code, 1, "a job that only pretends succeeds where that is allowed alone");
   assert.match(refused.stdout + refused.stderr, /only pretends/);
+  assert.doesNotMatch(refused.stdout + refused.stderr, /use started/);
   writeFileSync(join(project.root, "holdfast.config.ts"), 'export default { app: "ork", mockJobs: true };\n');
   const { code, stdout, stderr } = await project.run("run", "deferrables.yaml", "--json");
   assert.equal(code, 0, stdout + stderr);

@@ -17,13 +17,12 @@ from .context import AsyncTaskContext, Context, TaskContext
 from .errors import AppError, is_app_error
 from .framing import json_text
 from .outcome import Outcome, failure, invalid_result
+from .pauses import FIRST_PAUSE_S, longer
 from .reports import TaskLog
 from .returned_jobs import without_jobs
 from .steering import Skip
 from .text import utf8_bytes
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
 _STEP_LOOK_S = 0.005
 _UNSTORABLE = ("invalid_request", "invalid_output", "unsupported", "too_large", "limit_exceeded")
 _SAID_BY_ITSELF = ("invalid_output", "unsupported")
@@ -125,7 +124,7 @@ class Settling:
     def finish(self) -> None:
         """Waits for the acknowledgement. Raises the AppError of a refusal that has no remedy."""
         said = self._outcome
-        pause = _FIRST_PAUSE_S
+        pause = FIRST_PAUSE_S
         answer = self._answer
         while answer is not None:
             try:
@@ -134,7 +133,7 @@ class Settling:
             except AppError as error:
                 if is_app_error(error, "store_unavailable"):
                     self._pause(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_S)
+                    pause = longer(pause)
                 elif said is self._outcome and is_app_error(error, *_UNSTORABLE):
                     said = _unstorable(said, error)
                 else:

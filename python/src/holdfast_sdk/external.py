@@ -209,7 +209,7 @@ class CustomHttp(ServiceJob):
 
 
 def mock_job(outcome: str, name: str = "job") -> ExternalJob:
-    """``"success"``, ``"failed"`` or ``"running"``: has ended so at once, or runs until it is cancelled. Refused by a server."""
+    """``"success"``, ``"failed"`` or ``"running"``: has ended so at once, or runs until it is cancelled. Refused but under ``holdfast dev``, in tests, and where ``mockJobs`` allows it."""
     ref = {"url": f"mock://{outcome}/{name}", "statuses": {"succeeded": ["success"]}}
     return ExternalJob("http", ref=ref)
 

@@ -11,11 +11,10 @@ from typing import Any, Awaitable, Callable, Generator, Mapping, Tuple
 from .channel_socket import Call
 from .errors import AppError, is_app_error
 from .external_job import ExternalJob, Submit
+from .pauses import FIRST_PAUSE_S, longer
 from .stored_value import stored_value
 from .waits import Waits
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
 
 Steps = Generator[Tuple[str, Any], Any, Any]
 
@@ -82,7 +81,7 @@ def _submitted(submit: Submit, token: str) -> Any:
 
 def _repeated(call: Call, method: str, params: Any) -> Any:
     """While the store is away it is said again."""
-    pause = _FIRST_PAUSE_S
+    pause = FIRST_PAUSE_S
     while True:
         try:
             return call(method, params).result()
@@ -90,11 +89,11 @@ def _repeated(call: Call, method: str, params: Any) -> Any:
             if not is_app_error(error, "store_unavailable"):
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
+        pause = longer(pause)
 
 
 async def _repeated_async(call: Call, method: str, params: Any) -> Any:
-    pause = _FIRST_PAUSE_S
+    pause = FIRST_PAUSE_S
     while True:
         try:
             return await asyncio.wrap_future(call(method, params))
@@ -102,4 +101,4 @@ async def _repeated_async(call: Call, method: str, params: Any) -> Any:
             if not is_app_error(error, "store_unavailable"):
                 raise
         await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
+        pause = longer(pause)

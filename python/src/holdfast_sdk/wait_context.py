@@ -294,13 +294,13 @@ def _steps_of(wait: Wait[T]) -> Generator[Any, Any, T]:
 def _open_node(wait: Any, where: str) -> WaitNode:
     if isinstance(wait, OpenWait):
         return wait._node
-    _refuse(where, "ctx.open.sleep, ctx.open.call, ctx.open.map and the others of ctx.open answer")
+    _refuse(where, "ctx.open.sleep, ctx.open.call, ctx.open.map, ctx.open.external and the others of ctx.open answer")
 
 
 def _async_node(wait: Any, where: str) -> WaitNode:
     if isinstance(wait, Wait):
         return wait._node
-    _refuse(where, "ctx.sleep, ctx.call, ctx.map, ctx.wait_for_signal, ctx.all and ctx.race answer")
+    _refuse(where, "ctx.sleep, ctx.call, ctx.map, ctx.wait_for_signal, ctx.external, ctx.all and ctx.race answer")
 
 
 def _refuse(where: str, what: str) -> NoReturn:

@@ -20,12 +20,11 @@ from . import limits
 from .asked_waits import Asked, Message, Read
 from .channel_socket import Call
 from .errors import is_app_error
+from .pauses import FIRST_PAUSE_S, longer
 from .turns import Turns
 from .wait_nodes import Leaf, Outcome, RaceNode, WaitNode
 from .wait_records import WAIT_MARK, as_wait_record, dropped, is_standing, outcome_of, read_payload, refusal, used
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
 
 class _Awaited:
     """Somebody who waits for a node. ``holds``: counts as a call under way from its answer until ``Waits.wait`` returns."""
@@ -197,7 +196,7 @@ class Waits:
                 self._is_sending = True
                 for each in left:
                     each.is_left = False
-                self._send(Message([], [], None, [each.leaf.key for each in left]), _FIRST_PAUSE_S)
+                self._send(Message([], [], None, [each.leaf.key for each in left]), FIRST_PAUSE_S)
             return self.stayed()
 
     def close(self) -> Future[None]:
@@ -226,7 +225,7 @@ class Waits:
             self._is_sending = True
         if message.groups is not None:
             self._before_suspension()
-        self._send(message, _FIRST_PAUSE_S)
+        self._send(message, FIRST_PAUSE_S)
 
     def _await(self, node: WaitNode, holds: bool) -> _Awaited:
         awaited = _Awaited(node, holds)
@@ -284,7 +283,7 @@ class Waits:
         error = done.exception()
         if error is not None and is_app_error(error, "store_unavailable"):
             # While the store is away it is said again: nothing of it happens twice.
-            _after(pause_s, lambda: self._send(message, min(2 * pause_s, _LONGEST_PAUSE_S)))
+            _after(pause_s, lambda: self._send(message, longer(pause_s)))
         else:
             self._answered(message, done.result() if error is None else error)
 
@@ -347,7 +346,7 @@ class Waits:
         elif record.get("large") is True:
             self._under_way += 1
             job = record.get("job")
-            self._fetch(asked, {"run": record.get("run", "")} if job is None else {"job": job["id"]}, _FIRST_PAUSE_S)
+            self._fetch(asked, {"run": record.get("run", "")} if job is None else {"job": job["id"]}, FIRST_PAUSE_S)
         else:
             asked.leaf.outcome = outcome_of(asked, record)
 
@@ -355,7 +354,7 @@ class Waits:
         def hear(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None and is_app_error(error, "store_unavailable"):
-                _after(pause_s, lambda: self._fetch(asked, of, min(2 * pause_s, _LONGEST_PAUSE_S)))
+                _after(pause_s, lambda: self._fetch(asked, of, longer(pause_s)))
                 return
             with self._lock:
                 asked.leaf.outcome = Outcome(error=error) if error is not None else read_payload(asked, done.result()["output"])
