@@ -27,6 +27,8 @@ export const limits = {
   jobSpecBytes: 256 * 1024,
   /** The result of an external job. */
   jobResultBytes: 256 * 1024,
+  /** Submissions under one key; once there are so many, nothing submits it again by itself, and a person decides. */
+  submissionsPerKey: 10,
   /** Events that tell how one external job goes on, its beginning and its end left out. */
   eventsPerJob: 100,
   keyCharacters: 512,

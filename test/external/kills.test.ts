@@ -1,5 +1,5 @@
 // Real nodes that die by SIGKILL while a service is called, and others that take over. Faults to catch: a job that is started twice, or not at
-// all; an end, an order or a doubt that dies with the node that has heard of it (P1, P5, P6).
+// all; a doubt that dies with the node that has it (P1, P5).
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";

@@ -72,7 +72,8 @@ const seenWith: Readonly<Record<string, number>> = {
 for (const [name, breakage] of Object.entries(brokenEngines)) {
   test(`the simulation catches ${name}`, async () => {
     const first = seenWith[name] ?? 1;
-    for (const seed of [first, ...Array.from({ length: mostFleets }, (_, index) => index + 1)]) {
+    const others = Array.from({ length: mostFleets }, (_, index) => index + 1).filter((seed) => seed !== first);
+    for (const seed of [first, ...others]) {
       const { breach } = await new Fleet(seed, breakage).run();
       if (breach === undefined) continue;
       console.log(`caught with seed ${seed}: ${breach}`);

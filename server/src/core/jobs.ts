@@ -22,9 +22,9 @@ import type { WaitName } from "./wait-name.ts";
 //
 // J1  The end of a job, of its wait, the wake of its run and their events come out of one ledger (P3).
 // J2  A submission has a number of its own: the next one exists only where the one before has ended, or its end is ordered.
-// J5  What trackers say is fenced by the job's epoch (P2): nothing that a node does by stopping ends a job.
-// J6  Who has ended stays as it is. A job whose run has gone on without it changes nothing but its own row.
-// J7  A call that may start a job is noted before, and refused once its end is ordered.
+// J3  What trackers say is fenced by the job's epoch (P2): nothing that a node does by stopping ends a job.
+// J4  Who has ended stays as it is. A job whose run has gone on without it changes nothing but its own row.
+// J5  A call that may start a job is noted before, and refused once its end is ordered.
 
 /** What a note does: its answer, and the job whose end it is. */
 interface Noted {

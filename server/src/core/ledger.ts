@@ -377,7 +377,7 @@ export class Ledger {
 
   /** What is below it, and its external jobs, end first: the last of them ends it. */
   #awaitOthers(run: RunRow): RunStatus {
-    if (this.#rows.before(run.id)?.status === "cancelling") this.#rows.put(run);
+    if (this.#rows.get(run.id)?.status === "cancelling") this.#rows.put(run);
     else {
       this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
       this.#orderJobs(run, false);

@@ -4,7 +4,7 @@ import { judgeRule, outcomeOf } from "./rules.ts";
 import { firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
 import { isEnded, type RunInput, transition } from "./transitions.ts";
 import type { WaitRow } from "./wait-rows.ts";
-import { opened } from "./waiting.ts";
+import { isHeldUp, opened } from "./waiting.ts";
 
 // How runs that have ended start again: the one rule of retry, clear and mark, worked out on rows that the ledger knows, without
 // changing any until all of it is allowed.
@@ -196,7 +196,7 @@ class Plan {
       return;
     }
     const status = this.#arrive(run, "hold_back", "dependent_live");
-    if (run.openChildren > 0 && !isEnded(run.status)) throw new Refused("dependent_live", run);
+    if (isHeldUp(run) && !isEnded(run.status)) throw new Refused("dependent_live", run);
     const fresh = run.epoch > 0;
     const next = this.#startOver(counted, status, fresh);
     const data = { because: this.#runId, generation: next.generation, attempt: next.attempt };

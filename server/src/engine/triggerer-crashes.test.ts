@@ -3,6 +3,7 @@
 // first call can be over; a job that is submitted twice, or never; a doubt that nobody is told of (P5).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { limits } from "@holdfast/protocol";
 import { classOf, type Fate } from "./tracking/service.fixture.ts";
 import { Life, TrackingWorld } from "./tracking/world.fixture.ts";
 
@@ -128,6 +129,21 @@ test("what nobody can know is asked of a person, or submitted once more where th
     );
     world.close();
   }
+});
+
+test("a service that answers nobody is not called for ever: after so many submissions a person is asked (P11)", async () => {
+  const world = await TrackingWorld.open();
+  world.outside.always("submit", "blind", "lost");
+  await world.startNode();
+  await world.openJob({ service: "blind", onUnknown: "resubmit" });
+  await world.pass(86_400_000);
+  assert.equal(world.outside.made, limits.submissionsPerKey);
+  const { jobs } = await world.store.listJobs({ namespace: "shop", statuses: ["unknown"], limitRows: 10 });
+  assert.deepEqual(
+    jobs.map(({ number }) => number),
+    [limits.submissionsPerKey],
+  );
+  world.close();
 });
 
 test("a call that surely did nothing leaves no doubt behind, and is made again", async () => {

@@ -1,7 +1,13 @@
-import { AppError } from "@holdfast/protocol";
+import { AppError, isEndedJob } from "@holdfast/protocol";
 import type { JobRow } from "../core/index.ts";
+import type { JobFilter } from "./job-verbs.ts";
 
-// Where a list of jobs goes on: after the row that was opened then, of that id.
+// What lists of jobs ask for, and where they go on: after the row that was opened then, of that id.
+
+/** Whether only jobs that have not ended are asked for. */
+export function isOfOpenOnes({ statuses }: Pick<JobFilter, "statuses">): boolean {
+  return statuses !== undefined && !statuses.some(isEndedJob);
+}
 
 /** The place after a page; null where nothing comes after it. */
 export function jobCursor(last: Pick<JobRow, "id" | "openedAt"> | undefined, more: boolean): string | null {

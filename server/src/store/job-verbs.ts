@@ -31,8 +31,8 @@ export interface JobVerbs {
   listTracked(args: { memberId: string; orderedOnly: boolean; after?: string; limitRows: number }): Promise<JobRow[]>;
   /**
    * Writes down what is said of jobs, with all that follows from it in one commit (P3): the end of a job ends its run's wait for it.
-   * Hot: merged by `mergeCalls`. Said twice it is done once, but that `calling` counts each time, and that a job that has ended
-   * answers `stale`.
+   * Hot: merged by `mergeCalls`. Said twice it is done once, but that `calling` and `tried` count each time, what is to end tells of
+   * its name each time, and a job that has ended answers `stale`.
    */
   noteJobs(args: { rows: readonly JobNote[] }): Promise<JobNoteResult[]>;
   /** Newest first, without specs and results. */

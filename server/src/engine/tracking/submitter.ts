@@ -1,4 +1,4 @@
-import type { TrackedJob, TrackingFailure } from "@holdfast/protocol";
+import { limits, type TrackedJob, type TrackingFailure } from "@holdfast/protocol";
 import { type OpenSubmission, type SubmissionStep, submissionStep, submissionWindowMs } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
 import { type HeldJob, lineOf, type Submitting } from "./held-job.ts";
@@ -143,7 +143,8 @@ export class Submitter {
       message: `It may have been started, or not: nobody can ask ${row.service} for it.${said}`,
       hint: `Look whether it runs there, then: holdfast external-jobs resolve ${row.id} …`,
     };
-    if (!job.isOrdered && row.onUnknown === "resubmit" && row.submission !== "own") {
+    const mayResubmit = row.onUnknown === "resubmit" && row.number < limits.submissionsPerKey;
+    if (!job.isOrdered && mayResubmit && row.submission !== "own") {
       const next = await successorOf(row);
       await say(job, { is: "replaced", error, next });
     } else await say(job, { is: "unknown", error });

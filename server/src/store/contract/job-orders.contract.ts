@@ -189,6 +189,34 @@ function cancels(contract: Contract): void {
 }
 
 function failures(contract: Contract): void {
+  contract("an order is told once, also where what is below ends in its commit and a job goes on", async (world) => {
+    const run = await world.running();
+    const child = world.child(run, { name: "load", workflow: null });
+    const call = { key: "load", kind: "call", hash: "h", delayMs: null, signal: null, child } as const;
+    await suspendOn(world, run, [call, external(run, "scan")]);
+    await world.cancel(run.id);
+    assert.deepEqual([await world.status(run.id), await world.status(child.id)], ["cancelling", "cancelled"]);
+    const told = (await world.events(run.id)).filter((type) => type === "run.cancel_requested");
+    assert.equal(told.length, 1);
+    assert.equal((await owedJobs(world, run)).length, 1);
+  });
+
+  contract("nothing starts again above a run whose job is open, though its body is ready to go on", async (world) => {
+    const { ids } = await world.workflow([{ name: "a" }, { name: "b", after: ["a"] }]);
+    const a = await world.activate(ids.a ?? "");
+    await world.finish(a, next.success());
+    const b = await world.activate(ids.b ?? "");
+    const opens = [external(b, "x"), external(b, "y")];
+    await suspendOn(world, b, opens, [["x"], ["y"]]);
+    await note(world, await jobOf(world, opens[0]?.job?.id), said.succeeded);
+    assert.equal(await world.status(b.id), "ready");
+    const [result] = await world.store.restartRuns({
+      rows: [{ runId: a.id, fresh: false, ifAttempt: null, data: {} }],
+    });
+    assert.equal(result?.outcome, "refused");
+    assert.equal((await jobOf(world, opens[1]?.job?.id)).status, "submitting");
+  });
+
   contract("an order leaves alone what has ended of a run, and owes nothing for it", async (world) => {
     const { run, jobs } = await waitingFor(world, ["a", "b"]);
     const [a = missing, b = missing] = jobs;
@@ -397,6 +425,7 @@ function forces(contract: Contract): void {
       assert.deepEqual(forced, [ending.run.id]);
       assert.deepEqual([await world.status(ending.run.id), await world.status(late.run.id)], ["cancelled", "ready"]);
       assert.equal((await recorded(world, late.run, "scan"))?.end, "timed_out");
+      assert.equal(await recorded(world, ending.run, "scan"), undefined);
       for (const { run } of [ending, late]) {
         const [owed] = await owedJobs(world, run);
         assert.ok(owed !== undefined && owed.forcedAt !== null && owed.metAt === null);

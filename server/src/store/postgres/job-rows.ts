@@ -6,7 +6,8 @@ import type { Runner } from "./session.ts";
 import { findWaits } from "./wait-rows.ts";
 
 // The table `holdfast.external_jobs`. Whoever lets something follow from a job for its run holds the row of the run first; who tracks
-// it may change without, and whoever changes that passes over rows that others hold. So nobody waits for a run with a job in hand.
+// it may change without, and whoever changes that passes over rows that others hold. Whoever waits for a
+// job holds its run, and those who hold a job without its run wait for none.
 
 export interface StoredJob {
   readonly id: string;
@@ -176,7 +177,7 @@ function standing(jobs: readonly JobRow[]): string[] {
   ];
 }
 
-/** Orders the end of open jobs, and writes that it is owed (core's `orderedJob`, `owedChange`). Several orders for one are the first of them. */
+/** Orders the end of open jobs, and writes that it is owed (core's `orderedJob`, `owedChange`). Several orders for one are the first of them, and forced where any is. */
 export function orderJobs(db: Runner, orders: readonly JobOrder[]): Promise<unknown> {
   return db.run("orderJobs", orderText, [
     textArray(orders.map(({ runId }) => runId)),

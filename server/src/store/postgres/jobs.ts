@@ -1,5 +1,5 @@
 import { type JobNote, type JobNoteResult, type JobRow, withJobAftermath } from "../../core/index.ts";
-import { jobCursor, jobPlace } from "../job-cursor.ts";
+import { isOfOpenOnes, jobCursor, jobPlace } from "../job-cursor.ts";
 import type { JobFilter } from "../job-verbs.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
@@ -86,14 +86,15 @@ export async function listJobs(db: Runner, filter: JobFilter): Promise<{ jobs: J
   const of = runId === null ? "" : "OfRun";
   const after = place === undefined ? "" : "After";
   const more = [...(runId === null ? [] : [runId]), ...(place === undefined ? [] : [place.openedAt, place.id])];
-  const text = listText(runId !== null, place !== undefined);
-  const found = await db.run<StoredJob>(`listJobs${of}${after}`, text, [...parameters, ...more]);
+  const open = isOfOpenOnes(filter) ? "Open" : "";
+  const text = listText({ isOfRun: runId !== null, isAfter: place !== undefined, isOpen: open !== "" });
+  const found = await db.run<StoredJob>(`list${open}Jobs${of}${after}`, text, [...parameters, ...more]);
   const jobs = found.slice(0, limitRows).map(toJob);
   return { jobs, cursor: jobCursor(jobs.at(-1), found.length > limitRows) };
 }
 
 // A run's jobs are found before they are put in order: else the planner walks everybody's, the newest first.
-function listText(isOfRun: boolean, isAfter: boolean): string {
+function listText({ isOfRun, isAfter, isOpen }: { isOfRun: boolean; isAfter: boolean; isOpen: boolean }): string {
   const all = isOfRun ? "of_run" : "holdfast.external_jobs";
   const first = isOfRun
     ? "with of_run as materialized (select j.* from holdfast.external_jobs j where j.run_id = $6)"
@@ -102,7 +103,8 @@ function listText(isOfRun: boolean, isAfter: boolean): string {
   return `
   ${first} select ${leanJobColumns} from ${all} j
   where j.namespace = $1 and ($3::text is null or j.key = $3) and ($4::text is null or j.service = $4)
-    and ($5::text[] is null or j.status = any($5::text[])) ${isAfter ? `and (j.opened_at, j.id) < (${at}::bigint, ${id})` : ""}
+    and ($5::text[] is null or j.status = any($5::text[])) ${isOpen ? "and j.ended_at is null" : ""}
+    ${isAfter ? `and (j.opened_at, j.id) < (${at}::bigint, ${id})` : ""}
   order by j.opened_at desc, j.id desc limit $2`;
 }
 

@@ -180,6 +180,7 @@ async function carryOutJobs(probe: PlanProbe): Promise<void> {
   await listJobs(probe, { namespace: "shop", limitRows: 10 });
   await listJobs(probe, { namespace: "shop", cursor: "5/a", limitRows: 10 });
   await listJobs(probe, { namespace: "shop", runId: first.id, limitRows: 10 });
+  await listJobs(probe, { namespace: "shop", statuses: ["unknown"], limitRows: 10 });
 }
 
 /**

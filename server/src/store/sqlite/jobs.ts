@@ -1,6 +1,6 @@
 import { type JobNote, type JobNoteResult, type JobRow, withJobAftermath } from "../../core/index.ts";
 import { admitNotes } from "../job-admission.ts";
-import { jobCursor, jobPlace } from "../job-cursor.ts";
+import { isOfOpenOnes, jobCursor, jobPlace } from "../job-cursor.ts";
 import type { JobFilter } from "../job-verbs.ts";
 import { isMember, memberGoneError } from "./claims.ts";
 import { type Connection, listText } from "./connection.ts";
@@ -73,7 +73,9 @@ export function listJobs({ db }: Turn, filter: JobFilter): { jobs: JobRow[]; cur
   if (service !== undefined) parts.push(["service = ?", service]);
   if (statuses !== undefined) parts.push(["status IN (SELECT value FROM json_each(?))", listText([...statuses])]);
   if (place !== undefined) parts.push(["(opened_at, id) < (?, ?)", place.openedAt, place.id]);
-  const index = runId === undefined ? "external_jobs_listed" : "external_jobs_key";
+  if (isOfOpenOnes(filter)) parts.push(["ended_at IS NULL"]);
+  const all = isOfOpenOnes(filter) ? "external_jobs_open" : "external_jobs_listed";
+  const index = runId === undefined ? all : "external_jobs_key";
   const found = selectLeanJobs(
     db,
     `INDEXED BY ${index} WHERE ${parts.map(([sql]) => sql).join(" AND ")} ORDER BY opened_at DESC, id DESC LIMIT ?`,

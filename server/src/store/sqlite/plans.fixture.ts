@@ -180,6 +180,48 @@ export function exercise(database: Database): void {
   assert.equal(pruned.runs, 5);
   call("leaveMember", { id: "m" });
   exerciseWaits(call);
+  exerciseJobs(call);
+}
+
+/** A run that waits for external jobs, of which one ends, one is given up with it, and one is forced. */
+function exerciseJobs(call: Call): void {
+  call("joinMember", { id: "j", kind: "node", name: "j", namespace: "shop", serves: null, leaseMs: 1 });
+  call("enqueueRuns", { rows: [{ ...rowOf("jobs"), claimFor: "j" }] });
+  const [held] = call<{ runId: string; epoch: number }[]>("listClaimed", { memberId: "j", limitRows: 5 });
+  assert.ok(held);
+  const { runId } = held;
+  const job = { service: "warehouse", connection: null, submission: "token", spec: 1, job: null, settleMs: 0 } as const;
+  const opens = ["a", "b", "c"].map((key) => ({
+    ...{ key, kind: "external", hash: "h", delayMs: key === "c" ? 1 : null, signal: null, child: null },
+    job: { ...job, id: `job-${key}`, number: 1, token: key, onUnknown: "ask", callbackHash: null },
+  }));
+  const suspend = { groups: [["a", "b", "c"]], ranMs: 1 };
+  call("openWaits", { rows: [{ ...held, generation: 1, opens, settles: [], suspend }] });
+  const tracking = { memberId: "j", limitRows: 5 };
+  const jobs = call<{ id: string; epoch: number }[]>("claimJobs", { ...tracking, namespace: "shop" });
+  const note = (news: object) => ({ jobId: "job-a", by: { epoch: jobs[0]?.epoch }, news });
+  call("noteJobs", {
+    rows: [note({ is: "calling", memberId: "j" }), note({ is: "ended", status: "succeeded", result: 1 })],
+  });
+  for (const orderedOnly of [true, false]) call("listTracked", { ...tracking, orderedOnly, after: "job-a" });
+  for (const filter of [{}, { runId }, { runId, key: "a" }, { statuses: ["unknown"] }, { statuses: ["lost"] }]) {
+    call("listJobs", { namespace: "shop", limitRows: 5, ...filter });
+    call("listJobs", { namespace: "shop", limitRows: 5, cursor: "5/a", ...filter });
+  }
+  call("findJob", { id: "job-a" });
+  call("wakeRuns", { limitRows: 5 }, 200_000);
+  call("forceOverdue", { afterMs: 0, limitRows: 5 }, 201_000);
+  call("orderEnd", {
+    runId,
+    ending: { status: "cancelled", error: { code: "cancelled", message: "" } },
+    data: {},
+    limitRows: 5,
+  });
+  call("leaveMember", { id: "j" });
+  call("joinMember", { id: "k", kind: "node", name: "k", namespace: "shop", serves: null, leaseMs: 1 });
+  call("judgeMembers", { by: "k", limitRows: 5 });
+  call("forceEnds", { runId, limitRows: 5 });
+  call("prune", { runsMs: 1, logsMs: 1, limitRows: 5 }, 900_000);
 }
 
 /** A run that sleeps, calls another one, is signalled, and lets the other one go. */

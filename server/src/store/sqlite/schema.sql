@@ -1,4 +1,4 @@
--- Schema 12, as the migrations make it.
+-- Schema 13, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -268,6 +268,8 @@ CREATE INDEX external_jobs_free ON external_jobs (namespace, opened_at, id)
 CREATE UNIQUE INDEX external_jobs_key ON external_jobs (run_id, generation, key, number);
 
 CREATE INDEX external_jobs_listed ON external_jobs (namespace, opened_at, id);
+
+CREATE INDEX external_jobs_open ON external_jobs (namespace, opened_at, id) WHERE ended_at IS NULL;
 
 CREATE INDEX external_jobs_ordered ON external_jobs (member_id, id) WHERE member_id IS NOT NULL AND status = 'cancelling';
 

@@ -879,6 +879,7 @@ CREATE INDEX events_default_run_id_number_idx ON holdfast.events_default USING b
 CREATE INDEX external_jobs_free ON holdfast.external_jobs USING btree (namespace, opened_at, id) WHERE ((member_id IS NULL) AND (ended_at IS NULL) AND (status <> 'unknown'::text) AND ((status <> 'submitting'::text) OR (submission <> 'own'::text)));
 CREATE UNIQUE INDEX external_jobs_key ON holdfast.external_jobs USING btree (run_id, generation, key, number);
 CREATE INDEX external_jobs_listed ON holdfast.external_jobs USING btree (namespace, opened_at, id);
+CREATE INDEX external_jobs_open ON holdfast.external_jobs USING btree (namespace, opened_at, id) WHERE (ended_at IS NULL);
 CREATE INDEX external_jobs_ordered ON holdfast.external_jobs USING btree (member_id, id) WHERE ((member_id IS NOT NULL) AND (status = 'cancelling'::text));
 CREATE INDEX external_jobs_tracked ON holdfast.external_jobs USING btree (member_id, id) WHERE (member_id IS NOT NULL);
 CREATE INDEX intents_judged ON holdfast.intents USING btree (namespace, definition, judged_by, id) WHERE (error IS NOT NULL);
