@@ -39,3 +39,20 @@ export async function promise(sql: postgres.Sql | postgres.TransactionSql, optio
 export async function redeemAll({ intents }: Services): Promise<void> {
   while ((await intents.redeem()).more);
 }
+
+/** What was told of a run, the oldest first. */
+export async function eventsOf({ store }: Services, runId: string): Promise<string[]> {
+  return (await store.listEvents({ runId, after: 0, limitRows: 100 })).map(({ type }) => type);
+}
+
+/** Intents that could not be carried out. */
+export async function rejectedBy({ intents }: Services) {
+  return (await intents.list({ state: "rejected", limit: 100 })).intents;
+}
+
+/** Nothing is left of a test but its database, and the one definition that each node began with. */
+export async function beginAnew(database: TestDatabase, nodes: readonly Services[]): Promise<void> {
+  await database.empty();
+  for (const { definitions } of nodes) for (const id of ["ship", "bill"]) definitions.forget(id);
+  await nodes[0]?.definitions.apply([taskManifest("ship")]);
+}

@@ -6,7 +6,7 @@ import { keyIdentity, rootId } from "../../core/index.ts";
 import type { Services } from "../../main.ts";
 import { intentsOf } from "../intents.ts";
 import { TestDatabase } from "./database.fixture.ts";
-import { openServices, promise, redeemAll, taskManifest } from "./intents.fixture.ts";
+import { beginAnew, eventsOf, openServices, promise, redeemAll, rejectedBy, taskManifest } from "./intents.fixture.ts";
 
 // Faults to catch: an id in SQL that is not core's; an intent that is made into a run twice, or is deleted before its run is
 // there; a cursor over ids, which loses what commits late; a lock of one key that makes transactions wait for each other; an
@@ -22,23 +22,11 @@ before(async () => {
   here = await openServices(database);
   there = await openServices(database);
 });
-afterEach(async () => {
-  await database.empty();
-  for (const node of [here, there]) {
-    node.definitions.forget("ship");
-    node.definitions.forget("bill");
-  }
-  await here.definitions.apply([taskManifest("ship")]);
-});
+afterEach(() => beginAnew(database, [here, there]));
 after(() => database.drop());
 
-async function events(runId: string): Promise<string[]> {
-  return (await here.store.listEvents({ runId, after: 0, limitRows: 10 })).map(({ type }) => type);
-}
-
-async function rejected() {
-  return (await here.intents.list({ state: "rejected", limit: 100 })).intents;
-}
+const events = (runId: string) => eventsOf(here, runId);
+const rejected = () => rejectedBy(here);
 
 async function runCount(): Promise<number> {
   return (await here.runs.list({ rootsOnly: false, limit: 1_000 })).runs.length;

@@ -4,7 +4,7 @@ import { isAppError, limits } from "@holdfast/protocol";
 import type postgres from "postgres";
 import type { Services } from "../../main.ts";
 import { TestDatabase } from "./database.fixture.ts";
-import { openServices, promise, redeemAll, taskManifest } from "./intents.fixture.ts";
+import { beginAnew, eventsOf, openServices, promise, redeemAll, rejectedBy, taskManifest } from "./intents.fixture.ts";
 
 // Faults to catch: a signal that is sent twice, or whose intent goes without it; one that overtakes what was promised before of the
 // same run, in this node or in another one's hands; one that is lost since its run's promise was rejected for a while; one that
@@ -19,14 +19,7 @@ before(async () => {
   here = await openServices(database);
   there = await openServices(database);
 });
-afterEach(async () => {
-  await database.empty();
-  for (const node of [here, there]) {
-    node.definitions.forget("ship");
-    node.definitions.forget("bill");
-  }
-  await here.definitions.apply([taskManifest("ship")]);
-});
+afterEach(() => beginAnew(database, [here, there]));
 after(() => database.drop());
 
 /** Promises a signal, and answers the run that it is for. `to`: arguments, in SQL. */
@@ -42,13 +35,8 @@ async function kept(runId: string): Promise<unknown[]> {
   return rows.map(({ name, payload }) => [name, JSON.parse(payload)]);
 }
 
-async function events(runId: string): Promise<string[]> {
-  return (await here.store.listEvents({ runId, after: 0, limitRows: 100 })).map(({ type }) => type);
-}
-
-async function rejected() {
-  return (await here.intents.list({ state: "rejected", limit: 100 })).intents;
-}
+const events = (runId: string) => eventsOf(here, runId);
+const rejected = () => rejectedBy(here);
 
 /** While another node has the intent of a signal in hand, nothing is carried out. */
 async function keepsAll(name: string): Promise<void> {
