@@ -304,12 +304,11 @@ export class Ledger {
     const children = { ...parent.children, [outcome]: parent.children[outcome] + 1 };
     const counted = { ...parent, children, openChildren: parent.openChildren - 1 };
     this.#rows.put(counted);
-    if (counted.waiting !== null) this.#waits.childEnded(counted, child);
+    const row = counted.waiting === null ? counted : this.#waits.childEnded(counted, child);
     // A body waits for what it says, a workflow or map for all of its children.
-    if (counted.openChildren > 0 || (counted.waiting !== null && counted.status === "waiting")) return;
-    if (counted.status === "waiting")
-      this.#rows.becomeReady(counted, this.#rows.arrive(counted, "wake"), "run.woken", {});
-    else if (counted.status === "cancelling" && counted.claimedBy === null) this.#endAsOrdered(counted);
+    if (row.openChildren > 0 || (row.waiting !== null && row.status === "waiting")) return;
+    if (row.status === "waiting") this.#rows.becomeReady(row, this.#rows.arrive(row, "wake"), "run.woken", {});
+    else if (row.status === "cancelling" && row.claimedBy === null) this.#endAsOrdered(row);
   }
 
   #orderOne(run: RunRow, ending: Ending, data: Json): void {

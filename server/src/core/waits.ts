@@ -114,10 +114,11 @@ export class Waits {
     return { outcome: "kept" };
   }
 
-  /** Ends the wait for a run that has ended. */
-  childEnded(parent: RunRow, child: RunRow): void {
+  /** Ends the wait for a run that has ended. Answers its parent as that leaves it. */
+  childEnded(parent: RunRow, child: RunRow): RunRow {
     const wait = this.#open.get(nameOf({ runId: parent.id, generation: parent.generation, key: child.name }));
     if (wait?.childId === child.id) this.#end(wait, endOfCall(child));
+    return this.#row(parent.id);
   }
 
   /** Whether a run waits for this very submission. */

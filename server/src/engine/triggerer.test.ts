@@ -258,24 +258,27 @@ test("while the lease is at risk nobody outside is called", async () => {
   world.close();
 });
 
-test("what a claim took whose answer was lost is found again", async () => {
-  const world = await TrackingWorld.open();
-  let lost = 0;
-  const store = replaced(world.store, {
-    claimJobs: async (args) => {
-      const rows = await world.store.claimJobs(args);
-      if (rows.length === 0 || lost > 0) return rows;
-      lost += rows.length;
-      throw new AppError("store_unavailable", "away");
-    },
+for (const how of ["lost", "that of its repetition"] as const) {
+  test(`what a claim took whose answer was ${how} is found again`, async () => {
+    const world = await TrackingWorld.open();
+    let lost = 0;
+    const store = replaced(world.store, {
+      claimJobs: async (args) => {
+        const rows = await world.store.claimJobs(args);
+        if (rows.length === 0 || lost > 0) return rows;
+        lost += rows.length;
+        if (how === "lost") throw new AppError("store_unavailable", "away");
+        return await world.store.claimJobs(args);
+      },
+    });
+    await world.startNode(undefined, { store });
+    const ids = [await world.openJob(), await world.openJob()];
+    await world.until(() => world.outside.made === 2, minuteMs);
+    assert.ok(lost > 0);
+    for (const id of ids) assert.equal((await world.job(id)).status, "running");
+    world.close();
   });
-  await world.startNode(undefined, { store });
-  const ids = [await world.openJob(), await world.openJob()];
-  await world.until(() => world.outside.made === 2, minuteMs);
-  assert.ok(lost > 0);
-  for (const id of ids) assert.equal((await world.job(id)).status, "running");
-  world.close();
-});
+}
 
 test("an end that the store could not be told of is seen and told again", async () => {
   const world = await TrackingWorld.open();

@@ -123,10 +123,8 @@ export class Triggerer implements Loop {
     this.#isRung = false;
     try {
       const more = await this.#claim(memberId);
-      if (this.#jobs.size > 0 || this.#isUnsure) {
-        await this.#hearOrders(memberId);
-        await this.#reconcile(memberId);
-      }
+      if (this.#jobs.size > 0) await this.#hearOrders(memberId);
+      await this.#reconcile(memberId);
       this.#askedMs = clock.monotonicMs();
       if (!more) return pollMs;
       this.#isRung = true;

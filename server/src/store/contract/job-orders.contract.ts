@@ -199,6 +199,8 @@ function failures(contract: Contract): void {
     const told = (await world.events(run.id)).filter((type) => type === "run.cancel_requested");
     assert.equal(told.length, 1);
     assert.equal((await owedJobs(world, run)).length, 1);
+    const { waiting } = await world.get(run.id);
+    assert.deepEqual([waiting?.open, waiting?.calls, waiting?.externals], [1, 0, 1]);
   });
 
   contract("nothing starts again above a run whose job is open, though its body is ready to go on", async (world) => {
@@ -322,6 +324,17 @@ function drops(contract: Contract): void {
     assert.deepEqual(await world.get(run.id), before);
     assert.deepEqual(await recorded(world, run, "a"), { end: "dropped" });
     assert.equal((await owedJobs(world, run)).filter(({ metAt }) => metAt === null).length, 1);
+  });
+
+  contract("a later order takes nothing from what is owed of a job that nobody waits for", async (world) => {
+    const run = await world.running();
+    await order(world, run, { opens: [external(run, "a"), external(run, "b")] });
+    await order(world, run, { settles: [{ key: "first", value: 1, drops: ["a"] }] });
+    await world.pass(1);
+    await world.cancel(run.id);
+    const owed = await owedJobs(world, run);
+    const forced = owed.filter(({ forcedAt }) => forcedAt !== null).map(({ subject }) => subject);
+    assert.deepEqual([owed.length, forced], [2, [newJob(run, "a").id]]);
   });
 
   contract("a job that is opened and lost in one commit is there, and is to end", async (world) => {

@@ -27,7 +27,9 @@ export class ObligationTable {
     for (const { became, row } of changes) {
       const before = this.#find(row);
       if (before === undefined) this.put(row);
-      else if (before.metAt === null) this.put({ ...before, [became === "met" ? "metAt" : "forcedAt"]: at(row) });
+      else if (before.metAt !== null || became === "owed")
+        continue; // It stands, forced or not: a later order adds nothing.
+      else this.put({ ...before, [became === "met" ? "metAt" : "forcedAt"]: at(row) });
     }
   }
 
