@@ -8,6 +8,7 @@ import type {
 } from "../../server/src/placements/placement.ts";
 import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Machine } from "./machine.ts";
+import type { JobPlan, Outside } from "./outside.ts";
 
 // Bodies as the engine meets them, without processes: each acts by its input.
 
@@ -23,6 +24,10 @@ export interface Script {
   /** Moments that it waits for after its steps, one after the other, and runs that it calls then, all at once. */
   readonly naps: number;
   readonly calls: number;
+  /** What it waits for in other systems, before its naps. `ahead`: opened before its steps. `race`: the first one or a nap is enough. */
+  readonly jobs: readonly JobPlan[];
+  readonly ahead: boolean;
+  readonly race: boolean;
   /** The chance that the process is killed from outside in an activation. */
   readonly lost: number;
   readonly [key: string]: Json;
@@ -59,6 +64,7 @@ export interface BodiesOptions {
   readonly machine: Machine;
   readonly chance: Chance;
   readonly witness: Witness;
+  readonly outside: Outside;
   /** A broken supervisor: takes exit code 0 for success (P4). */
   readonly successFromExit?: boolean;
 }
@@ -129,12 +135,17 @@ class Body implements RunningActivation {
     const { chance, successFromExit = false } = this.#options;
     const recorded = new Map(start.steps.map(({ key, value }) => [key, value]));
     const place = `${start.run.id}/${start.run.generation}`;
+    const external = { place, attempt: start.attempt, recorded, script };
+    if (script.ahead) await this.#openJobs(external, listener);
     const dies = chance.happens(script.lost) ? chance.between(0, script.steps) : undefined;
     for (let i = 0; i < script.steps; i++) {
       if (dies === i) return this.#exit(null, "SIGKILL", true);
       await this.#step({ place, key: `step-${i}`, epoch: start.epoch, workMs: script.workMs, recorded }, listener);
     }
     if (dies === script.steps) return this.#exit(null, "SIGKILL", true);
+    const isFailing = start.attempt <= script.failures || script.end === "fail" || script.end === "fatal";
+    // Whoever fails with jobs open leaves them to its next attempt, or has them ended.
+    if (!(script.ahead && isFailing) && !(await this.#waitForJobs(external, listener))) return;
     const waits = napsOf(script).map((wait) => [wait]);
     for (const group of [...waits, callsOf(script)]) {
       if (group.length > 0 && !(await this.#wait(group, { attempt: start.attempt, recorded }, listener))) return;
@@ -152,16 +163,80 @@ class Body implements RunningActivation {
     this.#end({ how: "settled", ranMs: this.ranMs });
   }
 
-  /** Waits for all of these in one suspension. False when the activation is over, for its run waits or has failed by it. */
+  /** Opens its jobs, those that it starts by itself included. */
+  async #openJobs({ place, attempt, recorded, script }: JobsOf, listener: ActivationListener): Promise<void> {
+    const isOpen = ({ key }: WaitSpec) => !(recorded.has(key) && isStanding(recorded.get(key) ?? null, attempt));
+    const waits = jobsOf(script, place).filter(isOpen);
+    const others = waits.filter((wait) => !("own" in wait));
+    if (script.ahead && others.length > 0) {
+      const answer = (await listener.call("wait.open", { waits: others, settles: [] })) as ChannelResult<"wait.open">;
+      await this.#alive();
+      for (const { key, value } of answer.records) recorded.set(key, value);
+      if (answer.refused.length > 0) throw new Error(JSON.stringify(answer.refused));
+    }
+    for (const wait of waits) if ("own" in wait) await this.#submitOwn(wait.key, { place, script }, listener);
+  }
+
+  /** Calls the service by itself, with the token that the run has for it (P5). */
+  async #submitOwn(
+    key: string,
+    { place, script }: Pick<JobsOf, "place" | "script">,
+    listener: ActivationListener,
+  ): Promise<void> {
+    const { outside } = this.#options;
+    const asked = { key, service: "own" };
+    const { token, ref } = (await listener.call("external.submit", asked)) as ChannelResult<"external.submit">;
+    await this.#alive();
+    if (token === null || ref !== null) return;
+    await this.#work(100);
+    const plan = script.jobs[Number(key.slice("job-".length))];
+    if (plan === undefined) return;
+    const there = outside.submit("own", token, { place: `${place}/${key}`, ms: plan.ms, end: plan.end });
+    await this.#work(100);
+    await listener.call("external.adopt", { key, ref: there.ref });
+    await this.#alive();
+  }
+
+  /** False as `#wait`. Where it has raced, the loser is dropped. */
+  async #waitForJobs(external: JobsOf, listener: ActivationListener): Promise<boolean> {
+    const { script, place, recorded } = external;
+    if (script.jobs.length === 0 || recorded.has("winner")) return true;
+    await this.#openJobs(external, listener);
+    const waits = jobsOf(script, place);
+    if (script.race) {
+      const nap: WaitSpec = { kind: "sleep", key: "race-nap", ms: 12_000 };
+      const racers: WaitSpec[] = [...waits.slice(0, 1), nap];
+      if (!(await this.#wait(racers, external, listener, { isRace: true }))) return false;
+      const winner = racers.find(({ key }) => recorded.has(key))?.key ?? "";
+      const drops = racers.map(({ key }) => key).filter((key) => key !== winner && !recorded.has(key));
+      const settles = [{ key: "winner", value: winner, drops }];
+      await listener.call("wait.open", { waits: [], settles });
+      await this.#alive();
+    } else if (!(await this.#wait(waits, external, listener))) return false;
+    for (const { key } of waits) this.#checkResult(`${place}/${key}`, recorded.get(key));
+    return true;
+  }
+
+  #checkResult(place: string, value: Json | undefined): void {
+    const record = value === undefined ? undefined : asWaitRecord(value);
+    if (record?.end !== "done") return;
+    const result = record.value as { readonly place?: string } | undefined;
+    if (result?.place !== place)
+      this.#options.witness.faults.push(`P3 ${place} was answered with the result of ${result?.place}`);
+  }
+
+  /** Waits for all of these in one suspension, or the first. False when the activation is over, for its run waits or has failed by it. */
   async #wait(
     waits: readonly WaitSpec[],
-    { attempt, recorded }: { attempt: number; recorded: Map<string, Json> },
+    { attempt, recorded }: { readonly attempt: number; readonly recorded: Map<string, Json> },
     listener: ActivationListener,
+    { isRace = false }: { readonly isRace?: boolean } = {},
   ): Promise<boolean> {
     const isOver = (key: string) => isStanding(recorded.get(key) ?? null, attempt) && recorded.has(key);
     const open = waits.filter(({ key }) => !isOver(key));
-    if (open.length > 0) {
-      const asked = { waits: open, settles: [], groups: [open.map(({ key }) => key)] };
+    if (open.length > 0 && !(isRace && open.length < waits.length)) {
+      const keys = open.map(({ key }) => key);
+      const asked = { waits: open, settles: [], groups: isRace ? keys.map((key) => [key]) : [keys] };
       const answer = (await listener.call("run.suspend", asked)) as ChannelResult<"run.suspend">;
       await this.#alive();
       if (answer.suspended) {
@@ -170,7 +245,10 @@ class Body implements RunningActivation {
       }
       for (const { key, value } of answer.records) recorded.set(key, value);
     }
-    const failed = waits.find(({ key }) => asWaitRecord(recorded.get(key) ?? null)?.end === "failed");
+    const failed = waits.find(({ key }) => {
+      const end = asWaitRecord(recorded.get(key) ?? null)?.end;
+      return isOver(key) && (end === "failed" || end === "timed_out");
+    });
     if (failed === undefined) return true;
     await listener.call("run.fail", { error: { code: "child_failed", message: `${failed.key} failed` } });
     this.#end({ how: "settled", ranMs: this.ranMs });
@@ -232,8 +310,31 @@ function napsOf({ naps, workMs }: Script): WaitSpec[] {
 }
 
 function callsOf({ calls, ...script }: Script): WaitSpec[] {
-  const input = { ...script, naps: 1, calls: 0 };
+  const input = { ...script, naps: 1, calls: 0, jobs: [], ahead: false, race: false };
   return Array.from({ length: calls }, (_, n) => ({ kind: "call", key: `call-${n}`, definition: "leaf", input }));
+}
+
+/** What concerns the jobs of a body. */
+interface JobsOf {
+  /** `run/generation`. */
+  readonly place: string;
+  readonly attempt: number;
+  readonly recorded: Map<string, Json>;
+  readonly script: Script;
+}
+
+function jobsOf({ jobs }: Script, place: string): WaitSpec[] {
+  return jobs.map(({ service, ms, end, onUnknown, timeoutMs, callsBack }, n): WaitSpec => {
+    const key = `job-${n}`;
+    const wait = { kind: "external" as const, key, service };
+    if (service === "own") return { ...wait, own: true };
+    const callback = callsBack ? { callback: "{callback}" } : {};
+    return {
+      ...{ ...wait, onUnknown, spec: { place: `${place}/${key}`, ms, end, ...callback } },
+      ...(timeoutMs === null ? {} : { timeoutMs }),
+      ...(callsBack ? { callback: true } : {}),
+    };
+  });
 }
 
 const halted = new Error("the body was ended from outside");

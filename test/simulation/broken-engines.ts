@@ -1,4 +1,5 @@
-import { Ledger, type LedgerChanges, type Links } from "../../server/src/core/index.ts";
+import type { Tracking } from "@holdfast/protocol";
+import { type JobNoteResult, Ledger, type LedgerChanges, type Links } from "../../server/src/core/index.ts";
 import type { NotedLimit } from "../../server/src/store/memory/changes.ts";
 import { SlotTable } from "../../server/src/store/memory/slots.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -67,6 +68,58 @@ class DeafLedger extends Ledger {
   override link(ids: Iterable<string>, links: Links): void {
     super.link(ids, { ...links, waits: [] });
   }
+}
+
+/** The end of a run is ordered, and its jobs go on (P6). */
+class JoblessLedger extends Ledger {
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    return { ...changes, jobs: { ...changes.jobs, ordered: [] } };
+  }
+}
+
+/** A service is called, and what was noted before is lost in the crash: whoever comes next knows of no call (P5). */
+function withoutCalling(store: Store): Store {
+  const said: JobNoteResult = { outcome: "noted", status: "submitting" };
+  return {
+    ...bound(store),
+    noteJobs: async ({ rows }) => {
+      const kept = rows.filter(({ news }) => news.is !== "calling");
+      const results = kept.length === 0 ? [] : [...(await store.noteJobs({ rows: kept }))];
+      return rows.map(({ news }) => (news.is === "calling" ? said : (results.shift() ?? said)));
+    },
+  };
+}
+
+/** The committed token is forgotten: each call has one of its own (P5). */
+function withNewTokens(tracking: Tracking): Tracking {
+  let calls = 0;
+  return {
+    ...tracking,
+    submit: (asked) => {
+      calls += 1;
+      return tracking.submit(calls % 5 === 0 ? { ...asked, token: `${asked.token}.${calls}` } : asked);
+    },
+  };
+}
+
+/** What a listing shows is not looked at: what may have been submitted is submitted again (P5). */
+function withoutListings(tracking: Tracking): Tracking {
+  return { ...tracking, find: async () => null };
+}
+
+/** Whoever speaks of a job is believed, whose it ever is (P2). */
+function withoutJobFence(store: Store): Store {
+  return {
+    ...bound(store),
+    noteJobs: async ({ rows }) => {
+      const now = rows.map(async (row) => {
+        const epoch = (await store.findJob({ id: row.jobId }))?.epoch ?? 0;
+        return "epoch" in row.by ? { ...row, by: { ...row.by, epoch } } : row;
+      });
+      return store.noteJobs({ rows: await Promise.all(now) });
+    },
+  };
 }
 
 /** Orders are not handed on: what their first step has not reached is never reached (P6). */
@@ -239,5 +292,10 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a request that is carried out whenever it is asked for": { store: withoutKeys },
   "a wake without its record": { decisions: { newLedger: (now) => new WordlessLedger(now) } },
   "a called run whose end its caller is not told": { decisions: { newLedger: (now) => new DeafLedger(now) } },
+  "an order that forgets jobs": { decisions: { newLedger: (now) => new JoblessLedger(now) } },
+  "a call that is not noted before it is made": { store: withoutCalling },
+  "a token that is made anew": { tracking: withNewTokens },
+  "a submission that is repeated unseen": { tracking: withoutListings },
+  "a note that compares no epoch": { store: withoutJobFence },
   "a topic that loses events": { reader: withLeakyTopic },
 };

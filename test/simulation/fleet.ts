@@ -1,4 +1,4 @@
-import { isAppError, isEnded, type Manifest } from "@holdfast/protocol";
+import { isAppError, isEnded, type Json, type Manifest, type Tracking } from "@holdfast/protocol";
 import { type RunningNode, type Services, serve, startNode } from "../../server/src/main.ts";
 import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Decisions } from "../../server/src/store/memory/memory.ts";
@@ -7,9 +7,12 @@ import { mergeCalls } from "../../server/src/store/merging.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import { untilQuiet, VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 import { Bodies, newWitness, type Witness } from "./bodies.ts";
+import { decideUnknown } from "./clerk.ts";
 import { Hand } from "./hand.ts";
 import { link, type Outage, type Weather } from "./link.ts";
 import { type CallPoint, Machine } from "./machine.ts";
+import { Outside, services } from "./outside.ts";
+import { trackingOf } from "./outside-link.ts";
 import { withSmallPages } from "./small-pages.ts";
 import { randomSchedules, ticksVerdict } from "./ticks.ts";
 import { Watch } from "./watched-store.ts";
@@ -31,6 +34,8 @@ export interface Breakage {
   readonly successFromExit?: boolean;
   /** What decides in the store instead of core. */
   readonly decisions?: Partial<Decisions>;
+  /** The services outside as trackers reach them. */
+  readonly tracking?: (tracking: Tracking) => Tracking;
   /** The store as readers of topics see it. */
   readonly reader?: (store: Store) => Store;
 }
@@ -42,6 +47,9 @@ export interface Report {
   readonly kills: number;
   readonly stops: number;
   readonly outages: number;
+  /** Calls that started jobs outside, and what they made. */
+  readonly submissions: number;
+  readonly jobs: number;
   readonly virtualMs: number;
 }
 
@@ -59,6 +67,7 @@ export class Fleet {
   readonly #outage: Outage = { away: false };
   readonly #witness: Witness = newWitness();
   readonly #watch: Watch;
+  readonly #outside: Outside;
   readonly #store: Store;
   readonly #read: Store;
   readonly #weather: Weather;
@@ -92,6 +101,14 @@ export class Fleet {
       manifests,
       mayBeJudged: (memberId) => this.#mayBeJudged(memberId),
       isAtWork: (runId, epoch) => this.#witness.atWork.has(`${runId}@${epoch}`),
+      outside: () => this.#outside,
+    });
+    this.#outside = new Outside({
+      clock: this.#clock,
+      chance: new Chance(seed + 3_000_000),
+      rowOf: (token) => this.#watch.jobs.byToken.get(token),
+      breach: (text) => this.#watch.report(text),
+      callBack: (address, status, result) => void this.#callBack(address, status, result),
     });
     this.#store = this.#watch.fenced(
       withSmallPages(breakage.store?.(this.#watch.store) ?? this.#watch.store, new Chance(seed + 1_000_000)),
@@ -118,7 +135,7 @@ export class Fleet {
       await concurrency.declareQueues({ default: { concurrency: this.#chance.between(1, 4) } });
     }
     for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
-    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker(), this.#control()];
+    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker(), this.#control(), this.#clerk()];
     let failed: unknown;
     Promise.all(work).catch((error: unknown) => {
       failed = error;
@@ -140,6 +157,8 @@ export class Fleet {
       breach,
       runs: this.#watch.rows.size,
       ...this.#counts,
+      submissions: this.#outside.submissions,
+      jobs: this.#outside.made,
       virtualMs: this.#clock.monotonicMs(),
     };
     for (const { machine } of this.#nodes) machine.kill();
@@ -206,10 +225,22 @@ export class Fleet {
     const { machine } = simulated;
     const services = this.#services(machine);
     const { successFromExit = false } = this.#breakage;
-    const placement = new Bodies({ machine, chance: this.#chance, witness: this.#witness, successFromExit });
+    const common = { machine, chance: this.#chance, outside: this.#outside };
+    const placement = new Bodies({ ...common, witness: this.#witness, successFromExit });
+    const reached = trackingOf({ ...common, world: this.#clock, weather: this.#peaceful() });
+    const tracking = this.#breakage.tracking?.(reached) ?? reached;
+    const options = {
+      root: "/",
+      concurrency: 4,
+      leaseMs,
+      placement,
+      tracking,
+      pollMs: 1_000,
+      publicUrl: "http://node",
+    };
     for (;;) {
       try {
-        const node = await startNode(services, { root: "/", concurrency: 4, leaseMs, placement, pollMs: 1_000 });
+        const node = await startNode(services, options);
         simulated.node = node;
         return;
       } catch (error) {
@@ -239,6 +270,24 @@ export class Fleet {
     }
     await this.#hand.letGo();
     this.#controlled = true;
+  }
+
+  /** Somebody decides about what nobody can know, also in peace. */
+  async #clerk(): Promise<void> {
+    const chance = new Chance(this.#seed + 4_000_000);
+    const common = { clock: this.#clock, client: this.#client, outside: this.#outside, jobs: this.#watch.jobs };
+    await decideUnknown({ ...common, chance, insist: (ask) => this.#insist(ask) });
+  }
+
+  /** A service tells a job's end by the address that it was given. */
+  async #callBack(address: string, status: "succeeded" | "failed", result: Json): Promise<void> {
+    const [secret = "", id = ""] = address.split("/").toReversed();
+    const said = status === "succeeded" ? { status, result } : { status };
+    try {
+      await this.#insist(() => this.#client.externalJobs.callBack(id, secret, said));
+    } catch (error) {
+      if (!isAppError(error, "run_ended")) throw error;
+    }
   }
 
   /** What was promised of an end holds for the attempt that came to it: the run, what depends on it and what is above start again. */
@@ -285,10 +334,11 @@ export class Fleet {
       if (this.#peace) return;
       const victim = this.#chance.pick(this.#nodes);
       const blow = this.#chance.fraction();
-      const point = this.#chance.pick(["asked", "done", "now"] as const);
+      const point = this.#chance.pick(["asked", "done", "now", "calling", "sent", "answered"] as const);
       if (blow < 0.35) this.#strike(victim, point, () => this.#kill(victim));
       else if (blow < 0.65) this.#strike(victim, point, () => void this.#stop(victim));
-      else if (blow < 0.85) await this.#goAway();
+      else if (blow < 0.8) await this.#goAway();
+      else if (blow < 0.9) void this.#silence();
       else if (this.#nodes.filter(({ machine }) => !machine.dead).length < 3) this.#boot();
     }
   }
@@ -320,6 +370,14 @@ export class Fleet {
     this.#counts.outages += 1;
     await this.#clock.sleep(this.#chance.between(100, leaseMs * 4));
     this.#outage.away = false;
+  }
+
+  /** A service outside answers nobody for a while. */
+  async #silence(): Promise<void> {
+    const service = this.#chance.pick(services);
+    this.#outside.setAway(service, true);
+    await this.#clock.sleep(this.#chance.between(1_000, 40_000));
+    this.#outside.setAway(service, false);
   }
 
   async #makePeace(): Promise<void> {

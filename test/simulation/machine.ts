@@ -1,8 +1,11 @@
 import type { Clock } from "../../server/src/clock.ts";
 import type { VirtualClock } from "../../server/src/testing/virtual-clock.ts";
 
-/** `asked`: on its way to the store. `done`: the store has done it, the answer is on its way. */
-export type CallPoint = "asked" | "done";
+/**
+ * `asked`: on its way to the store. `done`: the store has done it, the answer is on its way. Of a call to a service outside:
+ * `calling`: it is noted, and not sent. `sent`: it will arrive, whatever becomes of who has sent it. `answered`: it is done.
+ */
+export type CallPoint = "asked" | "done" | "calling" | "sent" | "answered";
 
 /** A process as the simulation sees it: it can be killed, and stopped where it stands and continued. Nothing in it goes on meanwhile. */
 export class Machine {
@@ -41,12 +44,12 @@ export class Machine {
     this.#continue();
   }
 
-  /** Has `act` done when a call of an activation next reaches this point: the moments at which a blow hurts most. */
+  /** Has `act` done when a call next reaches this point: the moments at which a blow hurts most. */
   trap(point: CallPoint, act: () => void): void {
     this.#traps.set(point, act);
   }
 
-  /** A call of an activation has come to this point. */
+  /** A call has come to this point. */
   reach(point: CallPoint): void {
     const act = this.#traps.get(point);
     this.#traps.delete(point);

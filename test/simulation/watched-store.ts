@@ -1,7 +1,11 @@
 import { isEnded, type Manifest } from "@holdfast/protocol";
+import type { JobNote, JobNoteResult } from "../../server/src/core/index.ts";
 import { judgeRule, type ObligationRow, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Script } from "./bodies.ts";
+import { Breach, check } from "./breach.ts";
+import { JobChecks } from "./job-checks.ts";
+import type { Outside } from "./outside.ts";
 
 // The promises, looked at after every verb that changes something (P2, P3, P6, P10).
 
@@ -28,15 +32,16 @@ const changing: ReadonlySet<string> = new Set([
   "carryOutOnce",
   "leaveMember",
   "judgeMembers",
+  "claimJobs",
+  "noteJobs",
 ]);
+
+const claims: ReadonlySet<string> = new Set(["claimRuns", "claimJobs"]);
 
 /** By which a person takes an end back. */
 const decided: ReadonlySet<string> = new Set(["restartRuns", "markRuns"]);
 
 const ofActivations: ReadonlySet<string> = new Set(["finishActivations", "commitSteps", "expandRuns"]);
-
-/** A breach of a promise, in words. */
-export class Breach extends Error {}
 
 export interface WatchOptions {
   readonly store: Store;
@@ -46,14 +51,18 @@ export interface WatchOptions {
   readonly mayBeJudged: (memberId: string) => boolean;
   /** Whether a body of this activation has not ended. */
   readonly isAtWork: (runId: string, epoch: number) => boolean;
+  readonly outside: () => Pick<Outside, "seen">;
 }
 
 export class Watch {
   readonly store: Store;
+  readonly jobs: JobChecks;
   readonly #options: WatchOptions;
   readonly #workflows = new Map<string, Manifest>();
   #before = new Map<string, RunRow>();
   #owed = new Map<string, ObligationRow>();
+  /** Jobs that are to be brought to an end. */
+  #owedJobs: readonly string[] = [];
   /** Of each rate, the starts within its time. */
   readonly #starts = new Map<string, { readonly at: number; readonly of: string }[]>();
   breach: Breach | undefined;
@@ -61,6 +70,7 @@ export class Watch {
   constructor(options: WatchOptions) {
     this.#options = options;
     for (const manifest of options.manifests) this.#workflows.set(manifest.root, manifest);
+    this.jobs = new JobChecks(options);
     this.store = this.#watched(options.store);
   }
 
@@ -71,7 +81,7 @@ export class Watch {
 
   /** What is to be brought to an end and has not been, in words. */
   get owed(): readonly string[] {
-    return [...this.#owed.keys()];
+    return [...this.#owed.keys(), ...this.#owedJobs];
   }
 
   /** The store as the fleet writes to it: what an epoch that is not the run's says may change nothing (P2). */
@@ -79,6 +89,7 @@ export class Watch {
     return new Proxy(store, {
       get: (target, name) => {
         const verb: unknown = Reflect.get(target, name, target);
+        if (name === "noteJobs") return (args: { rows: readonly JobNote[] }) => this.#note(target, args.rows);
         if (typeof verb !== "function" || typeof name !== "string" || !ofActivations.has(name)) {
           return typeof verb === "function" ? verb.bind(target) : verb;
         }
@@ -95,6 +106,13 @@ export class Watch {
     });
   }
 
+  async #note(store: Store, rows: readonly JobNote[]): Promise<JobNoteResult[]> {
+    const epochs = rows.map(({ jobId }) => this.jobs.epochOf(jobId));
+    const results = await store.noteJobs({ rows });
+    await this.#safely("noteJobs", async () => this.jobs.noted(rows, epochs, results));
+    return results;
+  }
+
   #watched(store: Store): Store {
     return new Proxy(store, {
       get: (target, name) => {
@@ -106,6 +124,8 @@ export class Watch {
           const answer: unknown = await verb.call(target, args);
           if (name === "judgeMembers") this.#checkJudged(answer as { judged: string[] });
           if (name === "claimRuns") await this.#safely(name, () => this.#unpaused(answer as RunRow[]));
+          // Much of a fleet's time is asking in vain: what was handed to nobody is as it was.
+          if (claims.has(name) && (answer as unknown[]).length === 0) return answer;
           await this.#look(name === "carryOutOnce" ? (args as { call: { verb: string } }).call.verb : name);
           return answer;
         };
@@ -191,7 +211,11 @@ export class Watch {
   /** P6: whoever is at work for a run that is to end owes its end, also once the run has ended by force; nobody else owes anything. */
   async #obligations(runs: readonly RunRow[], verb: string): Promise<void> {
     const { store, namespace } = this.#options;
-    const open = await store.listObligations({ namespace, limitRows: 1_000 });
+    const all = await store.listObligations({ namespace, limitRows: 1_000 });
+    const ofJobs = all.filter(({ kind }) => kind === "external_job");
+    this.#owedJobs = ofJobs.map(({ subject }) => subject);
+    await this.jobs.look(new Map(runs.map((run) => [run.id, run])), ofJobs);
+    const open = all.filter(({ kind }) => kind === "activation");
     const owed = new Map(open.map((row) => [`${row.runId}@${row.subject}`, row]));
     const waiting = new Set<string>();
     for (const { id, name, epoch, status, claimedBy } of runs) {
@@ -356,8 +380,4 @@ export class Watch {
   report(text: string): void {
     this.breach ??= new Breach(text);
   }
-}
-
-function check(holds: boolean, text: string): asserts holds {
-  if (!holds) throw new Breach(text);
 }

@@ -10,6 +10,7 @@ import {
 } from "@holdfast/protocol";
 import type { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Script } from "./bodies.ts";
+import { type JobPlan, services } from "./outside.ts";
 
 const unit: TaskSpec = {
   kind: "task",
@@ -47,7 +48,26 @@ export function randomScript(chance: Chance): Script {
     failures: chance.happens(0.2) ? chance.between(1, 3) : 0,
     naps: chance.happens(0.3) ? chance.between(1, 2) : 0,
     calls: chance.happens(0.15) ? chance.between(1, 3) : 0,
+    ...randomJobs(chance),
     lost: chance.happens(0.2) ? 0.3 : 0,
+  };
+}
+
+function randomJobs(chance: Chance): Pick<Script, "jobs" | "ahead" | "race"> {
+  const count = chance.happens(0.2) ? chance.between(1, 2) : 0;
+  const jobs = Array.from({ length: count }, () => randomJob(chance));
+  return { jobs, ahead: count > 0 && chance.happens(0.4), race: count > 0 && chance.happens(0.2) };
+}
+
+function randomJob(chance: Chance): JobPlan {
+  const service = chance.pick(services);
+  return {
+    service,
+    ms: chance.pick([100, 2_000, 15_000, 60_000] as const),
+    end: chance.happens(0.9) ? "succeeded" : "failed",
+    onUnknown: chance.happens(0.5) ? "resubmit" : "ask",
+    timeoutMs: service !== "own" && chance.happens(0.2) ? chance.between(500, 30_000) : null,
+    callsBack: service !== "own" && chance.happens(0.2),
   };
 }
 
