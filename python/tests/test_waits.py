@@ -281,6 +281,13 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(world.run(main).params, {"output": "whole"})
         self.assertEqual(world.called, ["good", "broken", "broken"])
 
+    def test_who_fails_with_it_says_what_that_runs_error_says_to_do(self):
+        def refused(_):
+            raise AppError("too_large", "It is large.", hint="Make it small.")
+
+        outcome = World({"refused": refused}).run(lambda ctx: ctx.call("it", "refused"))
+        self.assertEqual(outcome.params["error"]["hint"], "Make it small.")
+
     def test_who_comes_too_late_has_timed_out(self):
         def late(_):
             raise AppError("expired", "too late")

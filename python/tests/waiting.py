@@ -137,7 +137,8 @@ class World:
             self.called.append(key)
             code = getattr(error, "code", "task_failed")
             failed = {**done("call"), "end": "failed", "run": run, "status": "failed"}
-            return {**failed, "error": {"code": code, "message": str(error)}}
+            hint = getattr(error, "hint", None)
+            return {**failed, "error": {"code": code, "message": str(error), **({} if hint is None else {"hint": hint})}}
         self.called.append(key)
         output = outputs if wait["kind"] == "map" else outputs[0]
         if not isinstance(output, str) or len(output) < 1_000:

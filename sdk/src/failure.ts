@@ -29,10 +29,16 @@ export function runError(thrown: unknown, projectRoot: string): RunError {
     message: clean(String(thrown.message), messageCharacters),
     name: clean(String(thrown.name), 200),
     ...(stack !== "" && { stack }),
-    ...(isAppError(thrown) && thrown.hint !== undefined && { hint: clean(thrown.hint, messageCharacters) }),
+    ...hintOf(thrown),
     ...(isCallError(thrown) && { details: { runId: String(thrown.runId) } }),
     ...(isExternalJobError(thrown) && { details: jobDetails(thrown) }),
   };
+}
+
+/** What to do about it: of a called run, what its own error says. */
+function hintOf(thrown: object): { readonly hint?: string } {
+  const hint = isCallError(thrown) ? thrown.error?.hint : isAppError(thrown) ? thrown.hint : undefined;
+  return hint === undefined ? {} : { hint: clean(String(hint), messageCharacters) };
 }
 
 /** Which job it was, for whoever looks for it. */

@@ -28,6 +28,13 @@ export const both = workflow({ id: "both" }, (w) => {
 });
 `;
 
+/** Its map fails before anything is written. */
+const twice = `import { workflow } from "holdfast";
+import { act } from "./act.ts";
+export const twice = workflow({ id: "twice" }, (w) =>
+  w.map([1, 2, 1], act, { as: "items", key: (n) => n, with: () => ({ how: "ok" }) }).outputs);
+`;
+
 test("what init writes is valid, runs, and is not overwritten", { timeout }, async (t) => {
   const project = new Project(t);
   const made = await project.run("init", "app", "--json");
@@ -94,6 +101,10 @@ test("a run that fails says why and ends with 1", { timeout }, async (t) => {
   assert.equal(json.code, 1);
   const { id, error } = JSON.parse(json.stdout) as { id: string; error: { code: string } };
   assert.equal(error.code, "task_failed");
+  project.write("tasks/twice.ts", twice);
+  const below = await project.run("run", "tasks/twice.ts");
+  assert.match(below.stderr, /Two items of "items" have the key "1"/);
+  assert.match(below.stderr, /Choose a key that is different for every item\. .*runs show \w{20,} shows where/);
   const logs = await project.run("runs", "logs", id);
   assert.match(logs.stdout, /error .*it was asked to fail[\s\S]*tasks\/act\.ts:7/, "the log has the place of each try");
 });

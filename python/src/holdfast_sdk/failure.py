@@ -32,7 +32,7 @@ def run_error(error: BaseException, project_root: str) -> Dict[str, Any]:
     stack = cut_text(_stack(error, project_root), _STACK_CHARACTERS)
     if stack:
         described["stack"] = stack
-    hint = error.hint if isinstance(error, AppError) else _hint(error)
+    hint = _hint(error)
     if hint is not None:
         described["hint"] = cut_text(hint, _MESSAGE_CHARACTERS)
     if isinstance(error, CallError):
@@ -67,6 +67,12 @@ def _message(error: BaseException) -> str:
 
 
 def _hint(error: BaseException) -> Optional[str]:
+    """What to do about it: of a called run, what its own error says."""
+    if isinstance(error, AppError):
+        return error.hint
+    if isinstance(error, CallError):
+        hint = (error.error or {}).get("hint")
+        return None if hint is None else str(hint)
     if isinstance(error, ModuleNotFoundError) and error.name:
         import sys
 

@@ -1,11 +1,11 @@
-import type { Json, RunError, RunView } from "@holdfast/protocol";
+import type { Json, RunError, RunView, Why } from "@holdfast/protocol";
 import type { Terminal } from "./terminal.ts";
 import { lengthText } from "./times.ts";
 
 const shownStackLines = 12;
 
-/** How a run ended: its output, or why it has none and where to look. */
-export function outcomeText(terminal: Terminal, run: RunView): void {
+/** How a run ended: its output, or why it has none and, as far as `why` knows it, what to do. */
+export function outcomeText(terminal: Terminal, run: RunView, why: Why | undefined): void {
   const { colors } = terminal;
   const took =
     run.endedAt === null
@@ -18,12 +18,12 @@ export function outcomeText(terminal: Terminal, run: RunView): void {
   }
   const how = run.status === "failed" ? colors.red("Failed") : colors.yellow(`Ended ${run.status}`);
   terminal.note(`${how}${took}.`);
-  if (run.error !== null) terminal.relay(errorText(terminal, run.error));
-  terminal.note(colors.dim(`What it wrote: holdfast runs logs ${run.id}`));
+  const remedy = why?.reasons.find(({ code }) => code === "ended")?.remedy;
+  if (run.error !== null) terminal.relay(errorText(terminal, { ...run.error, hint: remedy ?? run.error.hint }));
 }
 
 /** An error with its hint and the part of its stack that is user code. */
-export function errorText({ colors, typed }: Terminal, error: RunError): string {
+export function errorText({ colors, typed }: Terminal, error: ErrorShown): string {
   const stack = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
   const more = stack.length > shownStackLines ? [`    … ${stack.length - shownStackLines} more`] : [];
   return [
@@ -32,6 +32,8 @@ export function errorText({ colors, typed }: Terminal, error: RunError): string 
     ...(error.hint === undefined ? [] : [`  ${typed(error.hint)}`]),
   ].join("\n");
 }
+
+type ErrorShown = Omit<RunError, "hint"> & { readonly hint?: string | undefined };
 
 /** As much of an id as names the run to other commands: the runs of one second share their first seven characters. */
 export function shortId(id: string): string {

@@ -87,7 +87,9 @@ export async function run(terminal: Terminal, target: string, flags: RunFlags): 
     });
     if (ended === undefined) return sayInterrupted(terminal, { run, engine, flags });
     terminal.answer(ended);
-    outcomeText(terminal, ended);
+    // What ended is told whatever becomes of the store since.
+    const why = ended.error === null ? undefined : await plane.explainRun(ended.id).catch(() => undefined);
+    outcomeText(terminal, ended, why);
     if (engine.url !== undefined) {
       terminal.note(`\nServing ${engine.url} until Ctrl-C.`);
       await untilAborted(interruption.signal);

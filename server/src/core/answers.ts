@@ -33,9 +33,12 @@ export function inputOf(next: Next): RunInput {
   return next.outcome === "released" ? "give_back" : "retry";
 }
 
-/** An error as events carry it. */
+/** An error as events and records of waits carry it. */
 export function brief(error: RunError | null): Json {
-  return error === null ? null : { code: error.code, message: error.message.slice(0, 1_000).toWellFormed() };
+  if (error === null) return null;
+  const { code, message, hint } = error;
+  const said = { code, message: message.slice(0, 1_000).toWellFormed() };
+  return hint === undefined ? said : { ...said, hint: hint.slice(0, 500).toWellFormed() };
 }
 
 /** Whether a body says its success while runs that it called, or external jobs, are under way. */

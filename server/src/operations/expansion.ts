@@ -208,7 +208,8 @@ export class Expander {
     if (child === undefined) return { code: "child_failed", message: `${count} did not succeed.` };
     const reason = (child.error?.message ?? "").slice(0, 500).toWellFormed();
     const message = `${count} did not succeed. "${child.name}" ${child.status}: ${reason}`;
-    return { code: "child_failed", message, details: { runId: child.id } };
+    const hint = child.error?.hint === undefined ? {} : { hint: child.error.hint.slice(0, 500).toWellFormed() };
+    return { code: "child_failed", message, ...hint, details: { runId: child.id } };
   }
 
   async #workflowOutput(run: RunRow, input: Json): Promise<Json> {

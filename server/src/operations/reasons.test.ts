@@ -2,7 +2,7 @@
 // is not named. Each reason is made, read, and its cause removed: then the run is claimed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReasonCode, Why } from "@holdfast/protocol";
+import type { ReasonCode, RunError, Why } from "@holdfast/protocol";
 import type { RunRow } from "../core/index.ts";
 import { serve } from "../main.ts";
 import { dayMs, namespace, next, World } from "../store/contract/world.contract.ts";
@@ -369,6 +369,27 @@ test("a run that was ended by force says what is still being ended, until that h
   await scene.store.noteObligations({ rows: [{ ...name, outcome: "met" }] });
   await scene.only(a, "ended");
   await scene.only(parent, "ended");
+});
+
+// The fault: the hint of what failed below is nowhere to be read, and a log is named in which nothing stands.
+test("a run that failed of another says what that one's error says to do, and where to look", async () => {
+  const scene = new Scene();
+  await scene.node("n");
+  const { parent, ids } = await scene.workflow([{ name: "a" }]);
+  const a = await scene.activate(ids.a ?? "", "n");
+  const fail = (error: RunError) => ({ to: "ended", status: "failed", outcome: "failed", error }) as const;
+  await scene.finish(a, fail({ code: "task_failed", message: "no", hint: "Say yes." }));
+  const [concluding] = await scene.claim("n");
+  assert.equal(concluding?.id, parent.id);
+  const below = { code: "child_failed", message: 'One task did not succeed. "a" failed: no', hint: "Say yes." };
+  await scene.finish(concluding, fail({ ...below, details: { runId: a.id } }));
+  const shown = await scene.only(parent, "ended");
+  assert.equal(shown.remedy, `Say yes. holdfast runs show ${a.id} shows where it failed.`);
+  assert.deepEqual(names(shown.runs), ["a"]);
+  assert.equal((await scene.only(a, "ended")).remedy, "Say yes.");
+  const line = { seq: 1, at: 1, stream: "stdout", level: "info", text: "asked", fields: {} } as const;
+  await scene.store.appendLogs({ rows: [{ runId: a.id, epoch: a.epoch, ...line }] });
+  assert.equal((await scene.only(parent, "ended")).remedy, `Say yes. holdfast runs logs ${a.id} shows what it wrote.`);
 });
 
 test("a limit of no slots says so", async () => {

@@ -1,6 +1,7 @@
 import { type Explained, isEnded, type Reason, type RunStatus, type Why } from "@holdfast/protocol";
 import { isPauseGate, mayBeActive, type ObligationRow, type PauseRow, type RunRow } from "../core/index.ts";
 import type { LimitView, MemberRow, Store, StoreDescription } from "../store/store.ts";
+import { endReason } from "./end-reason.ts";
 import { brief, counted, lengthText, reason } from "./reason-texts.ts";
 import type { Runs } from "./runs.ts";
 import { jobReason, waitReason } from "./wait-reasons.ts";
@@ -85,7 +86,7 @@ export class Reasons {
       case "failed":
       case "cancelled":
       case "skipped":
-        return { reasons: [ended(run)] };
+        return { reasons: [await endReason(this.#store, run)] };
     }
   }
 
@@ -334,12 +335,6 @@ function triesText({ tries, orderedAt, lastTryAt, error }: ObligationRow, now: n
   const times = tries > 1 ? `, told ${tries} times` : "";
   const last = error === null ? "" : `, last ${lengthText(now - lastTryAt)} ago`;
   return `: told to end ${lengthText(now - orderedAt)} ago${times}${last}`;
-}
-
-function ended(run: RunRow): Reason {
-  if (run.error === null) return reason({ code: "ended", message: `It has ended: ${run.status}.` });
-  const remedy = run.status === "failed" ? `holdfast runs logs ${run.id} shows what it wrote.` : null;
-  return reason({ code: "ended", message: `It has ended: ${run.status}. ${run.error.message}`, remedy });
 }
 
 function paused({ id }: RunRow, { kind, name, since, reason: why }: PauseRow, now: number): Reason {

@@ -2,6 +2,7 @@
 // `catch` or `finally` sees; a body that never wakes; one that is woken by the wrong wait; a failure that is kept over tries.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AppError } from "@holdfast/protocol";
 import { CallError, FatalError, isAppError, type TaskContext, task, WaitTimedOut, workflow } from "@holdfast/sdk";
 import { z } from "zod";
 import { openTest } from "./index.ts";
@@ -114,6 +115,19 @@ test("who does not catch that fails with it, and names the run", async () => {
   const { status, error } = await run.ended();
   const child = (await run.tree()).find(({ name }) => name === "broken");
   assert.deepEqual([status, error?.code, error?.details], ["failed", "child_failed", { runId: child?.id }]);
+});
+
+test("who fails with it says what that run's error says to do", async () => {
+  const refused = task({ id: "refused" }, () => {
+    throw new AppError("too_large", "It is large.", { hint: "Make it small." });
+  });
+  const caller = task({ id: "caller" }, (_input: unknown, ctx) => ctx.call("it", refused));
+  const flow = workflow({ id: "flow" }, (w) => w.call(caller, {}).output);
+  await using holdfast = await openTest([caller, refused, flow]);
+  for (const definition of [caller, flow]) {
+    const { error } = await (await holdfast.start(definition, {})).ended();
+    assert.deepEqual([error?.code, error?.hint], ["child_failed", "Make it small."]);
+  }
 });
 
 test("a call whose input does not fit, or of what is not there, rejects alone", async () => {
