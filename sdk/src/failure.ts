@@ -35,9 +35,10 @@ export function runError(thrown: unknown, projectRoot: string): RunError {
   };
 }
 
-/** What to do about it: of a called run, what its own error says. */
+/** What to do about it: of a called run, what that one's error says. */
 function hintOf(thrown: object): { readonly hint?: string } {
-  const hint = isCallError(thrown) ? thrown.error?.hint : isAppError(thrown) ? thrown.hint : undefined;
+  const said = isCallError(thrown) ? thrown.error : isAppError(thrown) || isExternalJobError(thrown) ? thrown : null;
+  const hint = said?.hint;
   return hint === undefined ? {} : { hint: clean(String(hint), messageCharacters) };
 }
 

@@ -33,9 +33,9 @@ function failureOf(key: string, spec: Asked["spec"], record: WaitRecord): Error 
 /** Why a job did not succeed: what its service says, or why it was never submitted. */
 export function jobFailure(key: string, { job, status = "failed", error }: WaitRecord): ExternalJobError {
   const { service = "", id = "", externalId = null, links = [] } = job ?? {};
-  const { code = status, message = "The service gives no reason.", details } = error ?? {};
+  const { code = status, message = "The service gives no reason.", hint, details } = error ?? {};
   const own = typeof details === "object" && details !== null && "code" in details ? details.code : code;
-  return new ExternalJobError(key, { service, id, externalId, status, code: String(own), message, links });
+  return new ExternalJobError(key, { service, id, externalId, status, code: String(own), message, hint, links });
 }
 
 export function used(key: string, why: string): Error {

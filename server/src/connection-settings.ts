@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Json, nameHint } from "@holdfast/protocol";
+import { type JobAddress, type Json, nameHint } from "@holdfast/protocol";
 
 // The connections of a configuration. What all have in common is checked here; the rest by the tracker that they are for, when it is first
 // asked (trackers/connections.ts), for a tracker of the user's own says itself what it takes.
@@ -16,6 +16,37 @@ export interface ConnectionSettings {
   readonly module?: string;
   /** For a `module`: names of variables of the node's environment that its process gets. */
   readonly env?: readonly string[];
+}
+
+/** Services that have a second name, which is the one of Ork's files. */
+export const otherNames = { cloudrun: "cloud_run", http: "custom_http" } as const;
+
+/**
+ * The connection that jobs of an address go through: the named one, else the one that is called like the service, by either of its
+ * names. Null: none, and so what the place offers.
+ */
+export function connectionOf(
+  connections: Readonly<Record<string, unknown>>,
+  { service, connection }: JobAddress,
+): string | null {
+  if (connection !== null) return connection;
+  const pair = Object.entries(otherNames).find((names) => names.includes(service)) ?? [];
+  return [service, ...pair].find((name) => Object.hasOwn(connections, name)) ?? null;
+}
+
+/** Why a connection that is named cannot be used, and what to do. Undefined for one that is there. */
+export function missingConnection(
+  names: readonly string[],
+  name: string,
+  service: string,
+): { readonly message: string; readonly hint: string } | undefined {
+  if (names.includes(name)) return undefined;
+  const settings = service === name ? "" : ` service: ${JSON.stringify(service)} `;
+  const add = `Say connections: { ${JSON.stringify(name)}: {${settings}} } in holdfast.config.ts.`;
+  return {
+    message: `There is no connection "${name}".`,
+    hint: names.length === 0 ? add : nameHint(name, names),
+  };
 }
 
 interface Place {

@@ -63,7 +63,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
     ...(migrate === undefined ? {} : { migrate }),
   });
   try {
-    if (include !== undefined) await applyProject(services, { root, include });
+    if (include !== undefined) await applyProject(services, { root, include, ...(run ? { connections } : {}) });
     const node = run
       ? await startNode(services, {
           root,

@@ -5,7 +5,7 @@ import type { ApiOptions } from "./api/server.ts";
 import type { Session } from "./channel/handlers.ts";
 import { answer } from "./channel/session.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { ConnectionSettings } from "./connection-settings.ts";
+import { type ConnectionSettings, connectionOf } from "./connection-settings.ts";
 import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine, type StopWait } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
@@ -250,7 +250,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     firing: options.schedules === false ? undefined : services.firing,
     tracking,
     successorOf: (row) => successors.successorOf(row),
-    callsOf: ({ service, connection }) => connections[connection ?? service]?.calls,
+    callsOf: (address) => connections[connectionOf(connections, address) ?? ""]?.calls,
     clock,
     random,
     log,
@@ -371,7 +371,11 @@ export async function startServer(services: Services, options: ApiOptions): Prom
 /** Compiles the files that `include` (globs relative to the root) names and applies them. Throws `invalid_definition`. */
 export async function applyProject(
   { schedules }: Services,
-  options: { readonly root: string; readonly include: readonly string[] },
+  options: {
+    readonly root: string;
+    readonly include: readonly string[];
+    readonly connections?: Readonly<Record<string, ConnectionSettings>>;
+  },
 ): Promise<Applied> {
   const { compileProject } = await import("./compile/compile.ts");
   const { manifests, schedules: specs, problems } = await compileProject(options);

@@ -71,6 +71,8 @@ class ExternalJobError(Exception):
         code = error.get("code", self.status)
         self.code = str(details["code"] if isinstance(details, dict) and "code" in details else code)
         """The service's own code, or ours."""
+        self.hint: Optional[str] = error.get("hint")
+        """What to do about it, where that is known."""
         self.links: List[Mapping[str, Any]] = list(job.get("links", ()))
         message = error.get("message", "The service gives no reason.")
         super().__init__(f'"{key}" ({self.external_id or self.id} of {self.service}) {self.status}: {message}')

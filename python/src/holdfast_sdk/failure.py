@@ -67,8 +67,8 @@ def _message(error: BaseException) -> str:
 
 
 def _hint(error: BaseException) -> Optional[str]:
-    """What to do about it: of a called run, what its own error says."""
-    if isinstance(error, AppError):
+    """What to do about it: of a called run, what that one's error says."""
+    if isinstance(error, (AppError, ExternalJobError)):
         return error.hint
     if isinstance(error, CallError):
         hint = (error.error or {}).get("hint")

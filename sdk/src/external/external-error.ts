@@ -13,6 +13,8 @@ export interface ExternalJobFacts {
   /** The service's own code, or ours. */
   readonly code: string;
   readonly message: string;
+  /** What to do about it, where that is known. */
+  readonly hint?: string | undefined;
   readonly links: readonly JobLink[];
 }
 
@@ -24,15 +26,17 @@ export class ExternalJobError extends Error {
   readonly externalId: string | null;
   readonly status: string;
   readonly code: string;
+  readonly hint: string | undefined;
   readonly links: readonly JobLink[];
 
-  constructor(key: string, { service, id, externalId, status, code, message, links }: ExternalJobFacts) {
+  constructor(key: string, { service, id, externalId, status, code, message, hint, links }: ExternalJobFacts) {
     super(`"${key}" (${externalId ?? id} of ${service}) ${status}: ${message}`);
     this.service = service;
     this.id = id;
     this.externalId = externalId;
     this.status = status;
     this.code = code;
+    this.hint = hint;
     this.links = links;
     Object.defineProperty(this, errorMark, { value: true });
   }

@@ -6,24 +6,28 @@ import { type Compiled, type CompiledManifest, compileProject } from "../compile
 import { schemaText } from "../compile/yaml/published-schema.ts";
 import type { Settings } from "../config.ts";
 import { checkPythonTasks } from "../main/python-check.ts";
-import { connect } from "./connection.ts";
+import { connect, namedServer } from "./connection.ts";
 import { exitCodes, InvalidProject, UsageError } from "./failures.ts";
 import { type CommonFlags, openProject } from "./project.ts";
 import { tableText } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Compiles what the paths name, or the project's `include` without any. Throws InvalidProject. */
+/**
+ * Compiles what the paths name, or the project's `include` without any. `isElsewhere`: it runs under the configuration of a server.
+ * Throws InvalidProject.
+ */
 export async function compilePaths(
   terminal: Terminal,
   settings: Settings,
   paths: readonly string[],
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, isElsewhere = false }: { readonly signal?: AbortSignal; readonly isElsewhere?: boolean } = {},
 ): Promise<Compiled> {
   const { root, include } = settings;
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
   const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-  const options = { onOutput, ...(signal === undefined ? {} : { signal }) };
+  const { connections } = settings;
+  const options = { onOutput, ...(signal === undefined ? {} : { signal }), ...(isElsewhere ? {} : { connections }) };
   const compiled =
     paths.length === 0
       ? await compileProject({ root, include, ...options })
@@ -83,7 +87,8 @@ export async function apply(
     throw new UsageError("--prune is about what no file defines: it takes the whole project.", "Leave out the paths.");
   }
   const settings = await openProject(terminal, flags);
-  const { manifests, schedules } = await compilePaths(terminal, settings, paths);
+  const isElsewhere = namedServer(flags) !== undefined;
+  const { manifests, schedules } = await compilePaths(terminal, settings, paths, { isElsewhere });
   const connection = await connect(terminal, flags, settings);
   try {
     const applied = await connection.plane.apply(

@@ -116,10 +116,13 @@ class Compiler {
 
   async #compile(): Promise<void> {
     const terminal = this.#terminal;
-    const { root, include } = this.#settings;
+    const { root, include, connections } = this.#settings;
     const startedMs = performance.now();
     const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-    const { manifests, schedules, problems } = await compileProject({ root, include, onOutput, signal: this.#stop });
+    const { manifests, schedules, problems } = await compileProject({
+      ...{ root, include, connections, onOutput },
+      signal: this.#stop,
+    });
     if (this.#stop.aborted) return;
     this.#hosted.forgetCode();
     if (problems.length > 0) {

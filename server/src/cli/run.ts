@@ -141,7 +141,7 @@ async function compileTarget(
   target: string,
   { settings, isElsewhere }: { settings: Settings; isElsewhere: boolean },
 ): Promise<readonly CompiledManifest[] | undefined> {
-  if (looksLikeFile(target)) return (await compilePaths(terminal, settings, [target])).manifests;
+  if (looksLikeFile(target)) return (await compilePaths(terminal, settings, [target], { isElsewhere })).manifests;
   // A server has what was applied to it, and `dev` keeps what it serves up to date by itself.
   if (isElsewhere || settings.configFile === undefined) return undefined;
   return (await compilePaths(terminal, settings, [])).manifests;

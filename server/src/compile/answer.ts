@@ -15,6 +15,8 @@ export const compileRequestSchema = z.discriminatedUnion("kind", [
     files: z.array(z.string()),
     /** Files that were named one by one: each must export something. */
     named: z.array(z.string()),
+    /** Names of the configuration's connections; absent where another's configuration holds. */
+    connections: z.array(z.string()).optional(),
     limitMs,
   }),
   z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string(), limitMs }),

@@ -11,6 +11,8 @@ export interface CompileOptions extends CompileProcessOptions {
   readonly include?: readonly string[];
   /** Instead of globs: these files, each of which must export a definition. */
   readonly files?: readonly string[];
+  /** Connections of the configuration under which it runs: others cannot be named. Absent: names of connections are not looked up. */
+  readonly connections?: Readonly<Record<string, unknown>>;
 }
 
 export interface CompiledManifest {
@@ -39,7 +41,9 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   const files = chosen.files.map((file) => localName(root, file));
   if (chosen.problems.length > 0) return failed(localProblems(root, chosen.problems), files);
   const named = options.files === undefined ? [] : [...chosen.files];
-  const answer = await runCompileProcess({ kind: "definitions", root, files: [...chosen.files], named }, options);
+  const connections = options.connections && { connections: Object.keys(options.connections) };
+  const question = { root, files: [...chosen.files], named, ...connections };
+  const answer = await runCompileProcess({ kind: "definitions", ...question }, options);
   if (answer.kind !== "definitions") {
     const { file, message, hint } = answer.kind === "none" ? answer : wrongAnswer;
     return failed(localProblems(root, [{ file, line: 0, message, hint }]), files);

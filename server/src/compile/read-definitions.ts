@@ -49,6 +49,7 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
     findExport: exportFinder(modules, compiled),
     findAsset: (id) => compiled.assets.find((asset) => asset.id === id),
     inspectExpression,
+    connections: told.connections,
     taken: new Map(compiled.manifests.map((manifest) => [manifest.root, moduleOf(manifest)])),
   });
   problems.push(...compiled.problems, ...(workflows?.problems ?? []));

@@ -32,6 +32,8 @@ import type { Runs } from "./runs.ts";
 export interface WaitsAsked {
   readonly waits: readonly WaitSpec[];
   readonly settles: WaitsOrder["settles"];
+  /** What people know external jobs by, for messages; default their keys. */
+  readonly called?: ReadonlyMap<string, string>;
 }
 
 export interface WaitsAnswered {
@@ -66,7 +68,7 @@ export class BodyWaits {
 
   /** Opens waits. Throws `run_ended` and `stale_epoch` for an activation that is over, `limit_exceeded`. */
   async open(held: HeldActivation, asked: WaitsAsked): Promise<WaitsAnswered> {
-    const { opens, refused } = await this.#prepare(held, asked.waits);
+    const { opens, refused } = await this.#prepare(held, asked);
     if (opens.length === 0 && asked.settles.length === 0) return { records: [], refused };
     const result = await this.#order(held, asked.waits, { opens, settles: asked.settles, suspend: null });
     if (result.outcome === "open") return { records: [...result.records], refused };
@@ -80,7 +82,7 @@ export class BodyWaits {
     held: HeldActivation,
     asked: WaitsAsked & { readonly groups: WaitsOrder["settles"][number]["drops"][]; readonly whole?: boolean },
   ): Promise<WaitsAnswered & { readonly suspended: boolean }> {
-    const { opens, refused } = await this.#prepare(held, asked.waits);
+    const { opens, refused } = await this.#prepare(held, asked);
     if (refused.length > 0 && asked.whole === true) return { suspended: false, records: [], refused };
     if (refused.length > 0) {
       const opened = await this.open(held, { waits: [], settles: asked.settles });
@@ -174,13 +176,18 @@ export class BodyWaits {
     return this.#external.result(held, jobId);
   }
 
-  async #prepare(held: HeldActivation, waits: readonly WaitSpec[], known?: ReadonlyMap<string, number>) {
+  async #prepare(
+    held: HeldActivation,
+    { waits, called }: Pick<WaitsAsked, "waits" | "called">,
+    known?: ReadonlyMap<string, number>,
+  ) {
     const opens: NewWait[] = [];
     const refused: WaitsAnswered["refused"] = [];
     const numbers = known ?? (await this.#external.numbers(held, waits));
     for (const wait of waits) {
       try {
-        opens.push(await this.#newWait(held, wait, numbers.get(wait.key) ?? 1));
+        const number = numbers.get(wait.key) ?? 1;
+        opens.push(await this.#newWait(held, wait, { number, called: called?.get(wait.key) }));
       } catch (error) {
         if (!isAppError(error) || !refusals.has(error.code)) throw error;
         const { code, message, hint } = error;
@@ -190,13 +197,17 @@ export class BodyWaits {
     return { opens, refused };
   }
 
-  async #newWait(held: HeldActivation, wait: WaitSpec, number: number): Promise<NewWait> {
+  async #newWait(
+    held: HeldActivation,
+    wait: WaitSpec,
+    named: { readonly number: number; readonly called: string | undefined },
+  ): Promise<NewWait> {
     const { key, ...asked } = wait;
     const facts = { key, hash: canonicalHash(asked), delayMs: null, signal: null, child: null };
     if (wait.kind === "sleep") return { ...facts, kind: "sleep", delayMs: wait.ms };
     if (wait.kind === "signal") return { ...facts, kind: "signal", signal: wait.name, delayMs: wait.timeoutMs ?? null };
     if (wait.kind === "external") {
-      const job = await this.#external.newJob(held, wait, number);
+      const job = await this.#external.newJob(held, wait, named);
       return { ...facts, kind: "external", delayMs: wait.timeoutMs ?? null, job };
     }
     return { ...facts, kind: "call", child: await this.#called(held, wait) };
@@ -230,11 +241,7 @@ export class BodyWaits {
       if (result === undefined) throw new Error("the store answered no row");
       if (result.outcome !== "other_number" || numbers.get(result.key) === result.number) return result;
       numbers.set(result.key, result.number);
-      const again = await this.#prepare(
-        held,
-        waits.filter(({ key }) => numbers.has(key)),
-        numbers,
-      );
+      const again = await this.#prepare(held, { waits: waits.filter(({ key }) => numbers.has(key)) }, numbers);
       opens = opens.map((wait) => again.opens.find(({ key }) => key === wait.key) ?? wait);
     }
   }

@@ -71,20 +71,24 @@ export class ExternalWaits {
     return numbers;
   }
 
-  /** Throws `invalid_request` and `unsupported` for what cannot be started, telling why. */
-  async newJob({ run, revoked }: HeldActivation, wait: ExternalSpec, number: number): Promise<NewJob> {
+  /** Throws `invalid_request` and `unsupported` for what cannot be started, telling why. `called`: what people know the job by. */
+  async newJob(
+    { run, revoked }: HeldActivation,
+    wait: ExternalSpec,
+    { number, called = wait.key }: { readonly number: number; readonly called?: string | undefined },
+  ): Promise<NewJob> {
     const { key, service, connection = null, onUnknown = "ask", spec, ref } = wait;
-    const tracking = this.#tracking(key);
+    const tracking = this.#tracking(called);
     const place = { runId: run.id, generation: run.generation, key };
     const names = jobNames(place, number, await this.#incarnationOf());
     const { id, token } = names;
     const made = { ...names, service, connection, onUnknown, callbackHash: null };
     if (ref !== undefined) {
-      const job = await this.#told(() => tracking.adopt({ service, connection, ref }), { key, revoked });
+      const job = await this.#told(() => tracking.adopt({ service, connection, ref }), { key, called, revoked });
       return { ...made, submission: "adopted", spec: null, job, settleMs: 0 };
     }
     if (spec === undefined) return { ...made, submission: "own", spec: null, job: null, settleMs: 0 };
-    const addressed = wait.callback === true ? this.#addressed(spec, id, key) : { spec, callbackHash: null };
+    const addressed = wait.callback === true ? this.#addressed(spec, id, called) : { spec, callbackHash: null };
     const asked = { service, connection, spec: addressed.spec, token };
     const {
       submission,
@@ -92,8 +96,7 @@ export class ExternalWaits {
       job,
       spec: prepared,
     } = await this.#told(() => tracking.prepare(asked), {
-      key,
-      revoked,
+      ...{ key, called, revoked },
     });
     return { ...made, submission, spec: prepared, job, settleMs, callbackHash: addressed.callbackHash };
   }
@@ -101,7 +104,7 @@ export class ExternalWaits {
   /** The name of a job that a body has started by itself. Throws as `newJob`. */
   name({ revoked }: HeldActivation, job: JobRow, ref: Json): Promise<TrackedJob> {
     const { service, connection, key } = job;
-    return this.#told(() => this.#tracking(key).adopt({ service, connection, ref }), { key, revoked });
+    return this.#told(() => this.#tracking(key).adopt({ service, connection, ref }), { key, called: key, revoked });
   }
 
   /** The last submission under a key of a run; undefined: there is none. */
@@ -124,7 +127,7 @@ export class ExternalWaits {
   /** A tracker's refusal as the body is told it. While the tracker process is away, or a user's module is broken, it is waited for. */
   async #told<T>(
     ask: () => Promise<T>,
-    { key, revoked }: { readonly key: string; readonly revoked: AbortSignal },
+    { key, called, revoked }: { readonly key: string; readonly called: string; readonly revoked: AbortSignal },
   ): Promise<T> {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
@@ -133,7 +136,7 @@ export class ExternalWaits {
         if (!isTrackingError(error)) throw error;
         const { message, hint, code, fault } = error.failure;
         if (fault === "permanent" || revoked.aborted) {
-          throw new AppError("invalid_request", `"${key}" cannot be started: ${message}`, {
+          throw new AppError("invalid_request", `"${called}" cannot be started: ${message}`, {
             ...(hint === undefined ? {} : { hint }),
             details: { key, code },
             cause: error,
@@ -144,25 +147,25 @@ export class ExternalWaits {
     }
   }
 
-  #tracking(key: string): Tracking {
+  #tracking(called: string): Tracking {
     const { tracking } = this.#options;
     if (tracking !== undefined) return tracking;
-    throw new AppError("unsupported", `This place starts no external jobs, and "${key}" asks for one.`, {
+    throw new AppError("unsupported", `This place starts no external jobs, and "${called}" asks for one.`, {
       hint: "Run it under `holdfast dev` or `holdfast server`; tests give openTest the jobs that are expected.",
     });
   }
 
-  #addressed(spec: Json, id: string, key: string): { readonly spec: Json; readonly callbackHash: string } {
+  #addressed(spec: Json, id: string, called: string): { readonly spec: Json; readonly callbackHash: string } {
     const { callbacks } = this.#options;
     if (callbacks === undefined) {
-      throw new AppError("unsupported", `"${key}" asks for an address to call back, and this place has none.`, {
+      throw new AppError("unsupported", `"${called}" asks for an address to call back, and this place has none.`, {
         hint: "Say in the configuration under which address the server is reached from outside.",
       });
     }
     if (!JSON.stringify(spec).includes(callbackMark)) {
       throw new AppError(
         "invalid_request",
-        `"${key}" asks for an address to call back, and its spec says it nowhere.`,
+        `"${called}" asks for an address to call back, and its spec says it nowhere.`,
         {
           hint: `Write ${callbackMark} where the service finds the address.`,
         },

@@ -80,6 +80,7 @@ export class JobBodies {
       settles,
       groups,
       whole: true,
+      called: new Map(record.jobs.map(({ key, path }) => [key, placeText(path)])),
     });
     const [first] = refused;
     if (first !== undefined) {
@@ -99,7 +100,7 @@ export class JobBodies {
     input: Json,
     known: ReadonlyMap<string, WaitEnd>,
   ): Promise<void> {
-    const { id, attempt } = held.run;
+    const { id, attempt, name } = held.run;
     let end = known.get(ownKey);
     if (end === undefined) {
       const { service, connection, how, job } = spec.source;
@@ -113,6 +114,7 @@ export class JobBodies {
         settles: [],
         groups: [[ownKey]],
         whole: true,
+        called: new Map([[ownKey, name]]),
       });
       if (answer.suspended) return;
       const [refused] = answer.refused;
@@ -205,6 +207,12 @@ export class JobBodies {
     };
     await completion.fail(held, { outcome: "failed", error: reason, fatal: false });
   }
+}
+
+/** Where a job stands in what a body has returned. */
+function placeText(path: readonly (string | number)[]): string {
+  const steps = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`));
+  return `output${steps.join("")}`;
 }
 
 /** Who needs all of them is woken when all have ended, else whenever one has. */

@@ -93,6 +93,24 @@ describe("a tracker process", { timeout: 120_000 }, () => {
     assert.deepEqual((await trackers.poll({ ...farm, refs: [{ nom: 1 }] })).map(word), ["permanent invalid_ref"]);
   });
 
+  // The fault: the process that is asked knows its own connections alone.
+  test("is not asked through a connection that is not there: the error says which ones are", async () => {
+    const trackers = start({ connections: { bq: { service: "bigquery" } } });
+    const told = async (asked: { service: string; connection: string | null }) => {
+      const error = await trackers.adopt({ ...asked, ref: {} }).catch((one: unknown) => one);
+      assert.ok(error instanceof TrackingError, String(error));
+      return `${error.failure.code}: ${error.message} ${error.failure.hint}`;
+    };
+    assert.equal(
+      await told({ service: "render", connection: "frm" }),
+      'unknown_connection: There is no connection "frm". Did you mean "farm"?',
+    );
+    assert.equal(
+      await told({ service: "render", connection: null }),
+      'unknown_connection: Jobs of render go through a connection that has to be named. Say connection: "farm", or call the connection "render".',
+    );
+  });
+
   test("survives what a tracker throws, leaves behind and answers in nonsense", async () => {
     const trackers = start();
     writeFileSync(join(folder, "steady"), "running");

@@ -7,10 +7,11 @@ import {
   type Observation,
   type PollResult,
   type Tracking,
+  TrackingError,
 } from "@holdfast/protocol";
 import { childEnvironment } from "../child-environment.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { ConnectionSettings } from "../connection-settings.ts";
+import { type ConnectionSettings, connectionOf, missingConnection } from "../connection-settings.ts";
 import { Guard } from "../guard.ts";
 import { type Moment, momentIn } from "./moment.ts";
 import { TrackerProcess } from "./tracker-process.ts";
@@ -66,15 +67,16 @@ export class TrackerProcesses implements Tracking {
     return [...this.#processes.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
-  prepare: Tracking["prepare"] = (asked) =>
-    this.#of(asked).call("prepare", whole(asked, { spec: asked.spec, token: asked.token }), this.#callMs);
+  prepare: Tracking["prepare"] = async (asked) =>
+    this.#toAsk(asked).call("prepare", this.#whole(asked, { spec: asked.spec, token: asked.token }), this.#callMs);
 
-  adopt: Tracking["adopt"] = (asked) => this.#of(asked).call("adopt", whole(asked, { ref: asked.ref }), this.#callMs);
+  adopt: Tracking["adopt"] = async (asked) =>
+    this.#toAsk(asked).call("adopt", this.#whole(asked, { ref: asked.ref }), this.#callMs);
 
-  submit: Tracking["submit"] = (asked) =>
-    this.#of(asked).call(
+  submit: Tracking["submit"] = async (asked) =>
+    this.#toAsk(asked).call(
       "submit",
-      whole(asked, {
+      this.#whole(asked, {
         spec: asked.spec,
         token: asked.token,
         ...(asked.notAfterMs !== undefined && { notAfter: this.#momentOf(asked.notAfterMs) }),
@@ -82,18 +84,18 @@ export class TrackerProcesses implements Tracking {
       3 * this.#callMs,
     );
 
-  find: Tracking["find"] = (asked) =>
-    this.#of(asked).call("find", whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
+  find: Tracking["find"] = async (asked) =>
+    this.#toAsk(asked).call("find", this.#whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
 
-  cancel: Tracking["cancel"] = (asked) =>
-    this.#of(asked).call("cancel", whole(asked, { ref: asked.ref }), 5 * this.#callMs);
+  cancel: Tracking["cancel"] = async (asked) =>
+    this.#toAsk(asked).call("cancel", this.#whole(asked, { ref: asked.ref }), 5 * this.#callMs);
 
   poll: Tracking["poll"] = async (asked) => {
     const results: PollResult[] = [];
     for (let from = 0; from < asked.refs.length; from += refsPerCall) {
       const refs = asked.refs.slice(from, from + refsPerCall);
       const limitMs = this.#callMs * (4 + 2 * Math.ceil(refs.length / callsAtOnce));
-      results.push(...(await this.#of(asked).call("poll", whole(asked, { refs }), limitMs)));
+      results.push(...(await this.#toAsk(asked).call("poll", this.#whole(asked, { refs }), limitMs)));
     }
     return results;
   };
@@ -104,7 +106,7 @@ export class TrackerProcesses implements Tracking {
     const refs = new Map<string, Json>();
     this.#watches.set(number, { asked, owner, refs });
     const order = (added: readonly Json[]) =>
-      owner.order({ jsonrpc: "2.0", method: "watch", params: whole(asked, { watch: number, refs: [...added] }) });
+      owner.order({ jsonrpc: "2.0", method: "watch", params: this.#whole(asked, { watch: number, refs: [...added] }) });
     const watch: JobWatch = {
       add: (added) => {
         const fresh = added.filter((ref) => !refs.has(canonicalText(ref)));
@@ -143,16 +145,30 @@ export class TrackerProcesses implements Tracking {
     await Promise.all([...this.#processes.values()].map((one) => one.end()));
   }
 
-  #of({ service, connection }: JobAddress): TrackerProcess {
+  /** Throws where a connection is named that is not there: no process could know which ones are. */
+  #toAsk(asked: JobAddress): TrackerProcess {
+    const { service } = asked;
+    const { connections } = this.#options;
+    const name = connectionOf(connections, asked);
+    const missing =
+      name === null ? unnamed(connections, service) : missingConnection(Object.keys(connections), name, service);
+    if (missing === undefined) return this.#of(asked);
+    throw new TrackingError({ fault: "permanent", code: "unknown_connection", ...missing });
+  }
+
+  #of(asked: JobAddress): TrackerProcess {
     const { connections, projectRoot } = this.#options;
-    const named =
-      connection === null
-        ? Object.entries(connections).find(([name, one]) => (one.service ?? name) === service)?.[1]
-        : connections[connection];
+    const name = connectionOf(connections, asked);
+    const named = name === null ? undefined : connections[name];
     const module = named?.module === undefined ? "" : resolve(projectRoot, named.module);
     const process = this.#processes.get(module) ?? this.#make(module);
     this.#processes.set(module, process);
     return process;
+  }
+
+  /** What its process is told: the connection by its name, so that it need not choose one. */
+  #whole<T extends object>(asked: JobAddress, more: T): T & JobAddress {
+    return { service: asked.service, connection: connectionOf(this.#options.connections, asked), ...more };
   }
 
   #make(module: string): TrackerProcess {
@@ -202,7 +218,7 @@ export class TrackerProcesses implements Tracking {
       owner.order({
         jsonrpc: "2.0",
         method: "watch",
-        params: whole(open.asked, { watch, refs: [...open.refs.values()] }),
+        params: this.#whole(open.asked, { watch, refs: [...open.refs.values()] }),
       });
     }
   }
@@ -220,8 +236,13 @@ interface OpenWatch {
   readonly refs: Map<string, Json>;
 }
 
-function whole<T extends object>({ service, connection }: JobAddress, more: T): T & JobAddress {
-  return { service, connection, ...more };
+/** A tracker of the user's own is reached by its connection alone. */
+function unnamed(connections: TrackerProcessesOptions["connections"], service: string) {
+  const own = Object.entries(connections).filter(([, one]) => one.module !== undefined && one.service === service);
+  const [first] = own.map(([name]) => name);
+  if (first === undefined) return undefined;
+  const message = `Jobs of ${service} go through a connection that has to be named.`;
+  return { message, hint: `Say connection: "${first}", or call the connection "${service}".` };
 }
 
 function pick(env: Readonly<Record<string, string | undefined>>, names: readonly string[]): Record<string, string> {

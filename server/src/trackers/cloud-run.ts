@@ -1,5 +1,6 @@
 import type { Json, Observation, PollResult } from "@holdfast/protocol";
 import { z } from "zod";
+import { otherNames } from "../connection-settings.ts";
 import { pollByListing } from "./batch.ts";
 import { permanent, shortText, transient } from "./failures.ts";
 import {
@@ -197,7 +198,7 @@ function hasToken(started: Started, token: string): boolean {
 
 export const cloudRun: Tracker<CloudRunSpec, CloudRunRef, GoogleSettings, TokenProvider> = {
   service: "cloudrun",
-  aliases: ["cloud_run"],
+  aliases: [otherNames.cloudrun],
   settings: googleSettingsSchema,
   connect: ({ credentials }) => googleTokens(credentials),
   spec: specSchema as z.ZodType<CloudRunSpec>,

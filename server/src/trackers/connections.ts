@@ -1,5 +1,6 @@
 import { type JobAddress, type Json, nameHint } from "@holdfast/protocol";
 import { z } from "zod";
+import { connectionOf, missingConnection } from "../connection-settings.ts";
 import { AddressGuard, type Resolve } from "./addresses.ts";
 import { Dialer } from "./dialer.ts";
 import { permanent, transient } from "./failures.ts";
@@ -63,13 +64,12 @@ export class Connections {
 
   #make(address: JobAddress): OpenConnection {
     const known = this.#options.trackers.find((one) => isCalled(one, address.service));
-    const name = address.connection ?? this.#nameFor(address.service, known);
-    const given = name === undefined ? {} : this.#options.settings[name];
-    if (given === undefined) {
-      const hint = nameHint(name ?? "", Object.keys(this.#options.settings));
-      throw permanent("unknown_connection", `There is no connection "${name}".`, hint);
-    }
-    const place = name === undefined ? `the service ${address.service}` : `the connection "${name}"`;
+    const { settings } = this.#options;
+    const name = connectionOf(settings, address);
+    const missing = name === null ? undefined : missingConnection(Object.keys(settings), name, address.service);
+    if (missing !== undefined) throw permanent("unknown_connection", missing.message, missing.hint);
+    const given = name === null ? {} : (settings[name] ?? {});
+    const place = name === null ? `the service ${address.service}` : `the connection "${name}"`;
     const common = commonSchema.safeParse(given);
     if (!common.success) throw permanent("invalid_settings", `${place}: ${z.prettifyError(common.error)}`);
     const { service = address.service, tracker: remote } = common.data;
@@ -101,12 +101,6 @@ export class Connections {
         now,
       }),
     };
-  }
-
-  /** The connection that is meant where none is named: the one that is called like the service. */
-  #nameFor(service: string, known: Tracker | undefined): string | undefined {
-    const names = [service, ...(known === undefined ? [] : [known.service, ...(known.aliases ?? [])])];
-    return names.find((name) => Object.hasOwn(this.#options.settings, name));
   }
 
   #unknown(service: string): Error {

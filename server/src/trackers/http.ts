@@ -1,5 +1,6 @@
 import { type Json, type Observation, type PollResult, TrackingError } from "@holdfast/protocol";
 import { z } from "zod";
+import { otherNames } from "../connection-settings.ts";
 import { forEach } from "./batch.ts";
 import { failureOf, permanent, retryAfterMs, shortText, transient } from "./failures.ts";
 import { httpFailure, isGood, jsonOf } from "./http-answers.ts";
@@ -181,7 +182,7 @@ async function submit(spec: HttpSpec, token: string, io: HttpIo): Promise<HttpRe
 
 export const http: Tracker<HttpSpec, HttpRef, HttpSettings> = {
   service: "http",
-  aliases: ["custom_http"],
+  aliases: [otherNames.http],
   settings: settingsSchema,
   spec: httpSpecSchema as z.ZodType<HttpSpec>,
   ref: httpRefSchema,

@@ -14,7 +14,7 @@ export function observeMock(url: string, allowed: boolean): Observation {
     throw permanent(
       "mock_refused",
       `${url.slice(0, 100)} is a job that only pretends, and those are not allowed here.`,
-      "They work under `holdfast dev`, in tests, and where the configuration says mockJobs: true.",
+      "Run it under holdfast dev, or say mockJobs: true in holdfast.config.ts.",
     );
   }
   const name = url.slice(prefix.length);

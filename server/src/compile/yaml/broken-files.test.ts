@@ -65,6 +65,7 @@ test("whatever is broken in a file is told with its line and a remedy, and what 
               findExport: () => ({ kind: "function" }),
               findAsset: () => undefined,
               inspectExpression,
+              connections: undefined,
             },
           );
     for (const { line, message, hint } of [...problems, ...compiled.problems]) {

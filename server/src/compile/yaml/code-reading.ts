@@ -20,6 +20,8 @@ export interface CodeReading {
   /** Absolute: the project's root, and the workflow file. */
   readonly root: string;
   readonly workflowFile: string;
+  /** Names of the configuration's connections; undefined where another's configuration holds. */
+  readonly connections: readonly string[] | undefined;
   readonly what: string;
   readonly task: string;
   readonly entries: ReadonlyMap<string, YamlEntry>;

@@ -1,11 +1,9 @@
 import { relative } from "node:path";
-import type { AssetSpec, Manifest, Problem, ScheduleSpec } from "@holdfast/protocol";
+import type { Manifest, Problem, ScheduleSpec } from "@holdfast/protocol";
 import { nearestName } from "@holdfast/protocol";
-import type { InspectExpression } from "@holdfast/sdk/definitions";
 import { parseYaml, type YamlNode } from "./document.ts";
 import { readText } from "./read-text.ts";
-import type { FindExport } from "./typescript-exports.ts";
-import { compileWorkflowFile, modulesOf, type WorkflowFile } from "./workflow-file.ts";
+import { compileWorkflowFile, type FileCompiling, modulesOf, type WorkflowFile } from "./workflow-file.ts";
 
 export interface ReadFiles {
   readonly workflows: readonly WorkflowFile[];
@@ -52,11 +50,7 @@ function empty(file: string): Problem {
   return { file, line: 1, message: "The file is empty.", hint: "A workflow has a name and tasks." };
 }
 
-export interface CompilingFiles {
-  readonly root: string;
-  readonly findExport: FindExport;
-  readonly findAsset: (id: string) => AssetSpec | undefined;
-  readonly inspectExpression: InspectExpression;
+export interface CompilingFiles extends FileCompiling {
   /** Ids that TypeScript has taken, and the modules that have them. */
   readonly taken: ReadonlyMap<string, string>;
 }

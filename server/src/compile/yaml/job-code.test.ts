@@ -120,3 +120,22 @@ spec: { backoffLimit: 0, template: { spec: { containers: [{ name: main, image: b
     },
   });
 });
+
+// The fault: "no mistakes", and the run of the night fails.
+test("a connection that the configuration has not is refused where it is named, unless another's configuration holds", async () => {
+  const task = (connection: string) => `  a: { executor: cloudrun, job: j, connection: ${connection} }\n`;
+  const told = async (connections: Readonly<Record<string, unknown>> | undefined, named: string) => {
+    writeFileSync(join(root, "flows/flow.yaml"), `name: flow\ntasks:\n${task(named)}`);
+    const files = [join(root, "flows/flow.yaml")];
+    const { problems } = await compileProject({ root, files, ...(connections && { connections }) });
+    return problems.map(({ line, column, message, hint }) => `${line}:${column} ${message} / ${hint}`);
+  };
+  assert.deepEqual(await told({ gcpp: { service: "cloudrun" } }, "gcp"), [
+    '3:48 task "a": There is no connection "gcp". / Did you mean "gcpp"?',
+  ]);
+  assert.deepEqual(await told({}, "gcp"), [
+    '3:48 task "a": There is no connection "gcp". / Say connections: { "gcp": { service: "cloudrun" } } in holdfast.config.ts.',
+  ]);
+  assert.deepEqual(await told({ gcp: {} }, "gcp"), []);
+  assert.deepEqual(await told(undefined, "gcp"), []);
+});

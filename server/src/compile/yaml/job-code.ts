@@ -1,10 +1,12 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type JobCode, type Json, type JsonObject, nameHint } from "@holdfast/protocol";
+import { missingConnection } from "../../connection-settings.ts";
 import type { CodeFields, CodeReading } from "./code-reading.ts";
 import { jsonOf, parseYaml } from "./document.ts";
 import { shown } from "./fields.ts";
 import type { YamlExecutor } from "./form.ts";
+import { localFile } from "./local-file.ts";
 
 // Tasks that are one external job: what their service is to be told, as a template that operations/job-input.ts fills. The fields are
 // those of the services' trackers; whether their values are right, the tracker says when the job is prepared.
@@ -36,11 +38,22 @@ const usualStatuses = {
 /** Undefined for a mistake. */
 export function readJob(executor: JobExecutor, fields: CodeFields, reading: CodeReading): JobCode | undefined {
   const options = readOptions(executor, fields, reading);
-  if (options === undefined) return undefined;
+  const isThere = checkConnection(executor, fields.connection, reading);
+  if (options === undefined || !isThere) return undefined;
   const place = { service: executor, ...(fields.connection === undefined ? {} : { connection: fields.connection }) };
   if (executor === "http") return { executor: "external", source: { ...place, ...httpJob(fields.url ?? "", options) } };
   const told = executor === "cloudrun" ? cloudRunJob(fields, options) : kubernetesJob(fields, options, reading);
   return told && { executor: "external", source: { ...place, how: "submit", job: told } };
+}
+
+/** Else it would show when the task runs, which may be at night. */
+function checkConnection(executor: JobExecutor, name: string | undefined, reading: CodeReading): boolean {
+  const { connections, entries, at, what, problems } = reading;
+  const missing =
+    name === undefined || connections === undefined ? undefined : missingConnection(connections, name, executor);
+  if (missing === undefined) return true;
+  problems.add(entries.get("connection")?.node ?? at, `${what}: ${missing.message.replace(/\.$/, "")}`, missing.hint);
+  return false;
 }
 
 /** The job with variables for its container; a job behind an address has none. */
@@ -97,14 +110,9 @@ function kubernetesJob(
   if (env !== undefined || others.length > 0) {
     return refuse("says itself what it runs", "Keep only namespace in options, or name an image instead of job.");
   }
-  const path = resolve(dirname(reading.workflowFile), job);
-  const name = relative(reading.root, path).split(sep).join("/");
-  if (name.startsWith("../") || isAbsolute(name))
-    return refuse("lies outside of the project", "Move it below its root.");
-  if (!existsSync(path) || !statSync(path).isFile()) {
-    return refuse("is not there", `It is looked for at ${name}: the manifest of a Job, in YAML or JSON.`);
-  }
-  const { tree } = parseYaml(readFileSync(path, "utf8"), name);
+  const name = localFile("job", job, reading);
+  if (name === undefined) return undefined;
+  const { tree } = parseYaml(readFileSync(join(reading.root, name), "utf8"), name);
   const manifest = tree?.kind === "map" ? (jsonOf(tree) as JsonObject) : undefined;
   const spec = manifest?.spec;
   if (manifest === undefined || manifest.kind !== "Job" || typeof spec !== "object" || spec === null) {

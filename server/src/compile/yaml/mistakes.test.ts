@@ -29,6 +29,7 @@ async function compile(text: string) {
       findExport: (_, name) => (names.includes(name) ? { kind: "function" } : { kind: "missing", known: names }),
       findAsset: () => undefined,
       inspectExpression,
+      connections: ["gcp", "jobs"],
     },
   );
 }
@@ -424,7 +425,7 @@ tasks:
     '3 task "a": unknown option "regoin". / Did you mean "region"?',
     '4 task "b": "job" means nothing to the executor http. / The executor http takes url, connection, options.',
     '5 task "c" has no "job" or "image". / The executor kubernetes needs it.',
-    `6 task "d": the Job "none.yaml" is not there. / It is looked for at flows/none.yaml: the manifest of a Job, in YAML or JSON.`,
+    `6 task "d": the file "none.yaml" is not there. / It is looked for at flows/none.yaml, beside the workflow's file.`,
     '7 task "e" has both "job" and "image". / Remove one.',
     '8 task "f": "connection" means nothing to the executor process. / The executor process takes command, file.',
     '9 task "g" has "env", and no process of its own. / Remove it: say it in the job itself.',

@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { type JobCode, nameHint, type Source, type TaskCode } from "@holdfast/protocol";
+import { accessSync, constants, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { type JobCode, nameHint, type TaskCode } from "@holdfast/protocol";
 import type { CodeFields, CodeReading } from "./code-reading.ts";
 import type { YamlExecutor } from "./form.ts";
 import { readJob } from "./job-code.ts";
+import { isFile, localFile, localName } from "./local-file.ts";
 
 // Where a task's code is: the keys `file`, `module`, `function` and `command`, which depend on the executor. Those of executors whose
 // work is an external job are read in job-code.ts.
@@ -169,35 +170,6 @@ function readProcess(fields: CodeFields, reading: CodeReading): TaskCode | undef
     folder === "" ? file : file.startsWith(`${folder}/`) ? file.slice(folder.length + 1) : relative(folder, file);
   const start = quoted(inFolder.startsWith("../") ? inFolder : `./${inFolder}`);
   return { executor: "process", source: { command: folder === "" ? start : `cd ${quoted(folder)} || exit\n${start}` } };
-}
-
-/** A file that a key names, relative to the workflow's file, as a name relative to the root. */
-function localFile(
-  key: "file",
-  file: string,
-  { root, workflowFile, what, entries, at, problems }: CodeReading,
-): Source["module"] | undefined {
-  const path = resolve(dirname(workflowFile), file);
-  const place = entries.get(key)?.node ?? at;
-  if (!isFile(path)) {
-    const hint = existsSync(path)
-      ? "It is a folder."
-      : `It is looked for at ${localName(root, path)}, beside the workflow's file.`;
-    problems.add(place, `${what}: the file "${file}" is not there`, hint);
-    return undefined;
-  }
-  const name = localName(root, path);
-  if (!name.startsWith("../") && !isAbsolute(name)) return name;
-  problems.add(place, `${what}: the file "${file}" lies outside of the project`, "Move it below the project's root.");
-  return undefined;
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-function localName(root: string, path: string): string {
-  return relative(root, path).split(sep).join("/");
 }
 
 function quoted(text: string): string {

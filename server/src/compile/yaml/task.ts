@@ -46,6 +46,7 @@ export interface TaskReading {
   readonly root: string;
   /** Absolute. */
   readonly workflowFile: string;
+  readonly connections: readonly string[] | undefined;
   readonly types: TypeReader;
   readonly defaults: Fields<typeof defaultsForm> | undefined;
   readonly problems: FileProblems;

@@ -35,6 +35,8 @@ export interface FileCompiling {
   readonly findExport: FindExport;
   readonly findAsset: (id: string) => AssetSpec | undefined;
   readonly inspectExpression: InspectExpression;
+  /** Names of the configuration's connections; undefined where another's configuration holds. */
+  readonly connections: readonly string[] | undefined;
 }
 
 export interface CompiledFile {
@@ -55,7 +57,8 @@ export async function modulesOf(file: WorkflowFile, root: string): Promise<strin
     return { kind: "broken" };
   };
   const inspectExpression: InspectExpression = () => ({ tasks: [], usesItem: false });
-  await compileWorkflowFile(file, { root, findExport, findAsset: () => undefined, inspectExpression });
+  const silent = { findExport, findAsset: () => undefined, inspectExpression, connections: undefined };
+  await compileWorkflowFile(file, { root, ...silent });
   return [...asked];
 }
 
@@ -88,7 +91,8 @@ export async function compileWorkflowFile(
       elsewhere: ["executor", "retry"],
       later: laterKeys.task,
     });
-  const reading: TaskReading = { root: compiling.root, workflowFile: path, types, defaults, problems };
+  const { root, connections } = compiling;
+  const reading: TaskReading = { root, workflowFile: path, connections, types, defaults, problems };
   const taskMap = mapOf("tasks");
   const tasks = [...(taskMap?.entries ?? [])].map(([name, entry]) => readTask(name, entry, reading));
   if (taskMap !== undefined && tasks.length === 0)
