@@ -111,9 +111,10 @@ export class BodyWaits {
     return { suspended: true, records: [], refused };
   }
 
-  /** What a run that this one called returned. Throws `not_found`. */
-  async output({ run }: HeldActivation, runId: string): Promise<Json> {
-    const child = await this.#options.store.findRun({ id: runId });
+  /** What a run that this one called returned. While the store is away, the body waits. Throws `not_found`. */
+  async output({ run, revoked }: HeldActivation, runId: string): Promise<Json> {
+    const { store, clock } = this.#options;
+    const child = await persist(clock, revoked, () => store.findRun({ id: runId }));
     if (child?.parentId !== run.id || child.status !== "succeeded") {
       throw new AppError("not_found", `Run ${run.id} has called no run ${runId} that succeeded.`);
     }
@@ -128,8 +129,10 @@ export class BodyWaits {
     const { id, generation } = held.run;
     const request = `run/${id}/${generation}/${createHash("sha256").update(key).digest("hex")}`;
     const asked = { definition, input, ...(runKey === undefined ? {} : { key: runKey }) };
-    const { run } = await this.#options.runs.start(asked, request);
-    const { value } = await this.#options.completion.commitStep(held, { key, value: run.id });
+    const { clock, runs, completion } = this.#options;
+    // Said again under its name, it is the same run.
+    const { run } = await persist(clock, held.revoked, () => runs.start(asked, request));
+    const { value } = await completion.commitStep(held, { key, value: run.id });
     return String(value);
   }
 

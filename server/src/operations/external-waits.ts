@@ -14,6 +14,7 @@ import type { JobRow, NewJob } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import type { HeldActivation } from "./completion.ts";
 import { callbackHash, jobNames } from "./job-names.ts";
+import { persist } from "./persistence.ts";
 
 // What a body asks for outside becomes a job that the store can keep: named, with its token, and as its service wants it. No service
 // is called here: what is wrong with it is told by key, and nothing is recorded.
@@ -115,9 +116,10 @@ export class ExternalWaits {
     return own.reduce<JobRow | undefined>((last, job) => (job.number > (last?.number ?? 0) ? job : last), undefined);
   }
 
-  /** What a job of a run returned. Throws `not_found`. */
-  async result({ run }: HeldActivation, id: string): Promise<Json> {
-    const job = await this.#options.store.findJob({ id });
+  /** What a job of a run returned. While the store is away, its body waits. Throws `not_found`. */
+  async result({ run, revoked }: HeldActivation, id: string): Promise<Json> {
+    const { store, clock } = this.#options;
+    const job = await persist(clock, revoked, () => store.findJob({ id }));
     if (job?.runId !== run.id || job.status !== "succeeded") {
       throw new AppError("not_found", `Run ${run.id} has started no external job ${id} that succeeded.`);
     }
