@@ -8,8 +8,9 @@ import { testToken } from "./tokens.ts";
 
 const usage = `node test/clouds/main.ts [--port 4401] [--host 127.0.0.1] [--clock held] [--journal FILE]
                          [--duckdb FOLDER [--duckdb-file FILE] [--query-ms 0]]
-                         [--tls-key FILE --tls-cert FILE] [--quiet]
+                         [--tls-key FILE --tls-cert FILE] [--anonymous] [--with-parent] [--quiet]
 
+--anonymous: calls without a token are admitted. --with-parent: ends when its standard input does.
 --duckdb: BigQuery's queries are carried out over the CSV, Parquet and JSON files of FOLDER; FOLDER/sales/orders.csv is the
 table sales.orders. What jobs write is kept in --duckdb-file, beside the journal when there is one, else in memory.`;
 
@@ -26,6 +27,8 @@ function readOptions() {
         "query-ms": { type: "string", default: "0" },
         "tls-key": { type: "string" },
         "tls-cert": { type: "string" },
+        anonymous: { type: "boolean", default: false },
+        "with-parent": { type: "boolean", default: false },
         quiet: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -73,6 +76,7 @@ const clouds = await openClouds({
   console.error(`Port ${port} is taken. Name another with --port, or 0 for any that is free.`);
   process.exit(1);
 });
+clouds.server.world.tokens.areOptional = options.anonymous;
 console.log(clouds.url);
 if (!options.quiet) {
   console.log(
@@ -86,6 +90,7 @@ if (!options.quiet) {
   }
   console.log("  What was called and what is to happen: /__clouds (test/clouds/README.md). Ctrl+C ends it.");
 }
+if (options["with-parent"]) process.stdin.once("end", () => process.exit(0)).resume();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     void clouds.close().then(() => process.exit(0));

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { startClouds } from "./remote.ts";
 import { testToken } from "./tokens.ts";
@@ -117,6 +119,18 @@ test("a callback is posted when its job ends, as often as it is asked for, whate
     .map(({ body }) => JSON.stringify(body))
     .toSorted();
   assert.deepEqual(others, ['{"any":"thing"}', '{"job":"asks","status":"succeeded"}']);
+});
+
+test("calls without a token are admitted where that is said, and it ends with the process that started it", async () => {
+  await using strict = await startClouds();
+  assert.equal((await fetch(`${strict.url}/bigquery/v2/projects/p/jobs`)).status, 401);
+  const main = join(import.meta.dirname, "main.ts");
+  const child = spawn(process.execPath, [main, "--port", "0", "--anonymous", "--with-parent", "--quiet"]);
+  const [url] = await once(createInterface({ input: child.stdout }), "line");
+  assert.equal((await fetch(`${url}/bigquery/v2/projects/p/jobs`)).status, 200);
+  const exited = once(child, "exit");
+  child.stdin.end();
+  assert.deepEqual(await exited, [0, null]);
 });
 
 test("a port that is taken is named, with the remedy", async () => {

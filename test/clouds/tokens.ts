@@ -10,6 +10,8 @@ export class Tokens {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #expiries = new Map<string, number>();
+  /** Whether calls without a token are admitted, as emulators admit them. */
+  areOptional = false;
   /** How long the next tokens are good for. */
   lifetimeMs = 3_600_000;
 

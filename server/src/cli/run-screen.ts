@@ -82,6 +82,7 @@ function durationText({ startedAt, endedAt, status }: TreeNode, now: number): st
 
 const saidOf: Readonly<Partial<Record<RunStatus, string>>> = {
   running: "started",
+  waiting: "waits",
   cancelling: "is being cancelled",
   succeeded: "succeeded",
   failed: "failed",
@@ -101,15 +102,13 @@ export function changeLine(terminal: Terminal, node: TreeNode, at: number): stri
     return `${time} ${oneLine(node.name)} starts again: ${oneLine(node.message)}`;
   }
   const said = saidOf[node.status];
-  if (said === undefined || (node.kind !== "task" && node.status === "running")) return undefined;
+  const isAtWork = node.status === "running" || node.status === "waiting";
+  if (said === undefined || (node.kind !== "task" && isAtWork)) return undefined;
   const length =
     node.endedAt === undefined || node.startedAt === undefined || node.status === "skipped"
       ? ""
       : ` in ${lengthText(node.endedAt - node.startedAt)}`;
-  const why =
-    node.status === "succeeded" || node.status === "running" || node.message === undefined
-      ? ""
-      : `: ${oneLine(node.message)}`;
+  const why = node.status === "succeeded" || isAtWork || node.message === undefined ? "" : `: ${oneLine(node.message)}`;
   return `${time} ${oneLine(node.name)} ${paintStatus(terminal, node.status, said)}${length}${why}`;
 }
 

@@ -261,6 +261,15 @@ test("the config file is read in a process of its own, and its mistakes are told
   const { settings, problems } = await loadConfig({ from: join(folder, "tasks"), env: { HOLDFAST_PORT: "4411" } });
   assert.deepEqual(problems, []);
   assert.deepEqual([settings.root, settings.app, settings.port], [folder, "x", 4411]);
+  process.env.SHOP_NAME = "shop";
+  process.env.HOLDFAST_TOKEN = "secret";
+  writeFileSync(
+    join(folder, "holdfast.config.ts"),
+    'const { SHOP_NAME, HOLDFAST_TOKEN = "" } = process.env;\nexport default { app: SHOP_NAME + HOLDFAST_TOKEN };\n',
+  );
+  const { settings: read } = await loadConfig({ from: folder });
+  assert.equal(read.app, "shop", "a config reads its author's variables, and no setting of the node");
+  delete process.env.HOLDFAST_TOKEN;
   const told = async (text: string) => {
     writeFileSync(join(folder, "holdfast.config.ts"), text);
     const { problems: found } = await loadConfig({ from: folder });

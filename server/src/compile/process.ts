@@ -51,7 +51,7 @@ export function runCompileProcess(
   const guard = new Guard(() => endGroup(child));
   const child = spawn(process.execPath, [...conditions, entry], {
     cwd: request.root,
-    env: cleanEnvironment(),
+    env: cleanEnvironment(question.kind === "config"),
     stdio: withoutForeign(["pipe", "pipe", "pipe", "pipe"]),
     detached: true,
   });
@@ -174,10 +174,16 @@ function endGroup(child: ChildProcess): void {
   }
 }
 
-/** Only what loading code needs, and one time zone and language, so that a manifest is the same wherever it is compiled. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+/** What the node is told, and what Node itself is: no business of a config file's. */
+const ownVariable = /^(?:HOLDFAST|NODE)_/;
+
+/**
+ * Only what loading code needs, and one time zone and language, so that a manifest is the same wherever it is compiled. A config file is
+ * the words of whoever starts the node, and says with their variables what differs from place to place.
+ */
+function cleanEnvironment(isConfig: boolean): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
-  return Object.fromEntries(
-    Object.entries({ PATH, HOME, TMPDIR, LANG: "C.UTF-8", TZ: "UTC" }).filter(([, value]) => value !== undefined),
-  );
+  const theirs = isConfig ? Object.entries(process.env).filter(([name]) => !ownVariable.test(name)) : [];
+  const needed = Object.entries({ PATH, HOME, TMPDIR, LANG: "C.UTF-8", TZ: "UTC" });
+  return Object.fromEntries([...theirs, ...needed].filter(([, value]) => value !== undefined));
 }

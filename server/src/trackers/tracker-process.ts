@@ -167,7 +167,8 @@ export class TrackerProcess {
     const { silenceMs, log } = this.#options;
     life.isWatchedOver = true;
     while (life.pending.size > 0 && this.#life === life) {
-      await new Promise((resolve) => setTimeout(resolve, silenceMs / 2));
+      // A node that has closed does not stay for it.
+      await new Promise((resolve) => setTimeout(resolve, silenceMs / 2).unref());
       if (life.pending.size === 0 || this.#life !== life) break;
       const outcome = await this.#ask(life, "ping", {}, silenceMs);
       if (!("failure" in outcome) || this.#life !== life) continue;

@@ -72,16 +72,42 @@ export async function openDuckDB(options: DuckDBEngineOptions): Promise<QueryEng
   await connection.run("SET GLOBAL TimeZone = 'UTC'");
   await connection.run(`CREATE SCHEMA IF NOT EXISTS ${ledger}`);
   await connection.run(`CREATE TABLE IF NOT EXISTS ${ledger}.done (job VARCHAR PRIMARY KEY, result VARCHAR)`);
-  for (const { dataset, table, path } of filesOf(folder)) {
-    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${name(dataset)}`);
-    await connection.run(
-      `CREATE OR REPLACE VIEW ${name(dataset)}.${name(table)} AS SELECT * FROM ${readers[extname(path)]}(${text(path)})`,
-    );
-  }
+  const files = new Files(folder, connection);
+  await files.discover();
   // Queries reach the files of the folder and nothing else of the machine.
   await connection.run(`SET allowed_directories = [${text(`${folder}/`)}]`);
   await connection.run("SET enable_external_access = false");
-  return new DuckDBEngine(database, connection, options.maxRows ?? 100_000);
+  return new DuckDBEngine({ database, connection, files, maxRows: options.maxRows ?? 100_000 });
+}
+
+/** The files that are tables. One that comes later is a table from the next query on. */
+class Files {
+  readonly #folder: string;
+  readonly #connection: Connection;
+  readonly #known = new Set<string>();
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, connection: Connection) {
+    this.#folder = folder;
+    this.#connection = connection;
+  }
+
+  discover(): Promise<void> {
+    const looking = this.#looking.then(() => this.#look());
+    this.#looking = looking.catch(() => undefined);
+    return looking;
+  }
+
+  async #look(): Promise<void> {
+    for (const { dataset, table, path } of filesOf(this.#folder)) {
+      if (this.#known.has(path)) continue;
+      await this.#connection.run(`CREATE SCHEMA IF NOT EXISTS ${name(dataset)}`);
+      await this.#connection.run(
+        `CREATE OR REPLACE VIEW ${name(dataset)}.${name(table)} AS SELECT * FROM ${readers[extname(path)]}(${text(path)})`,
+      );
+      this.#known.add(path);
+    }
+  }
 }
 
 function filesOf(folder: string): { dataset: string; table: string; path: string }[] {
@@ -101,20 +127,23 @@ const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
 class DuckDBEngine implements QueryEngine {
   readonly #database: Database;
   readonly #connection: Connection;
+  readonly #files: Files;
   readonly #maxRows: number;
   /** Statements that change something follow each other, as their transactions would otherwise collide. */
   #changes: Promise<unknown> = Promise.resolve();
   readonly #running = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  constructor(database: Database, connection: Connection, maxRows: number) {
-    this.#database = database;
-    this.#connection = connection;
-    this.#maxRows = maxRows;
+  constructor(options: { database: Database; connection: Connection; files: Files; maxRows: number }) {
+    this.#database = options.database;
+    this.#connection = options.connection;
+    this.#files = options.files;
+    this.#maxRows = options.maxRows;
   }
 
   async run(query: Query, gone: AbortSignal): Promise<QueryResult> {
     try {
+      await this.#files.discover();
       const parameters = new Parameters(query.parameters);
       const translated = translate(query.sql, {
         project: query.project,
@@ -143,6 +172,7 @@ class DuckDBEngine implements QueryEngine {
   }
 
   async tables(): Promise<TableFacts[]> {
+    await this.#files.discover();
     const listed = await this.#connection.runAndReadAll(
       `SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN ('main', ${text(ledger.replaceAll('"', ""))}) ORDER BY ALL`,
     );

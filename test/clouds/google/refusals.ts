@@ -80,6 +80,7 @@ export function unknown(_method: string, path: string): Answer {
 export function admit({ world, headers }: Pick<Exchange, "world" | "headers">): void {
   const token = /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
   if (token === undefined) {
+    if (world.tokens.areOptional && headers.authorization === undefined) return;
     throw new Refusal(
       401,
       "Request is missing required authentication credential. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",

@@ -48,6 +48,17 @@ test("a query runs over the files of the folder, with parameters, and its rows h
   assert.deepEqual(bytes, Buffer.from([1]));
 });
 
+test("a file that comes later is a table from the next query on", async () => {
+  await assert.rejects(bigQuery.query("SELECT * FROM late.orders"), /not found|does not exist/i);
+  mkdirSync(join(folder, "late"));
+  writeFileSync(join(folder, "late", "orders.ndjson"), '{"id":7}\n');
+  const [rows] = await bigQuery.query("SELECT id FROM late.orders");
+  assert.deepEqual(rows, [{ id: 7 }]);
+  rmSync(join(folder, "late"), { recursive: true });
+  await bigQuery.query("DROP VIEW late.orders");
+  await bigQuery.query("DROP SCHEMA late");
+});
+
 test("what a job writes is there for the next one", async () => {
   await bigQuery.query("CREATE SCHEMA mart");
   await bigQuery.query("CREATE TABLE mart.daily AS SELECT day, origin FROM raw.flights");
