@@ -5,19 +5,19 @@ import { newRun } from "./run.fixture.ts";
 import { type Limit, startingRun } from "./run.ts";
 
 // What limits mean is kept by every store (store/contract/limits.contract.ts). Faults to catch here: a transaction that moves a line
-// of any length, and one that says of what it left that nothing is left.
+// of any length, and one that says of what it left that nothing is left; a fair line that empties itself before a full limit.
 
 const own: Limit = { id: "shop/definition/bulk", slots: 1, hold: "run" };
 const queue: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
 
 /** Gates in a map, at the first of which so many stand; the second is full. */
-function lineOf(length: number): Gates & { standing(id: string): number } {
+function lineOf(length: number, first = own): Gates & { standing(id: string): number } {
   const held = new Map([[queue.id, new Set(["another"])]]);
   const lines = new Map<string | null, Standing[]>();
   const lineAt = (id: string | null) => lines.get(id) ?? [];
   for (let place = 0; place < length; place++) {
-    const run = { ...startingRun(newRun({ id: `r${place}`, limits: [own, queue] }), 0), gate: own.id };
-    lines.set(own.id, [...lineAt(own.id), { run, place }]);
+    const run = { ...startingRun(newRun({ id: `r${place}`, limits: [first, queue] }), 0), gate: first.id };
+    lines.set(first.id, [...lineAt(first.id), { run, place }]);
   }
   return {
     standing: (id) => lineAt(id).length,
@@ -47,4 +47,11 @@ test("a long line is moved a hundred at a time, and each time it is told where s
   assert.deepEqual(handOut(gates, [own.id], 0), { admitted: 0, more: [own.id] });
   assert.deepEqual(handOut(gates, [own.id], 0), { admitted: 0, more: [] });
   assert.deepEqual([gates.standing(own.id), gates.standing(queue.id)], [0, 250]);
+});
+
+test("however long a fair line is, no more leave it than may stand at a full limit behind it", () => {
+  const line: Limit = { id: "shop/fair/bulk:acme", slots: 1, hold: "activation", perMs: 0, ageingMs: 60_000 };
+  const gates = lineOf(250, line);
+  assert.deepEqual(handOut(gates, [line.id], 0), { admitted: 0, more: [] });
+  assert.deepEqual([gates.standing(line.id), gates.standing(queue.id)], [249, 1]);
 });

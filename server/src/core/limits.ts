@@ -1,11 +1,13 @@
 import { isEnded, limits } from "@holdfast/protocol";
-import { type Limit, limitsAside, type RunRow, rankLetIn, startId } from "./run.ts";
+import { isFairLine, type Limit, limitsAside, type RunRow, rankLetIn, startId } from "./run.ts";
 
 // How many may be under way at a time. A limit has slots; a slot is held by a run, by name, so that giving it back twice, or
 // by somebody who lost it, changes nothing. A run that needs slots stands at a gate, out of the ready index, until it holds
 // all of them: then it is claimable like any other, and claims know nothing of limits.
 //
-// L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait.
+// L1  A run in the ready index holds every slot that it needs; a run at a gate holds no slot for which it would wait. Who has
+//     come out of a fair line and stands at a gate behind it keeps what it asked for up to there: so few of each key stand at
+//     the limits that all keys share, whatever is full.
 // L2  A slot is freed by the end of what it is held for, in that transaction, and never by time; but a rate's slot is held by a
 //     start, which is over so long after the claim as the rate says, on the store's clock: never more starts than slots lie within
 //     that time, whoever makes them. A fair line is a rate without time: its slots are held by who may start next, and a key
@@ -111,7 +113,7 @@ export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): 
   for (let moves = 0; firsts.size > 0; moves++) {
     if (moves === mostMoves) return { admitted, more: [...firsts.keys()] };
     const [gate, { run }] = firstOf(firsts);
-    const needs = run.limits.filter((limit) => !gates.holds(limit.id, run.id));
+    const needs = limitsAside(run).filter((limit) => !gates.holds(limit.id, run.id));
     // While it stood at one gate, nobody may have needed another limit, which was forgotten.
     for (const limit of needs) gates.open(limit);
     const full = needs.find((limit) => !gates.hasFree(limit.id));
@@ -119,14 +121,18 @@ export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): 
       firsts.delete(gate);
       continue;
     }
-    if (full === undefined) {
-      for (const limit of needs) gates.take(limit.id, run.id);
-      admitted += 1;
-    }
-    gates.move(run.id, full?.id ?? null, full === undefined ? rankLetIn(run, now) : run.rank);
+    const taken = full === undefined ? needs : upToLine(needs.slice(0, needs.indexOf(full)));
+    for (const limit of taken) gates.take(limit.id, run.id);
+    if (full === undefined) admitted += 1;
+    gates.move(run.id, full?.id ?? null, taken.some(isFairLine) ? rankLetIn(run, now) : run.rank);
     look(gate);
   }
   return { admitted, more: [] };
+}
+
+/** What a run takes that is let out of its fair line and comes no further than to the next gate: nothing where it has none. */
+function upToLine(free: readonly Limit[]): readonly Limit[] {
+  return free.slice(0, free.findIndex(isFairLine) + 1);
 }
 
 function firstOf(firsts: ReadonlyMap<string, Standing>): [string, Standing] {

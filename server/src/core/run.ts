@@ -27,7 +27,7 @@ export interface Limit {
   readonly hold: Hold;
   readonly perMs?: number;
   /**
-   * Of a fair line, whose `perMs` is 0: a run that is let in for its first start stands among the others as if it had come then,
+   * Of a fair line, whose `perMs` is 0: a run that is let out of it for its first start stands among the others as if it had come then,
    * its priority counted by this (see `rankOf`).
    */
   readonly ageingMs?: number;
@@ -193,9 +193,14 @@ export function rankOf(
   return now - priority * ageingMs;
 }
 
-/** The rank of a run that is let in at `now`: that of a fair line, where it stood in one before its first start. */
+/** Whether the limit is a line of one key, which takes turns with others. */
+export function isFairLine({ ageingMs }: Limit): boolean {
+  return ageingMs !== undefined;
+}
+
+/** The rank of a run that is let out of its fair line at `now`, where it stood in one before its first start. */
 export function rankLetIn(run: RunRow, now: number): number {
-  const fair = run.limits.find(({ ageingMs }) => ageingMs !== undefined);
+  const fair = run.limits.find(isFairLine);
   if (fair?.ageingMs === undefined || run.startedAt !== null) return run.rank;
   return rankOf({ priority: run.priority, ageingMs: fair.ageingMs }, now);
 }
@@ -211,7 +216,7 @@ export function unstarted(run: RunRow, limits: readonly Limit[]): RunRow {
   return { ...run, limits, startedAt: null, wakeAt: null };
 }
 
-/** The limits whose slots a claimable run gives back when it is put aside or set back: those for which it will stand in line again. */
+/** The limits for which a run that is to start stands in line, and whose slots it gives back when it is put aside or set back. */
 export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): readonly Limit[] {
   return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");
 }

@@ -3,7 +3,17 @@ import type { Clock } from "../clock.ts";
 import type { Limit, RunRow } from "../core/index.ts";
 import type { LimitSize, Store } from "../store/store.ts";
 import type { Evaluator } from "./evaluation/evaluator.ts";
-import { isByKey, keyOf, keyReadings, keyScope, type LimitKeys, limitsByKey, startsOf } from "./limit-keys.ts";
+import {
+  inOrder,
+  isByKey,
+  keyOf,
+  keyReadings,
+  keyScope,
+  type LimitKeys,
+  leftBelow,
+  limitsByKey,
+  startsOf,
+} from "./limit-keys.ts";
 
 // Which limits a run is subject to (core/limits.ts): its map's and its definition's stand in its manifest, its queue's are
 // declared in the store, for all nodes alike. That of its key follows from its input: where this is bound when the run starts,
@@ -70,7 +80,7 @@ export class Concurrency {
   /** As `limitsOf`, of a root with this input. Throws `invalid_input` for a key that is none. */
   async limitsOfRoot(spec: DefinitionSpec, input: Json): Promise<Limit[]> {
     const own = limitsByKey(this.#keyed, spec, await this.#keysOf(spec, input));
-    return [...own, ...(await this.limitsOf(spec))];
+    return inOrder([...own, ...(await this.limitsOf(spec))]);
   }
 
   /**
@@ -86,8 +96,8 @@ export class Concurrency {
     if (keyReadings(spec).length === 0) return () => all;
     const held = await this.#heldFrom(run);
     return (keys) => {
-      const own = limitsByKey(this.#keyed, spec, keys).filter(({ id }) => !held.has(id));
-      return own.length === 0 ? all : [...own, ...all];
+      const own = leftBelow(held, limitsByKey(this.#keyed, spec, keys), spec.id);
+      return own.length === 0 ? all : inOrder([...own, ...all]);
     };
   }
 
@@ -108,12 +118,16 @@ export class Concurrency {
   async lineFor(run: RunRow, spec: DefinitionSpec, input: Json): Promise<readonly Limit[] | undefined> {
     const found = limitsByKey(this.#keyed, spec, await this.#keysOf(spec, input));
     const before = run.limits.filter((limit) => isByKey(limit, run.namespace, spec.id));
-    const idsOf = (all: readonly Limit[]) => all.map(({ id }) => id).join("\n");
+    const idsOf = (all: readonly Limit[]) =>
+      all
+        .map(({ id }) => id)
+        .sort()
+        .join("\n");
     if (idsOf(found) === idsOf(before)) return undefined;
-    const held = run.parentId === null ? new Set() : await this.#heldFrom(run.parentId);
-    const own = found.filter(({ id }) => !held.has(id));
+    const held = run.parentId === null ? new Set<string>() : await this.#heldFrom(run.parentId);
+    const own = leftBelow(held, found, spec.id);
     if (idsOf(own) === idsOf(before)) return undefined;
-    return [...own, ...run.limits.filter((limit) => !before.includes(limit))];
+    return inOrder([...own, ...run.limits.filter((limit) => !before.includes(limit))]);
   }
 
   /** The keys of a run with this input. Throws `invalid_input` for what is no text or number. */

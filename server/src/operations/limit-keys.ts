@@ -1,5 +1,5 @@
 import { AppError, type Binding, canonicalText, type DefinitionSpec, type Json, limits } from "@holdfast/protocol";
-import { defaultAgeingMs, type Limit } from "../core/index.ts";
+import { defaultAgeingMs, isFairLine, type Limit } from "../core/index.ts";
 import { evaluateBinding, type Scope } from "./bindings.ts";
 
 // Limits by key: what a definition says of the runs that have the same value of its key in their input. The key is read
@@ -84,6 +84,32 @@ export function limitsByKey(
 /** Whether the limit is one that an input of this definition brings, now or in an earlier manifest: no definition's id has a colon. */
 export function isByKey({ id }: Limit, namespace: string, definition: string): boolean {
   return ["key", "rate", "fair"].some((kind) => id.startsWith(`${namespace}/${kind}/${definition}:`));
+}
+
+/**
+ * The limits of one run in the order in which it asks for slots. Keys take turns at all that runs of the definition share: the fair
+ * line stands before it, and behind what comes from above alone, a map or a schedule, whose runs would else hold up others of their
+ * key. What takes a turn is each start; but where something is held until a run ends, its first: runs that hold it would else wait
+ * for some that wait for it.
+ */
+export function inOrder(limits: readonly Limit[]): Limit[] {
+  const line = limits.find(isFairLine);
+  if (line === undefined) return [...limits];
+  const isBefore = ({ id }: Limit) => /^[^/]*\/(map|schedule)\//.test(id);
+  const others = limits.filter((limit) => limit !== line);
+  const isHeld = others.some(({ hold, perMs }) => hold === "run" && perMs === undefined);
+  const turn: Limit = isHeld ? { ...line, hold: "run" } : line;
+  return [...others.filter(isBefore), turn, ...others.filter((limit) => !isBefore(limit))];
+}
+
+/**
+ * What is left of a definition's limits by key below runs that hold these slots until they end: a run counts among what those above
+ * it hold, and one below a run of its own definition takes no turn, since those before it may wait for that.
+ */
+export function leftBelow(held: ReadonlySet<string>, own: readonly Limit[], definition: string): Limit[] {
+  const [byKey, ofAll] = [`/key/${definition}:`, `/definition/${definition}`];
+  const isBelowOwn = [...held].some((id) => id.includes(byKey) || id.endsWith(ofAll));
+  return own.filter((limit) => !held.has(limit.id) && !(isBelowOwn && isFairLine(limit)));
 }
 
 /** Whether each activation of a definition's runs is a start. A workflow's later ones put nothing to work. */

@@ -1,8 +1,10 @@
 // Faults to catch: a rate of a definition, a queue or a key that is not the one that holds; one that counts the waits of a
-// workflow as starts, or a retry as none; one that ends with its run instead of its time.
+// workflow as starts, or a retry as none; one that ends with its run instead of its time; keys
+// that take turns in front of what nobody waits for, and stand in the order in which they came where they do wait; runs that wait for
+// their turn behind such as wait for them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { task, workflow } from "@holdfast/sdk";
+import { type Task, task, workflow } from "@holdfast/sdk";
 import { z } from "zod";
 import { openTest } from "../testing/index.ts";
 
@@ -58,7 +60,7 @@ test("a rate by key is of each key, also where the input is bound when the run s
 test("runs take turns by their key: one of few does not wait behind all of many", async () => {
   const order: string[] = [];
   const sync = task(
-    { id: "sync", input: z.object({ of: z.string() }), queue: "one", fair: (input) => input.of },
+    { id: "sync", input: z.object({ of: z.string() }), rate: { limit: 1, per: "1s" }, fair: (input) => input.of },
     ({ of }) => {
       order.push(of);
       return of;
@@ -70,6 +72,7 @@ test("runs take turns by their key: one of few does not wait behind all of many"
   runs.push(await holdfast.start(sync, { of: "few" }));
   for (const run of runs) await run.result();
   assert.equal(order.length, 121);
+  assert.ok(order.indexOf("few") <= 11, `it was number ${order.indexOf("few") + 1}`);
 });
 
 test("a workflow starts once, however often it goes on", async () => {
@@ -82,4 +85,36 @@ test("a workflow starts once, however often it goes on", async () => {
   assert.ok(holdfast.clock.now() < began + minuteMs);
   assert.equal(await second.result(), 1);
   assert.ok(holdfast.clock.now() >= began + 60 * minuteMs);
+});
+
+test("who calls a run of its own definition does not wait behind those that wait for its slot", async () => {
+  const input = z.object({ of: z.string(), deep: z.boolean() });
+  const dig: Task<{ of: string; deep: boolean }, string> = task(
+    { id: "dig", input, output: z.string(), concurrency: 1, fair: (given) => given.of },
+    async ({ of, deep }, ctx): Promise<string> => (deep ? await ctx.call("below", dig, { of, deep: false }) : of),
+  );
+  await using holdfast = await openTest({ dig });
+  const runs = [];
+  for (let i = 0; i < 13; i++) runs.push(await holdfast.start(dig, { of: "acme", deep: true }));
+  for (const run of runs) assert.equal(await run.result(), "acme");
+});
+
+test("a retry does not wait behind those of its key that wait for what it holds", async () => {
+  const ship = task(
+    {
+      id: "ship",
+      input: z.object({ of: z.string() }),
+      concurrencyKey: (given) => given.of,
+      fair: (given) => given.of,
+      retry: { attempts: 2, delay: "1s" },
+    },
+    ({ of }, ctx) => {
+      if (ctx.attempt === 1) throw new Error("once more");
+      return of;
+    },
+  );
+  await using holdfast = await openTest({ ship });
+  const runs = [];
+  for (let i = 0; i < 13; i++) runs.push(await holdfast.start(ship, { of: "acme" }));
+  for (const run of runs) assert.equal(await run.result(), "acme");
 });

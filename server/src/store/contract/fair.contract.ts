@@ -6,9 +6,13 @@ import { type Contract, next, type World } from "./world.contract.ts";
 const minuteMs = 60_000;
 
 /** The fair line of a key, of which two may start next. */
-function line(key: string): Limit {
-  return { id: `shop/fair/ship:${key}`, slots: 2, hold: "activation", perMs: 0, ageingMs: minuteMs };
+function line(key: string, hold: Limit["hold"] = "activation"): Limit {
+  return { id: `shop/fair/ship:${key}`, slots: 2, hold, perMs: 0, ageingMs: minuteMs };
 }
+
+const queue: Limit = { id: "shop/queue/etl", slots: 1, hold: "activation" };
+const definition: Limit = { id: "shop/definition/ship", slots: 1, hold: "run" };
+const perMinute: Limit = { id: "shop/rate/ship", slots: 1, hold: "activation", perMs: 5 };
 
 /** What stores promise about fair lines: a run waits for so many of each other key as a line lets out, however many stand in it. */
 export function fairContract(contract: Contract): void {
@@ -101,6 +105,83 @@ export function fairContract(contract: Contract): void {
       assert.deepEqual(names(await claim(world, 2)), names([second, first]));
     },
   );
+
+  contract("keys take turns at a limit that all share: few of each stand there, whatever is full", async (world) => {
+    for (const shared of [queue, definition, perMinute]) {
+      const many = await enqueue(world, 12, { limits: [line("acme", shared.hold), shared] });
+      const [few] = await enqueue(world, 1, { limits: [line("globex", shared.hold), shared] });
+      const order = await goThrough(world, 13);
+      assert.ok(order.indexOf(few?.id) <= 3, `${shared.id}: it was number ${order.indexOf(few?.id) + 1}`);
+      // Two that hand on at the same time may let out two of a key in either order.
+      const ofMany = order.filter((id) => id !== few?.id);
+      const moved = names(many).map((id, place) => Math.abs(ofMany.indexOf(id) - place));
+      assert.ok(Math.max(...moved) <= 2, `within a key the order is as ever: ${moved.join(" ")}`);
+    }
+  });
+
+  contract("keys take turns in a queue, whichever definitions their runs are of", async (world) => {
+    const lineOf = (definition: string, key: string) => ({ ...line(key), id: `shop/fair/${definition}:${key}` });
+    await enqueue(world, 9, { limits: [lineOf("load", "acme"), queue] });
+    await enqueue(world, 9, { limits: [lineOf("ship", "acme"), queue] });
+    const [few] = await enqueue(world, 1, { limits: [lineOf("ship", "globex"), queue] });
+    const order = await goThrough(world, 19);
+    assert.ok(order.indexOf(few?.id) <= 5, `it was number ${order.indexOf(few?.id) + 1}`);
+  });
+
+  contract(
+    "who is out of its line and stands at the next limit is cancelled: its place is the next one's",
+    async (world) => {
+      const [holder] = await enqueue(world, 1, { limits: [queue] });
+      const runs = await enqueue(world, 4, { limits: [line("a"), queue] });
+      assert.deepEqual(await gates(world, runs), [queue.id, queue.id, line("a").id, line("a").id]);
+      await world.cancel(runs[0]?.id ?? "");
+      assert.deepEqual(await gates(world, runs.slice(1)), [queue.id, queue.id, line("a").id]);
+      const held = await world.store.findLimit({ id: line("a").id, limitRows: 9 });
+      assert.deepEqual(new Set(held?.holders), new Set(names(runs.slice(1, 3))));
+      const claimed = await claim(world, 1);
+      assert.deepEqual(names(claimed), names([holder]));
+      await world.finish(claimed[0] as RunRow, next.success());
+      assert.deepEqual(new Set(await goThrough(world, 3)), new Set(names(runs.slice(1))));
+    },
+  );
+
+  contract("a retry that holds what others of its key wait for does not wait for them", async (world) => {
+    const runs = await enqueue(world, 5, { limits: [line("a", "run"), definition] });
+    const [first] = await claim(world, 1);
+    await world.finish(first as RunRow, next.retry(0));
+    assert.deepEqual(names(await claim(world, 1)), names([runs[0]]));
+  });
+
+  contract(
+    "a run keeps what it asked for before its line once it is out of that, and nothing before",
+    async (world) => {
+      const map: Limit = { id: "shop/map/m", slots: 2, hold: "run" };
+      const [holder] = await enqueue(world, 1, { limits: [queue] });
+      const runs = await enqueue(world, 3, { limits: [map, { ...line("a", "run"), slots: 1 }, queue] });
+      assert.deepEqual(await gates(world, runs), [queue.id, line("a").id, line("a").id]);
+      const held = await world.store.findLimit({ id: map.id, limitRows: 9 });
+      assert.deepEqual(held?.holders, names([runs[0]]));
+      const [claimed] = await claim(world, 1);
+      assert.equal(claimed?.id, holder?.id);
+      await world.finish(claimed as RunRow, next.success());
+      assert.deepEqual((await goThrough(world, 3))[0], runs[0]?.id);
+    },
+  );
+}
+
+async function gates(world: World, runs: readonly RunRow[]): Promise<(string | null)[]> {
+  return Promise.all(runs.map(async ({ id }) => (await world.get(id)).gate));
+}
+
+/** Claims and ends so many, one after the other; answers them in their order. */
+async function goThrough(world: World, count: number): Promise<(string | undefined)[]> {
+  const order: (string | undefined)[] = [];
+  for (let ended = 0; ended < count; ended++) {
+    const [run] = await claim(world, 1);
+    order.push(run?.id);
+    await world.finish(run as RunRow, next.success());
+  }
+  return order;
 }
 
 /** Claims so many, one each millisecond: what a claim leaves is handed on with it, or in a moment. */

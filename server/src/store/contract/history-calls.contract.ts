@@ -307,17 +307,19 @@ export class CallSource {
   #limits(): Limit[] {
     const { pick, likely } = this.#drawn();
     if (!this.#times.limits) return [];
-    return [
+    const others: Limit[] = [
       ...(likely(0.3) ? [{ id: pick(["key/1", "key/2"]), slots: 1, hold: "run" as const }] : []),
       ...(likely(0.3) ? [{ id: "queue/a", slots: 2, hold: "activation" as const }] : []),
       ...(likely(0.2)
         ? [{ id: "rate/a", slots: 2, hold: "activation" as const, perMs: pick([60_000, 3_600_000]) }]
         : []),
-      // A line whose keys take turns: its slots go back with the claim, and who comes out of it has its rank anew.
-      ...(this.#times.fair && likely(0.2)
-        ? [{ id: pick(["fair/1", "fair/2"]), slots: 2, hold: "activation" as const, perMs: 0, ageingMs: 60_000 }]
-        : []),
     ];
+    if (!this.#times.fair || !likely(0.2)) return others;
+    // A line whose keys take turns: its slots go back with the claim, and who comes out of it has its rank anew.
+    const hold = others.some((limit) => limit.hold === "run") ? ("run" as const) : ("activation" as const);
+    const line = { id: pick(["fair/1", "fair/2"]), slots: 2, hold, perMs: 0, ageingMs: 60_000 };
+    const map = likely(0.2) ? [{ id: "map/1", slots: 1, hold: "run" as const }] : [];
+    return [...map, map.length > 0 ? { ...line, hold: "run" } : line, ...others];
   }
 
   #run(id: string, now: number): NewRun {

@@ -215,10 +215,12 @@ declare
   run record;
   first_place integer;
   other_place integer;
-  need text;
+  need record;
   full_gate text;
   needs text[];
   places integer[];
+  -- How many of them it needs to be out of its fair line.
+  line_at integer;
   passed_over text[] := '{}';
   moves integer := 0;
   again boolean;
@@ -246,7 +248,7 @@ begin
         closed := closed || first.gate;
         continue;
       end if;
-      select r.id, r.limits into run from holdfast.runs r where r.id = first.id and r.gate = first.gate for update skip locked;
+      select r.id, r.limits, r.started_at into run from holdfast.runs r where r.id = first.id and r.gate = first.gate for update skip locked;
       if not found then
         -- Somebody else is at it.
         passed_over := passed_over || first.id;
@@ -254,34 +256,43 @@ begin
         continue;
       end if;
       moves := moves + 1;
-      needs := array[first.gate];
-      places := array[first_place];
+      needs := '{}';
+      places := '{}';
+      line_at := 0;
       full_gate := null;
       -- While it stood at one gate, nobody may have needed another limit, which was forgotten.
       perform holdfast.open_limits(array_agg(n.value ->> 'id'), array_agg((n.value ->> 'slots')::integer),
         array_agg((n.value ->> 'perMs')::bigint))
         from jsonb_array_elements(run.limits::jsonb) n(value) where n.value ->> 'id' <> first.gate;
       for need in
-        select n.value ->> 'id' from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
-        where n.value ->> 'id' <> first.gate and not exists (
-          select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id)
+        select n.value ->> 'id' as id, n.value ? 'ageingMs' as is_line
+        from jsonb_array_elements(run.limits::jsonb) with ordinality n(value, nth)
+        where n.value ->> 'id' = first.gate or ((run.started_at is null or n.value ->> 'hold' = 'activation') and not exists (
+          select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id))
         order by n.nth
       loop
-        select s.place into other_place from holdfast.slots s
-          where s.limit_id = need and s.run_id is null order by s.place limit 1 for update skip locked;
-        if not found then
-          full_gate := need;
-          exit;
+        other_place := first_place;
+        if need.id <> first.gate then
+          select s.place into other_place from holdfast.slots s
+            where s.limit_id = need.id and s.run_id is null order by s.place limit 1 for update skip locked;
+          if not found then
+            full_gate := need.id;
+            exit;
+          end if;
         end if;
-        needs := needs || need;
+        needs := needs || need.id;
         places := places || other_place;
+        if need.is_line then line_at := cardinality(needs); end if;
       end loop;
       if full_gate is null then
-        update holdfast.slots s set run_id = run.id from unnest(needs, places) t(limit_id, place)
-          where s.limit_id = t.limit_id and s.place = t.place;
         admitted := admitted + 1;
+      else
+        needs := needs[1:line_at];
+        places := places[1:line_at];
       end if;
-      update holdfast.runs r set gate = full_gate, rank = case when full_gate is null and r.started_at is null
+      update holdfast.slots s set run_id = run.id from unnest(needs, places) t(limit_id, place)
+        where s.limit_id = t.limit_id and s.place = t.place;
+      update holdfast.runs r set gate = full_gate, rank = case when line_at > 0 and r.started_at is null
           then coalesce((select holdfast.clock_ms() - r.priority * (n.value ->> 'ageingMs')::bigint
             from jsonb_array_elements(r.limits::jsonb) n(value) where n.value ? 'ageingMs' limit 1), r.rank)
           else r.rank end
