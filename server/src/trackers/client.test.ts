@@ -111,6 +111,29 @@ describe("a tracker process", { timeout: 120_000 }, () => {
     );
   });
 
+  // The fault: a job that runs ends by a mistake in one node's configuration.
+  test("of a connection that is not there any more, a job that runs waits for it to be mended", async () => {
+    const trackers = start();
+    for (const connection of ["frm", "gone"]) {
+      const asked = { service: "http", connection };
+      assert.equal(await failure(trackers.poll({ ...asked, refs: [mock("success")] })), "transient unknown_connection");
+      assert.equal(await failure(trackers.cancel({ ...asked, ref: {} })), "transient unknown_connection");
+    }
+  });
+
+  // The fault: one message would have to carry them, no process becomes ready any more, and no job of any service is looked at.
+  test("is told what to watch, and answers, in as many messages as it takes", async () => {
+    const trackers = start();
+    const body = "x".repeat(250 * 1024);
+    const refs = Array.from({ length: 140 }, (_, n) => ({ ...mock(`success${n}`), body, method: "POST" as const }));
+    trackers.watch({ ...http, onObservation: () => undefined, onWatched: () => undefined }).add(refs);
+    const results = await trackers.poll({ ...http, refs: refs.slice(0, 2) });
+    assert.deepEqual(results.map(word), ["succeeded", "succeeded"]);
+    const large = Array.from({ length: 140 }, () => ({ name: "large" }));
+    const answers = await trackers.poll({ ...farm, refs: large });
+    assert.deepEqual([answers.length, new Set(answers.map(word))], [140, new Set(["running"])]);
+  });
+
   test("survives what a tracker throws, leaves behind and answers in nonsense", async () => {
     const trackers = start();
     writeFileSync(join(folder, "steady"), "running");

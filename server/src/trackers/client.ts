@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import {
   canonicalText,
+  isTrackingError,
   type JobAddress,
   type JobWatch,
   type Json,
@@ -15,7 +16,7 @@ import { type ConnectionSettings, connectionOf, missingConnection } from "../con
 import { Guard } from "../guard.ts";
 import { type Moment, momentIn } from "./moment.ts";
 import { TrackerProcess } from "./tracker-process.ts";
-import type { Said } from "./wire.ts";
+import { portions, type Said } from "./wire.ts";
 
 export interface TrackerProcessesOptions {
   readonly projectRoot: string;
@@ -43,7 +44,6 @@ const identityVariables = [
   "KUBERNETES_SERVICE_PORT",
   "NODE_EXTRA_CA_CERTS",
 ];
-const refsPerCall = 5_000;
 /** At so many at a time does a tracker read jobs that it has no listing for. */
 const callsAtOnce = 8;
 
@@ -68,13 +68,13 @@ export class TrackerProcesses implements Tracking {
   }
 
   prepare: Tracking["prepare"] = async (asked) =>
-    this.#toAsk(asked).call("prepare", this.#whole(asked, { spec: asked.spec, token: asked.token }), this.#callMs);
+    this.#toStart(asked).call("prepare", this.#whole(asked, { spec: asked.spec, token: asked.token }), this.#callMs);
 
   adopt: Tracking["adopt"] = async (asked) =>
-    this.#toAsk(asked).call("adopt", this.#whole(asked, { ref: asked.ref }), this.#callMs);
+    this.#toStart(asked).call("adopt", this.#whole(asked, { ref: asked.ref }), this.#callMs);
 
   submit: Tracking["submit"] = async (asked) =>
-    this.#toAsk(asked).call(
+    this.#toStart(asked).call(
       "submit",
       this.#whole(asked, {
         spec: asked.spec,
@@ -84,29 +84,36 @@ export class TrackerProcesses implements Tracking {
       3 * this.#callMs,
     );
 
-  find: Tracking["find"] = async (asked) =>
-    this.#toAsk(asked).call("find", this.#whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
+  find: Tracking["find"] = (asked) =>
+    this.#of(asked).call("find", this.#whole(asked, { spec: asked.spec, token: asked.token }), 10 * this.#callMs);
 
-  cancel: Tracking["cancel"] = async (asked) =>
-    this.#toAsk(asked).call("cancel", this.#whole(asked, { ref: asked.ref }), 5 * this.#callMs);
+  cancel: Tracking["cancel"] = (asked) =>
+    this.#of(asked).call("cancel", this.#whole(asked, { ref: asked.ref }), 5 * this.#callMs);
 
   poll: Tracking["poll"] = async (asked) => {
     const results: PollResult[] = [];
-    for (let from = 0; from < asked.refs.length; from += refsPerCall) {
-      const refs = asked.refs.slice(from, from + refsPerCall);
-      const limitMs = this.#callMs * (4 + 2 * Math.ceil(refs.length / callsAtOnce));
-      results.push(...(await this.#toAsk(asked).call("poll", this.#whole(asked, { refs }), limitMs)));
-    }
+    for (const refs of portions(asked.refs)) results.push(...(await this.#poll(asked, refs)));
     return results;
   };
+
+  /** Answers that are too much for one message are asked for in halves. */
+  async #poll(asked: JobAddress, refs: readonly Json[]): Promise<PollResult[]> {
+    const limitMs = this.#callMs * (4 + 2 * Math.ceil(refs.length / callsAtOnce));
+    try {
+      return await this.#of(asked).call("poll", this.#whole(asked, { refs: [...refs] }), limitMs);
+    } catch (error) {
+      if (!isTrackingError(error) || error.failure.code !== "too_large" || refs.length === 1) throw error;
+    }
+    const half = Math.ceil(refs.length / 2);
+    return [...(await this.#poll(asked, refs.slice(0, half))), ...(await this.#poll(asked, refs.slice(half)))];
+  }
 
   watch: Tracking["watch"] = (asked) => {
     const number = this.#nextWatch++;
     const owner = this.#of(asked);
     const refs = new Map<string, Json>();
     this.#watches.set(number, { asked, owner, refs });
-    const order = (added: readonly Json[]) =>
-      owner.order({ jsonrpc: "2.0", method: "watch", params: this.#whole(asked, { watch: number, refs: [...added] }) });
+    const order = (added: readonly Json[]) => this.#orderWatch(owner, { asked, watch: number, refs: added });
     const watch: JobWatch = {
       add: (added) => {
         const fresh = added.filter((ref) => !refs.has(canonicalText(ref)));
@@ -145,8 +152,11 @@ export class TrackerProcesses implements Tracking {
     await Promise.all([...this.#processes.values()].map((one) => one.end()));
   }
 
-  /** Throws where a connection is named that is not there: no process could know which ones are. */
-  #toAsk(asked: JobAddress): TrackerProcess {
+  /**
+   * Throws where a connection is named that is not there: no process could say which ones are. A job that runs already does not end by
+   * that: its process says it, as something that will be mended.
+   */
+  #toStart(asked: JobAddress): TrackerProcess {
     const { service } = asked;
     const { connections } = this.#options;
     const name = connectionOf(connections, asked);
@@ -215,11 +225,16 @@ export class TrackerProcesses implements Tracking {
   #watchAgain(owner: TrackerProcess): void {
     for (const [watch, open] of this.#watches) {
       if (open.owner !== owner || open.refs.size === 0) continue;
-      owner.order({
-        jsonrpc: "2.0",
-        method: "watch",
-        params: this.#whole(open.asked, { watch, refs: [...open.refs.values()] }),
-      });
+      this.#orderWatch(owner, { asked: open.asked, watch, refs: [...open.refs.values()] });
+    }
+  }
+
+  #orderWatch(
+    owner: TrackerProcess,
+    { asked, watch, refs }: { readonly asked: JobAddress; readonly watch: number; readonly refs: readonly Json[] },
+  ): void {
+    for (const some of portions(refs)) {
+      owner.order({ jsonrpc: "2.0", method: "watch", params: this.#whole(asked, { watch, refs: some }) });
     }
   }
 

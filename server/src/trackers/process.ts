@@ -3,15 +3,15 @@
 
 import { enableCompileCache } from "node:module";
 import { Socket } from "node:net";
-import { encodeFrame, FrameDecoder } from "@holdfast/protocol";
+import { encodeFrame, FrameDecoder, isAppError } from "@holdfast/protocol";
 import { systemClock } from "../clock.ts";
 import { carryOut } from "./calls.ts";
 import { Connections } from "./connections.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, transient } from "./failures.ts";
 import { loadModules } from "./load-modules.ts";
 import { services } from "./services.ts";
 import { Watches } from "./watches.ts";
-import { askedSchema, orderSchema, type Said, type StartParams } from "./wire.ts";
+import { askedSchema, orderSchema, portions, type Said, type StartParams } from "./wire.ts";
 
 enableCompileCache();
 process.setSourceMapsEnabled(true);
@@ -75,7 +75,9 @@ async function start(params: StartParams): Promise<void> {
     clock: systemClock,
     listener: {
       observed: (watch, ref, observation) => tell("observed", { watch, ref, observation }),
-      watched: (watch, refs, watched) => tell("watched", { watch, refs, watched }),
+      watched: (watch, refs, watched) => {
+        for (const some of portions(refs)) tell("watched", { watch, refs: some, watched });
+      },
     },
   });
   say({ jsonrpc: "2.0", method: "ready", params: { pid: process.pid } });
@@ -89,7 +91,8 @@ async function answer(id: number, method: Parameters<typeof carryOut>[1], params
     const result = await carryOut(connections, method, params, controller.signal);
     say({ jsonrpc: "2.0", id, result });
   } catch (error) {
-    const failure = failureOf(error);
+    // An answer that is too large for a message can be given in parts.
+    const failure = isAppError(error, "too_large") ? transient("too_large", error.message).failure : failureOf(error);
     say({ jsonrpc: "2.0", id, error: { code: -32_000, message: failure.message, data: failure } });
   } finally {
     calls.delete(id);

@@ -225,14 +225,24 @@ export class TrackerProcess {
     const { child, channel } = life;
     channel.on("error", () => undefined); // it is ending: "exit" follows
     channel.on("data", (bytes: Buffer) => {
+      const warn = (what: string, error: unknown) => {
+        this.#options.log("warn", `${what}: ${String(error).slice(0, 500)}`);
+      };
+      let heard: Said[];
       try {
-        for (const frame of decoder.push(bytes)) this.#take(life, saidSchema.parse(frame));
+        heard = decoder.push(bytes).map((frame) => saidSchema.parse(frame));
       } catch (error) {
-        this.#options.log(
-          "warn",
-          `The tracker process said what cannot be understood and is ended: ${String(error).slice(0, 500)}`,
-        );
+        warn("The tracker process said what cannot be understood and is ended", error);
         endGroup(child);
+        return;
+      }
+      for (const said of heard) {
+        try {
+          this.#take(life, said);
+        } catch (error) {
+          // What is made of it here is no fault of the process, which others need as well.
+          warn("What the tracker process said was not taken in", error);
+        }
       }
     });
     for (const stream of [child.stdout, child.stderr]) {

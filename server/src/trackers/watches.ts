@@ -192,7 +192,11 @@ class Group {
     this.#isStanding = standing;
     const refs = new Map<number, Json[]>();
     for (const { watches } of this.#jobs.values()) {
-      for (const [watch, given] of watches) refs.set(watch, [...(refs.get(watch) ?? []), given]);
+      for (const [watch, given] of watches) {
+        const known = refs.get(watch);
+        if (known === undefined) refs.set(watch, [given]);
+        else known.push(given);
+      }
     }
     for (const [watch, given] of refs) this.#options.listener.watched(watch, given, standing);
   }

@@ -1,11 +1,13 @@
 import {
   cancelAnswers,
+  type Json,
   jsonSchema,
   observationSchema,
   pollResultSchema,
   preparedJobSchema,
   trackedJobSchema,
   trackingFailureSchema,
+  utf8Bytes,
 } from "@holdfast/protocol";
 import { z } from "zod";
 
@@ -83,6 +85,27 @@ export const orderSchema = z.discriminatedUnion("method", [
   }),
 ]);
 export type Order = z.infer<typeof orderSchema>;
+
+const portionRows = 5_000;
+const portionBytes = 8 * 1_048_576;
+
+/** Refs in portions of which each fits a message, in their order: a ref may be large, and a connection may have many. */
+export function portions(refs: readonly Json[]): Json[][] {
+  const made: Json[][] = [];
+  let bytes = 0;
+  for (const ref of refs) {
+    const size = utf8Bytes(JSON.stringify(ref));
+    const last = made.at(-1);
+    if (last === undefined || last.length >= portionRows || bytes + size > portionBytes) {
+      made.push([ref]);
+      bytes = size;
+    } else {
+      last.push(ref);
+      bytes += size;
+    }
+  }
+  return made;
+}
 
 const wireFailureSchema = z.object({ code: z.number().int(), message: z.string(), data: trackingFailureSchema });
 
