@@ -232,6 +232,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
   const { connections = {}, mockJobs = false, publicUrl } = options;
   const { tracking = new TrackerProcesses({ ...trackersOf(log), projectRoot: root, connections, mock: mockJobs }) } =
     options;
+  services.externalJobs.useTracking(tracking);
   const successors = new JobSuccessors({ store, tracking });
   const activations = activationsFor(services, {
     incarnation,

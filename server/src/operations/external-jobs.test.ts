@@ -2,6 +2,7 @@
 // twice, or with a wrong secret, or shows which jobs there are; a sweep that gives up what a run waits for, or leaves what nothing waits for.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TrackingError } from "@holdfast/protocol";
 import { TrackingWorld } from "../engine/tracking/world.fixture.ts";
 import { serve } from "../main.ts";
 import { callbackHash } from "./job-names.ts";
@@ -48,6 +49,25 @@ test("one that is there is watched from then on, and one that never began is sub
   await never.world.untilEnded(job.id);
   assert.equal(await never.world.runStatus(job.id), "ready");
   never.world.close();
+});
+
+// The fault: the next look ends the job and fails its run, while what it really is called runs on.
+test("what names no job of its service is refused, and the doubt stands", async () => {
+  const { world, jobs, id } = await doubtful();
+  jobs.useTracking({
+    ...world.outside,
+    close: async () => {},
+    adopt: async ({ service, ref }) => {
+      const message = `This names no job of ${service}: ${JSON.stringify(ref)}`;
+      throw new TrackingError({ fault: "permanent", code: "invalid_ref", message, hint: "Name it." });
+    },
+  });
+  await assert.rejects(jobs.resolve(id, { as: "running", ref: "xyz" }), {
+    ...{ code: "invalid_request", message: 'This names no job of blind: "xyz"', hint: "Name it." },
+  });
+  await assert.rejects(jobs.resolve(id, { as: "running", ref: null }), { code: "invalid_request" });
+  assert.equal((await world.job(id)).status, "unknown");
+  world.close();
 });
 
 test("a job that runs is not submitted again", async () => {

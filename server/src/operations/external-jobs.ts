@@ -3,6 +3,7 @@ import {
   type CalledBack,
   isEnded,
   isEndedJob,
+  isTrackingError,
   type JobCallback,
   type JobPage,
   type JobStatus,
@@ -15,6 +16,8 @@ import {
   type RunError,
   type SweepJobs,
   type SweptJobs,
+  type TrackedJob,
+  type Tracking,
 } from "@holdfast/protocol";
 import type { JobNews, JobNoteResult, JobRow, NewJob } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
@@ -40,11 +43,17 @@ export class ExternalJobs {
   readonly #store: Store;
   readonly #runs: Runs;
   readonly #namespace: string;
+  #tracking: Tracking | undefined;
 
   constructor({ store, runs, namespace }: { store: Store; runs: Runs; namespace: string }) {
     this.#store = store;
     this.#runs = runs;
     this.#namespace = namespace;
+  }
+
+  /** Who knows what names a job of a service. Without, what a person says is taken as it is. */
+  useTracking(tracking: Tracking): void {
+    this.#tracking = tracking;
   }
 
   /** The newest first. Throws `not_found` and `ambiguous_id` for a run. */
@@ -67,10 +76,13 @@ export class ExternalJobs {
     return jobView(row, await this.#names([row]), { isWhole: true });
   }
 
-  /** Says what became of a job. Throws `not_found`, `run_ended` for one that has ended, `request_conflict` for what does not fit it. */
+  /**
+   * Says what became of a job. Throws `not_found`, `run_ended` for one that has ended, `request_conflict` for what does not fit it,
+   * `invalid_request` for a ref that names no job of its service.
+   */
   async resolve(id: string, asked: ResolveJob): Promise<ResolvedJob> {
     const row = await this.#row(id);
-    const news = asked.as === "resubmit" ? await this.#replacing(row) : decided(row, asked);
+    const news = await this.#decided(row, asked);
     const [result] = await this.#store.noteJobs({ rows: [{ jobId: id, by: { epoch: row.epoch }, news }] });
     refuse(result, row);
     return { job: await this.get(news.is === "replaced" ? news.next.id : id) };
@@ -113,6 +125,29 @@ export class ExternalJobs {
     throw new AppError("not_found", `There is no external job ${id}.`, {
       hint: "holdfast external-jobs list names them.",
     });
+  }
+
+  async #decided(row: JobRow, asked: ResolveJob): Promise<JobNews> {
+    if (asked.as === "resubmit") return this.#replacing(row);
+    if (asked.as === "running") return { is: "submitted", job: await this.#named(row, asked.ref) };
+    return decided(row, asked);
+  }
+
+  /** A slip of the hand is told here: else the next look would end the job, and its run. */
+  async #named({ service, connection }: JobRow, ref: Json): Promise<TrackedJob> {
+    const hint =
+      "Write what its service calls a job by, as JSON: the guide of external jobs says it.";
+    if (ref === null) throw new AppError("invalid_request", `null names no job of ${service}.`, { hint });
+    const externalId = typeof ref === "string" ? ref : JSON.stringify(ref).slice(0, 2_000);
+    if (this.#tracking === undefined) return { ref, externalId, links: [], group: externalId };
+    try {
+      return await this.#tracking.adopt({ service, connection, ref });
+    } catch (error) {
+      if (!isTrackingError(error)) throw error;
+      const { message, hint: said = hint, fault } = error.failure;
+      const again = fault === "permanent" ? said : "Say it again in a moment.";
+      throw new AppError("invalid_request", message, { hint: again, cause: error });
+    }
   }
 
   /** The same job under the next number, as it was prepared. */
@@ -159,14 +194,10 @@ export class ExternalJobs {
   }
 }
 
-function decided({ service }: JobRow, asked: Exclude<ResolveJob, { as: "resubmit" }>): JobNews {
+function decided({ service }: JobRow, asked: Exclude<ResolveJob, { as: "resubmit" | "running" }>): JobNews {
   switch (asked.as) {
     case "succeeded":
       return ended("succeeded", null, asked.result ?? null);
-    case "running": {
-      const externalId = typeof asked.ref === "string" ? asked.ref : JSON.stringify(asked.ref).slice(0, 2_000);
-      return { is: "submitted", job: { ref: asked.ref, externalId, links: [], group: externalId } };
-    }
     case "failed":
     case "lost": {
       const code = asked.as === "failed" ? "external_failed" : "given_up";

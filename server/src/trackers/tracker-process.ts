@@ -154,9 +154,10 @@ export class TrackerProcess {
         send(life, { jsonrpc: "2.0", id, method, params });
         if (!life.isWatchedOver) void this.#watchOver(life);
       } catch (error) {
+        // What is too large to be started is so for good; of a job that is there already, our own channel says nothing.
+        const fault = method === "prepare" || method === "adopt" || method === "submit" ? "permanent" : "transient";
         settle({
-          failure: failed("too_large", error instanceof Error ? error.message : String(error), { fault: "permanent" })
-            .failure,
+          failure: failed("too_large", error instanceof Error ? error.message : String(error), { fault }).failure,
         });
       }
     });
