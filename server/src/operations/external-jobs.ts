@@ -135,8 +135,7 @@ export class ExternalJobs {
 
   /** A slip of the hand is told here: else the next look would end the job, and its run. */
   async #named({ service, connection }: JobRow, ref: Json): Promise<TrackedJob> {
-    const hint =
-      "Write what its service calls a job by, as JSON: the guide of external jobs says it.";
+    const hint = "Write what its service calls a job by, as JSON: the guide of external jobs says it.";
     if (ref === null) throw new AppError("invalid_request", `null names no job of ${service}.`, { hint });
     const externalId = typeof ref === "string" ? ref : JSON.stringify(ref).slice(0, 2_000);
     if (this.#tracking === undefined) return { ref, externalId, links: [], group: externalId };
