@@ -45,6 +45,8 @@ export const observationSchema = z.object({
   message: textSchema.optional(),
   /** The service's own code for the failure. */
   code: z.string().max(200).optional(),
+  /** What somebody can do about the failure. */
+  hint: textSchema.optional(),
   progress: jobProgressSchema.optional(),
   /** What a finished job is about: where its rows are, how many. Small. */
   result: jsonSchema.optional(),

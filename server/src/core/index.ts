@@ -22,6 +22,7 @@ export * from "./schedules.ts";
 export * from "./submissions.ts";
 export * from "./trace.ts";
 export * from "./transitions.ts";
+export * from "./verdicts.ts";
 export * from "./wait-name.ts";
 export * from "./wait-rows.ts";
 export * from "./waiting.ts";

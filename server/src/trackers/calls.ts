@@ -8,9 +8,9 @@ import {
 } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Connections, OpenConnection } from "./connections.ts";
-import { failureOf, permanent, transient } from "./failures.ts";
+import { failureOf, permanent, transient, undecidedly } from "./failures.ts";
 import { refuseAfter } from "./too-late.ts";
-import type { Submission, Tracker } from "./tracker.ts";
+import type { Submission, Tracker, TrackerIo } from "./tracker.ts";
 import { type TrackingMethod, type TrackingParams, type TrackingResult, trackingMethods } from "./wire.ts";
 
 // What a tracker process does when it is asked. Everything that comes in is parsed, and everything that a tracker gives is parsed once
@@ -59,8 +59,7 @@ const actions: Actions = {
     const { tracker } = open;
     if (tracker.submit === undefined) throw cannotSubmit(asked);
     if (asked.notAfter !== undefined) refuseAfter(asked.notAfter);
-    const ref = await tracker.submit(submissionOf(open, asked), open.io(signal, asked.notAfter));
-    return trackedJob(open, ref);
+    return await submit(open, submissionOf(open, asked), open.io(signal, asked.notAfter));
   },
   find: async (connections, asked, signal) => {
     const open = openLater(connections, asked);
@@ -80,6 +79,18 @@ const actions: Actions = {
   },
   ping: () => Promise.resolve(null),
 };
+
+/** Whatever the tracker makes of it: a call that may have started the job has to be told as such (core/verdicts.ts). */
+async function submit(open: OpenConnection, submission: Submission<Json>, io: TrackerIo): Promise<TrackedJob> {
+  let isSaid = false;
+  try {
+    const ref = await open.tracker.submit?.(submission, io);
+    isSaid = true;
+    return trackedJob(open, ref ?? null);
+  } catch (error) {
+    throw isSaid || io.outbound.mayHaveChanged ? undecidedly(error) : error;
+  }
+}
 
 /** For a job that is there already, a mistake in this node's configuration is nothing that ends it: it will be mended. */
 function openLater(connections: Connections, asked: JobAddress): OpenConnection {

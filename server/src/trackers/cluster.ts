@@ -4,7 +4,7 @@ import { TrackingError, type TrackingFailure } from "@holdfast/protocol";
 import { z } from "zod";
 import { isTransientStatus, retryAfterMs, shortText, transient, unauthorized } from "./failures.ts";
 import { type ClusterLogin, defaultKubeconfig, readKubeconfig } from "./kubeconfig.ts";
-import { type OutboundRequest, StreamRefused } from "./outbound.ts";
+import { type Answer, type OutboundRequest, StreamRefused } from "./outbound.ts";
 import type { TrackerIo } from "./tracker.ts";
 
 // How a Kubernetes API server is called: who one is, what its errors mean. Source: kubernetes/kubernetes, apimachinery `Status`;
@@ -111,11 +111,11 @@ export async function callCluster<T>(io: ClusterIo, schema: z.ZodType<T>, call: 
     answer = await send();
   }
   if (answer.status < 200 || answer.status > 299) {
-    throw new TrackingError(refusal(answer.status, answer.text, retryAfterMs(answer.headers["retry-after"], io.now())));
+    throw new TrackingError(refusal(answer, retryAfterMs(answer.headers["retry-after"], io.now())));
   }
   const parsed = schema.safeParse(parseJson(answer.text));
   if (parsed.success) return parsed.data;
-  const undecided = call.method === "POST" ? { undecided: true } : {};
+  const undecided = answer.undecided ? { undecided: true } : {};
   throw transient(
     "malformed_answer",
     `${call.path} was answered with: ${shortText(z.prettifyError(parsed.error), 500)}`,
@@ -135,7 +135,8 @@ export async function* watchCluster(
   } catch (error) {
     if (!(error instanceof StreamRefused)) throw error;
     if (error.status === 401) io.access.refused(io.now() + 1);
-    throw new TrackingError(refusal(error.status, error.text, undefined));
+    const { status, text } = error;
+    throw new TrackingError(refusal({ status, text, undecided: false }, undefined));
   }
 }
 
@@ -162,16 +163,23 @@ const statusSchema = z.object({
   details: z.object({ retryAfterSeconds: z.number().optional() }).optional(),
 });
 
-function refusal(status: number, text: string, after: number | undefined): TrackingFailure {
+function refusal(
+  { status, text, undecided: isUndecided }: Pick<Answer, "status" | "text" | "undecided">,
+  after: number | undefined,
+): TrackingFailure {
+  const undecided = isUndecided ? { undecided: true } : {};
   const said = statusSchema.safeParse(parseJson(text)).data;
   const code = said?.reason ?? `http_${status}`;
   const message = shortText(said?.message ?? `The API server answered ${status}: ${text.slice(0, 300)}`);
-  if (status === 401) return unauthorized(code, message, "The credentials were refused, also when read again.").failure;
+  if (status === 401) {
+    const hint = "The credentials were refused, also when read again.";
+    return { ...unauthorized(code, message, hint).failure, ...undecided };
+  }
   const seconds = said?.details?.retryAfterSeconds;
   const retry = after ?? (seconds === undefined ? undefined : seconds * 1_000);
-  const failure = { code, message, ...(retry !== undefined && { retryAfterMs: retry }) };
+  const failure = { code, message, ...(retry !== undefined && { retryAfterMs: retry }), ...undecided };
   if (!isTransientStatus(status) && status !== 410) return { fault: "permanent", ...failure };
-  return { fault: "transient", ...failure, ...(status >= 500 && { undecided: true }) };
+  return { fault: "transient", ...failure };
 }
 
 function parseJson(text: string): unknown {

@@ -23,6 +23,11 @@ export function unauthorized(code: string, message: string, hint?: string): Trac
   return new TrackingError({ fault: "auth", code, message: shortText(message), ...(hint !== undefined && { hint }) });
 }
 
+/** The same failure, of something that may have been done all the same. */
+export function undecidedly(error: unknown): TrackingError {
+  return new TrackingError({ ...failureOf(error), undecided: true }, { cause: error });
+}
+
 /** Whatever was thrown, as it is told. What is no TrackingError is a mistake of the tracker, and no job fails by that. */
 export function failureOf(error: unknown, fallback: TrackingFailure["code"] = "tracker_fault"): TrackingFailure {
   if (error instanceof TrackingError) return error.failure;

@@ -72,7 +72,7 @@ export async function callGoogle(io: GoogleIo, call: GoogleCall): Promise<unknow
   try {
     return JSON.parse(answer.text);
   } catch {
-    const undecided = call.method === "POST" ? { undecided: true } : {};
+    const undecided = answer.undecided ? { undecided: true } : {};
     throw transient("malformed_answer", `${call.path} was answered ${answer.status} with what is no JSON.`, undecided);
   }
 }
@@ -130,16 +130,13 @@ function refusal(answer: Answer, now: number): TrackingFailure {
   const code = said?.errors?.[0]?.reason ?? said?.status ?? `http_${status}`;
   const message = shortText(said?.message ?? `The service answered ${status}: ${answer.text.slice(0, 300)}`);
   const after = retryAfterMs(answer.headers["retry-after"], now);
-  const failure = { code, message, ...(after !== undefined && { retryAfterMs: after }) };
+  const undecided = answer.undecided ? { undecided: true } : {};
+  const failure = { code, message, ...(after !== undefined && { retryAfterMs: after }), ...undecided };
   if (status === 401) {
-    return {
-      ...unauthorized(code, message, "The credentials were refused, also new ones: look at the connection.").failure,
-    };
+    const hint = "The credentials were refused, also new ones: look at the connection.";
+    return { ...unauthorized(code, message, hint).failure, ...undecided };
   }
-  if (isTransientStatus(status) || (status === 403 && crowded.has(code))) {
-    // Refused for being too many, nothing was done; a server that failed may have done it.
-    return { fault: "transient", ...failure, ...(status >= 500 && { undecided: true }) };
-  }
+  if (isTransientStatus(status) || (status === 403 && crowded.has(code))) return { fault: "transient", ...failure };
   if (status >= 300 && status < 400) return { fault: "transient", ...failure, code: "unexpected_redirect" };
   return { fault: "permanent", ...failure };
 }

@@ -3,7 +3,7 @@ import { isTransientStatus, retryAfterMs, shortText, unauthorized } from "./fail
 import type { Answer } from "./outbound.ts";
 
 /** An answer as JSON; undefined where it is none. */
-export function jsonOf(answer: Answer): Json | undefined {
+export function jsonOf(answer: Pick<Answer, "text">): Json | undefined {
   try {
     return JSON.parse(answer.text) as Json;
   } catch {
@@ -17,14 +17,18 @@ export function isGood(status: number): boolean {
 
 /** What a status means that is no good one, where nobody has said otherwise. */
 export function httpFailure(answer: Answer, now: number): TrackingFailure {
-  const { status } = answer;
+  const { status, undecided: isUndecided } = answer;
+  const undecided = isUndecided ? { undecided: true } : {};
   const said = saidIn(jsonOf(answer));
   const message = shortText(`HTTP request failed with status ${status}${said === undefined ? "" : `: ${said}`}`);
   const code = `http_${status}`;
-  if (status === 401) return unauthorized(code, message, "Put the credentials into the connection's headers.").failure;
+  if (status === 401) {
+    const hint = "Put the credentials into the connection's headers.";
+    return { ...unauthorized(code, message, hint).failure, ...undecided };
+  }
   const after = retryAfterMs(answer.headers["retry-after"], now);
-  const rest = { code, message, ...(after !== undefined && { retryAfterMs: after }) };
-  if (isTransientStatus(status)) return { fault: "transient", ...rest, ...(status >= 500 && { undecided: true }) };
+  const rest = { code, message, ...(after !== undefined && { retryAfterMs: after }), ...undecided };
+  if (isTransientStatus(status)) return { fault: "transient", ...rest };
   return { fault: status < 400 ? "transient" : "permanent", ...rest };
 }
 

@@ -203,7 +203,10 @@ describe("a job that only pretends", () => {
 
   test("is refused everywhere else", async () => {
     const results = await ask(open, "poll", { ...address, refs });
-    assert.deepEqual(results.map(word), ["permanent mock_refused", "permanent mock_refused", "permanent mock_refused"]);
+    for (const result of results) {
+      assert.ok("observation" in result);
+      assert.deepEqual([result.observation.phase, result.observation.code], ["failed", "mock_refused"]);
+    }
   });
 });
 

@@ -17,7 +17,7 @@ import {
   clusterSettingsSchema,
   watchCluster,
 } from "./cluster.ts";
-import { failureOf, permanent, shortText } from "./failures.ts";
+import { failureOf, permanent, shortText, undecidedly } from "./failures.ts";
 import { instantMs, span } from "./instants.ts";
 import { nameOf } from "./names.ts";
 import type { Tracker, WatchedGroup } from "./tracker.ts";
@@ -244,7 +244,10 @@ async function submit(spec: KubernetesSpec, token: string, io: ClusterIo): Promi
     return { namespace, name, uid: metadata.uid };
   } catch (error) {
     if (!isReason(error, "AlreadyExists")) throw error;
-    const { metadata } = await get({ namespace, name }, io);
+    // It is there, and whose it is nobody has said yet.
+    const { metadata } = await get({ namespace, name }, io).catch((unread: unknown) => {
+      throw undecidedly(unread);
+    });
     if (metadata.annotations?.[tokenAnnotation] === token) return { namespace, name, uid: metadata.uid };
     throw permanent("name_taken", `${namespace} has a Job ${name} that was not made for this submission.`);
   }

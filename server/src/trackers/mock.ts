@@ -1,5 +1,4 @@
 import type { Observation } from "@holdfast/protocol";
-import { permanent } from "./failures.ts";
 
 const prefix = "mock://";
 
@@ -8,14 +7,16 @@ export function isMock(url: string): boolean {
   return url.startsWith(prefix);
 }
 
-/** Throws where such jobs are not allowed: no job of a real service may succeed by pretending. */
+/** Where such jobs are not allowed, there is none: no job of a real service may succeed by pretending. */
 export function observeMock(url: string, allowed: boolean): Observation {
   if (!allowed) {
-    throw permanent(
-      "mock_refused",
-      `${url.slice(0, 100)} is a job that only pretends, and those are not allowed here.`,
-      "Run it under holdfast dev, or say mockJobs: true in holdfast.config.ts.",
-    );
+    return {
+      phase: "failed",
+      rawStatus: "refused",
+      code: "mock_refused",
+      message: `${url.slice(0, 100)} is a job that only pretends, and those are not allowed here.`,
+      hint: "Run it under holdfast dev, or say mockJobs: true in holdfast.config.ts.",
+    };
   }
   const name = url.slice(prefix.length);
   if (name.startsWith("success")) return { phase: "succeeded", rawStatus: "success", result: { url } };

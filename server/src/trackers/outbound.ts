@@ -1,5 +1,6 @@
 import { TrackingError } from "@holdfast/protocol";
 import { type Agent, errors, request as send } from "undici";
+import { type CallEnd, mayHaveHappened } from "../core/index.ts";
 import type { Dialer, Dialling, Lane, TlsSettings } from "./dialer.ts";
 import { permanent, shortText, transient } from "./failures.ts";
 import type { Moment } from "./moment.ts";
@@ -20,11 +21,15 @@ export interface OutboundRequest {
   readonly tls?: TlsSettings | undefined;
   readonly lane?: Lane;
   readonly timeoutMs?: number;
+  /** Whether an answer says that nothing was done; default: by its status (core/verdicts.ts). */
+  readonly refuses?: (answer: Pick<Answer, "status" | "text">) => boolean;
 }
 
 /** What came back, whatever its status. */
 export interface Answer {
   readonly status: number;
+  /** The call may have changed something, whatever is read out of its answer. */
+  readonly undecided: boolean;
   /** Names in lower case; of several with one name the first. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
@@ -49,27 +54,39 @@ type Response = Awaited<ReturnType<typeof send>>;
 /** Calls services. Rejects with TrackingError alone; a status is an answer, never an error here. */
 export class Outbound {
   readonly #options: OutboundOptions;
+  #mayHaveChanged = false;
 
   constructor(options: OutboundOptions) {
     this.#options = options;
   }
 
+  /** Whether any call of its may have changed something. */
+  get mayHaveChanged(): boolean {
+    return this.#mayHaveChanged;
+  }
+
   /** Sends a call and reads its whole answer. */
   async send(request: OutboundRequest): Promise<Answer> {
     let next: OutboundRequest = request;
+    let first: number | undefined;
     const timer = new Timer(request.timeoutMs ?? this.#options.timeoutMs, this.#options.signal);
     try {
       for (let hops = 0; ; hops++) {
         const response = await this.#open(next, timer.signal);
+        first ??= response.statusCode;
         const place = redirects.has(response.statusCode) ? headerOf(response, "location") : undefined;
-        if (place === undefined || request.guarded !== true) return await this.#read(response);
+        if (place === undefined || request.guarded !== true) {
+          const answer = await this.#read(response);
+          return { ...answer, undecided: this.#isUndecided(request, first, answer) };
+        }
         response.body.on("error", () => undefined).destroy();
         if (hops === mostRedirects)
           throw permanent("redirects", `${shown(request.url)} redirects more than ${mostRedirects} times.`);
         next = redirected(next, response.statusCode, place);
       }
     } catch (error) {
-      throw networkFailure(error, request, timer);
+      const undecided = this.#isUndecided(request, first ?? endOf(error, timer));
+      throw networkFailure(error, request, timer, undecided);
     } finally {
       timer.stop();
     }
@@ -90,10 +107,18 @@ export class Outbound {
       yield* linesOf(response, this.#maxBytes, () => timer.restart(request.silenceMs));
     } catch (error) {
       if (error instanceof StreamRefused) throw error;
-      throw networkFailure(error, request, timer);
+      throw networkFailure(error, request, timer, false);
     } finally {
       timer.stop();
     }
+  }
+
+  #isUndecided(request: OutboundRequest, end: CallEnd, answer?: Pick<Answer, "status" | "text">): boolean {
+    const { method = "GET", changes = method !== "GET" && method !== "HEAD", refuses } = request;
+    const isRefused = answer?.status === end && refuses?.(answer) === true;
+    const isUndecided = changes && !isRefused && mayHaveHappened(end);
+    this.#mayHaveChanged ||= isUndecided;
+    return isUndecided;
   }
 
   get #maxBytes(): number {
@@ -126,11 +151,13 @@ export class Outbound {
     return agent;
   }
 
-  async #read(response: Response): Promise<Answer> {
+  /** Of an answer that is no good one, what is too much is left out: its status says enough. */
+  async #read(response: Response): Promise<Omit<Answer, "undecided">> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of response.body) {
       bytes += (chunk as Buffer).length;
+      if (bytes > this.#maxBytes && response.statusCode >= 400) break;
       if (bytes > this.#maxBytes) throw permanent("answer_too_large", `The answer is over ${this.#maxBytes} bytes.`);
       chunks.push(chunk as Buffer);
     }
@@ -261,25 +288,36 @@ function redirected(request: OutboundRequest, status: number, place: string): Ou
   };
 }
 
-/** Failures by which the request surely never reached the service. */
-const unsent =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|UNABLE_TO_\w+)$/;
+/** Failures of making a connection: nothing was sent on it. */
+const unsentTls = /^(UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|UNABLE_TO_\w+)$/;
+const connecting: ReadonlySet<string> = new Set(["connect", "getaddrinfo"]);
 
-function networkFailure(error: unknown, request: OutboundRequest, timer: Timer): TrackingError {
-  if (error instanceof TrackingError) return error;
-  const method = request.method ?? "GET";
-  const changes = request.changes ?? (method !== "GET" && method !== "HEAD");
-  const undecided = changes ? { undecided: true } : {};
-  const call = `${method} ${shown(request.url)}`;
+/** How a call ended to which no answer came. What was thrown here was thrown before anything was sent. */
+function endOf(error: unknown, timer: Timer): CallEnd {
+  if (error instanceof TrackingError || error instanceof errors.InvalidArgumentError) return "unsent";
+  if (timer.signal.aborted) return "unanswered";
+  // An open connection may break by a route that is gone, too: only what its making failed by counts.
+  return unsentTls.test(codeOf(error)) || connecting.has(syscallOf(error)) ? "unsent" : "unanswered";
+}
+
+function networkFailure(error: unknown, request: OutboundRequest, timer: Timer, isUndecided: boolean): TrackingError {
+  const undecided = isUndecided ? { undecided: true } : {};
+  if (error instanceof TrackingError) return new TrackingError({ ...error.failure, ...undecided }, { cause: error });
+  const call = `${request.method ?? "GET"} ${shown(request.url)}`;
   if (timer.ran) return transient("timeout", `${call} was not answered in time.`, undecided);
   if (timer.signal.aborted) return transient("aborted", `${call} was given up.`, undecided);
   const code = codeOf(error);
   const why = error instanceof Error ? error.message || code : String(error);
   if (error instanceof errors.InvalidArgumentError) return permanent("invalid_request", `${call}: ${why}.`);
-  return transient(shortText(code, 200), `${call} failed: ${why}.`, unsent.test(code) ? {} : undecided);
+  return transient(shortText(code, 200), `${call} failed: ${why}.`, undecided);
 }
 
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
   return error instanceof Error && "code" in error ? String(error.code) : "network";
+}
+
+function syscallOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return syscallOf(error.errors[0]);
+  return error instanceof Error && "syscall" in error ? String(error.syscall) : "";
 }

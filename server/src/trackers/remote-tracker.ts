@@ -49,6 +49,11 @@ async function ask<T>(
     body: JSON.stringify(body),
     changes,
     lane: verb === "submit" ? "fresh" : "call",
+    // It asks another service, and says itself what became of that.
+    refuses: (answer) => {
+      const told = failureAnswerSchema.safeParse(jsonOf(answer)).data?.failure;
+      return told !== undefined && told.undecided !== true;
+    },
   });
   const said = jsonOf(answer);
   const failure = failureAnswerSchema.safeParse(said).data?.failure;
@@ -60,7 +65,7 @@ async function ask<T>(
   throw transient(
     "malformed_answer",
     `${tracker}/${verb} was answered with: ${why}`,
-    changes ? { undecided: true } : {},
+    answer.undecided ? { undecided: true } : {},
   );
 }
 

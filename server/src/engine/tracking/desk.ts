@@ -132,8 +132,8 @@ export class Desk implements JobDesk {
     if (!isWatched && !job.isAsked && job.dueMs > clock.monotonicMs() + inMs) again(job, inMs);
   }
 
-  #needsAct({ unsaid, submitting, isOrdered, cancelAtMs }: HeldJob): boolean {
-    if (unsaid !== null || submitting !== null) return true;
+  #needsAct({ unsaid, submitting, givenUp, isOrdered, cancelAtMs }: HeldJob): boolean {
+    if (unsaid !== null || submitting !== null || givenUp !== null) return true;
     return isOrdered && this.#options.clock.monotonicMs() >= cancelAtMs;
   }
 
@@ -156,6 +156,7 @@ export class Desk implements JobDesk {
   async #doAct(job: HeldJob): Promise<Acted> {
     if (job.unsaid !== null) return await this.#submitter.sayThere(job);
     if (job.submitting !== null) return await this.#submitter.act(job, job.submitting);
+    if (job.givenUp !== null) return await this.#ender.giveUp(job, job.givenUp);
     return job.isOrdered ? await this.#ender.act(job) : { nextInMs: 0 };
   }
 

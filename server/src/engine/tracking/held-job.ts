@@ -1,4 +1,4 @@
-import type { Json } from "@holdfast/protocol";
+import type { Json, RunError } from "@holdfast/protocol";
 import type { JobNews, JobRow } from "../../core/index.ts";
 import type { LaneItem } from "./lane.ts";
 
@@ -10,6 +10,8 @@ export interface Submitting {
   isListed: boolean;
   misses: number;
   missedMs: number;
+  /** Since when it is refused for good to be started, or to be listed. */
+  refusedMs: number | null;
 }
 
 /** Where what concerns the jobs of one connection is done. */
@@ -48,6 +50,10 @@ export interface HeldJob extends LaneItem {
   notedMs: number;
   /** Since when its service does not know it. */
   goneMs: number | null;
+  /** Since when looks at it are refused for good. */
+  refusedMs: number | null;
+  /** Nobody will see its end: why. It is to be ended at its service before that is told. */
+  givenUp: RunError | null;
   isWatched: boolean;
   /** When its service took the order to end it. */
   cancelledMs: number | null;
@@ -79,7 +85,7 @@ export function holdJob(row: JobRow, desk: JobDesk, { nowMs, storeMs }: ClaimMom
     ...{ tries: row.tries, errorCode: row.error?.code ?? null, rawStatus: row.rawStatus },
     progress: row.progress === null ? null : JSON.stringify(row.progress),
     warning: row.warning,
-    ...{ notedMs: nowMs, goneMs: null, isWatched: false, unsaid: null },
+    ...{ notedMs: nowMs, goneMs: null, refusedMs: null, givenUp: null, isWatched: false, unsaid: null },
     cancelledMs: cancelAnswer === "accepted" && cancelAskedAt !== null ? ownMs(cancelAskedAt) : null,
     // Whoever takes over tells it once more: whether the order arrived is not known.
     ...{ cancelAtMs: nowMs, cancelTries: 0 },
@@ -100,5 +106,5 @@ function isUncertain({ status, submission, rawStatus, cancelAnswer, ref }: JobRo
 }
 
 function submittingOf(row: JobRow, nowMs: number, calledMs: number | null): Submitting {
-  return { row, calledMs, isListed: false, misses: 0, missedMs: nowMs };
+  return { row, calledMs, isListed: false, misses: 0, missedMs: nowMs, refusedMs: null };
 }

@@ -1,4 +1,4 @@
-import type { CancelAnswer, TrackingFailure } from "@holdfast/protocol";
+import type { CancelAnswer, RunError, TrackingFailure } from "@holdfast/protocol";
 import { isTooLateToCome } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
 import type { HeldJob } from "./held-job.ts";
@@ -30,6 +30,31 @@ export class JobEnder {
     }
     job.cancelTries = 0;
     return { nextInMs: await this.#answered(job, answer), outcome: { reached: true } };
+  }
+
+  /**
+   * One whose end nobody will see is ended at its service before it is given up: what a retry starts is not to run beside it. Where that
+   * cannot be tried at present, it is looked at again.
+   */
+  async giveUp(job: HeldJob, why: RunError): Promise<Acted> {
+    const { tracking, address, random, say } = this.#context;
+    job.givenUp = null;
+    let isTaken = job.cancelledMs !== null;
+    let said = "";
+    try {
+      if (!isTaken) isTaken = /^(accepted|already_ended)$/.test(await tracking.cancel({ ...address, ref: job.ref }));
+    } catch (error) {
+      const failure = failureIn(error);
+      job.tries += 1;
+      if (failure.fault !== "permanent") {
+        return { nextInMs: backOffMs(job.tries, failure, random), outcome: outcomeOf(failure) };
+      }
+      said = ` ${failure.message}`;
+    }
+    const end = isTaken ? "It was told to end." : `It could not be told to end: it may go on.${said}`;
+    const message = `Nobody can look at it any more: ${why.message} ${end}`;
+    await say(job, { is: "ended", status: isTaken ? "failed" : "lost", error: { ...why, message } });
+    return { nextInMs: 0, outcome: { reached: true } };
   }
 
   /** It is looked at before it is told again: its end may come by itself. */

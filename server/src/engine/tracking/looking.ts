@@ -1,12 +1,12 @@
 import type { Observation, PollResult, TrackingFailure } from "@holdfast/protocol";
-import type { JobNews } from "../../core/index.ts";
+import { type JobNews, verdictOnLook } from "../../core/index.ts";
 import type { Random } from "../../random.ts";
 import type { HeldJob } from "./held-job.ts";
 import { backOffMs, lookAfterMs } from "./pace.ts";
 import { errorOf } from "./teller.ts";
 
 // What a look at a job means. Only what a service says of an end ends a job, or that it does not know the job, twice and a while apart;
-// a look that fails never does, unless asked again the answer would be the same.
+// a look that fails never does. Where looks are refused for good, and for a while, the job is given up (core/verdicts.ts, V3).
 
 /** A job that its service does not know is looked for again after so long: listings and copies lag behind. */
 const confirmMs = 60_000;
@@ -22,7 +22,7 @@ export interface Looking {
   readonly noteEveryMs: number;
 }
 
-/** What is to be told of a look, null: nothing; and when the next one is. The job is brought up to date. */
+/** What is to be told of a look, null: nothing; and when something is to be done next. The job is brought up to date. */
 export interface Verdict {
   readonly news: JobNews | null;
   readonly nextInMs: number;
@@ -34,8 +34,13 @@ export function judgeLook(job: HeldJob, result: PollResult, looking: Looking): V
 
 /** A call about a job failed, and that says nothing about the job. */
 export function failedLook(job: HeldJob, failure: TrackingFailure, { nowMs, random, noteEveryMs }: Looking): Verdict {
-  if (failure.fault === "permanent") {
-    return { news: { is: "ended", status: "failed", error: errorOf(failure) }, nextInMs: 0 };
+  const { fault } = failure;
+  if (fault === "permanent") job.refusedMs ??= nowMs;
+  const refusedForMs = job.refusedMs === null ? 0 : nowMs - job.refusedMs;
+  const isTaken = job.cancelledMs !== null;
+  if (verdictOnLook({ fault, refusedForMs, isOrdered: job.isOrdered, isTaken }) === "give_up") {
+    job.givenUp = errorOf(failure);
+    return { news: null, nextInMs: 0 };
   }
   job.tries += 1;
   const nextInMs = backOffMs(job.tries, failure, random);
@@ -47,7 +52,8 @@ export function failedLook(job: HeldJob, failure: TrackingFailure, { nowMs, rand
 }
 
 function seen(job: HeldJob, observation: Observation, looking: Looking): Verdict {
-  const { phase, rawStatus, result, message, code } = observation;
+  const { phase, rawStatus, result, message, code, hint } = observation;
+  job.refusedMs = null;
   switch (phase) {
     case "gone":
       return gone(job, observation, looking);
@@ -56,7 +62,8 @@ function seen(job: HeldJob, observation: Observation, looking: Looking): Verdict
     case "failed":
     case "cancelled": {
       const said = message ?? `Its service says: ${rawStatus}.`;
-      const error = { code: (code ?? `external_${phase}`).slice(0, 100), message: said };
+      const advice = hint === undefined ? {} : { hint };
+      const error = { code: (code ?? `external_${phase}`).slice(0, 100), message: said, ...advice };
       return { news: { is: "ended", status: phase, rawStatus, error }, nextInMs: 0 };
     }
     case "queued":

@@ -1,5 +1,12 @@
 import { limits, type TrackedJob, type TrackingFailure } from "@holdfast/protocol";
-import { type OpenSubmission, type SubmissionStep, submissionStep, submissionWindowMs } from "../../core/index.ts";
+import {
+  type OpenSubmission,
+  type SubmissionStep,
+  submissionStep,
+  submissionWindowMs,
+  verdictOnListing,
+  verdictOnSubmission,
+} from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
 import { type HeldJob, lineOf, type Submitting } from "./held-job.ts";
 import type { JobEnder } from "./job-ender.ts";
@@ -74,7 +81,8 @@ export class Submitter {
     } catch (error) {
       const failure = failureIn(error);
       if (failure.undecided !== true) submitting.calledMs = earlierMs;
-      return await this.#failed(job, submitting, failure);
+      const acted = await this.#failed(job, submitting, { failure, isEarlier: earlierMs !== null });
+      return { ...acted, outcome: outcomeOf(failure) };
     }
     return await this.#found(job, there);
   }
@@ -87,19 +95,32 @@ export class Submitter {
     return { ...(await this.sayThere(job)), outcome: { reached: true } };
   }
 
-  async #failed(job: HeldJob, submitting: Submitting, failure: TrackingFailure): Promise<Acted> {
-    const outcome = outcomeOf(failure);
+  async #failed(
+    job: HeldJob,
+    submitting: Submitting,
+    { failure, isEarlier }: { readonly failure: TrackingFailure; readonly isEarlier: boolean },
+  ): Promise<Acted> {
     const { submission } = submitting.row;
-    const isUndecided = failure.undecided === true;
-    if (isUndecided && (submission === "blind" || (submission === "token" && failure.fault === "permanent"))) {
-      return { ...(await this.#doubt(job, submitting, failure)), outcome };
+    const { fault, undecided: isUndecided = false } = failure;
+    const refusedForMs = this.#refusedForMs(submitting, failure);
+    switch (verdictOnSubmission({ submission, fault, isUndecided, isEarlier, refusedForMs })) {
+      case "doubt":
+        return await this.#doubt(job, submitting, failure);
+      case "refused":
+        await this.#context.say(job, { is: "ended", status: "failed", error: errorOf(failure) });
+        return { nextInMs: 0 };
+      case "again":
+        // It was not this call that its service kept from being made.
+        if (failure.code === "too_late" && !isUndecided) return { nextInMs: 0 };
+        return await this.#again(job, submitting, failure);
     }
-    if (failure.fault === "permanent" && !isUndecided) {
-      await this.#context.say(job, { is: "ended", status: "failed", error: errorOf(failure) });
-      return { nextInMs: 0, outcome };
-    }
-    if (failure.code === "too_late") return { nextInMs: 0 };
-    return { ...(await this.#again(job, submitting, failure)), outcome };
+  }
+
+  #refusedForMs(submitting: Submitting, { fault }: TrackingFailure): number {
+    if (fault !== "permanent") return 0;
+    const nowMs = this.#context.clock.monotonicMs();
+    submitting.refusedMs ??= nowMs;
+    return nowMs - submitting.refusedMs;
   }
 
   async #find(
@@ -114,9 +135,10 @@ export class Submitter {
       there = await tracking.find({ ...address, spec, token });
     } catch (error) {
       const failure = failureIn(error);
-      const outcome = outcomeOf(failure);
-      if (failure.fault === "permanent") return { ...(await this.#doubt(job, submitting, failure)), outcome };
-      return { ...(await this.#again(job, submitting, failure)), outcome };
+      const refusedForMs = this.#refusedForMs(submitting, failure);
+      const isInDoubt = verdictOnListing({ fault: failure.fault, refusedForMs }) === "doubt";
+      const acted = isInDoubt ? this.#doubt(job, submitting, failure) : this.#again(job, submitting, failure);
+      return { ...(await acted), outcome: outcomeOf(failure) };
     }
     if (there !== null) return await this.#found(job, there);
     submitting.isListed = true;
@@ -143,8 +165,9 @@ export class Submitter {
       message: `It may have been started, or not: nobody can ask ${row.service} for it.${said}`,
       hint: `Look whether it runs there, then: holdfast external-jobs resolve ${row.id} …`,
     };
+    // Of a service that knows tokens, or lists, there is never a second job by a decision beforehand (P5).
     const mayResubmit = row.onUnknown === "resubmit" && row.number < limits.submissionsPerKey;
-    if (!job.isOrdered && mayResubmit && row.submission !== "own") {
+    if (!job.isOrdered && mayResubmit && row.submission === "blind") {
       const next = await successorOf(row);
       await say(job, { is: "replaced", error, next });
     } else await say(job, { is: "unknown", error });
