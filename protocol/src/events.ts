@@ -49,12 +49,23 @@ export const runEventSchema = z.object({
   at: z.number(),
   data: jsonSchema,
 });
-/** One event of one run. */
+/** One event of one run, as it is kept. */
 export type RunEvent = z.infer<typeof runEventSchema>;
+
+/** On the store's clock: RFC 3339 in UTC, with milliseconds. */
+const time = z.iso.datetime();
+
+export const runEventViewSchema = runEventSchema.extend({ at: time });
+/** One event of one run, as people and programs see it. */
+export type RunEventView = z.infer<typeof runEventViewSchema>;
 
 /** An event at its place in a namespace's log. Positions rise; a reader goes on from the last one it saw. */
 export const topicEventSchema = runEventSchema.extend({ position: z.number().int().positive() });
 export type TopicEvent = z.infer<typeof topicEventSchema>;
+
+export const topicEventViewSchema = topicEventSchema.extend({ at: time });
+/** As people and programs see it. */
+export type TopicEventView = z.infer<typeof topicEventViewSchema>;
 
 export const logLineSchema = z.object({
   runId: z.string(),
@@ -69,3 +80,7 @@ export const logLineSchema = z.object({
 });
 /** One line that an activation wrote. `supervisor`: what the control plane says about the process itself. */
 export type LogLine = z.infer<typeof logLineSchema>;
+
+export const logLineViewSchema = logLineSchema.extend({ at: time });
+/** As people and programs see it. */
+export type LogLineView = z.infer<typeof logLineViewSchema>;

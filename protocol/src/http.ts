@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ErrorCode, errorCodes, runErrorSchema } from "./errors.ts";
-import { logLineSchema, runEventSchema, topicEventSchema } from "./events.ts";
+import { logLineViewSchema, runEventViewSchema, topicEventViewSchema } from "./events.ts";
 import { jsonSchema } from "./json.ts";
 import { keySchema } from "./key.ts";
 import { limits } from "./limits.ts";
@@ -116,18 +116,18 @@ export const listEventsQuerySchema = z.strictObject({
   /** Waits up to this long for a first event (at most 30 s). */
   waitMs: z.coerce.number().int().min(0).max(30_000).default(0),
 });
-export const eventPageSchema = z.object({ events: z.array(runEventSchema), last: z.number().int() });
+export const eventPageSchema = z.object({ events: z.array(runEventViewSchema), last: z.number().int() });
 export type EventPage = z.infer<typeof eventPageSchema>;
 
 /** As for a run's events; `after=last` answers no events and where the log ends now. */
 export const listTopicQuerySchema = listEventsQuerySchema.extend({
   after: z.union([z.literal("last"), z.coerce.number().int().nonnegative()]).default(0),
 });
-export const topicPageSchema = z.object({ events: z.array(topicEventSchema), last: z.number().int() });
+export const topicPageSchema = z.object({ events: z.array(topicEventViewSchema), last: z.number().int() });
 export type TopicPage = z.infer<typeof topicPageSchema>;
 
 export const listLogsQuerySchema = z.strictObject({ cursor: cursor.optional(), limit });
-export const logPageSchema = z.object({ lines: z.array(logLineSchema), cursor: cursor.nullable() });
+export const logPageSchema = z.object({ lines: z.array(logLineViewSchema), cursor: cursor.nullable() });
 
 export type LogPage = z.infer<typeof logPageSchema>;
 

@@ -6,11 +6,11 @@ import {
   isEnded,
   type Json,
   limits,
-  type RunEvent,
+  type RunEventView,
   type RunPage,
   type RunView,
   type StartRun,
-  type TopicEvent,
+  type TopicEventView,
   tooDeep,
 } from "@holdfast/protocol";
 import { HttpPlane } from "./client-http.ts";
@@ -59,7 +59,10 @@ export interface RunHandle<O = Json> {
   /** Sends a signal to the run: to the wait for it, or to the next one of its name. Repeated until it is known to have arrived, once. */
   signal(name: string, payload?: unknown): Promise<void>;
   /** Its events from after number `after` (default 0), without gaps, until it has ended. */
-  events(options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncGenerator<RunEvent, void, void>;
+  events(options?: {
+    readonly after?: number;
+    readonly signal?: AbortSignal;
+  }): AsyncGenerator<RunEventView, void, void>;
 }
 
 /** What programs ask of Holdfast, wherever it is. */
@@ -147,7 +150,7 @@ export class Client {
   /** Events of all runs from after position `after` of the log (default 0), without end: break off, or fire the signal. */
   async *events(
     options: { readonly after?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<TopicEvent, void, void> {
+  ): AsyncGenerator<TopicEventView, void, void> {
     const { signal } = options;
     let after = options.after ?? 0;
     while (signal?.aborted !== true) {
@@ -221,7 +224,7 @@ class Handle<O> implements RunHandle<O> {
 
   async *events(
     options: { readonly after?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<RunEvent, void, void> {
+  ): AsyncGenerator<RunEventView, void, void> {
     const { signal } = options;
     let after = options.after ?? 0;
     while (signal?.aborted !== true) {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isAppError, type RunEvent } from "@holdfast/protocol";
+import { isAppError, type RunEventView } from "@holdfast/protocol";
 import { task } from "@holdfast/sdk";
 import { openEmbedded } from "./embedded.ts";
 
@@ -32,14 +32,15 @@ test("a program starts typed runs on a store in its own process and reads result
     const handle = await holdfast.start(double, { n: 21 });
     assert.deepEqual(await handle.result(), { twice: 42 });
     assert.equal((await handle.status()).status, "succeeded");
-    const events: RunEvent[] = [];
+    const events: RunEventView[] = [];
     for await (const event of handle.events()) events.push(event);
     assert.deepEqual(
       events.map((event) => event.number),
       events.map((_, index) => index + 1),
     );
     assert.equal(events.at(-1)?.type, "run.succeeded");
-    const rest: RunEvent[] = [];
+    for (const { at } of events) assert.equal(at, new Date(at).toISOString(), "moments are RFC 3339, as everywhere");
+    const rest: RunEventView[] = [];
     for await (const event of handle.events({ after: 2 })) rest.push(event);
     assert.deepEqual(rest, events.slice(2));
     const { runs } = await holdfast.list({ definition: "double" });

@@ -5,15 +5,15 @@ import {
   errorCodes,
   type Json,
   jsonSchema,
-  logLineSchema,
+  logLineViewSchema,
   manifestSchema,
   runErrorSchema,
-  runEventSchema,
+  runEventViewSchema,
   runViewSchema,
   scheduleSpecSchema,
   scheduleViewSchema,
   tickBindingSchema,
-  topicEventSchema,
+  topicEventViewSchema,
 } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Route } from "./route.ts";
@@ -30,9 +30,9 @@ const named: readonly (readonly [string, z.ZodType])[] = [
   ["Schedule", scheduleViewSchema],
   ["Run", runViewSchema],
   ["RunError", runErrorSchema],
-  ["RunEvent", runEventSchema],
-  ["TopicEvent", topicEventSchema],
-  ["LogLine", logLineSchema],
+  ["RunEvent", runEventViewSchema],
+  ["TopicEvent", topicEventViewSchema],
+  ["LogLine", logLineViewSchema],
   ["Failure", errorBodySchema],
 ];
 

@@ -203,6 +203,22 @@ test("the OpenAPI document names every route, and each of its references leads s
   assert.deepEqual(missing, []);
 });
 
+test("every moment that is answered is RFC 3339, wherever it stands", async () => {
+  const { json } = await new Caller().get("/v1/openapi.json");
+  const moments: [name: string, type: unknown][] = [];
+  const look = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    if ("properties" in value && typeof value.properties === "object")
+      for (const [name, said] of Object.entries(value.properties ?? {}))
+        if (/^(at|since|until|notBefore)$|[a-z]At$/.test(name)) moments.push([name, said]);
+    for (const one of Object.values(value)) look(one);
+  };
+  look(json.components);
+  assert.ok(moments.length > 20);
+  const numbers = moments.filter(([, said]) => /"(number|integer)"/.test(JSON.stringify(said)));
+  assert.deepEqual(numbers, []);
+});
+
 test("the metrics count what was answered", async () => {
   const caller = new Caller();
   await caller.get("/v1/server");

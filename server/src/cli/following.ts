@@ -1,4 +1,4 @@
-import type { LogLine, RunView } from "@holdfast/protocol";
+import type { LogLineView, RunView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { logText } from "./log-text.ts";
 import { changeLine, Screen, treeLines } from "./run-screen.ts";
@@ -92,12 +92,12 @@ export class LineView implements ClosableViewer {
     for (const node of this.#tree.running()) this.changed(node, node.startedAt ?? Date.now());
   }
 
-  wrote(line: LogLine, name: string): void {
+  wrote(line: LogLineView, name: string): void {
     // A line for each report of progress would bury the rest.
     if (this.#isQuiet || line.stream === "progress") return;
     // What is under way is told before what it writes, also where both were there before anybody looked.
     const node = this.#tree.find(line.runId);
-    if (node?.status === "running") this.changed(node, node.startedAt ?? line.at);
+    if (node?.status === "running") this.changed(node, node.startedAt ?? Date.parse(line.at));
     this.#tell(logText(this.#terminal, line, name));
   }
 
@@ -136,7 +136,7 @@ class LiveView implements ClosableViewer {
     this.#draw();
   }
 
-  wrote(line: LogLine, name: string): void {
+  wrote(line: LogLineView, name: string): void {
     if (line.stream === "progress") this.#tree.reported(line.runId, line.text);
     else if (!this.#isQuiet) this.#screen.above(logText(this.#terminal, line, name));
     this.#stale = true;

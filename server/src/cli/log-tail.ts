@@ -1,4 +1,4 @@
-import { isAppError, type LogLine } from "@holdfast/protocol";
+import { isAppError, type LogLineView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import type { Patience } from "./patience.ts";
 
@@ -27,7 +27,7 @@ export interface LogTailOptions {
   readonly signal: AbortSignal;
   /** So many runs are read at all: beyond, what they write would bury what becomes of them. Default: all. */
   readonly limitRuns?: number;
-  readonly onLine: (line: LogLine, run: TailedRun) => void;
+  readonly onLine: (line: LogLineView, run: TailedRun) => void;
 }
 
 /** What bodies write, while they write it: goes on from the last line that was read, missing and doubling none. */

@@ -2,13 +2,19 @@
 // a stack loses what its indentation says.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogLine } from "@holdfast/protocol";
+import type { LogLineView } from "@holdfast/protocol";
 import { outputLine } from "../placements/process/output.ts";
 import { logText } from "./log-text.ts";
 import { openTerminal, withoutCodes } from "./terminal.ts";
 
 function shown(text: string): string {
-  const line: LogLine = { runId: "r", epoch: 1, seq: 1, at: 0, ...outputLine("stdout", text) };
+  const line: LogLineView = {
+    runId: "r",
+    epoch: 1,
+    seq: 1,
+    at: "1970-01-01T00:00:00.000Z",
+    ...outputLine("stdout", text),
+  };
   return withoutCodes(logText(openTerminal({ json: false }), line, undefined)).replace(/^\S+ /, "");
 }
 
@@ -20,11 +26,11 @@ test("a JSON line is shown once: as it is without a message, else as its message
 });
 
 test("the lines of a stack keep their indentation", () => {
-  const line: LogLine = {
+  const line: LogLineView = {
     runId: "r",
     epoch: 1,
     seq: 1,
-    at: 0,
+    at: "1970-01-01T00:00:00.000Z",
     stream: "log",
     level: "info",
     text: "Traceback:\n  File 1\n\traise",

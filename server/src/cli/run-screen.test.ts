@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EventType, Json, RunEvent, RunView } from "@holdfast/protocol";
+import type { EventType, Json, RunEventView, RunView } from "@holdfast/protocol";
 import picocolors from "picocolors";
 import { LineView } from "./following.ts";
 import { changeLine, treeLines } from "./run-screen.ts";
@@ -49,8 +49,17 @@ function view(id: string, over: Partial<RunView> = {}): RunView {
   };
 }
 
-function event(runId: string, type: EventType, data: Json = {}, name = runId): RunEvent {
-  return { runId, rootId: "root", definition: "shop", name, number: 1, type, at: start + 1_000, data };
+function event(runId: string, type: EventType, data: Json = {}, name = runId): RunEventView {
+  return {
+    runId,
+    rootId: "root",
+    definition: "shop",
+    name,
+    number: 1,
+    type,
+    at: new Date(start + 1_000).toISOString(),
+    data,
+  };
 }
 
 test("events build the tree, a map counts its items, and only those under way or failed are shown", () => {
@@ -121,7 +130,10 @@ test("lines tell a start before what the body writes, once, and none of what is 
     if (node !== undefined) lineView.changed(node, start + 1_000);
   };
   const wrote = (runId: string, text: string) =>
-    lineView.wrote({ runId, epoch: 1, seq: 1, at: start + 1_500, stream: "stdout", level: "info", text }, runId);
+    lineView.wrote(
+      { runId, epoch: 1, seq: 1, at: new Date(start + 1_500).toISOString(), stream: "stdout", level: "info", text },
+      runId,
+    );
   for (const id of ["on", "off", "quick"]) change(id, "run.enqueued", { kind: "task", parentId: "root" });
   change("off", "run.started");
   change("off", "run.skipped", { error: { code: "condition_false", message: "Its condition did not hold." } });

@@ -1,4 +1,4 @@
-import { isEnded, type Json, type RunEvent, type RunKind, type RunStatus, type RunView } from "@holdfast/protocol";
+import { isEnded, type Json, type RunEventView, type RunKind, type RunStatus, type RunView } from "@holdfast/protocol";
 
 /** A run as the progress shows it. */
 export interface TreeNode {
@@ -18,7 +18,7 @@ export interface TreeNode {
   progress: string | undefined;
 }
 
-const statusAfter: Readonly<Partial<Record<RunEvent["type"], RunStatus>>> = {
+const statusAfter: Readonly<Partial<Record<RunEventView["type"], RunStatus>>> = {
   "run.enqueued": "ready",
   "run.ready": "ready",
   "run.started": "running",
@@ -38,7 +38,7 @@ const statusAfter: Readonly<Partial<Record<RunEvent["type"], RunStatus>>> = {
 };
 
 /** What also befalls a run that has ended. */
-const startsAgain: ReadonlySet<RunEvent["type"]> = new Set(["run.restarted", "run.reset", "run.reopened"]);
+const startsAgain: ReadonlySet<RunEventView["type"]> = new Set(["run.restarted", "run.reset", "run.reopened"]);
 
 /** A tree of runs, first as the control plane lists it, then changed by its events. */
 export class RunTree {
@@ -66,11 +66,12 @@ export class RunTree {
   }
 
   /** Takes in what happened. Answers the node, or undefined where the event says nothing new. */
-  apply(event: RunEvent): TreeNode | undefined {
+  apply(event: RunEventView): TreeNode | undefined {
     const node = this.#nodes.get(event.runId) ?? this.#fromEvent(event);
     const status = statusAfter[event.type];
     if (node === undefined || status === undefined) return undefined;
     const { attempt, generation, error, delayMs } = readData(event.data);
+    const at = Date.parse(event.at);
     if (startsAgain.has(event.type)) return this.#restart(node, { status, attempt, generation });
     if (isEnded(node.status)) return undefined;
     // What an event says may be in the list already, from which all of this began.
@@ -78,9 +79,9 @@ export class RunTree {
     node.attempt = attempt ?? node.attempt;
     // What befell the last try is no news once the next one runs.
     node.message = event.type === "run.started" ? undefined : (error ?? node.message);
-    node.retryAt = event.type === "run.retry_scheduled" ? event.at + (delayMs ?? 0) : undefined;
-    if (event.type === "run.started") node.startedAt ??= event.at;
-    if (isEnded(status)) node.endedAt = event.at;
+    node.retryAt = event.type === "run.retry_scheduled" ? at + (delayMs ?? 0) : undefined;
+    if (event.type === "run.started") node.startedAt ??= at;
+    if (isEnded(status)) node.endedAt = at;
     return node;
   }
 
@@ -127,7 +128,7 @@ export class RunTree {
     return node;
   }
 
-  #fromEvent(event: RunEvent): TreeNode | undefined {
+  #fromEvent(event: RunEventView): TreeNode | undefined {
     const { kind, parentId } = readData(event.data);
     const parent = parentId === undefined ? undefined : this.#nodes.get(parentId);
     if (event.type !== "run.enqueued" || parent === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { isEnded, type LogLine, type RunView } from "@holdfast/protocol";
+import { isEnded, type LogLineView, type RunView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { LogTail } from "./log-tail.ts";
 import { Patience } from "./patience.ts";
@@ -14,7 +14,7 @@ export interface Viewer {
   loaded(): void;
   changed(node: TreeNode, at: number): void;
   /** A body of the run of this name wrote a line. */
-  wrote(line: LogLine, name: string): void;
+  wrote(line: LogLineView, name: string): void;
   say(text: string): void;
 }
 
@@ -39,7 +39,7 @@ export async function watchRun(root: RunView, options: WatchOptions): Promise<Ru
   const { plane, viewer, signal } = options;
   const over = new AbortController();
   const patience = new Patience({ limitMs: options.patienceMs, say: (text) => viewer.say(text) });
-  const onLine = (line: LogLine, { name }: { readonly name: string }): void => viewer.wrote(line, name);
+  const onLine = (line: LogLineView, { name }: { readonly name: string }): void => viewer.wrote(line, name);
   const tail = new LogTail({ plane, patience, signal, limitRuns: readRuns, onLine });
   const until: Watching = { ...options, patience, tail, rootId: root.rootId };
   const watching: Watching = { ...until, signal: AbortSignal.any([signal, over.signal]) };
@@ -129,7 +129,7 @@ async function watchEvents(watching: Watching, after: number): Promise<void> {
       // What a body wrote is shown before what became of it.
       if (node.kind === "task" && node.status === "running") tail.open(node);
       else if (node.kind === "task" && node.startedAt !== undefined) await tail.settle(node);
-      viewer.changed(node, event.at);
+      viewer.changed(node, Date.parse(event.at));
     }
   }
 }

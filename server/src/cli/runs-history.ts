@@ -1,4 +1,4 @@
-import { isEnded, type LogLine, type RunEvent } from "@holdfast/protocol";
+import { isEnded, type LogLineView, type RunEventView } from "@holdfast/protocol";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
 import { hearInterruption } from "./interruption.ts";
@@ -38,7 +38,7 @@ export function logs(terminal: Terminal, id: string, flags: LogFlags): Promise<n
 
 /** Prints lines as they come; those that were written before it came, in the order of writing. */
 class LogPrinter implements Viewer {
-  readonly lines: LogLine[] = [];
+  readonly lines: LogLineView[] = [];
   readonly #terminal: Terminal;
   readonly #isNamed: boolean;
   readonly #follow: boolean;
@@ -51,7 +51,7 @@ class LogPrinter implements Viewer {
     this.#follow = follow;
   }
 
-  wrote(line: LogLine, name: string): void {
+  wrote(line: LogLineView, name: string): void {
     this.#names.set(line.runId, name);
     if (this.#isLoaded) this.#print(line);
     else this.lines.push(line);
@@ -59,7 +59,7 @@ class LogPrinter implements Viewer {
 
   loaded(): void {
     this.#isLoaded = true;
-    for (const line of this.lines.sort((a, b) => a.at - b.at)) this.#print(line);
+    for (const line of this.lines.sort((a, b) => Date.parse(a.at) - Date.parse(b.at))) this.#print(line);
   }
 
   changed(): void {
@@ -70,7 +70,7 @@ class LogPrinter implements Viewer {
     this.#terminal.note(text);
   }
 
-  #print(line: LogLine): void {
+  #print(line: LogLineView): void {
     this.#terminal.print(logText(this.#terminal, line, this.#isNamed ? this.#names.get(line.runId) : undefined));
     if (this.#follow) this.#terminal.answerLine(line);
   }
@@ -90,7 +90,7 @@ export function events(terminal: Terminal, id: string, flags: EventFlags): Promi
     const interruption = hearInterruption();
     const { signal } = interruption;
     const patience = new Patience({ limitMs, say: (text) => terminal.note(text) });
-    const all: RunEvent[] = [];
+    const all: RunEventView[] = [];
     let run = await plane.getRun(id);
     for (let after = from; ; ) {
       // Looked at before the events: a run that has ended by then has no more of them than are there.
@@ -113,8 +113,8 @@ export function events(terminal: Terminal, id: string, flags: EventFlags): Promi
   });
 }
 
-function eventText({ colors }: Terminal, { number, type, at, data }: RunEvent): string {
+function eventText({ colors }: Terminal, { number, type, at, data }: RunEventView): string {
   const text = JSON.stringify(data);
   const details = text === "{}" || text === "null" ? "" : ` ${colors.dim(text)}`;
-  return `${colors.dim(String(number).padStart(4))} ${colors.dim(clockText(at))} ${type}${details}`;
+  return `${colors.dim(String(number).padStart(4))} ${colors.dim(clockText(Date.parse(at)))} ${type}${details}`;
 }

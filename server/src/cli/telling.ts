@@ -1,4 +1,4 @@
-import { limits, type TopicEvent } from "@holdfast/protocol";
+import { limits, type TopicEventView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { LogTail } from "./log-tail.ts";
 import { logText } from "./log-text.ts";
@@ -62,7 +62,7 @@ async function openRunning({ plane, patience, tail, signal }: Opening): Promise<
 }
 
 /** Said of a run, not by its body. */
-const silent: ReadonlySet<TopicEvent["type"]> = new Set([
+const silent: ReadonlySet<TopicEventView["type"]> = new Set([
   "run.paused",
   "run.resumed",
   "run.restarted",
@@ -71,14 +71,14 @@ const silent: ReadonlySet<TopicEvent["type"]> = new Set([
 ]);
 
 /** A body writes from its start to its end, which is when something else is said of its run. */
-async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEvent): Promise<void> {
+async function tailOf(tail: LogTail, { type, runId, name, data }: TopicEventView): Promise<void> {
   const run = { id: runId, name, fromEpoch: epochOf(data) };
   if (silent.has(type)) return;
   if (type === "run.started") tail.open(run);
   else if (tail.isOpen(run)) await tail.settle(run);
 }
 
-const saidOf: Readonly<Partial<Record<TopicEvent["type"], keyof typeof colorOf>>> = {
+const saidOf: Readonly<Partial<Record<TopicEventView["type"], keyof typeof colorOf>>> = {
   "run.enqueued": "enqueued",
   "run.started": "started",
   "run.succeeded": "succeeded",
@@ -90,26 +90,26 @@ const colorOf = { enqueued: "dim", started: "cyan", succeeded: "green", failed: 
 
 /** What is said of an event among others: a run that starts at once is not said to wait, and one that goes on not to start. */
 function saidOfEvent(
-  { type, runId, data }: TopicEvent,
-  among: readonly TopicEvent[],
+  { type, runId, data }: TopicEventView,
+  among: readonly TopicEventView[],
 ): keyof typeof colorOf | undefined {
   const isWaiting = () => !among.some((other) => other.runId === runId && other.type === "run.started");
   if (type === "run.enqueued" && !isWaiting()) return undefined;
   return type === "run.started" && epochOf(data) !== 1 ? undefined : saidOf[type];
 }
 
-function epochOf(data: TopicEvent["data"]): number {
+function epochOf(data: TopicEventView["data"]): number {
   return typeof data === "object" && data !== null && "epoch" in data ? Number(data.epoch) : 0;
 }
 
-function eventLine({ colors }: Terminal, event: TopicEvent, said: keyof typeof colorOf): string {
+function eventLine({ colors }: Terminal, event: TopicEventView, said: keyof typeof colorOf): string {
   const why = said === "failed" || said === "cancelled" ? reasonOf(event.data) : "";
-  const head = `${colors.dim(clockText(event.at))} ${event.definition} ${colors.dim(event.runId)}`;
+  const head = `${colors.dim(clockText(Date.parse(event.at)))} ${event.definition} ${colors.dim(event.runId)}`;
   return `${head} ${colors[colorOf[said]](said)}${why}`;
 }
 
 /** The end of a run carries its error, cut short. */
-function reasonOf(data: TopicEvent["data"]): string {
+function reasonOf(data: TopicEventView["data"]): string {
   const error = typeof data === "object" && data !== null && "error" in data ? data.error : null;
   const message = typeof error === "object" && error !== null && "message" in error ? String(error.message) : "";
   return message === "" ? "" : `: ${cut(oneLine(message), 300)}`;

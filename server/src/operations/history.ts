@@ -1,4 +1,4 @@
-import { isEnded, type LogLine, type RunEvent, type RunView, type TopicEvent } from "@holdfast/protocol";
+import { isEnded, type LogLineView, type RunEventView, type RunView, type TopicEventView } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { RingTopic, Store } from "../store/store.ts";
 import { EndWatch } from "./end-watch.ts";
@@ -36,11 +36,11 @@ export class History {
     id: string,
     query: { after: number; limit: number; waitMs: number },
     signal?: AbortSignal,
-  ): Promise<{ events: RunEvent[]; last: number }> {
+  ): Promise<{ events: RunEventView[]; last: number }> {
     const { id: runId } = await this.#runs.get(id);
     const read = () => this.#store.listEvents({ runId, after: query.after, limitRows: query.limit });
     const events = await this.#await(read, (page) => page.length > 0, query.waitMs, signal);
-    return { events, last: events.at(-1)?.number ?? query.after };
+    return { events: events.map(timed), last: events.at(-1)?.number ?? query.after };
   }
 
   /**
@@ -50,7 +50,7 @@ export class History {
   async topic(
     query: { after: number | "last"; limit: number; waitMs: number },
     signal?: AbortSignal,
-  ): Promise<{ events: TopicEvent[]; last: number }> {
+  ): Promise<{ events: TopicEventView[]; last: number }> {
     const { after, limit, waitMs } = query;
     if (after === "last") {
       const namespace = this.#namespace;
@@ -59,16 +59,17 @@ export class History {
     }
     const read = () => this.#store.listTopic({ namespace: this.#namespace, after, limitRows: limit });
     const { events } = await this.#await(read, (page) => page.events.length > 0, waitMs, signal);
-    return { events, last: events.at(-1)?.position ?? after };
+    return { events: events.map(timed), last: events.at(-1)?.position ?? after };
   }
 
   async logs(
     id: string,
     query: { cursor?: string; limit: number },
-  ): Promise<{ lines: LogLine[]; cursor: string | null }> {
+  ): Promise<{ lines: LogLineView[]; cursor: string | null }> {
     const { id: runId } = await this.#runs.get(id);
     const { cursor, limit } = query;
-    return this.#store.listLogs({ runId, limitRows: limit, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await this.#store.listLogs({ runId, limitRows: limit, ...(cursor === undefined ? {} : { cursor }) });
+    return { lines: page.lines.map(timed), cursor: page.cursor };
   }
 
   /** The run once it has ended, or as it stands after `waitMs`. */
@@ -114,6 +115,11 @@ export class History {
       }
     }
   }
+}
+
+/** What is shown says its moment as every other answer does. */
+function timed<T extends { readonly at: number }>(row: T): Omit<T, "at"> & { readonly at: string } {
+  return { ...row, at: new Date(row.at).toISOString() };
 }
 
 function tellsOfRuns(topic: RingTopic): boolean {

@@ -4,7 +4,7 @@ import {
   durationMs,
   isEnded,
   type Json,
-  type LogLine,
+  type LogLineView,
   type RunView,
 } from "@holdfast/protocol";
 import { Client, type RunHandle, type StartOptions, type Task, type Workflow } from "@holdfast/sdk";
@@ -215,7 +215,7 @@ export class TestRun<O = Json> {
   }
 
   /** What the run's activations wrote. */
-  async logs(): Promise<LogLine[]> {
+  async logs(): Promise<LogLineView[]> {
     return (await this.#services.history.logs(this.id, { limit: 1_000 })).lines;
   }
 }
