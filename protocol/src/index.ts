@@ -19,6 +19,7 @@ export * from "./pauses.ts";
 export * from "./problem.ts";
 export * from "./schedule.ts";
 export * from "./schedule-views.ts";
+export * from "./state.ts";
 export * from "./status.ts";
 export * from "./traceparent.ts";
 export * from "./tracking.ts";

@@ -31,6 +31,17 @@ export const limits = {
   submissionsPerKey: 10,
   /** Events that tell how one external job goes on, its beginning and its end left out. */
   eventsPerJob: 100,
+  /** A key of state. */
+  stateKeyCharacters: 512,
+  /** One value of state, as JSON. */
+  stateValueBytes: 64 * 1024,
+  /** Of one scope: its values, those that have expired and have not been swept among them. */
+  stateKeysPerScope: 10_000,
+  stateBytesPerScope: 16 * 1024 * 1024,
+  /** What one transaction of state does, and in how many scopes. */
+  stateOpsPerTransaction: 100,
+  /** Values of state that one call reads by their keys: with the largest values as much as a page. */
+  stateKeysPerRead: 256,
   keyCharacters: 512,
   idCharacters: 200,
   itemCharacters: 200,

@@ -19,6 +19,8 @@ export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";
 export * from "./schedules.ts";
+export * from "./state.ts";
+export * from "./state-rows.ts";
 export * from "./submissions.ts";
 export * from "./trace.ts";
 export * from "./transitions.ts";

@@ -50,6 +50,7 @@ function verbsOf(carry: (call: Call) => Promise<unknown>): Pick<Store, OnceVerb>
     resumeRuns: of("resumeRuns"),
     pauseSchedule: of("pauseSchedule"),
     removeSchedule: of("removeSchedule"),
+    transactState: of("transactState"),
   };
 }
 

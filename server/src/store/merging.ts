@@ -1,7 +1,8 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import type { Expansion, Finish, JobNote, WaitsOrder } from "../core/index.ts";
+import type { Expansion, Finish, JobNote, StateTransaction, WaitsOrder } from "../core/index.ts";
 import { intentsOf } from "./intents.ts";
+import { isRepeatable, type StateQuery } from "./state-verbs.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
 
 // Concurrent calls of the hot verbs travel together: what arrives in one turn of the event loop, and what gathers while
@@ -33,14 +34,16 @@ const maxWaitingCalls = 100_000;
 const storeCodes: ReadonlySet<ErrorCode> = new Set(["store_unavailable", "store_full", "store_newer", "not_the_owner"]);
 
 /**
- * The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `appendLogs`, `expandRuns`,
- * `openWaits`, `noteJobs`, `findScopes` and `findDefinition` merge.
+ * The same store, whose concurrent calls of `enqueueRuns`, `finishActivations`, `commitSteps`, `transactState`, `readState`, `appendLogs`,
+ * `expandRuns`, `openWaits`, `noteJobs`, `findScopes` and `findDefinition` merge.
  */
 export function mergeCalls(store: Store, options: MergingOptions): Store {
   const { inFlight = 2 } = options;
   const enqueue = new Line((rows: readonly EnqueueRow[]) => store.enqueueRuns({ rows }), options, inFlight);
   const finish = new Line((rows: readonly Finish[]) => store.finishActivations({ rows }), options, inFlight);
   const steps = new Line((rows: readonly StepRow[]) => store.commitSteps({ rows }), options, inFlight);
+  const state = new Line((rows: readonly StateTransaction[]) => store.transactState({ rows }), options, inFlight);
+  const reads = new Line((rows: readonly StateQuery[]) => store.readState({ rows }), options, inFlight, readBytes);
   const logs = new Line((rows: readonly LogLine[]) => store.appendLogs({ rows }), options, 1);
   const expand = new Line((rows: readonly Expansion[]) => store.expandRuns({ rows }), options, inFlight);
   const waits = new Line((rows: readonly WaitsOrder[]) => store.openWaits({ rows }), options, inFlight);
@@ -48,7 +51,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
   const scopes = new Line((rows: readonly ScopeQuery[]) => store.findScopes({ rows }), options, inFlight);
   const definitions = new Line((rows: readonly DefinitionName[]) => findTogether(store, rows), options, inFlight);
   const intents = intentsOf(store);
-  const lines = [enqueue, finish, steps, logs, expand, waits, jobs, scopes, definitions];
+  const lines = [enqueue, finish, steps, state, reads, logs, expand, waits, jobs, scopes, definitions];
   return {
     describe: () => store.describe(),
     close: async () => {
@@ -63,6 +66,11 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     claimRuns: (args) => store.claimRuns(args),
     finishActivations: ({ rows }) => finish.call(rows),
     commitSteps: ({ rows }) => steps.call(rows),
+    // What cannot be said again is said once, by itself.
+    transactState: ({ rows }) => (isRepeatable(rows) ? state.call(rows) : store.transactState({ rows })),
+    readState: ({ rows }) => reads.call(rows),
+    listState: (args) => store.listState(args),
+    sweepState: (args) => store.sweepState(args),
     appendLogs: ({ rows }) => logs.call(rows),
     expandRuns: ({ rows }) => expand.call(rows),
     openWaits: ({ rows }) => waits.call(rows),
@@ -185,15 +193,23 @@ class Line<Row, Result> {
   readonly #verb: (rows: readonly Row[]) => Promise<Result[]>;
   readonly #options: MergingOptions;
   readonly #inFlight: number;
+  readonly #weight: (rows: readonly Row[]) => number;
   #waiting: Call<Row, Result>[] = [];
   #underWay = 0;
   #scheduled = false;
   readonly #idle: (() => void)[] = [];
 
-  constructor(verb: (rows: readonly Row[]) => Promise<Result[]>, options: MergingOptions, inFlight: number) {
+  /** `bytesOf`: what a call takes of a batch; absent: its rows as JSON. */
+  constructor(
+    verb: (rows: readonly Row[]) => Promise<Result[]>,
+    options: MergingOptions,
+    inFlight: number,
+    bytesOf: (rows: readonly Row[]) => number = weight,
+  ) {
     this.#verb = verb;
     this.#options = options;
     this.#inFlight = inFlight;
+    this.#weight = bytesOf;
   }
 
   call(rows: readonly Row[]): Promise<Result[]> {
@@ -202,7 +218,7 @@ class Line<Row, Result> {
       return Promise.reject(new AppError("limit_exceeded", `${maxWaitingCalls} calls wait for the store already.`));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, bytes: weight(rows), resolve, reject });
+      this.#waiting.push({ rows, bytes: this.#weight(rows), resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
       // After the callbacks of this turn, so that everything that arrived together goes together.
@@ -275,6 +291,11 @@ class Line<Row, Result> {
       await clock.sleep(Math.min(longestPauseMs, repeatMs * 2 ** repeat));
     }
   }
+}
+
+/** What is asked for may be as large as values can be: so a batch's answer is bounded. */
+function readBytes(rows: readonly StateQuery[]): number {
+  return rows.reduce((sum, { keys }) => sum + keys.length, 0) * limits.stateValueBytes;
 }
 
 /** About how many bytes the rows take as JSON: enough to keep a batch within bounds. */

@@ -17,6 +17,7 @@ import type { ObligationVerbs } from "./obligation-verbs.ts";
 import type { PauseVerbs } from "./pause-verbs.ts";
 import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
+import type { StateVerbs } from "./state-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
@@ -170,7 +171,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs {
+export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs, StateVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -370,7 +371,7 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, O
   onRing(listener: (topics: readonly RingTopic[]) => void): () => void;
 }
 
-/** The verbs by which people control something: their answers can be kept under a request. */
+/** The verbs by which people control or change something: their answers can be kept under a request. */
 export type OnceVerb =
   | "orderEnd"
   | "forceEnds"
@@ -379,7 +380,8 @@ export type OnceVerb =
   | "pauseRuns"
   | "resumeRuns"
   | "pauseSchedule"
-  | "removeSchedule";
+  | "removeSchedule"
+  | "transactState";
 
 /** A call of such a verb, or an answer to be kept as it is. */
 export type OnceCall =

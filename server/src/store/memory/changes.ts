@@ -8,6 +8,9 @@ import type {
   RunRow,
   ScheduleRow,
   SignalRow,
+  StatePlace,
+  StateRow,
+  StateUse,
   WaitRow,
 } from "../../core/index.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
@@ -72,6 +75,9 @@ export type Change =
       readonly key: string;
       readonly value: Json;
     }
+  | { readonly is: "state"; readonly row: StateRow }
+  | { readonly is: "stateDeleted"; readonly place: StatePlace; readonly key: string }
+  | { readonly is: "stateUse"; readonly use: StateUse }
   | { readonly is: "wait"; readonly wait: WaitRow }
   | { readonly is: "waitEnded"; readonly runId: string; readonly generation: number; readonly key: string }
   | { readonly is: "job"; readonly job: JobRow }

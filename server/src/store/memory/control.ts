@@ -1,4 +1,5 @@
 import { admitMarks, admitRestarts, admitText } from "../admission.ts";
+import { admitState } from "../state-admission.ts";
 import type { KeptAnswer, OnceCall, OnceResult, OnceVerb, RequestName, Store } from "../store.ts";
 import { orderEnd } from "./endings.ts";
 import { forceEnds } from "./forcing.ts";
@@ -8,6 +9,7 @@ import { partName } from "./names.ts";
 import { pauseRuns, resumeRuns } from "./pausing.ts";
 import { markRuns, restartRuns } from "./restarting.ts";
 import { pauseSchedule, removeSchedule } from "./schedules.ts";
+import { transactState } from "./state.ts";
 
 type Control = {
   readonly [V in OnceVerb]: (memory: Memory, args: Parameters<Store[V]>[0]) => Awaited<ReturnType<Store[V]>>;
@@ -38,6 +40,10 @@ export const control: Control = {
     return pauseSchedule(memory, args);
   },
   removeSchedule,
+  transactState: (memory, { rows }) => {
+    admitState(rows);
+    return transactState(memory, kept(rows));
+  },
 };
 
 export function carryOutOnce(memory: Memory, { request, call }: { request: RequestName; call: OnceCall }): OnceResult {

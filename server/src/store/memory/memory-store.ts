@@ -13,6 +13,7 @@ import {
   admitText,
 } from "../admission.ts";
 import { admitNotes } from "../job-admission.ts";
+import { admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type {
   EnqueueRow,
@@ -39,6 +40,7 @@ import { findPauses, listPauses } from "./pausing.ts";
 import { prune } from "./pruning.ts";
 import * as reading from "./reading.ts";
 import * as schedules from "./schedules.ts";
+import * as state from "./state.ts";
 import { openWaits, signalRun } from "./waiting.ts";
 
 export interface MemoryStoreOptions {
@@ -130,6 +132,26 @@ class MemoryStore implements Store {
     const memory = this.#open();
     admitSteps(rows);
     return activations.commitSteps(memory, kept(rows));
+  }
+
+  async transactState({ rows }: Args<"transactState">): Answer<"transactState"> {
+    return control.transactState(this.#open(), { rows });
+  }
+
+  async readState({ rows }: Args<"readState">): Answer<"readState"> {
+    const memory = this.#open();
+    admitStateQueries(rows);
+    return state.readState(memory, rows);
+  }
+
+  async listState(filter: Args<"listState">): Answer<"listState"> {
+    const memory = this.#open();
+    admitStateFilter(filter);
+    return state.listState(memory, filter);
+  }
+
+  async sweepState(args: Args<"sweepState">): Answer<"sweepState"> {
+    return state.sweepState(this.#open(), args);
   }
 
   async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {

@@ -14,6 +14,7 @@ import {
   type Presence,
   passGates,
   type RunRow,
+  StateBook,
 } from "../../core/index.ts";
 import { SteadyTime, type StoreClock } from "../steady-time.ts";
 import type { RingTopic } from "../store.ts";
@@ -30,6 +31,7 @@ import { PauseTable } from "./pauses.ts";
 import { RunTable } from "./run-table.ts";
 import { ScheduleTable } from "./schedule-table.ts";
 import { SlotTable } from "./slots.ts";
+import { StateTable } from "./state-table.ts";
 import { StepTable } from "./steps.ts";
 import { WaitTable } from "./waits.ts";
 
@@ -37,6 +39,8 @@ import { WaitTable } from "./waits.ts";
 export interface Decisions {
   /** Opens the ledger of one verb, at `now`. */
   readonly newLedger: (now: number) => Ledger;
+  /** Opens the book of one verb, at `now`. */
+  readonly newStateBook: (now: number) => StateBook;
   readonly newSlots: (runs: RunTable, note: Note) => SlotTable;
   readonly mayJudge: (judge: Presence, member: Presence, now: number) => boolean;
 }
@@ -54,6 +58,7 @@ export class Memory {
   readonly obligations: ObligationTable;
   readonly names: UniqueNames;
   readonly steps: StepTable;
+  readonly state: StateTable;
   readonly waits: WaitTable;
   readonly jobs: JobTable;
   readonly events: EventHistory;
@@ -75,6 +80,7 @@ export class Memory {
     this.schedules = new ScheduleTable(note);
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
+    this.state = new StateTable(note);
     this.waits = new WaitTable(note);
     this.jobs = new JobTable(note);
     this.events = new EventHistory(note);
@@ -82,6 +88,7 @@ export class Memory {
     this.#clock = clock;
     this.decisions = {
       newLedger: (now) => new Ledger(now),
+      newStateBook: (now) => new StateBook(now),
       newSlots: (runs, tell) => new SlotTable(runs, tell),
       mayJudge,
       ...decisions,
@@ -169,6 +176,7 @@ export class Memory {
     this.endedRoots = this.endedRoots.filter(({ id }) => !gone.has(id));
     const ids = this.runs.removeTrees(rootIds);
     this.steps.forgetRuns(ids);
+    this.state.forgetRuns(ids);
     this.waits.forgetRuns(ids);
     this.jobs.forgetRuns(ids);
     this.events.forgetRuns(ids);

@@ -20,6 +20,7 @@ export function contentOf(memory: Memory): Iterable<Change | Summary> {
     ...schedules.content(),
     ...waits.content(),
     ...memory.jobs.content(),
+    ...memory.state.content(),
     ...obligations.content(),
   );
   for (const member of members.values()) rest.push({ is: "member", member });
@@ -58,6 +59,9 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   signal: ({ waits }, { signal }) => waits.keep(frozen(signal)),
   signalTaken: ({ waits }, { runId, number }) => waits.take({ runId, number }),
   step: ({ steps }, step) => steps.restore(frozen(step)),
+  state: ({ state }, { row }) => state.put(frozen(row)),
+  stateDeleted: ({ state }, { place, key }) => state.delete(place, key),
+  stateUse: ({ state }, { use }) => state.setUse(frozen(use)),
   name: ({ names }, change) => names.restore(change.name, change.kept),
   namesForgotten: (memory, { names }) => memory.names.forget(names),
   limit: ({ slots }, { limit }) => slots.resize(limit),

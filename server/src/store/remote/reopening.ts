@@ -1,5 +1,6 @@
 import { AppError, isAppError } from "@holdfast/protocol";
-import type { RingTopic, StoreVerb } from "../store.ts";
+import { isRepeatable } from "../state-verbs.ts";
+import type { RingTopic, Store, StoreVerb } from "../store.ts";
 import { Bell } from "./bell.ts";
 import type { StoreLink } from "./remote-store.ts";
 
@@ -17,7 +18,7 @@ const longestPauseMs = 200;
 
 /**
  * A link that outlives the process at its other end: when it breaks, it is opened again, and calls that had no answer are
- * sent again. That is safe because verbs can be repeated; only the claims of a lost answer stay claimed, which
+ * sent again. That is safe because verbs can be repeated, but for what `mayRepeat` leaves out; only the claims of a lost answer stay claimed, which
  * `listClaimed` tells.
  */
 export class ReopeningLink implements StoreLink {
@@ -54,7 +55,7 @@ export class ReopeningLink implements StoreLink {
         // The store's own answers are the caller's; only the end of the link is mended here.
         if (this.#closed || !link.ended || !isAppError(error, "store_unavailable")) throw error;
         if (this.#current === link) this.#current = undefined;
-        if (performance.now() > until) throw this.#options.unavailable();
+        if (!mayRepeat(verb, args) || performance.now() > until) throw this.#options.unavailable();
       }
     }
   }
@@ -122,4 +123,9 @@ export class ReopeningLink implements StoreLink {
     // A link that fails meanwhile is noticed by its end.
     await Promise.allSettled(renewals);
   }
+}
+
+/** Whether a call whose answer was lost may be said again. */
+function mayRepeat(verb: StoreVerb, args: unknown): boolean {
+  return verb !== "transactState" || isRepeatable((args as Parameters<Store["transactState"]>[0]).rows);
 }

@@ -78,6 +78,10 @@ const verbTable = {
   noteJobs: true,
   listJobs: true,
   findJob: true,
+  transactState: true,
+  readState: true,
+  listState: true,
+  sweepState: true,
   prune: true,
 } as const satisfies Record<StoreVerb, true>;
 

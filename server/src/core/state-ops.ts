@@ -1,0 +1,173 @@
+import { type Json, limits, type StateOp, type StateOpResult, stateKinds, stateTypeOf } from "@holdfast/protocol";
+import type { StateDraft } from "./state-draft.ts";
+import {
+  compareKeys,
+  isExpired,
+  type StatePlace,
+  type StateResult,
+  type StateRow,
+  type StateTransaction,
+  type StateWriter,
+  stateBytes,
+} from "./state-rows.ts";
+
+// What each op of state does to a draft. Nothing of a draft is kept once an op has been refused.
+
+/** Why an op changes nothing; which one it is its transaction says. */
+type Refusal =
+  | { readonly outcome: "conflict"; readonly version: number }
+  | Omit<Extract<StateResult, { outcome: "mismatch" }>, "index">
+  | {
+      readonly outcome: "limit_exceeded";
+      readonly limit: "stateValueBytes" | "stateKeysPerScope" | "stateBytesPerScope";
+    };
+
+interface OpContext {
+  readonly now: number;
+  readonly writer: StateWriter | null;
+  readonly retentionMs: StateTransaction["retentionMs"];
+}
+
+type ValueOp = Exclude<StateOp, { op: "clear" }>;
+type WritingOp = Exclude<ValueOp, { op: "delete" }>;
+
+/** Where an op writes, and what stands there: `row` also when it has expired, `there` only when it has not. */
+interface Target {
+  readonly place: StatePlace;
+  readonly row: StateRow | undefined;
+  readonly there: StateRow | undefined;
+}
+
+export function applyOp(
+  draft: StateDraft,
+  place: StatePlace,
+  op: StateOp,
+  context: OpContext,
+): StateOpResult | Refusal {
+  if (op.op === "clear") return clear(draft, place, op.prefix ?? "", context.now);
+  const row = draft.row(place, op.key);
+  const there = row === undefined || isExpired(row, context.now) ? undefined : row;
+  const target = { place, row, there };
+  if ("ifVersion" in op && op.ifVersion !== undefined && op.ifVersion !== (there?.version ?? 0))
+    return { outcome: "conflict", version: there?.version ?? 0 };
+  switch (op.op) {
+    case "set": {
+      const version = write(draft, target, { op, value: op.value, context });
+      return typeof version === "number" ? { version } : version;
+    }
+    case "delete":
+      if (row !== undefined) draft.delete(row);
+      return { version: 0, changed: there !== undefined };
+    case "increment":
+      return increment(draft, target, op, context);
+    case "append": {
+      const list = there === undefined ? [] : there.value;
+      if (!isList(list)) return mismatch(there);
+      const version = write(draft, target, { op, value: [...list, op.value], context });
+      return typeof version === "number" ? { version, length: list.length + 1 } : version;
+    }
+    case "setIfMax":
+      return setIfMax(draft, target, op, context);
+  }
+}
+
+function clear(draft: StateDraft, place: StatePlace, prefix: string, now: number): StateOpResult {
+  let cleared = 0;
+  for (const row of draft.under(place, prefix)) {
+    draft.delete(row);
+    if (!isExpired(row, now)) cleared += 1;
+  }
+  return { version: 0, cleared };
+}
+
+function increment(
+  draft: StateDraft,
+  target: Target,
+  op: Extract<StateOp, { op: "increment" }>,
+  context: OpContext,
+): StateOpResult | Refusal {
+  const before = target.there === undefined ? 0 : target.there.value;
+  if (typeof before !== "number") return mismatch(target.there);
+  const value = before + op.by;
+  // Beyond 2^53 sums of whole numbers lose what was added to them.
+  const isWhole = Number.isInteger(before) && Number.isInteger(op.by);
+  if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value)))
+    return { outcome: "mismatch", was: "overflow" };
+  const version = write(draft, target, { op, value, context });
+  return typeof version === "number" ? { version, value } : version;
+}
+
+function setIfMax(
+  draft: StateDraft,
+  target: Target,
+  op: Extract<StateOp, { op: "setIfMax" }>,
+  context: OpContext,
+): StateOpResult | Refusal {
+  const { there } = target;
+  const before = there?.value;
+  if (there !== undefined && before !== undefined) {
+    if (typeof before !== typeof op.value || !isComparable(before)) return mismatch(there);
+    if (!isGreater(op.value, before)) return { version: there.version, value: before, changed: false };
+  }
+  const version = write(draft, target, { op, value: op.value, context });
+  return typeof version === "number" ? { version, value: op.value, changed: true } : version;
+}
+
+/** Puts a value in its place; answers its version, or why it does not fit. */
+function write(
+  draft: StateDraft,
+  { place, row, there }: Target,
+  { op, value, context }: { readonly op: WritingOp; readonly value: Json; readonly context: OpContext },
+): number | Refusal {
+  const bytes = stateBytes(value);
+  const use = draft.use(place);
+  if (bytes > limits.stateValueBytes) return full("stateValueBytes");
+  if (row === undefined && use.keys >= limits.stateKeysPerScope) return full("stateKeysPerScope");
+  const more = bytes - (row?.bytes ?? 0);
+  if (more > 0 && use.bytes + more > limits.stateBytesPerScope) return full("stateBytesPerScope");
+  const { now, writer } = context;
+  const version = row === undefined ? use.floor + 1 : row.version + 1;
+  const written: StateRow = {
+    ...{ place, key: op.key, value, bytes, version, updatedAt: now },
+    writer: writer === null ? null : { runId: writer.runId, epoch: writer.epoch },
+    createdAt: there?.createdAt ?? now,
+    expiresAt: expiryOf(op, there, place, context),
+  };
+  draft.put(written, row);
+  return version;
+}
+
+function expiryOf(
+  op: WritingOp,
+  there: StateRow | undefined,
+  { kind }: StatePlace,
+  { now, retentionMs: kept }: OpContext,
+): number | null {
+  if (op.retentionMs === undefined && op.op !== "set" && there !== undefined) return there.expiresAt;
+  const ofKind = kept?.[kind];
+  const usual = ofKind === undefined ? stateKinds[kind].retentionMs : ofKind;
+  const ms = op.retentionMs === undefined ? usual : op.retentionMs;
+  return ms === null ? null : now + ms;
+}
+
+function full(limit: "stateValueBytes" | "stateKeysPerScope" | "stateBytesPerScope"): Refusal {
+  return { outcome: "limit_exceeded", limit };
+}
+
+function mismatch(there: StateRow | undefined): Refusal {
+  return { outcome: "mismatch", was: stateTypeOf(there?.value ?? null) };
+}
+
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+function isComparable(value: Json): value is number | string {
+  return typeof value === "number" || typeof value === "string";
+}
+
+/** Of two numbers or of two texts. */
+function isGreater(value: number | string, before: number | string): boolean {
+  if (typeof value === "string" && typeof before === "string") return compareKeys(value, before) > 0;
+  return value > before;
+}

@@ -1,0 +1,43 @@
+import { limits } from "@holdfast/protocol";
+import type { StateTransaction } from "../core/index.ts";
+import { admitCount, admitKey, admitText, admitValue, given, refuse } from "./admission.ts";
+import type { StateFilter, StateQuery } from "./state-verbs.ts";
+
+// What every store refuses of state, as admission.ts says of everything else. How large values and scopes may be is core's to say, since a
+// value may grow by what is appended to it.
+
+/** Transactions. */
+export function admitState(rows: readonly StateTransaction[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  for (const [index, { ops, writer }] of rows.entries()) {
+    if (ops.length === 0) refuse(index, "does nothing");
+    if (ops.length > limits.stateOpsPerTransaction) refuse(index, `has more than ${limits.stateOpsPerTransaction} ops`);
+    if (writer !== null) admitKey(writer.key, index);
+    for (const op of ops) {
+      if (op.scope.kind === "run" && writer !== null && op.scope.id !== writer.runId)
+        refuse(index, "writes the state of another run");
+      if (op.op !== "clear") admitStateKey(op.key, index);
+      if (op.op === "set" || op.op === "append") admitValue(op.value, given(limits.frameBytes), index, "value");
+    }
+  }
+}
+
+/** Keys that are read. */
+export function admitStateQueries(rows: readonly StateQuery[]): void {
+  admitCount(rows.length);
+  admitText(rows);
+  const count = rows.reduce((sum, { keys }) => sum + keys.length, 0);
+  if (count > limits.stateKeysPerRead) refuse(0, `and those after it read more than ${limits.stateKeysPerRead} keys`);
+}
+
+/** A list. */
+export function admitStateFilter(filter: StateFilter): void {
+  admitText([filter]);
+}
+
+function admitStateKey(key: string, index: number): void {
+  if (key.length === 0) refuse(index, "has an empty key");
+  if (key.length > limits.stateKeyCharacters)
+    refuse(index, `has a key of more than ${limits.stateKeyCharacters} characters`);
+}
