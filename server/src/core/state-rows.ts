@@ -1,5 +1,6 @@
 import {
   type Json,
+  limits,
   type StateKind,
   type StateOp,
   type StateOpResult,
@@ -162,13 +163,16 @@ function rankOfUnit(unit: number): number {
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
-/** The first text that comes after all that begin with `prefix`; undefined: there is none. */
-export function afterPrefix(prefix: string): string | undefined {
+/** A text that comes after all keys. */
+const afterKeys = "\u{10ffff}".repeat(limits.stateKeyCharacters);
+
+/** A text that comes after all keys that begin with `prefix`, and before those that come after them. */
+export function afterPrefix(prefix: string): string {
   const points = [...prefix];
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     const point = last.codePointAt(0) ?? 0;
     if (point === 0x10ffff) continue;
     return points.join("") + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1);
   }
-  return undefined;
+  return afterKeys;
 }

@@ -60,8 +60,6 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     },
     applyManifests: (args) => store.applyManifests(args),
     findDefinition: async (args) => (await definitions.call([args]))[0],
-    listDefinitions: (args) => store.listDefinitions(args),
-    findManifest: (args) => store.findManifest(args),
     enqueueRuns: ({ rows }) => enqueue.call(rows),
     claimRuns: (args) => store.claimRuns(args),
     finishActivations: ({ rows }) => finish.call(rows),
@@ -86,33 +84,59 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     listClaimed: (args) => store.listClaimed(args),
     wakeRuns: (args) => store.wakeRuns(args),
     expireRuns: (args) => store.expireRuns(args),
-    findRun: (args) => store.findRun(args),
-    findRunIds: (args) => store.findRunIds(args),
-    listEnded: (args) => store.listEnded(args),
-    listRuns: (args) => store.listRuns(args),
-    listTree: (args) => store.listTree(args),
     findScopes: ({ rows }) => scopes.call(rows),
-    listChildOutputs: (args) => store.listChildOutputs(args),
-    listSteps: (args) => store.listSteps(args),
     declareLimits: (args) => store.declareLimits(args),
     listLimits: (args) => store.listLimits(args),
     findLimit: (args) => store.findLimit(args),
-    listUpstreams: (args) => store.listUpstreams(args),
+    ...readsOf(store),
     ...controlOf(store),
     joinMember: (args) => store.joinMember(args),
     renewMember: (args) => store.renewMember(args),
     leaveMember: (args) => store.leaveMember(args),
     judgeMembers: (args) => store.judgeMembers(args),
-    listMembers: (args) => store.listMembers(args),
-    measureBacklog: (args) => store.measureBacklog(args),
-    listEvents: (args) => store.listEvents(args),
     sequenceEvents: (args) => store.sequenceEvents(args),
-    listTopic: (args) => store.listTopic(args),
-    listLogs: (args) => store.listLogs(args),
     prune: (args) => store.prune(args),
     ring: (topics) => store.ring(topics),
     onRing: (listener) => store.onRing(listener),
     ...(intents === undefined ? {} : { intents }),
+  };
+}
+
+type ReadVerb =
+  | "findRun"
+  | "findRunIds"
+  | "listEnded"
+  | "listRuns"
+  | "listTree"
+  | "listChildOutputs"
+  | "listSteps"
+  | "listUpstreams"
+  | "listEvents"
+  | "listTopic"
+  | "listLogs"
+  | "listMembers"
+  | "measureBacklog"
+  | "findManifest"
+  | "listDefinitions";
+
+/** The verbs by which somebody looks at runs, definitions and members: none of them merges. */
+function readsOf(store: Store): Pick<Store, ReadVerb> {
+  return {
+    findRun: (args) => store.findRun(args),
+    findRunIds: (args) => store.findRunIds(args),
+    listEnded: (args) => store.listEnded(args),
+    listRuns: (args) => store.listRuns(args),
+    listTree: (args) => store.listTree(args),
+    listChildOutputs: (args) => store.listChildOutputs(args),
+    listSteps: (args) => store.listSteps(args),
+    listUpstreams: (args) => store.listUpstreams(args),
+    listEvents: (args) => store.listEvents(args),
+    listTopic: (args) => store.listTopic(args),
+    listLogs: (args) => store.listLogs(args),
+    listMembers: (args) => store.listMembers(args),
+    measureBacklog: (args) => store.measureBacklog(args),
+    findManifest: (args) => store.findManifest(args),
+    listDefinitions: (args) => store.listDefinitions(args),
   };
 }
 

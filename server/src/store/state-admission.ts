@@ -1,6 +1,6 @@
 import { limits } from "@holdfast/protocol";
 import type { StateTransaction } from "../core/index.ts";
-import { admitCount, admitKey, admitText, admitValue, given, refuse } from "./admission.ts";
+import { admitCount, admitKey, admitSpan, admitText, admitValue, given, refuse } from "./admission.ts";
 import type { StateFilter, StateQuery } from "./state-verbs.ts";
 
 // What every store refuses of state, as admission.ts says of everything else. How large values and scopes may be is core's to say, since a
@@ -10,14 +10,16 @@ import type { StateFilter, StateQuery } from "./state-verbs.ts";
 export function admitState(rows: readonly StateTransaction[]): void {
   admitCount(rows.length);
   admitText(rows);
-  for (const [index, { ops, writer }] of rows.entries()) {
+  for (const [index, { ops, writer, retentionMs = {} }] of rows.entries()) {
     if (ops.length === 0) refuse(index, "does nothing");
     if (ops.length > limits.stateOpsPerTransaction) refuse(index, `has more than ${limits.stateOpsPerTransaction} ops`);
     if (writer !== null) admitKey(writer.key, index);
+    for (const ms of Object.values(retentionMs)) admitRetention(ms, index);
     for (const op of ops) {
       if (op.scope.kind === "run" && writer !== null && op.scope.id !== writer.runId)
         refuse(index, "writes the state of another run");
       if (op.op !== "clear") admitStateKey(op.key, index);
+      if ("retentionMs" in op) admitRetention(op.retentionMs, index);
       if (op.op === "set" || op.op === "append") admitValue(op.value, given(limits.frameBytes), index, "value");
     }
   }
@@ -34,6 +36,12 @@ export function admitStateQueries(rows: readonly StateQuery[]): void {
 /** A list. */
 export function admitStateFilter(filter: StateFilter): void {
   admitText([filter]);
+}
+
+function admitRetention(ms: number | null | undefined, index: number): void {
+  if (ms === undefined || ms === null) return;
+  if (!Number.isInteger(ms) || ms < 1) refuse(index, "has a retention that is no length of time");
+  admitSpan(ms, index, "retention");
 }
 
 function admitStateKey(key: string, index: number): void {

@@ -57,7 +57,7 @@ export interface StateVerbs {
   transactState(args: { rows: readonly StateTransaction[] }): Promise<StateResult[]>;
   /** Reads values by their keys, at most `limits.stateKeysPerRead` in all. Of a run those of its present generation. Hot: merged. */
   readState(args: { rows: readonly StateQuery[] }): Promise<StateReading[]>;
-  /** In the order of the keys' code points; fewer rows than asked for where they are large (`limits.pageBytes`), never none. */
+  /** In the order of the keys' code points. A whole scope is no larger than a page (`limits.pageBytes`). */
   listState(args: StateFilter): Promise<StatePage>;
   /**
    * Deletes values that have expired, the longest expired first, at most `limitRows`. `more`: some are left. `dryRun`: deletes nothing and

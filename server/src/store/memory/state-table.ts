@@ -48,7 +48,7 @@ export class StateTable {
   under(place: StatePlace, prefix = "", after?: string): StateRow[] {
     const end = afterPrefix(prefix);
     return [...(this.#scopes.get(placeName(place))?.rows.values() ?? [])]
-      .filter(({ key }) => compareKeys(key, prefix) >= 0 && (end === undefined || compareKeys(key, end) < 0))
+      .filter(({ key }) => compareKeys(key, prefix) >= 0 && compareKeys(key, end) < 0)
       .filter(({ key }) => after === undefined || compareKeys(key, after) > 0)
       .sort((one, other) => compareKeys(one.key, other.key));
   }

@@ -9,7 +9,6 @@ import {
   type StateTransaction,
   statePlace,
 } from "../../core/index.ts";
-import { fittingRows } from "../page-bytes.ts";
 import {
   type ExpiredValue,
   expiredValue,
@@ -83,7 +82,7 @@ export function listState(memory: Memory, filter: StateFilter): StatePage {
   const now = memory.now();
   const found = memory.state.under(place, prefix, after).filter((row) => !isExpired(row, now));
   const page = found.slice(0, limitRows);
-  const shown = page.slice(
+  const shown = page;
     0,
     fittingRows(page, ({ bytes }) => bytes),
   );

@@ -142,6 +142,11 @@ const invariants: Readonly<Record<string, string>> = {
     select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id group by r.id, r.last_event
     having count(*) <> r.last_event or count(distinct e.number) <> r.last_event or max(e.number) <> r.last_event
       or min(e.number) <> 1`,
+  "V5 a scope counts what it holds": `
+    select s.scope_id as id from holdfast.state_scopes s left join holdfast.values v
+      on v.scope_kind = s.scope_kind and v.scope_id = s.scope_id and v.generation = s.generation
+    group by s.scope_kind, s.scope_id, s.generation
+    having s.keys <> count(v.key) or s.bytes <> coalesce(sum(octet_length(v.value)), 0) or s.last < coalesce(max(v.version), 0)`,
   "P12 a run counts its steps": `
     select r.id from holdfast.runs r left join holdfast.values v
       on v.scope_kind = 'step' and v.scope_id = r.id and v.generation = r.generation

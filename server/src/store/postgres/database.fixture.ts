@@ -46,6 +46,7 @@ export class TestDatabase {
       "edges",
       "names",
       "values",
+      "state_scopes",
       "waits",
       "signals",
       "outbox",

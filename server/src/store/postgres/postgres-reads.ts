@@ -1,4 +1,5 @@
 import type { Manifest } from "@holdfast/protocol";
+import { admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import type { RunFilter, ScopeQuery, Store } from "../store.ts";
 import { measureBacklog } from "./backlog.ts";
 import * as definitions from "./definitions.ts";
@@ -14,6 +15,7 @@ import * as reading from "./reading.ts";
 import { findAnswer } from "./requests.ts";
 import * as schedules from "./schedules.ts";
 import type { SessionPool } from "./session-pool.ts";
+import * as state from "./state-reading.ts";
 import { listSteps } from "./steps.ts";
 import { listEvents, listTopic } from "./topics.ts";
 import { listWaits } from "./wait-rows.ts";
@@ -39,6 +41,16 @@ export class PostgresReads {
 
   findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
     return definitions.findManifest(this.#pool, hash);
+  }
+
+  async readState({ rows }: Args<"readState">): Answer<"readState"> {
+    admitStateQueries(rows);
+    return state.readState(this.#pool, rows);
+  }
+
+  async listState(filter: Args<"listState">): Answer<"listState"> {
+    admitStateFilter(filter);
+    return state.listState(this.#pool, filter);
   }
 
   listTracked(args: Args<"listTracked">): Answer<"listTracked"> {

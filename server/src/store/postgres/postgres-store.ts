@@ -16,6 +16,7 @@ import {
 } from "../admission.ts";
 import type { WithIntents } from "../intents.ts";
 import { admitNotes } from "../job-admission.ts";
+import { admitState } from "../state-admission.ts";
 import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
@@ -44,6 +45,8 @@ import * as schedules from "./schedules.ts";
 import { migratePostgres, newestSchema, openSchema } from "./schema.ts";
 import { Session } from "./session.ts";
 import { type PoolOptions, SessionPool } from "./session-pool.ts";
+import { transactState } from "./state.ts";
+import { sweepState } from "./state-sweeping.ts";
 import { commitSteps } from "./steps.ts";
 import { sequenceEvents } from "./topics.ts";
 import * as waits from "./waits.ts";
@@ -142,6 +145,15 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
   async commitSteps({ rows }: { rows: readonly StepRow[] }): Answer<"commitSteps"> {
     admitSteps(rows);
     return commitSteps(this.#pool, rows);
+  }
+
+  async transactState({ rows }: Args<"transactState">): Answer<"transactState"> {
+    admitState(rows);
+    return transactState(this.#pool, rows);
+  }
+
+  sweepState(args: Args<"sweepState">): Answer<"sweepState"> {
+    return sweepState(this.#pool, args);
   }
 
   async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {

@@ -57,6 +57,8 @@ const deleteTreesText = `
   without_old_events as (delete from holdfast.events_default e using doomed d where e.run_id = d.id),
   without_edges as (delete from holdfast.edges e using doomed d where e.upstream = d.id),
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
+  without_state as (delete from holdfast.values v using doomed d where v.scope_kind = 'run' and v.scope_id = d.id),
+  without_scopes as (delete from holdfast.state_scopes s using doomed d where s.scope_kind = 'run' and s.scope_id = d.id),
   without_waits as (delete from holdfast.waits w using doomed d where w.run_id = d.id),
   without_jobs as (delete from holdfast.external_jobs j using doomed d where j.run_id = d.id),
   without_signals as (delete from holdfast.signals s using doomed d where s.run_id = d.id),

@@ -1,4 +1,5 @@
 import { admitMarks, admitRestarts, admitText } from "../admission.ts";
+import { admitState } from "../state-admission.ts";
 import type { KeptAnswer, OnceCall, OnceResult, RequestName, RingTopic } from "../store.ts";
 import { orderEnd } from "./endings.ts";
 import { forceEnds } from "./forcing.ts";
@@ -6,6 +7,7 @@ import { pauseRuns, resumeRuns } from "./pauses.ts";
 import { markRuns, restartRuns } from "./restarts.ts";
 import { pauseSchedule, removeSchedule } from "./schedules.ts";
 import type { Runner, Transaction, Work } from "./session.ts";
+import { transactState } from "./state.ts";
 
 // Requests that control something: the answer lies with the effect, in the same transaction (P3). Two with one key meet at the name's
 // primary key: the later waits for the earlier one's transaction and answers what that did.
@@ -54,6 +56,7 @@ export async function carryOutOnce(
   admitText([request, call.args]);
   if (call.verb === "restartRuns") admitRestarts(call.args.rows);
   if (call.verb === "markRuns") admitMarks(call.args.rows);
+  if (call.verb === "transactState") admitState(call.args.rows);
   return pool.transaction(async (transaction) => {
     const taken = await takePart(transaction, request);
     if (taken.length === 0) return { result: await repeated(transaction, request), topics: [] };
@@ -117,6 +120,8 @@ async function carryOut(db: Work, call: OnceCall): Promise<{ answer: unknown; to
     }
     case "pauseSchedule":
       return { answer: await pauseSchedule(db, call.args), topics: [] };
+    case "transactState":
+      return { answer: await transactState(db, call.args.rows), topics: [] };
     case "removeSchedule":
       return { answer: await removeSchedule(db, call.args), topics: [] };
   }

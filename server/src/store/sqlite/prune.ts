@@ -49,6 +49,8 @@ function deleteTree(db: Connection, rootId: string): number {
   const among = "IN (SELECT value FROM json_each(?))";
   db.run(`DELETE FROM events WHERE run IN (SELECT seq FROM runs WHERE id ${among})`, list);
   db.run(`DELETE FROM "values" WHERE scope_kind = 'step' AND scope_id ${among}`, list);
+  db.run(`DELETE FROM "values" WHERE scope_kind = 'run' AND scope_id ${among}`, list);
+  db.run(`DELETE FROM state_scopes WHERE scope_kind = 'run' AND scope_id ${among}`, list);
   db.run(`DELETE FROM waits WHERE run_id ${among}`, list);
   db.run(`DELETE FROM external_jobs WHERE run_id ${among}`, list);
   db.run(`DELETE FROM signals WHERE run_id ${among}`, list);

@@ -1,4 +1,4 @@
--- Schema 13, as the migrations make it.
+-- Schema 14, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -223,6 +223,17 @@ CREATE TABLE slots (
   PRIMARY KEY (limit_id, place)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE state_scopes (
+  scope_kind TEXT NOT NULL,
+  scope_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  keys INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  floor INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (scope_kind, scope_id, generation)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE topics (
   namespace TEXT PRIMARY KEY,
   last INTEGER NOT NULL,
@@ -347,6 +358,8 @@ CREATE INDEX slots_due ON slots (free_at) WHERE free_at IS NOT NULL;
 CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 
 CREATE UNIQUE INDEX slots_held ON slots (limit_id, run_id) WHERE run_id IS NOT NULL;
+
+CREATE INDEX values_expiry ON "values" (expires_at, scope_kind, scope_id, generation, key) WHERE expires_at IS NOT NULL;
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);
 

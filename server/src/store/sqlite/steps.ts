@@ -32,13 +32,8 @@ function commitOne({ db, now }: Turn, row: StepRow): StepResult {
     return { outcome: "stale_epoch" };
   }
   if (writer.claimedBy === null || !mayBeActive(writer.status)) return { outcome: "stale_epoch" };
-  const known = db.find<{ value: string }>(
-    `SELECT value FROM "values" WHERE scope_kind = 'step' AND scope_id = ? AND generation = ? AND key = ?`,
-    runId,
-    generation,
-    key,
-  );
-  if (known !== undefined) return { outcome: "existing", value: JSON.parse(known.value) as Json };
+  const known = findRecord(db, row);
+  if (known !== undefined) return { outcome: "existing", value: known };
   const bytes = jsonBytes(row.value);
   if (writer.stepCount >= limits.stepsPerRun) return { outcome: "limit_exceeded", limit: "stepsPerRun" };
   if (writer.stepBytes + bytes > limits.stepBytesPerRun) return { outcome: "limit_exceeded", limit: "stepBytesPerRun" };
@@ -58,6 +53,20 @@ export function listSteps({ db }: Turn, { runId, generation }: { runId: string; 
     generation,
   );
   return rows.map(({ key, value }) => ({ key, value: JSON.parse(value) as Json }));
+}
+
+/** What is recorded under a key. */
+export function findRecord(
+  db: Connection,
+  { runId, generation, key }: Pick<StepRow, "runId" | "generation" | "key">,
+): Json | undefined {
+  const known = db.find<{ value: string }>(
+    `SELECT value FROM "values" WHERE scope_kind = 'step' AND scope_id = ? AND generation = ? AND key = ?`,
+    runId,
+    generation,
+    key,
+  );
+  return known === undefined ? undefined : (JSON.parse(known.value) as Json);
 }
 
 /** Writes the record of a step, which is not there. `text`: its value as JSON. */

@@ -28,6 +28,7 @@ import {
   pauseSchedule,
   removeSchedule,
 } from "./schedules.ts";
+import { listState, readState, sweepState, transactState } from "./state.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import type { Turn } from "./turn.ts";
 import { listWaits, openWaits, signalRun } from "./waits.ts";
@@ -48,6 +49,10 @@ const verbs: Verbs = {
   claimRuns,
   finishActivations,
   commitSteps,
+  transactState,
+  readState,
+  listState,
+  sweepState,
   appendLogs,
   expandRuns,
   openWaits,

@@ -788,6 +788,15 @@ CREATE TABLE holdfast.slots (
     free_at bigint
 )
 WITH (fillfactor='50');
+CREATE TABLE holdfast.state_scopes (
+    scope_kind text NOT NULL COLLATE pg_catalog."C",
+    scope_id text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    keys integer NOT NULL,
+    bytes bigint NOT NULL,
+    floor bigint NOT NULL,
+    last bigint NOT NULL
+);
 CREATE TABLE holdfast.topics (
     namespace text NOT NULL COLLATE pg_catalog."C",
     last bigint NOT NULL
@@ -877,6 +886,8 @@ ALTER TABLE ONLY holdfast.signals
     ADD CONSTRAINT signals_pkey PRIMARY KEY (run_id, number);
 ALTER TABLE ONLY holdfast.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (limit_id, place);
+ALTER TABLE ONLY holdfast.state_scopes
+    ADD CONSTRAINT state_scopes_pkey PRIMARY KEY (scope_kind, scope_id, generation);
 ALTER TABLE ONLY holdfast.topics
     ADD CONSTRAINT topics_pkey PRIMARY KEY (namespace);
 ALTER TABLE ONLY holdfast."values"
@@ -933,6 +944,7 @@ CREATE INDEX slots_due ON holdfast.slots USING btree (free_at) WHERE (free_at IS
 CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
 CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX slots_of_rates ON holdfast.slots USING btree (run_id) WHERE ((per_ms IS NOT NULL) AND (free_at IS NULL) AND (run_id IS NOT NULL));
+CREATE INDEX values_expiry ON holdfast."values" USING btree (expires_at, scope_kind, scope_id, generation, key) WHERE (expires_at IS NOT NULL);
 CREATE INDEX waits_due ON holdfast.waits USING btree (due_at, ord) WHERE (due_at IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;

@@ -1,0 +1,92 @@
+import type { StateScope } from "@holdfast/protocol";
+import { StateBook, type StateResult, type StateTransaction, statePlace } from "../../core/index.ts";
+import type { Transaction, Work } from "./session.ts";
+import {
+  type AskedPlace,
+  deleteValues,
+  findValues,
+  insertScopes,
+  insertStateSteps,
+  listUnder,
+  lockScopes,
+  lockStateRuns,
+  writeUses,
+  writeValues,
+} from "./state-rows.ts";
+import { findRecords } from "./wait-rows.ts";
+
+// State (core/state.ts has the rules). Who writes locks the runs first, then the scopes, both in their order, and reads values by
+// statements that begin after that: so it sees what those before it have committed. All of it travels in one round trip.
+
+/** See `Store.transactState`. */
+export function transactState(db: Work, rows: readonly StateTransaction[]): Promise<StateResult[]> {
+  if (rows.length === 0) return Promise.resolve([]);
+  return db.transaction(async (transaction) => {
+    const { book, now } = await lockAndLoad(transaction, rows);
+    const results = rows.map((row) => book.transact(row));
+    startWriting(transaction, book, now);
+    return results;
+  });
+}
+
+async function lockAndLoad(
+  transaction: Transaction,
+  rows: readonly StateTransaction[],
+): Promise<{ book: StateBook; now: number }> {
+  const named = rows.flatMap(({ namespace, ops, writer }) =>
+    ops.map((op) => ({ place: askedPlace(op.scope, namespace, writer?.generation ?? null), op })),
+  );
+  const writers = rows.flatMap(({ writer }) => writer ?? []);
+  const runIds = new Set([
+    ...writers.map(({ runId }) => runId),
+    ...named.flatMap(({ place }) => (place.generation === null ? [place.id] : [])),
+  ]);
+  const places = [...new Map(named.map(({ place }) => [JSON.stringify(place), place])).values()];
+  const keyed = named.flatMap(({ place, op }) => (op.op === "clear" ? [] : { place, key: op.key }));
+  const cleared = named.flatMap(({ place, op }) => (op.op === "clear" ? { place, prefix: op.prefix ?? "" } : []));
+  const [runs, , uses, found, under, steps, [clock]] = await Promise.all([
+    runIds.size === 0 ? [] : lockStateRuns(transaction, [...runIds]),
+    insertScopes(transaction, places),
+    lockScopes(transaction, places),
+    keyed.length === 0
+      ? []
+      : findValues(
+          transaction,
+          keyed.map(({ place }) => place),
+          keyed.map(({ key }) => key),
+        ),
+    cleared.length === 0
+      ? []
+      : listUnder(
+          transaction,
+          cleared.map(({ place }) => place),
+          cleared.map(({ prefix }) => prefix),
+        ),
+    writers.length === 0 ? [] : findRecords(transaction, writers),
+    transaction.run<{ now: number }>("readClock", "select holdfast.clock_ms() as now"),
+  ]);
+  const now = clock?.now ?? 0;
+  const book = new StateBook(now);
+  book.load({ runs, uses, steps, rows: [...found, ...under] });
+  return { book, now };
+}
+
+/** Starts the statements that write what the book says; they travel with the commit. */
+function startWriting(transaction: Transaction, book: StateBook, now: number): void {
+  const { written, deleted, uses, steps } = book.changes();
+  const writes: Promise<unknown>[] = [];
+  if (deleted.length > 0) writes.push(deleteValues(transaction, deleted));
+  if (written.length > 0) writes.push(writeValues(transaction, written));
+  if (uses.length > 0) writes.push(writeUses(transaction, uses));
+  if (steps.length > 0) writes.push(insertStateSteps(transaction, { steps, now }));
+  for (const write of writes) {
+    write.catch(() => {
+      // The transaction remembers it and fails.
+    });
+  }
+}
+
+function askedPlace(scope: StateScope, namespace: string, generation: number | null): AskedPlace {
+  if (scope.kind === "run") return { ...scope, generation, namespace };
+  return { ...statePlace(scope, namespace, 0), namespace };
+}

@@ -1,0 +1,108 @@
+import type { StateScope } from "@holdfast/protocol";
+import {
+  isExpired,
+  StateBook,
+  type StatePlace,
+  type StateResult,
+  type StateTransaction,
+  statePlace,
+} from "../../core/index.ts";
+import { admitState, admitStateFilter, admitStateQueries } from "../state-admission.ts";
+import {
+  type ExpiredValue,
+  expiredValue,
+  type StateFilter,
+  type StatePage,
+  type StateQuery,
+  type StateReading,
+  stateValue,
+} from "../state-verbs.ts";
+import type { Connection } from "./connection.ts";
+import {
+  deleteValue,
+  findStateRun,
+  findValue,
+  listExpired,
+  listUnder,
+  listValues,
+  useOf,
+  writeState,
+  writeUse,
+} from "./state-rows.ts";
+import { findRecord } from "./steps.ts";
+import type { Turn } from "./turn.ts";
+
+// State (core/state.ts has the rules).
+
+export function transactState({ db, now }: Turn, { rows }: { rows: readonly StateTransaction[] }): StateResult[] {
+  admitState(rows);
+  const book = new StateBook(now);
+  for (const row of rows) load(db, book, row);
+  const results = rows.map((row) => book.transact(row));
+  writeState(db, book.changes(), now);
+  return results;
+}
+
+function load(db: Connection, book: StateBook, { namespace, ops, writer }: StateTransaction): void {
+  const ids = ops.flatMap(({ scope }) => (scope.kind === "run" ? [scope.id] : []));
+  const runIds = new Set(writer === null ? ids : [writer.runId, ...ids]);
+  const runs = [...runIds].flatMap((id) => findStateRun(db, id) ?? []);
+  const record = writer === null ? undefined : findRecord(db, writer);
+  const steps = writer === null || record === undefined ? [] : [{ ...writer, value: record }];
+  book.load({ runs, steps });
+  for (const op of ops) {
+    const place = placeOf(db, op.scope, namespace, writer?.generation);
+    if (place === undefined) continue;
+    const rows = op.op === "clear" ? listUnder(db, place, op.prefix ?? "") : findValue(db, place, op.key);
+    book.load({ uses: [useOf(db, place)], rows: rows === undefined ? [] : [rows].flat() });
+  }
+}
+
+export function readState({ db, now }: Turn, { rows }: { rows: readonly StateQuery[] }): StateReading[] {
+  admitStateQueries(rows);
+  return rows.map(({ namespace, scope, keys }): StateReading => {
+    const place = placeOf(db, scope, namespace);
+    if (place === undefined) return { outcome: "not_found" };
+    const found = keys.flatMap((key) => findValue(db, place, key) ?? []);
+    return { outcome: "read", values: found.filter((row) => !isExpired(row, now)).map(stateValue) };
+  });
+}
+
+export function listState({ db, now }: Turn, filter: StateFilter): StatePage {
+  admitStateFilter(filter);
+  const { namespace, scope, prefix = "", after, limitRows } = filter;
+  const place = placeOf(db, scope, namespace);
+  if (place === undefined) return { outcome: "not_found" };
+  const found = listValues(db, place, { prefix, after, now, limitRows: limitRows + 1 });
+  const page = found.slice(0, limitRows);
+  const shown = page;
+    0,
+    fittingRows(page, ({ bytes }) => bytes),
+  );
+  const { keys, bytes } = useOf(db, place);
+  return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use: { keys, bytes } };
+}
+
+export function sweepState(
+  { db, now }: Turn,
+  { limitRows, dryRun = false }: { limitRows: number; dryRun?: boolean },
+): { swept: number; more: boolean; expired: ExpiredValue[] } {
+  const found = listExpired(db, now, limitRows + 1);
+  const swept = found.slice(0, limitRows);
+  const more = found.length > swept.length;
+  if (dryRun) return { swept: 0, more, expired: swept.map(expiredValue) };
+  for (const { place, key, bytes, version } of swept) {
+    const use = useOf(db, place);
+    deleteValue(db, place, key);
+    writeUse(db, { ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });
+  }
+  return { swept: swept.length, more, expired: [] };
+}
+
+/** Where a scope's values lie: of a run in its present generation, or the one given. Undefined: there is no such run. */
+function placeOf(db: Connection, scope: StateScope, namespace: string, generation?: number): StatePlace | undefined {
+  if (scope.kind !== "run") return statePlace(scope, namespace, 0);
+  if (generation !== undefined) return statePlace(scope, namespace, generation);
+  const run = findStateRun(db, scope.id);
+  return run?.namespace === namespace ? statePlace(scope, namespace, run.generation) : undefined;
+}
