@@ -29,6 +29,10 @@ import { restartsContract } from "./contract/restarts.contract.ts";
 import { revivalsContract } from "./contract/revivals.contract.ts";
 import { schedulesContract } from "./contract/schedules.contract.ts";
 import { spreadContract } from "./contract/spread.contract.ts";
+import { stateContract } from "./contract/state.contract.ts";
+import { stateLimitsContract } from "./contract/state-limits.contract.ts";
+import { stateListsContract } from "./contract/state-lists.contract.ts";
+import { stateStepsContract } from "./contract/state-steps.contract.ts";
 import { stepsContract } from "./contract/steps.contract.ts";
 import { waitsContract } from "./contract/waits.contract.ts";
 import { type Contract, type ContractSubject, World } from "./contract/world.contract.ts";
@@ -59,6 +63,10 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   requests: requestsContract,
   members: membersContract,
   steps: stepsContract,
+  state: stateContract,
+  "state of bodies": stateStepsContract,
+  "lists of state": stateListsContract,
+  "limits of state": stateLimitsContract,
   nesting: nestingContract,
   waits: waitsContract,
   jobs: jobsContract,

@@ -7,6 +7,7 @@ import { openMemoryStore } from "../memory/memory-store.ts";
 import type { Store } from "../store.ts";
 import { Chance } from "./chance.contract.ts";
 import { CallSource, type HistoryTimes, type StoreCall } from "./history-calls.contract.ts";
+import { stateOf } from "./history-state.contract.ts";
 import { type ContractHarness, type ContractSubject, hourMs, namespace, plain, until } from "./world.contract.ts";
 
 export interface HistoryOptions {
@@ -75,6 +76,7 @@ function timesOf({ clock, timedLeases }: ContractSubject): HistoryTimes {
   return {
     startsMs: clock === "held" ? [1, 1_000, 60_000, hourMs] : [0, hourMs],
     delaysMs: clock === "held" ? [0, 1, 1_000, 60_000, hourMs] : [0, 0, 1, hourMs],
+    retentionsMs: clock === "held" ? [1, 1_000, 60_000, hourMs] : [1, hourMs],
     leasesMs: timedLeases ? [...leasesMs] : [1_000 * hourMs],
     limits: true,
     fair: clock === "held",
@@ -129,6 +131,7 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
 const timeNames = new Set(
   [
     "createdAt",
+    "updatedAt",
     "startedAt",
     "endedAt",
     "claimedAt",
@@ -194,6 +197,10 @@ async function contents(store: Store, model: Store): Promise<Record<string, unkn
     obligations,
     members,
     histories,
+    state: await stateOf(
+      store,
+      runs.map(({ id }) => id),
+    ),
     topic: byRun(topic.events),
   };
 }

@@ -15,6 +15,7 @@ import type { Chance } from "./chance.contract.ts";
 import { controlCall } from "./history-control.contract.ts";
 import { jobCall } from "./history-jobs.contract.ts";
 import { scheduleCall } from "./history-schedules.contract.ts";
+import { stateCall } from "./history-state.contract.ts";
 import { waitCall } from "./history-waits.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
 
@@ -33,6 +34,8 @@ export interface HistoryTimes {
   /** Of starts, which are absolute: a store with a clock of its own may be past a close one before it hears of it. */
   readonly startsMs: readonly [number, ...number[]];
   readonly leasesMs: readonly [number, ...number[]];
+  /** Of values of state. */
+  readonly retentionsMs: readonly [number, ...number[]];
   /** Whether there are limits. Not where calls overlap: who is handed a slot is then no serial order's to say. */
   readonly limits: boolean;
   /** Whether there are fair lines. Not where what a claim takes out of them is handed on later than in its own commit. */
@@ -99,6 +102,7 @@ export class CallSource {
       return scheduleCall(this.#chance, this.#model, () => this.#run(this.#freshId(), now));
     }
     if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
+    if (this.#times.limits && this.#chance.happens(0.12)) return this.#state(runs);
     if (this.#times.limits && this.#chance.happens(0.2)) return this.#job(runs);
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
@@ -182,6 +186,14 @@ export class CallSource {
       return { ...fields, ...place, name, startAfter: null, blockedBy: 0 };
     };
     return waitCall(this.#chance, { bodies, id: this.#id(), delaysMs: this.#times.delaysMs, called });
+  }
+
+  #state(runs: readonly RunRow[]): StoreCall {
+    return stateCall(this.#chance, {
+      bodies: bodiesAmong(runs),
+      id: this.#id(),
+      retentionsMs: this.#times.retentionsMs,
+    });
   }
 
   #job(runs: readonly RunRow[]): Promise<StoreCall> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Json, limits } from "@holdfast/protocol";
 import type { StepRow } from "../store.ts";
+import { applied, contentOf, inTask, task, transaction, writerOf } from "./state.fixture.ts";
 import { type Contract, next, plain, refused, type World } from "./world.contract.ts";
 
 const recorded = { outcome: "recorded" };
@@ -136,16 +137,30 @@ export function stepsContract(contract: Contract): void {
     }
   });
 
-  contract("a run records so many steps and no more; what stands still answers", async (world) => {
-    const run = await world.running();
-    const rows = Array.from({ length: limits.stepsPerRun }, (_, index) => step(run, `s${index}`, index));
-    for (let at = 0; at < rows.length; at += 2_500) {
-      const results = await world.store.commitSteps({ rows: rows.slice(at, at + 2_500) });
-      assert.ok(results.every(({ outcome }) => outcome === "recorded"));
-    }
-    assert.deepEqual(await commit(world, step(run, "more", 1)), { outcome: "limit_exceeded", limit: "stepsPerRun" });
-    assert.deepEqual(await commit(world, step(run, "s7", 1)), { outcome: "existing", value: 7 });
-  });
+  contract(
+    "a run records so many steps and no more, transactions of state among them; what stands still answers",
+    async (world) => {
+      const run = await world.running();
+      const rows = Array.from({ length: limits.stepsPerRun - 1 }, (_, index) => step(run, `s${index}`, index));
+      for (let at = 0; at < rows.length; at += 2_500) {
+        const results = await world.store.commitSteps({ rows: rows.slice(at, at + 2_500) });
+        assert.ok(results.every(({ outcome }) => outcome === "recorded"));
+      }
+      const full = { outcome: "limit_exceeded", limit: "stepsPerRun" };
+      const [last, over] = ["last", "over"].map((key) => ({
+        ...transaction([inTask.increment("n")]),
+        writer: writerOf(run, key),
+      }));
+      assert.ok(last && over);
+      assert.deepEqual(plain(await world.store.transactState({ rows: [last, over] })), [
+        applied({ version: 1, value: 1 }),
+        full,
+      ]);
+      assert.deepEqual(await contentOf(world, task), [["n", 1, 1]]);
+      assert.deepEqual(await commit(world, step(run, "more", 1)), full);
+      assert.deepEqual(await commit(world, step(run, "s7", 1)), { outcome: "existing", value: 7 });
+    },
+  );
 
   contract("a run records so many bytes and no more; smaller steps still fit", async (world) => {
     const run = await world.running();

@@ -81,11 +81,7 @@ export function listState(memory: Memory, filter: StateFilter): StatePage {
   if (place === undefined) return { outcome: "not_found" };
   const now = memory.now();
   const found = memory.state.under(place, prefix, after).filter((row) => !isExpired(row, now));
-  const page = found.slice(0, limitRows);
-  const shown = page;
-    0,
-    fittingRows(page, ({ bytes }) => bytes),
-  );
+  const shown = found.slice(0, limitRows);
   const { keys, bytes } = memory.state.use(place);
   return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use: { keys, bytes } };
 }

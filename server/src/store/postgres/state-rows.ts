@@ -68,11 +68,18 @@ function placeArrays(places: readonly AskedPlace[]): [string, string, string, st
   ];
 }
 
-/** What is asked for, with the generations that runs have now; what is of no run is left out. */
-const askedText = `
-  select n.kind, n.id, n.place, coalesce(n.generation, r.generation) as generation
-  from unnest($1::text[], $2::text[], $3::int[], $4::text[]) with ordinality n(kind, id, generation, namespace, place)
-    left join holdfast.runs r on n.generation is null and r.id = n.id and r.namespace = n.namespace`;
+/**
+ * What is asked for, with the generations that runs have now; null: there is no such run. `more`: further parameters, arrays of texts with
+ * something for each place. They are unnested together: to join them afterwards would take the square of their number.
+ */
+function askedText(...more: readonly string[]): string {
+  const arrays = ["$1::text[], $2::text[], $3::int[], $4::text[]", ...more.map((_, index) => `$${5 + index}::text[]`)];
+  const names = ["kind", "id", "given", "namespace", ...more];
+  return `
+  select n.kind, n.id, coalesce(n.given, r.generation) as generation${more.map((name) => `, n.${name}`).join("")}
+  from unnest(${arrays.join(", ")}) n(${names.join(", ")})
+    left join holdfast.runs r on n.given is null and r.id = n.id and r.namespace = n.namespace`;
+}
 
 /** Puts scopes in place that nobody has written to; what their runs' earlier generations leave them is their floor. */
 export function insertScopes(db: Runner, places: readonly AskedPlace[]): Promise<unknown> {
@@ -82,7 +89,7 @@ export function insertScopes(db: Runner, places: readonly AskedPlace[]): Promise
 const insertScopesText = `
   insert into holdfast.state_scopes (scope_kind, scope_id, generation, keys, bytes, floor, last)
   select a.kind, a.id, a.generation, 0, 0, b.last, b.last
-  from (select distinct a.kind, a.id, a.generation from (${askedText}) a) a cross join lateral (
+  from (select distinct a.kind, a.id, a.generation from (${askedText()}) a) a cross join lateral (
     select coalesce(max(s.last), 0) as last from holdfast.state_scopes s
     where s.scope_kind = a.kind and s.scope_id = a.id and s.generation < a.generation
   ) b
@@ -97,7 +104,7 @@ export async function lockScopes(db: Runner, places: readonly AskedPlace[]): Pro
 
 const lockScopesText = `
   select s.scope_kind as kind, s.scope_id as id, s.generation, s.keys, s.bytes, s.floor, s.last
-  from (select distinct a.kind, a.id, a.generation from (${askedText}) a) a
+  from (select distinct a.kind, a.id, a.generation from (${askedText()}) a) a
     join holdfast.state_scopes s on s.scope_kind = a.kind and s.scope_id = a.id and s.generation = a.generation
   order by s.scope_kind, s.scope_id, s.generation for update of s`;
 
@@ -113,8 +120,7 @@ export async function findValues(
 
 const findText = `
   select ${valueColumns}, v.value
-  from (select distinct a.kind, a.id, a.generation, k.key
-      from (${askedText}) a join unnest($5::text[]) with ordinality k(key, place) on k.place = a.place) a
+  from (select distinct a.kind, a.id, a.generation, a.key from (${askedText("key")}) a) a
     join holdfast.values v
       on v.scope_kind = a.kind and v.scope_id = a.id and v.generation = a.generation and v.key = a.key`;
 
@@ -131,10 +137,9 @@ export async function listUnder(
 
 const underText = `
   select ${valueColumns}, null as value
-  from (${askedText}) a
-    join unnest($5::text[], $6::text[]) with ordinality k(prefix, beyond, place) on k.place = a.place
+  from (${askedText("prefix", "beyond")}) a
     join holdfast.values v on v.scope_kind = a.kind and v.scope_id = a.id and v.generation = a.generation
-      and v.key >= k.prefix and v.key < k.beyond`;
+      and v.key >= a.prefix and v.key < a.beyond`;
 
 function namesOf(rows: readonly Pick<StateRow, "place" | "key">[]): [string, string, string, string] {
   return [

@@ -74,11 +74,7 @@ export function listState({ db, now }: Turn, filter: StateFilter): StatePage {
   const place = placeOf(db, scope, namespace);
   if (place === undefined) return { outcome: "not_found" };
   const found = listValues(db, place, { prefix, after, now, limitRows: limitRows + 1 });
-  const page = found.slice(0, limitRows);
-  const shown = page;
-    0,
-    fittingRows(page, ({ bytes }) => bytes),
-  );
+  const shown = found.slice(0, limitRows);
   const { keys, bytes } = useOf(db, place);
   return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use: { keys, bytes } };
 }
