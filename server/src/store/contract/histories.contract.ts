@@ -118,7 +118,14 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
   // What a cursor says is its store's own affair.
   if (verb === "listRuns" || verb === "listJobs")
     return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
-  if (verb !== "judgeMembers" && verb !== "listClaimed" && verb !== "listOwed" && verb !== "findRunIds") return value;
+  if (
+    verb !== "judgeMembers" &&
+    verb !== "sweepState" &&
+    verb !== "listClaimed" &&
+    verb !== "listOwed" &&
+    verb !== "findRunIds"
+  )
+    return value;
   const text = (item: unknown) => JSON.stringify(item);
   const sort = (item: unknown): unknown => {
     if (Array.isArray(item)) return item.map(sort).sort((a, b) => (text(a) < text(b) ? -1 : 1));

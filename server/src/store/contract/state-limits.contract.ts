@@ -13,7 +13,7 @@ import {
   transaction,
   useOf,
 } from "./state.fixture.ts";
-import { type Contract, plain, refused } from "./world.contract.ts";
+import { type Contract, refused } from "./world.contract.ts";
 
 // Faults to catch: a limit that lets one more by, or one less; one that is asked of a part of a scope, or refuses what makes it smaller; a row
 // that is unfit and takes others with it, or is kept.

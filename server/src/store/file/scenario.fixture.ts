@@ -28,6 +28,7 @@ export async function drawCalls(seed: number, count: number): Promise<Moment[]> 
     startsMs: [1, 1_000, 60_000, hourMs],
     delaysMs: [0, 1, 1_000, 60_000, hourMs],
     leasesMs: [1_000 * hourMs],
+    retentionsMs: [1, 60_000],
     limits: true,
     fair: true,
     pauses: true,

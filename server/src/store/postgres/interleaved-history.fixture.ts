@@ -27,6 +27,7 @@ const times: HistoryTimes = {
   startsMs: [1, 1_000, 60_000, hourMs],
   delaysMs: [0, 0, 1, 1_000, 20_000, hourMs],
   leasesMs: [1_000, renewedMs, renewedMs],
+  retentionsMs: [1, 60_000],
   limits: false,
   fair: false,
   pauses: true,
