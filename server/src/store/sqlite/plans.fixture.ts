@@ -3,6 +3,7 @@ import { DatabaseSync, type SQLInputValue, StatementSync } from "node:sqlite";
 import type { StoreVerb } from "../store.ts";
 import type { Database } from "./database.ts";
 import { rowOf } from "./rows.fixture.ts";
+import { addStateOfEndedRuns, exerciseState } from "./state-plans.fixture.ts";
 
 // Every statement of every verb, for the tests that look at what statements visit.
 
@@ -60,6 +61,7 @@ export function addEndedRuns(path: string, endedRuns: number): void {
     SELECT id, 1, 1, 0, 200000, 'log', 'info', 'Hello.' FROM runs WHERE id LIKE 'old%'`);
   db.exec(`INSERT INTO "values" (scope_kind, scope_id, generation, key, version, writer_run, writer_epoch, created_at, updated_at, value)
     SELECT 'step', id, 1, 's', 1, id, 1, 0, 0, '1' FROM runs WHERE id LIKE 'old%'`);
+  addStateOfEndedRuns(db);
   // Past their retention, but their run is still there.
   db.exec(`INSERT INTO keys (namespace, kind, scope, key, hash, run_id, expires_at)
     SELECT 'shop', 'run', 'ship', id, 'h', id, 0 FROM runs WHERE id LIKE 'old%'`);
@@ -125,6 +127,7 @@ export function exercise(database: Database): void {
   assert.ok(first && second);
   const { runId, epoch } = first;
   call("commitSteps", { rows: [{ runId, epoch, generation: 1, key: "s", value: 1 }] });
+  exerciseState(call, first);
   call("appendLogs", { rows: [{ runId, epoch, seq: 1, at: 1, stream: "log", level: "info", text: "t" }] });
   const children = ["x", "y"].map((name, index) => ({
     ...rowOf(name, { rootId: runId, parentId: runId, name, item: name, itemIndex: index, depth: 1, blockedBy: index })
