@@ -21,6 +21,8 @@ export const errorCodes = {
   run_superseded: 409,
   upstream_unmet: 409,
   intent_rejected: 409,
+  state_conflict: 409,
+  state_mismatch: 409,
   stale_epoch: 409,
   member_gone: 409,
   not_the_owner: 409,

@@ -93,12 +93,35 @@ export const stateOpResultSchema = z.strictObject({
 });
 export type StateOpResult = z.infer<typeof stateOpResultSchema>;
 
-/** What a transaction of state leaves as the record of a step: its results, one an op, and the hash of what was asked. */
+const mark = "holdfast.state";
+
+/**
+ * What a transaction of state leaves as the record of a step: its results, one an op, and the hash of what was asked. `value`: what an
+ * update answered. By its mark it is told from the results of steps and from waits.
+ */
 export const stateRecordSchema = z.strictObject({
+  [mark]: z.literal("done"),
   results: z.array(stateOpResultSchema),
   hash: z.string().optional(),
+  value: jsonSchema.optional(),
 });
 export type StateRecord = z.infer<typeof stateRecordSchema>;
+
+/** The record of a transaction as it is kept. */
+export function stateRecord(facts: {
+  readonly results: readonly StateOpResult[];
+  readonly hash?: string | undefined;
+  readonly value?: Json | undefined;
+}): Json {
+  return JSON.parse(JSON.stringify({ [mark]: "done", ...facts }));
+}
+
+/** The record that a step's value is, or undefined where it is no transaction's. */
+export function asStateRecord(value: Json): StateRecord | undefined {
+  if (typeof value !== "object" || value === null || !(mark in value)) return undefined;
+  const parsed = stateRecordSchema.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}
 
 /** A value, as people and programs see it. `version` rises at each change and is never used again under this key. */
 export const stateViewSchema = z.object({

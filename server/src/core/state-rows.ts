@@ -60,6 +60,8 @@ export interface StateWriter {
   readonly key: string;
   /** Of what is asked: kept with the record, for whoever finds it under this key. */
   readonly hash?: string;
+  /** Kept in the record as well. */
+  readonly value?: Json;
 }
 
 /** Ops that are carried out in their order, all or none. */

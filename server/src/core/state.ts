@@ -1,4 +1,4 @@
-import { type Json, limits, type StateOpResult, type StateScope, stateKinds } from "@holdfast/protocol";
+import { type Json, limits, type StateOpResult, type StateScope, stateKinds, stateRecord } from "@holdfast/protocol";
 import { StateDraft } from "./state-draft.ts";
 import { applyOp } from "./state-ops.ts";
 import {
@@ -126,8 +126,8 @@ export class StateBook {
   #record(writer: StateWriter, results: readonly StateOpResult[]): StateResult | undefined {
     const run = this.#runs.get(writer.runId);
     if (run === undefined) throw new Error(`run ${writer.runId} writes state and is not in the book`);
-    const { runId, generation, epoch, key, hash } = writer;
-    const value = JSON.parse(JSON.stringify({ results, ...(hash === undefined ? {} : { hash }) })) as Json;
+    const { runId, generation, epoch, key, hash, value: own } = writer;
+    const value = stateRecord({ results, hash, value: own });
     const bytes = stateBytes(value);
     if (run.stepCount >= limits.stepsPerRun) return { outcome: "limit_exceeded", limit: "stepsPerRun" };
     if (run.stepBytes + bytes > limits.stepBytesPerRun) return { outcome: "limit_exceeded", limit: "stepBytesPerRun" };

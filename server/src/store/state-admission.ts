@@ -13,7 +13,10 @@ export function admitState(rows: readonly StateTransaction[]): void {
   for (const [index, { ops, writer, retentionMs = {} }] of rows.entries()) {
     if (ops.length === 0) refuse(index, "does nothing");
     if (ops.length > limits.stateOpsPerTransaction) refuse(index, `has more than ${limits.stateOpsPerTransaction} ops`);
-    if (writer !== null) admitKey(writer.key, index);
+    if (writer !== null) {
+      admitKey(writer.key, index);
+      admitValue(writer.value, given(limits.stepValueBytes), index, "value for the record");
+    }
     for (const ms of Object.values(retentionMs)) admitRetention(ms, index);
     for (const op of ops) {
       if (op.scope.kind === "run" && writer !== null && op.scope.id !== writer.runId)

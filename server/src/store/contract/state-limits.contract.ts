@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Json, limits, type StateOp } from "@holdfast/protocol";
+import { type Json, limits, type StateOp, stateRecord } from "@holdfast/protocol";
 import {
   applied,
   change,
@@ -134,7 +134,7 @@ export function stateLimitsContract(contract: Contract): void {
     const left = limits.stepBytesPerRun - 16 * 1_000_002;
     const text = "y".repeat(limits.stateValueBytes - 2);
     // The record of setIfMax has the value in it.
-    const recordBytes = JSON.stringify({ results: [{ version: 10, value: text, changed: true }] }).length;
+    const recordBytes = JSON.stringify(stateRecord({ results: [{ version: 1, value: text, changed: true }] })).length;
     for (let index = 0; index < Math.floor(left / recordBytes); index++) {
       const result = await changeAs(world, run, `k${index}`, opsIn(scope).setIfMax(`t${10 + index}`, text));
       assert.equal(result.outcome, "applied");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { StateOp } from "@holdfast/protocol";
+import { type StateOp, stateRecord } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import {
   applied,
@@ -32,17 +32,20 @@ export function stateStepsContract(contract: Contract): void {
       const run = await world.running();
       const ops = [opsIn(ofRun(run)).set("cursor", "a"), inTask.increment("n"), opsIn(orders).append("list", 1)];
       const results = [{ version: 1 }, { version: 1, value: 1 }, { version: 1, length: 1 }];
+      const value = stateRecord({ results });
       assert.deepEqual(await changeAs(world, run, "s", ...ops), applied(...results));
       const found = await readValue(world, task, "n");
       assert.deepEqual(plain(found?.writer), { runId: run.id, epoch: run.epoch });
-      assert.deepEqual(await changeAs(world, run, "s", ...ops), { outcome: "existing", value: { results } });
-      assert.deepEqual(await changeAs(world, run, "s", inTask.clear()), { outcome: "existing", value: { results } });
-      const hashed = transaction([inTask.increment("n")], { writer: { ...writerOf(run, "h"), hash: "4f" } });
+      assert.deepEqual(await changeAs(world, run, "s", ...ops), { outcome: "existing", value });
+      assert.deepEqual(await changeAs(world, run, "s", inTask.clear()), { outcome: "existing", value });
+      const hashed = transaction([inTask.increment("n")], {
+        writer: { ...writerOf(run, "h"), hash: "4f", value: ["own"] },
+      });
       assert.deepEqual(await transact(world, hashed), applied({ version: 2, value: 2 }));
-      const record = { results: [{ version: 2, value: 2 }], hash: "4f" };
+      const record = stateRecord({ results: [{ version: 2, value: 2 }], hash: "4f", value: ["own"] });
       assert.deepEqual(await transact(world, hashed), { outcome: "existing", value: record });
       assert.deepEqual(plain(await world.store.listSteps({ runId: run.id, generation: 1 })), [
-        { key: "s", value: { results } },
+        { key: "s", value },
         { key: "h", value: record },
       ]);
       assert.deepEqual(await contentOf(world, task), [["n", 2, 2]]);
@@ -59,7 +62,7 @@ export function stateStepsContract(contract: Contract): void {
       const row = (key: string) => transaction([inTask.increment("n")], { writer: writerOf(run, key) });
       assert.deepEqual(plain(await world.store.transactState({ rows: [row("s"), row("s"), row("other"), row("t")] })), [
         applied({ version: 1, value: 1 }),
-        { outcome: "existing", value: { results: [{ version: 1, value: 1 }] } },
+        { outcome: "existing", value: stateRecord({ results: [{ version: 1, value: 1 }] }) },
         { outcome: "existing", value: 7 },
         applied({ version: 2, value: 2 }),
       ]);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { AppError, type LogLine, type Manifest } from "@holdfast/protocol";
+import { AppError, type LogLine } from "@holdfast/protocol";
 import type { Expansion, Finish } from "../../core/index.ts";
 import {
   admitEnqueue,
@@ -13,21 +13,11 @@ import {
   admitText,
 } from "../admission.ts";
 import { admitNotes } from "../job-admission.ts";
-import { admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import type { StoreClock } from "../steady-time.ts";
-import type {
-  EnqueueRow,
-  ManifestRow,
-  RingTopic,
-  RunFilter,
-  ScopeQuery,
-  StepRow,
-  Store,
-  StoreDescription,
-} from "../store.ts";
+import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store, StoreDescription } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
-import { carryOutOnce, control, findAnswer } from "./control.ts";
+import { carryOutOnce, control } from "./control.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
 import { forceOverdue } from "./forcing.ts";
@@ -36,9 +26,8 @@ import { kept } from "./kept.ts";
 import { declareLimits } from "./limits.ts";
 import * as membership from "./membership.ts";
 import { type Decisions, Memory } from "./memory.ts";
-import { findPauses, listPauses } from "./pausing.ts";
+import { MemoryReads } from "./memory-reads.ts";
 import { prune } from "./pruning.ts";
-import * as reading from "./reading.ts";
 import * as schedules from "./schedules.ts";
 import * as state from "./state.ts";
 import { openWaits, signalRun } from "./waiting.ts";
@@ -75,13 +64,14 @@ export function storeOn(memory: Memory, describe: () => Omit<StoreDescription, "
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
 
-class MemoryStore implements Store {
+class MemoryStore extends MemoryReads implements Store {
   readonly #describe: () => Omit<StoreDescription, "now">;
   readonly #memory: Memory;
   #closed = false;
 
   constructor(memory: Memory, describe: () => Omit<StoreDescription, "now">) {
     this.#memory = memory;
+    super(() => this.#open());
     this.#describe = describe;
   }
 
@@ -98,18 +88,6 @@ class MemoryStore implements Store {
     const memory = this.#open();
     admitManifests(args.manifests);
     return { changed: memory.definitions.apply(args.namespace, kept(args.manifests), memory.now()) };
-  }
-
-  async findDefinition({ namespace, id }: Args<"findDefinition">): Answer<"findDefinition"> {
-    return this.#open().definitions.find(namespace, id);
-  }
-
-  async listDefinitions({ namespace }: Args<"listDefinitions">): Answer<"listDefinitions"> {
-    return this.#open().definitions.list(namespace);
-  }
-
-  async findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
-    return this.#open().definitions.manifest(hash);
   }
 
   async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
@@ -136,18 +114,6 @@ class MemoryStore implements Store {
 
   async transactState({ rows }: Args<"transactState">): Answer<"transactState"> {
     return control.transactState(this.#open(), { rows });
-  }
-
-  async readState({ rows }: Args<"readState">): Answer<"readState"> {
-    const memory = this.#open();
-    admitStateQueries(rows);
-    return state.readState(memory, rows);
-  }
-
-  async listState(filter: Args<"listState">): Answer<"listState"> {
-    const memory = this.#open();
-    admitStateFilter(filter);
-    return state.listState(memory, filter);
   }
 
   async sweepState(args: Args<"sweepState">): Answer<"sweepState"> {
@@ -178,30 +144,14 @@ class MemoryStore implements Store {
     return signalRun(memory, kept(args));
   }
 
-  async listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {
-    return this.#open().waits.of(runId).slice(0, limitRows);
-  }
-
   async claimJobs(args: Args<"claimJobs">): Answer<"claimJobs"> {
     return jobs.claimJobs(this.#open(), args);
-  }
-
-  async listTracked(args: Args<"listTracked">): Answer<"listTracked"> {
-    return this.#open().jobs.tracked(args);
   }
 
   async noteJobs({ rows }: Args<"noteJobs">): Answer<"noteJobs"> {
     const memory = this.#open();
     admitNotes(rows);
     return jobs.noteJobs(memory, kept(rows));
-  }
-
-  async listJobs(filter: Args<"listJobs">): Answer<"listJobs"> {
-    return this.#open().jobs.list(filter);
-  }
-
-  async findJob({ id }: Args<"findJob">): Answer<"findJob"> {
-    return this.#open().jobs.find(id);
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {
@@ -212,22 +162,10 @@ class MemoryStore implements Store {
     return endings.spreadOrders(this.#open(), limitRows);
   }
 
-  async listOwed(args: Args<"listOwed">): Answer<"listOwed"> {
-    return reading.listOwed(this.#open(), args);
-  }
-
   async noteObligations({ rows }: Args<"noteObligations">): Answer<"noteObligations"> {
     const memory = this.#open();
     admitText(rows);
     return { noted: memory.obligations.note(rows, memory.now()) };
-  }
-
-  async listObligations(args: Args<"listObligations">): Answer<"listObligations"> {
-    return reading.listObligations(this.#open(), args);
-  }
-
-  async listClaimed(args: Args<"listClaimed">): Answer<"listClaimed"> {
-    return reading.listClaimed(this.#open(), args);
   }
 
   async wakeRuns({ limitRows }: Args<"wakeRuns">): Answer<"wakeRuns"> {
@@ -238,54 +176,10 @@ class MemoryStore implements Store {
     return endings.expireRuns(this.#open(), limitRows);
   }
 
-  async findRun({ id }: Args<"findRun">): Answer<"findRun"> {
-    return this.#open().runs.find(id);
-  }
-
-  async findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
-    return reading.findRunIds(this.#open(), args);
-  }
-
-  async listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
-    return reading.listEnded(this.#open(), ids);
-  }
-
-  async listRuns(filter: RunFilter): Answer<"listRuns"> {
-    return reading.listRuns(this.#open(), filter);
-  }
-
-  async listTree(args: Args<"listTree">): Answer<"listTree"> {
-    return reading.listTree(this.#open(), args);
-  }
-
-  async listUpstreams({ runId, limitRows }: Args<"listUpstreams">): Answer<"listUpstreams"> {
-    return reading.listUpstreams(this.#open(), { runId, limitRows });
-  }
-
-  async findScopes({ rows }: { rows: readonly ScopeQuery[] }): Answer<"findScopes"> {
-    return reading.findScopes(this.#open(), rows);
-  }
-
-  async listChildOutputs(args: Args<"listChildOutputs">): Answer<"listChildOutputs"> {
-    return reading.listChildOutputs(this.#open(), args);
-  }
-
-  async listSteps({ runId, generation }: Args<"listSteps">): Answer<"listSteps"> {
-    return this.#open().steps.list(runId, generation);
-  }
-
   async declareLimits(args: Args<"declareLimits">): Answer<"declareLimits"> {
     const memory = this.#open();
     admitLimits(args.limits);
     declareLimits(memory, args);
-  }
-
-  async listLimits({ prefix }: Args<"listLimits">): Answer<"listLimits"> {
-    return this.#open().slots.declared(prefix);
-  }
-
-  async findLimit({ id, limitRows }: Args<"findLimit">): Answer<"findLimit"> {
-    return this.#open().slots.find(id, limitRows);
   }
 
   async restartRuns(args: Args<"restartRuns">): Answer<"restartRuns"> {
@@ -312,29 +206,9 @@ class MemoryStore implements Store {
     return control.resumeRuns(this.#open(), args);
   }
 
-  async listPauses(args: Args<"listPauses">): Answer<"listPauses"> {
-    return listPauses(this.#open(), args);
-  }
-
-  async findPauses({ runId }: Args<"findPauses">): Answer<"findPauses"> {
-    return findPauses(this.#open(), runId);
-  }
-
   async declareSchedules(args: Args<"declareSchedules">): Answer<"declareSchedules"> {
     admitSchedules(args.rows);
     return schedules.declareSchedules(this.#open(), kept(args));
-  }
-
-  async listSchedules(args: Args<"listSchedules">): Answer<"listSchedules"> {
-    return schedules.listSchedules(this.#open(), args);
-  }
-
-  async findSchedule({ namespace, id }: Args<"findSchedule">): Answer<"findSchedule"> {
-    return this.#open().schedules.find(namespace, id);
-  }
-
-  async dueSchedules(args: Args<"dueSchedules">): Answer<"dueSchedules"> {
-    return schedules.dueSchedules(this.#open(), args);
   }
 
   async fireSchedules({ rows }: Args<"fireSchedules">): Answer<"fireSchedules"> {
@@ -355,10 +229,6 @@ class MemoryStore implements Store {
     return carryOutOnce(this.#open(), args);
   }
 
-  async findAnswer(args: Args<"findAnswer">): Answer<"findAnswer"> {
-    return findAnswer(this.#open(), args);
-  }
-
   async joinMember(args: Args<"joinMember">): Answer<"joinMember"> {
     const memory = this.#open();
     admitText([args]);
@@ -377,30 +247,8 @@ class MemoryStore implements Store {
     return membership.judgeMembers(this.#open(), args);
   }
 
-  async measureBacklog({ namespace, limitRows }: Args<"measureBacklog">): Answer<"measureBacklog"> {
-    return { queues: this.#open().runs.ready.measure(namespace, limitRows), unsequenced: 0 };
-  }
-
-  async listMembers({ namespace }: Args<"listMembers">): Answer<"listMembers"> {
-    return membership.listMembers(this.#open(), namespace);
-  }
-
-  async listEvents({ runId, after, limitRows }: Args<"listEvents">): Answer<"listEvents"> {
-    return this.#open().events.ofRun(runId, after, limitRows);
-  }
-
   async sequenceEvents({ limitRows }: Args<"sequenceEvents">): Answer<"sequenceEvents"> {
     return this.#open().events.sequence(limitRows);
-  }
-
-  async listTopic({ namespace, after, limitRows }: Args<"listTopic">): Answer<"listTopic"> {
-    return this.#open().events.ofTopic(namespace, after, limitRows);
-  }
-
-  async listLogs({ runId, cursor, limitRows }: Args<"listLogs">): Answer<"listLogs"> {
-    const after = cursor === undefined ? 0 : reading.placeOf(cursor);
-    const { lines, last } = this.#open().logs.ofRun(runId, after, limitRows);
-    return { lines, cursor: last === undefined ? (cursor ?? null) : String(last) };
   }
 
   async prune(args: Args<"prune">): Answer<"prune"> {

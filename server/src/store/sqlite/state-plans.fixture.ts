@@ -1,7 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StateScope } from "@holdfast/protocol";
 import { opsIn, transaction } from "../contract/state.fixture.ts";
-import type { Call } from "./plans.fixture.ts";
+import type { StoreVerb } from "../store.ts";
+
+type Call = (verb: StoreVerb, args: unknown, now?: number) => unknown;
 
 // State, for the tests that look at what statements visit.
 
