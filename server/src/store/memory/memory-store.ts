@@ -70,8 +70,8 @@ class MemoryStore extends MemoryReads implements Store {
   #closed = false;
 
   constructor(memory: Memory, describe: () => Omit<StoreDescription, "now">) {
-    this.#memory = memory;
     super(() => this.#open());
+    this.#memory = memory;
     this.#describe = describe;
   }
 
