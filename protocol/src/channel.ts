@@ -90,6 +90,9 @@ const waitSpecSchema = z.discriminatedUnion("kind", [
 /** Something that a body waits for, as it asks for it. Durations are milliseconds from when it is opened. */
 export type WaitSpec = z.infer<typeof waitSpecSchema>;
 
+/** More than may wait: too many are refused by the store, which says which limit it is and what to do. */
+const mostKeys = limits.stepsPerRun;
+
 const waitsSchema = z.strictObject({
   waits: z.array(waitSpecSchema).max(limits.openWaitsPerRun),
   /** Races that are decided: the step that says how, and the keys of the waits that are dropped with it. */
@@ -143,7 +146,7 @@ export const channelMethods = {
     group: "lifecycle",
     params: z.strictObject({
       output: jsonSchema,
-      jobs: z.array(returnedJobSchema).min(1).max(limits.openWaitsPerRun).optional(),
+      jobs: z.array(returnedJobSchema).min(1).max(mostKeys).optional(),
       enough: z.number().int().positive().optional(),
     }),
     result: emptySchema,
@@ -177,7 +180,7 @@ export const channelMethods = {
   "run.suspend": {
     group: "lifecycle",
     params: waitsSchema.extend({
-      groups: z.array(z.array(keySchema).min(1).max(limits.openWaitsPerRun)).min(1).max(limits.openWaitsPerRun),
+      groups: z.array(z.array(keySchema).min(1).max(mostKeys)).min(1).max(mostKeys),
     }),
     result: waitsAnswerSchema.extend({ suspended: z.boolean() }),
   },

@@ -2,8 +2,9 @@
 // `catch` or `finally` sees; a body that never wakes; one that is woken by the wrong wait; a failure that is kept over tries.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AppError } from "@holdfast/protocol";
+import { AppError, limits } from "@holdfast/protocol";
 import { CallError, FatalError, isAppError, type TaskContext, task, WaitTimedOut, workflow } from "@holdfast/sdk";
+import { mock } from "@holdfast/sdk/external";
 import { z } from "zod";
 import { openTest } from "./index.ts";
 
@@ -127,6 +128,20 @@ test("who fails with it says what that run's error says to do", async () => {
   for (const definition of [caller, flow]) {
     const { error } = await (await holdfast.start(definition, {})).ended();
     assert.deepEqual([error?.code, error?.hint], ["child_failed", "Make it small."]);
+  }
+});
+
+// The fault: the protocol's own words for too long a list.
+test("who waits for more than may be open, or returns more jobs, is told the limit and what to do", async () => {
+  const many = Array.from({ length: limits.openWaitsPerRun + 1 }, (_, n) => n);
+  const naps = task({ id: "naps" }, (_input: unknown, ctx) => ctx.all(many.map((n) => ctx.sleep(`nap ${n}`, "1h"))));
+  const jobs = task({ id: "jobs" }, () => many.map((n) => mock.job("success", { name: `j${n}` })));
+  await using holdfast = await openTest([naps, jobs]);
+  const ends = [await holdfast.start(naps, {}), await holdfast.start(jobs, {})];
+  for (const [index, code] of ["limit_exceeded", "result_invalid"].entries()) {
+    const error = (await ends[index]?.ended())?.error;
+    assert.deepEqual([error?.code, error?.hint?.slice(0, 8)], [code, "Map a ta"]);
+    assert.match(error?.message ?? "", /The run has reached its limit of 1000 openWaitsPerRun\.$/);
   }
 });
 
