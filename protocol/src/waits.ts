@@ -88,5 +88,10 @@ export const signalRunSchema = z.strictObject({
 export type SignalRun = z.infer<typeof signalRunSchema>;
 
 /** `delivered`: a wait for it was open; else it is kept for one. `repeated`: this request had been carried out before. */
-export const signalledSchema = z.object({ runId: z.string(), outcome: z.enum(["delivered", "kept", "repeated"]) });
+export const signalledSchema = z.object({
+  runId: z.string(),
+  outcome: z.enum(["delivered", "kept", "repeated"]),
+  /** Of one that is kept: names of other signals that the run waits for; absent where it waits for none. */
+  waitsFor: z.array(z.string()).optional(),
+});
 export type Signalled = z.infer<typeof signalledSchema>;

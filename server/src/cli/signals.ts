@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { limits } from "@holdfast/protocol";
+import { limits, nearestName, type Signalled } from "@holdfast/protocol";
 import { connected } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
 import { givenJson } from "./given-json.ts";
@@ -26,9 +26,16 @@ export function signal(
   return connected(terminal, flags, async ({ plane }) => {
     const done = await plane.signalRun(id, request, randomUUID());
     terminal.answer(done);
-    const waits =
-      done.outcome === "delivered" ? "which waited for it." : "which has no wait for it open: it is kept for the next.";
-    terminal.note(`Signalled "${name}" to run ${done.runId}, ${waits}`);
+    terminal.note(`Signalled "${name}" to run ${done.runId}, ${becameOf(name, done)}`);
     return exitCodes.done;
   });
+}
+
+function becameOf(name: string, { outcome, waitsFor = [] }: Signalled): string {
+  if (outcome === "delivered") return "which waited for it.";
+  const kept = "which has no wait for it open: it is kept for the next.";
+  if (waitsFor.length === 0) return kept;
+  const near = nearestName(name, waitsFor);
+  const meant = near === undefined ? "" : ` Did you mean "${near}"?`;
+  return `${kept} It waits for ${waitsFor.map((one) => `"${one}"`).join(", ")}.${meant}`;
 }

@@ -1,6 +1,7 @@
 import { AppError, limits, type RunStatus, type Signalled, type SignalRun } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Store } from "../store/store.ts";
+import { shownWaits } from "./run-views.ts";
 import type { Runs } from "./runs.ts";
 
 /** How long a request is remembered beyond its run. */
@@ -26,8 +27,9 @@ export class Signals {
     const request = requestKey === undefined ? null : { key: requestKey, hash, retentionMs: requestRetentionMs };
     const result = await this.#store.signalRun({ runId, name, payload, request });
     switch (result.outcome) {
-      case "delivered":
       case "kept":
+        return { runId, outcome: "kept", ...(await this.#waitedFor(runId)) };
+      case "delivered":
       case "repeated":
         return { runId, outcome: result.outcome };
       case "ended":
@@ -39,6 +41,13 @@ export class Signals {
       case "not_found":
         throw new AppError("not_found", `There is no run ${runId}.`);
     }
+  }
+
+  /** Whoever misspells a name is told what would have been heard. */
+  async #waitedFor(runId: string): Promise<Pick<Signalled, "waitsFor">> {
+    const waits = await this.#store.listWaits({ runId, limitRows: shownWaits });
+    const names = new Set(waits.flatMap(({ signal }) => signal ?? []));
+    return names.size === 0 ? {} : { waitsFor: [...names] };
   }
 }
 
