@@ -1,5 +1,6 @@
 import type { Json, WaitSpec } from "@holdfast/protocol";
 import type { Submit } from "./external/external-job.ts";
+import type { Origin } from "./placed-errors.ts";
 import type { Leaf } from "./wait-nodes.ts";
 
 /** What may be said again. */
@@ -10,6 +11,8 @@ export interface Asked {
   readonly leaf: Leaf;
   readonly spec: WaitSpec;
   readonly read: (payload: Json) => unknown;
+  /** Where the body asked. */
+  readonly origin: Origin;
   /** For a job that the body starts by itself. */
   readonly submit?: Submit | undefined;
   /** It is open in the store, and the body goes on as if it were not: what starts its job has thrown. */

@@ -12,6 +12,7 @@ import {
   textDefect,
   utf8Bytes,
 } from "@holdfast/protocol";
+import { originHere, placedAt } from "./placed-errors.ts";
 import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
 import { Skip } from "./skip.ts";
 import type { Stored } from "./stored.ts";
@@ -170,7 +171,10 @@ export class ActivationContext implements TaskContext {
       });
     }
     const timed = this.traceparent === null ? {} : { tookMs: Math.max(0, tookMs) };
-    const answer = await this.#call("step.commit", { key, value, ...timed });
+    const origin = originHere();
+    const answer = await this.#call("step.commit", { key, value, ...timed }).catch((error: unknown) => {
+      throw placedAt(error, origin);
+    });
     this.#recorded.set(key, answer.value);
     return answer.value;
   }

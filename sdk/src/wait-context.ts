@@ -1,6 +1,7 @@
 import { type ChannelCall, type Duration, durationMs, type Json, limits, type WaitSpec } from "@holdfast/protocol";
 import { type ExternalJob, type Submit, submitOf } from "./external/external-job.ts";
 import { isExternalJob } from "./external/job-mark.ts";
+import { originHere, placedAt } from "./placed-errors.ts";
 import { describeIssues, type StandardSchema } from "./standard-schema.ts";
 import { storedValue } from "./stored-value.ts";
 import type { ExternalOptions, Wait, WaitContext } from "./wait.ts";
@@ -69,6 +70,7 @@ export function waitContext({ waits, call, recorded, check }: Parts): WaitContex
       const known = recorded.get(key);
       if (known !== undefined) return { id: String(known) };
       const runKey = options.key === undefined ? {} : { runKey: options.key };
+      const origin = originHere();
       const entered = waits.enter();
       try {
         if (entered !== undefined) await entered;
@@ -76,6 +78,8 @@ export function waitContext({ waits, call, recorded, check }: Parts): WaitContex
         const { runId } = await call("run.enqueue", asked);
         recorded.set(key, runId);
         return { id: runId };
+      } catch (error) {
+        throw placedAt(error, origin);
       } finally {
         waits.leave();
       }

@@ -19,6 +19,7 @@ import {
 import type { Asked, Repeated } from "./asked-waits.ts";
 import type { Submit } from "./external/external-job.ts";
 import { startOwn } from "./own-submission.ts";
+import { originHere, placedAt } from "./placed-errors.ts";
 import { Leaf, type RaceNode, type WaitNode } from "./wait-nodes.ts";
 import { dropped, outcomeOf, used } from "./wait-records.ts";
 
@@ -89,7 +90,7 @@ export class Waits {
       return known.leaf;
     }
     const leaf = new Leaf(key);
-    const asked: Asked = { leaf, spec, read, submit };
+    const asked: Asked = { leaf, spec, read, submit, origin: originHere() };
     this.#asked.set(key, asked);
     const recorded = this.#options.recorded.get(key);
     if (recorded !== undefined && isStanding(recorded, this.#options.attempt))
@@ -266,8 +267,8 @@ export class Waits {
       if (asked !== undefined && asked.leaf.outcome === undefined) this.#take(asked, value, this.#ranks);
     }
     for (const { key, error } of refused) {
-      const leaf = this.#asked.get(key)?.leaf;
-      if (leaf !== undefined) leaf.outcome = { error: refusal(error) };
+      const asked = this.#asked.get(key);
+      if (asked !== undefined) asked.leaf.outcome = { error: placedAt(refusal(error), asked.origin) };
     }
   }
 
@@ -287,7 +288,7 @@ export class Waits {
       const { output } = await this.#options.call("output.get", job === undefined ? { run } : { job: job.id });
       asked.leaf.outcome = { value: output };
     } catch (error) {
-      asked.leaf.outcome = { error };
+      asked.leaf.outcome = { error: placedAt(error, asked.origin) };
     }
     this.#advance();
     this.leave();
@@ -313,8 +314,9 @@ export class Waits {
       return;
     }
     for (const key of keys) {
-      const leaf = this.#asked.get(key)?.leaf;
-      if (leaf !== undefined && leaf.outcome === undefined) leaf.outcome = { error };
+      const asked = this.#asked.get(key);
+      if (asked === undefined || asked.leaf.outcome !== undefined) continue;
+      asked.leaf.outcome = { error: placedAt(error, asked.origin) };
     }
     for (const { race } of decided) race.failure = { error };
   }

@@ -104,6 +104,8 @@ export interface ServicesOptions {
   readonly keysMs?: number;
   /** What a point of priority is worth of waiting, for the runs that are made here; default: ten minutes. */
   readonly ageingMs?: number;
+  /** What to do about a definition that is not there; default: to apply its file. */
+  readonly missingHint?: string;
   /** Who is told what happens; default: as the OTEL_* variables say. */
   readonly telemetry?: Telemetry;
   /** For what goes wrong with that. */
@@ -131,7 +133,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const { namespace = "default", clock = systemClock, random = systemRandom, pollMs = defaults.pollMs } = options;
   const evaluator = new Evaluator();
   const concurrency = new Concurrency({ store, namespace, clock, evaluator, ageingMs: options.ageingMs });
-  const definitions = new Definitions({ store, namespace, evaluator });
+  const definitions = new Definitions({ store, namespace, evaluator, missingHint: options.missingHint });
   const { telemetry = silentTelemetry() } = options;
   const keyRetentionMs = options.keysMs ?? defaults.keysMs;
   const { observer } = telemetry;

@@ -7,6 +7,7 @@ import {
   limits,
   type Manifest,
   manifestSchema,
+  nearestName,
   type TaskSpec,
   utf8Bytes,
 } from "@holdfast/protocol";
@@ -30,7 +31,12 @@ export class Definitions {
   /** Where their schemas and expressions are evaluated. */
   readonly evaluator: Evaluator;
 
-  constructor({ store, namespace, evaluator }: { store: Store; namespace: string; evaluator?: Evaluator }) {
+  readonly #missingHint: string;
+
+  /** `missingHint`: what to do where a definition is not there and none is called nearly so. */
+  constructor(parts: { store: Store; namespace: string; evaluator?: Evaluator; missingHint?: string | undefined }) {
+    const { store, namespace, evaluator, missingHint = "Apply the file that exports it: holdfast apply PATH." } = parts;
+    this.#missingHint = missingHint;
     this.evaluator = evaluator ?? new Evaluator();
     this.#store = store;
     this.#namespace = namespace;
@@ -63,9 +69,10 @@ export class Definitions {
   async get(id: string): Promise<DefinitionRow> {
     const row = await this.#store.findDefinition({ namespace: this.#namespace, id });
     if (row !== undefined) return row;
-    throw new AppError("not_found", `There is no definition "${id}".`, {
-      hint: "Apply the file that exports it: holdfast apply PATH.",
-    });
+    const rows = await this.#store.listDefinitions({ namespace: this.#namespace });
+    const near = nearestName(id, rows.map((known) => known.id)); // biome-ignore format: one line
+    const hint = near === undefined ? this.#missingHint : `Did you mean "${near}"?`;
+    throw new AppError("not_found", `There is no definition "${id}".`, { hint });
   }
 
   /**

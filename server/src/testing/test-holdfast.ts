@@ -241,7 +241,7 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
     throw new AppError("invalid_definition", message, { hint: isMissing ? wholeHint : (first?.hint ?? "") });
   }
   const clock = new VirtualClock();
-  const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs });
+  const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs, missingHint: wholeHint });
   const follows = options.schedules === true;
   await services.schedules.apply(manifests, follows ? schedules : undefined);
   const plan = new CrashPlan();
@@ -266,7 +266,7 @@ function inTest(message: string): string {
 }
 
 const wholeHint =
-  'Pass what a workflow uses as well: openTest([daily, extract, load]), or all of a module: import * as tasks from "./tasks.ts".';
+  'Pass what is used as well: openTest([daily, extract, load]), or all of a module: import * as tasks from "./tasks.ts".';
 
 function exportsOf(definitions: TestedDefinitions): ExportedDefinition[] {
   const exported: ExportedDefinition[] = [];

@@ -131,6 +131,27 @@ test("who fails with it says what that run's error says to do", async () => {
   }
 });
 
+// The fault: a refusal whose stack ends in the channel names no line of the body.
+test("what is refused names the line that asked, and what was meant", async () => {
+  const strict = task({ id: "strict", input: z.object({ n: z.number() }) }, ({ n }) => n);
+  const asks: Readonly<Record<string, (ctx: TaskContext) => PromiseLike<unknown>>> = {
+    call: (ctx) => ctx.call("k", "strickt", {}),
+    start: (ctx) => ctx.start("k", "strict", {}),
+    map: (ctx) => ctx.map("k", [1, 1], strict, { key: (n) => n, with: (n) => ({ n }) }),
+    output: async (ctx) => await ctx.call("k", "nobody at all", {}),
+  };
+  const asker = task({ id: "asker" }, async ({ how }: { how: string }, ctx) => asks[how]?.(ctx));
+  await using holdfast = await openTest([asker, strict]);
+  const hints: (string | undefined)[] = [];
+  for (const how of Object.keys(asks)) {
+    const { error } = await (await holdfast.start(asker, { how })).ended();
+    assert.match(error?.stack ?? "", /^AppError: .*\n {4}at .*waits\.test\.ts:\d+:\d+/, how);
+    hints.push(error?.hint);
+  }
+  assert.equal(hints[0], 'Did you mean "strict"?');
+  assert.match(hints[3] ?? "", /^Pass what is used as well: openTest/);
+});
+
 // The fault: the protocol's own words for too long a list.
 test("who waits for more than may be open, or returns more jobs, is told the limit and what to do", async () => {
   const many = Array.from({ length: limits.openWaitsPerRun + 1 }, (_, n) => n);
