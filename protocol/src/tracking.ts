@@ -50,6 +50,8 @@ export const observationSchema = z.object({
   progress: jobProgressSchema.optional(),
   /** What a finished job is about: where its rows are, how many. Small. */
   result: jsonSchema.optional(),
+  /** It has succeeded, and why its result, which the service has, cannot be kept: whoever waits for it gets this as an error. */
+  unkept: textSchema.optional(),
   links: z.array(jobLinkSchema).max(20).optional(),
   /** Milliseconds since 1970, by the service's clock. */
   startedAt: z.number().optional(),

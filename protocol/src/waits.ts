@@ -51,10 +51,11 @@ export function asWaitRecord(value: Json): (WaitRecord & { readonly kind: WaitKi
   return parsed.success ? { ...parsed.data, kind: parsed.data[mark] } : undefined;
 }
 
-/** Whether a recorded value answers in this try. */
+/** Whether a recorded value answers in this try. A job that succeeded is not done again, though its result could not be kept. */
 export function isStanding(value: Json, attempt: number): boolean {
   const record = asWaitRecord(value);
-  return record === undefined || record.end === "done" || record.end === "dropped" || record.attempt === attempt;
+  if (record === undefined || record.status === "succeeded") return true;
+  return record.end === "done" || record.end === "dropped" || record.attempt === attempt;
 }
 
 /** Bytes of a run's records that an open wait takes up beforehand, so that its record always fits. */

@@ -67,7 +67,8 @@ class ExternalJobError(Exception):
         self.external_id: Optional[str] = job.get("externalId")
         """The job's name in its service; None where it is not known."""
         self.status: str = record.get("status", "failed")
-        """How it ended: ``failed``, ``cancelled``, ``lost`` (the service does not know it any more) or ``unknown``."""
+        """How it ended: ``failed``, ``cancelled``, ``lost`` (nobody knows what became of it), or ``succeeded`` where its result cannot be
+        kept (``unkept_result``)."""
         code = error.get("code", self.status)
         self.code = str(details["code"] if isinstance(details, dict) and "code" in details else code)
         """The service's own code, or ours."""

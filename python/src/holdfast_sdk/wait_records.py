@@ -24,9 +24,12 @@ def as_wait_record(value: Any) -> Optional[Mapping[str, Any]]:
 
 
 def is_standing(value: Any, attempt: int) -> bool:
-    """Whether a recorded value answers in this try: what failed or timed out does so in its own alone."""
+    """Whether a recorded value answers in this try: what failed or timed out does so in its own alone. A job that succeeded is not done
+    again, though its result could not be kept."""
     record = as_wait_record(value)
-    return record is None or record["end"] in ("done", "dropped") or bool(record["attempt"] == attempt)
+    if record is None or record.get("status") == "succeeded":
+        return True
+    return record["end"] in ("done", "dropped") or bool(record["attempt"] == attempt)
 
 
 def outcome_of(asked: Asked, record: Mapping[str, Any]) -> Outcome:

@@ -8,7 +8,10 @@ export interface ExternalJobFacts {
   readonly id: string;
   /** The job's name in its service; null where it is not known. */
   readonly externalId: string | null;
-  /** How it ended: `failed`, `cancelled`, `lost` (the service does not know it any more) or `unknown`. */
+  /**
+   * How it ended: `failed`, `cancelled`, `lost` (nobody knows what became of it), or `succeeded` where its result cannot be kept
+   * (`unkept_result`).
+   */
   readonly status: string;
   /** The service's own code, or ours. */
   readonly code: string;

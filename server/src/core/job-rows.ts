@@ -113,7 +113,9 @@ export type JobNews =
       readonly status: EndedJobStatus;
       readonly rawStatus?: string;
       readonly result?: Json;
+      /** Of one that succeeded: why its result is not kept. */
       readonly error?: RunError | null;
+      readonly warning?: string | null;
     }
   | { readonly is: "unknown"; readonly error: RunError }
   | { readonly is: "replaced"; readonly error: RunError; readonly next: NewJob };

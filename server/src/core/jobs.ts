@@ -195,9 +195,10 @@ export class Jobs {
   }
 
   #ended(job: JobRow, news: Omit<Extract<JobNews, { is: "ended" }>, "is">): JobRow {
-    const { status, rawStatus = job.rawStatus, result = null, error = null } = news;
+    const { status, rawStatus = job.rawStatus, result = null, error = null, warning = job.warning } = news;
     const over = { memberId: null, nextLookAt: null, endedAt: this.#rows.now };
-    const ended = { ...job, ...over, status, rawStatus, error, result: status === "succeeded" ? result : null };
+    const kept = status === "succeeded" && error === null ? result : null;
+    const ended = { ...job, ...over, status, rawStatus, error, warning, result: kept };
     const why = error === null ? {} : { error: brief(error) };
     return this.#tell(ended, "external.ended", { status, rawStatus, ...why });
   }

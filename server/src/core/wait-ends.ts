@@ -22,7 +22,10 @@ export function endOfCall(child: RunRow): WaitEnd {
 /** Characters of a job's links that its record keeps; the others stand in the job alone. */
 const linkCharacters = 2_000;
 
-/** How the wait for a job ends. One that succeeded before its time was over took hold of it did not time out. */
+/**
+ * How the wait for a job ends. One that succeeded before its time was over took hold of it did not time out. One whose result is not kept
+ * has failed for whoever waits for it, and says that it succeeded.
+ */
 export function endOfJob(row: JobRow): WaitEnd {
   const job: RecordedJob = {
     id: row.id,
@@ -31,9 +34,13 @@ export function endOfJob(row: JobRow): WaitEnd {
     rawStatus: row.rawStatus,
     links: fewLinks(row.links),
   };
-  if (row.status === "succeeded") return { end: "done", job, ...valueIn(row.result) };
   const error = brief(row.error) as WaitRecord["error"] | null;
   const why = error === null ? {} : { error };
+  if (row.status === "succeeded") {
+    return error === null
+      ? { end: "done", job, ...valueIn(row.result) }
+      : { end: "failed", job, status: row.status, ...why };
+  }
   return { end: row.timedOut ? "timed_out" : "failed", job, status: row.status, ...why };
 }
 

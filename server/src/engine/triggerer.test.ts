@@ -391,13 +391,32 @@ test("a node tracks no more than it has room for; the next that has room takes t
   world.close();
 });
 
-test("a result that the store does not take is left out, and the job has ended all the same", async () => {
+test("a job whose result cannot be kept has ended, and is an error of its wait, beside which others end as they are", async () => {
+  for (const said of [{ unkept: "it has 9 bytes too many" }, { result: "x".repeat(400_000) }, { result: "a\u0000" }]) {
+    const world = await TrackingWorld.open();
+    await world.startNode();
+    const ids = [await running(world), await running(world), await running(world)];
+    const [first] = world.outside.jobs.values();
+    world.outside.turn({ phase: "succeeded", result: 7 });
+    assert.ok(first !== undefined);
+    first.observation = { phase: "succeeded", rawStatus: "DONE", ...said };
+    const [one, ...others] = await Promise.all(ids.map((id) => world.untilEnded(id, minuteMs)));
+    assert.ok(one !== undefined);
+    assert.deepEqual([one.status, one.result, one.error?.code], ["succeeded", null, "unkept_result"]);
+    for (const { status, result } of others) assert.deepEqual([status, result], ["succeeded", 7]);
+    const [record] = await world.store.listSteps({ runId: one.runId, generation: 1 });
+    assert.ok(JSON.stringify(record).includes('"end":"failed"'), JSON.stringify(record));
+    world.close();
+  }
+});
+
+test("what is odd about an end stands with the job", async () => {
   const world = await TrackingWorld.open();
   await world.startNode();
   const id = await running(world);
-  world.outside.turn({ phase: "succeeded", result: "x".repeat(400_000) });
-  const { status, result } = await world.untilEnded(id, minuteMs);
-  assert.deepEqual([status, result], ["succeeded", null]);
+  world.outside.turn({ phase: "succeeded", warning: "The answer has no result at /rows." });
+  const { status, warning } = await world.untilEnded(id, minuteMs);
+  assert.deepEqual([status, warning], ["succeeded", "The answer has no result at /rows."]);
   world.close();
 });
 

@@ -1,22 +1,14 @@
-import {
-  type JobAddress,
-  type Json,
-  type PollResult,
-  type PreparedJob,
-  pollResultSchema,
-  type TrackedJob,
-} from "@holdfast/protocol";
+import type { JobAddress, Json, PollResult, PreparedJob, TrackedJob } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Connections, OpenConnection } from "./connections.ts";
 import { failureOf, permanent, transient, undecidedly } from "./failures.ts";
+import { keepable } from "./keeping.ts";
 import { refuseAfter } from "./too-late.ts";
 import type { Submission, Tracker, TrackerIo } from "./tracker.ts";
 import { type TrackingMethod, type TrackingParams, type TrackingResult, trackingMethods } from "./wire.ts";
 
 // What a tracker process does when it is asked. Everything that comes in is parsed, and everything that a tracker gives is parsed once
 // more, so that a tracker of the user's own that says nonsense harms nobody but its own jobs.
-
-const resultCharacters = 256 * 1024;
 
 type Asked<M extends TrackingMethod> = TrackingParams<M>;
 
@@ -68,7 +60,7 @@ const actions: Actions = {
     if (tracker.find === undefined)
       throw permanent("cannot_find", `Jobs of ${asked.service} cannot be found by a token.`);
     const ref = await tracker.find(submission, open.io(signal));
-    return ref === null ? null : trackedJob(open, ref);
+    return ref === null ? null : trackedJob(open, refOf(open, ref, "malformed_answer"));
   },
   poll: async (connections, asked, signal) => await poll(openLater(connections, asked), asked.refs, signal),
   cancel: async (connections, asked, signal) => {
@@ -86,7 +78,7 @@ async function submit(open: OpenConnection, submission: Submission<Json>, io: Tr
   try {
     const ref = await open.tracker.submit?.(submission, io);
     isSaid = true;
-    return trackedJob(open, ref ?? null);
+    return trackedJob(open, refOf(open, ref ?? null, "malformed_answer"));
   } catch (error) {
     throw isSaid || io.outbound.mayHaveChanged ? undecidedly(error) : error;
   }
@@ -133,10 +125,10 @@ function parseSpec(tracker: Tracker, spec: Json): Json {
   );
 }
 
-function refOf({ tracker, settings }: OpenConnection, ref: Json): Json {
+function refOf({ tracker, settings }: OpenConnection, ref: Json, code = "invalid_ref"): Json {
   const parsed = tracker.ref.safeParse(ref);
   if (!parsed.success)
-    throw permanent("invalid_ref", `This names no job of ${tracker.service}: ${z.prettifyError(parsed.error)}`);
+    throw permanent(code, `This names no job of ${tracker.service}: ${z.prettifyError(parsed.error)}`);
   return tracker.completeRef?.(parsed.data, settings) ?? parsed.data;
 }
 
@@ -175,16 +167,6 @@ async function poll(open: OpenConnection, refs: readonly Json[], signal: AbortSi
   );
 }
 
-/** A result is to be kept beside many others: what is large belongs into a file or a table. */
-function withinLimits(result: PollResult): PollResult {
-  if (!("observation" in result) || result.observation.result === undefined) return result;
-  const characters = JSON.stringify(result.observation.result).length;
-  if (characters <= resultCharacters) return result;
-  const { result: _, ...observation } = result.observation;
-  const warning = `The result has ${characters} characters, more than ${resultCharacters}, and is left out.`;
-  return { observation: { ...observation, warning } };
-}
-
 async function pollAll(
   open: OpenConnection,
   refs: readonly Json[],
@@ -192,13 +174,7 @@ async function pollAll(
 ): Promise<readonly PollResult[]> {
   try {
     const results = await open.tracker.poll(refs, open.io(signal));
-    return results.map((result) => {
-      const parsed = pollResultSchema.safeParse(result);
-      if (parsed.success) return withinLimits(parsed.data);
-      return {
-        failure: failureOf(transient("malformed_answer", `The tracker says of it: ${z.prettifyError(parsed.error)}`)),
-      };
-    });
+    return results.map(keepable);
   } catch (error) {
     const failure = failureOf(error);
     return refs.map(() => ({ failure }));

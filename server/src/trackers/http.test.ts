@@ -139,7 +139,7 @@ describe("a job behind an address", { timeout: 60_000 }, () => {
     });
     const long = await polled({ body: { job: { state: true, rows: ["x".repeat(300_000)] } } }, ref);
     assert.ok("observation" in long && long.observation.result === undefined);
-    assert.match(long.observation.warning ?? "", /left out/);
+    assert.match(long.observation.unkept ?? "", /more than/);
   });
 
   test("may say all by its HTTP status", async () => {

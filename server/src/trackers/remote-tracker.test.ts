@@ -70,12 +70,7 @@ test("what it answers in nonsense, or not at all, ends no job", async () => {
     return (await ask(open, "poll", { ...farm, refs: [{ id: 1 }, { id: 2 }] })).map(word);
   };
   const fine = { observation: { phase: "running", rawStatus: "x" } };
-  for (const body of [
-    {},
-    { results: [fine] },
-    { results: [fine, { observation: { phase: "dancing", rawStatus: "x" } }] },
-    "fine",
-  ]) {
+  for (const body of [{}, { results: [fine] }, "fine"]) {
     assert.deepEqual(
       await poll({ body }),
       ["transient malformed_answer", "transient malformed_answer"],

@@ -22,6 +22,11 @@ const own = exportedTrackers(
         throw permanent("hasty", `It was answered ${status}.`);
       },
     }),
+    wrong: tracker({
+      ...{ service: "wrong", submission: () => "blind" as const, poll: () => Promise.resolve([]) },
+      ref: z.object({ name: z.string() }),
+      submit: () => Promise.resolve({ name: 5 } as unknown as { name: string }),
+    }),
     mute: tracker({
       ...{ service: "mute", submission: () => "blind" as const, poll: () => Promise.resolve([]), ref: z.json() },
       submit: () => Promise.resolve("there" as Json),
@@ -64,6 +69,7 @@ const spec: Readonly<Record<string, Json>> = {
   kubernetes: { image: "i" },
   remote: {},
   hasty: {},
+  wrong: {},
   mute: {},
 };
 
@@ -156,8 +162,9 @@ describe("every tracker judges so", { timeout: 60_000 }, () => {
     assert.equal(await submitted("hasty", () => "cut"), "transient undecided");
   });
 
-  test("what has begun and cannot be described may have begun", async () => {
+  test("what has begun and cannot be described, or has a name that its tracker does not take, may have begun", async () => {
     assert.equal(await submitted("mute", () => "hang"), "permanent undecided");
+    assert.equal(await submitted("wrong", () => "hang"), "permanent undecided");
   });
 
   test("a service that is a tracker says itself what became of the call that it made", async () => {

@@ -1,14 +1,8 @@
-import {
-  canonicalText,
-  isFinalPhase,
-  type JobAddress,
-  type Json,
-  type Observation,
-  observationSchema,
-} from "@holdfast/protocol";
+import { canonicalText, isFinalPhase, type JobAddress, type Json, type Observation } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Connections, OpenConnection } from "./connections.ts";
 import { failureOf } from "./failures.ts";
+import { keepableObservation } from "./keeping.ts";
 
 /** Who hears of what is watched; `watch` is the number under which it was asked for. */
 export interface WatchListener {
@@ -204,10 +198,10 @@ class Group {
   #tell(ref: Json, observation: Observation): void {
     const key = canonicalText(ref);
     const job = this.#jobs.get(key);
-    const parsed = observationSchema.safeParse(observation);
-    if (job === undefined || !parsed.success) return;
-    for (const [watch, given] of job.watches) this.#options.listener.observed(watch, given, parsed.data as Observation);
-    if (!isFinalPhase(observation.phase)) return;
+    const kept = keepableObservation(observation);
+    if (job === undefined || kept === undefined) return;
+    for (const [watch, given] of job.watches) this.#options.listener.observed(watch, given, kept);
+    if (!isFinalPhase(kept.phase)) return;
     this.#jobs.delete(key);
     this.#closeIfEmpty();
   }

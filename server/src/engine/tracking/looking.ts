@@ -3,7 +3,7 @@ import { type JobNews, verdictOnLook } from "../../core/index.ts";
 import type { Random } from "../../random.ts";
 import type { HeldJob } from "./held-job.ts";
 import { backOffMs, lookAfterMs } from "./pace.ts";
-import { errorOf } from "./teller.ts";
+import { errorOf, unkeptResult } from "./teller.ts";
 
 // What a look at a job means. Only what a service says of an end ends a job, or that it does not know the job, twice and a while apart;
 // a look that fails never does. Where looks are refused for good, and for a while, the job is given up (core/verdicts.ts, V3).
@@ -52,13 +52,13 @@ export function failedLook(job: HeldJob, failure: TrackingFailure, { nowMs, rand
 }
 
 function seen(job: HeldJob, observation: Observation, looking: Looking): Verdict {
-  const { phase, rawStatus, result, message, code, hint } = observation;
+  const { phase, rawStatus, message, code, hint } = observation;
   job.refusedMs = null;
   switch (phase) {
     case "gone":
       return gone(job, observation, looking);
     case "succeeded":
-      return { news: { is: "ended", status: "succeeded", rawStatus, result: result ?? null }, nextInMs: 0 };
+      return { news: succeeded(observation), nextInMs: 0 };
     case "failed":
     case "cancelled": {
       const said = message ?? `Its service says: ${rawStatus}.`;
@@ -71,6 +71,12 @@ function seen(job: HeldJob, observation: Observation, looking: Looking): Verdict
       job.goneMs = null;
       return alive(job, observation, looking);
   }
+}
+
+/** Never with another value: a result that cannot be kept is an error of the wait. */
+function succeeded({ rawStatus, result = null, unkept, warning }: Observation): JobNews {
+  const told = { is: "ended", status: "succeeded", rawStatus, ...(warning !== undefined && { warning }) } as const;
+  return unkept === undefined ? { ...told, result } : { ...told, error: unkeptResult(unkept) };
 }
 
 function gone(job: HeldJob, { rawStatus, message }: Observation, { nowMs }: Looking): Verdict {

@@ -46,8 +46,9 @@ function plainly({ job, news }: Word): Word {
   switch (news.is) {
     case "ended": {
       const { status } = news;
-      const error = { code: "unkept_answer", message: "What its service said of its end cannot be kept." };
-      return { job, news: { is: "ended", status, error: status === "succeeded" ? null : error } };
+      const unkept = { code: "unkept_answer", message: "What its service said of its end cannot be kept." };
+      const error = status === "succeeded" ? unkeptResult("the store does not take it") : unkept;
+      return { job, news: { is: "ended", status, error } };
     }
     case "observed": {
       const { nextLookInMs } = news;
@@ -59,6 +60,15 @@ function plainly({ job, news }: Word): Word {
     default:
       return { job, news };
   }
+}
+
+/** Why whoever waits for a job that has succeeded gets no result. */
+export function unkeptResult(why: string): RunError {
+  return {
+    code: "unkept_result",
+    message: `Its result cannot be kept: ${why}. Its service has it.`,
+    hint: "Have the job write it to a file or a table, and answer where that is. To submit it again, clear the run.",
+  };
 }
 
 /** A failure of a service, as it stands with a job. */

@@ -197,6 +197,25 @@ function tries(contract: Contract): void {
     assert.equal((await world.store.listJobs({ namespace, runId: run.id, limitRows: 10 })).jobs.length, 1);
   });
 
+  contract(
+    "a job that succeeded without a result that can be kept fails its wait, and is not done again",
+    async (world) => {
+      const { run, jobs } = await waitingFor(world, ["scan"]);
+      const error = { code: "unkept_result", message: "It is too large." };
+      const unkept: JobNews = { is: "ended", status: "succeeded", rawStatus: "DONE", result: 7, error, warning: "odd" };
+      await note(world, jobs[0] ?? newRow, unkept);
+      const { status, result, error: why, warning } = await jobOf(world, jobs[0]?.id);
+      assert.deepEqual([status, result, why, warning], ["succeeded", null, error, "odd"]);
+      const { job: _job, ...facts } = (await recorded(world, run, "scan")) ?? { end: "missing" };
+      assert.deepEqual(facts, { end: "failed", status: "succeeded", error });
+      await world.finish(await world.activate(run.id), next.retry());
+      const later = await world.activate(run.id);
+      const answer = await suspendOn(world, later, [external(later, "scan", { number: 2 })]);
+      assert.equal(answer.outcome, "open");
+      assert.equal((await world.store.listJobs({ namespace, runId: run.id, limitRows: 10 })).jobs.length, 1);
+    },
+  );
+
   contract("what failed is submitted again by a later try alone, with the next number", async (world) => {
     const { run, jobs } = await waitingFor(world, ["scan"]);
     await note(world, jobs[0] ?? newRow, said.failed);
