@@ -101,3 +101,61 @@ test("nothing is claimed while the lease is at risk, and again once it is safe",
   assert.deepEqual(placement.started, [runId]);
   await world.stop(node);
 });
+
+test("what runs is frozen before its first lease is over, however late the member's joining was answered", async () => {
+  let joinedAtMs: number | undefined;
+  const world = await NodeWorld.open((memory, clock) => ({
+    joinMember: async (args) => {
+      joinedAtMs = clock.monotonicMs();
+      const member = await memory.joinMember(args);
+      await clock.sleep(defaults.leaseMs / 2);
+      return member;
+    },
+    renewMember: async () => {
+      throw new AppError("store_unavailable", "away");
+    },
+  }));
+  const { clock, placement } = world;
+  const started = world.startNode();
+  while (joinedAtMs === undefined) await clock.advanceMs(1);
+  await clock.advanceMs(defaults.leaseMs / 2);
+  const node = await started;
+  await clock.advanceMs(joinedAtMs + defaults.leaseMs - 1 - clock.monotonicMs());
+  assert.equal(placement.isFrozen, true);
+  await world.stop(node);
+});
+
+test("a node does not have others judged while its own lease may run out", async () => {
+  const judgedAtRisk: boolean[] = [];
+  const world = await NodeWorld.open((memory) => ({
+    renewMember: async () => {
+      throw new AppError("store_unavailable", "away");
+    },
+    judgeMembers: async (args) => {
+      judgedAtRisk.push(world.placement.isFrozen);
+      return memory.judgeMembers(args);
+    },
+  }));
+  const { clock, placement } = world;
+  const node = await world.startNode();
+  while (!placement.isFrozen) await clock.advanceMs(100);
+  await clock.advanceMs(defaults.leaseMs);
+  assert.ok(judgedAtRisk.length > 0);
+  assert.equal(judgedAtRisk.includes(true), false);
+  await world.stop(node);
+});
+
+test("a node hears from a refused judgement, too, that its member is gone", async () => {
+  const world = await NodeWorld.open((memory) => ({
+    describe: async () => ({ ...(await memory.describe()), timedLeases: false }),
+    // Nobody asks in its name but who judges.
+    claimRuns: async () => [],
+  }));
+  const { clock, memory } = world;
+  const node = await world.startNode();
+  const first = node.memberId ?? "";
+  await memory.leaveMember({ id: first });
+  await clock.advanceMs(2 * defaults.leaseMs);
+  assert.notEqual(node.memberId ?? first, first);
+  await world.stop(node);
+});

@@ -1,6 +1,6 @@
 // Faults to catch: success guessed from anything but exit code 0 (P4), or said before its lines are kept; an output line
 // that is half, broken or too large taken for a result; a command that outlives its end; an input that only small commands
-// get; the server's environment or other tasks' variables in a command; an input file left behind.
+// get; a command that was told to end is said to have succeeded, or one that broke its channel; the server's environment or other tasks' variables in a command; an input file left behind.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -257,6 +257,24 @@ describe("a plain command", { timeout: 120_000 }, () => {
   it("may use or close the channel's descriptor as its own", async () => {
     assert.equal((await run("exec 3>&-; sleep 0.01; echo HOLDFAST_OUTPUT:1")).said.output, 1);
     assert.equal((await run("exec 3>/dev/null; echo noise >&3; echo HOLDFAST_OUTPUT:2")).said.output, 2);
+  });
+
+  it("that was told to end while its success could not be kept has not succeeded", async () => {
+    let tries = 0;
+    const recorder = new Recorder((method) => {
+      if (method !== "run.succeed" || ++tries > 2) return undefined;
+      if (tries === 2) running.abort("enough");
+      throw new AppError("store_unavailable", "away");
+    });
+    const { running, ended } = begin(placement, {}, { recorder, command: "true" });
+    assert.deepEqual([(await ended).how, tries], ["aborted", 2]);
+  });
+
+  it("that says on the channel what cannot be understood has not succeeded, though its exit code is 0", async () => {
+    const { end, recorder } = await run("printf '{broken\\n' >&3; exit 0");
+    assert.ok(end.how === "exited");
+    assert.match(end.message, /ended for what it said on the channel/);
+    assert.deepEqual(recorder.calls, []);
   });
 
   it("may speak on the channel: it says hello, is told what to run, and records steps", async () => {

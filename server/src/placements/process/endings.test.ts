@@ -1,11 +1,11 @@
-// Faults to catch: what a body says after its time is over counts; a process that was told to end is given to another
+// Faults to catch: a result that was said just before its process died is not waited for; what a body says after its time is over counts; a process that was told to end is given to another
 // activation; a file that loops while it is loaded is waited for without end; what is started while the placement is frozen runs; a stopped process is sent what it cannot hear.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
-import { begin, bodiesRoot, carryOut } from "../fixtures/recording.ts";
+import { begin, bodiesRoot, carryOut, Recorder } from "../fixtures/recording.ts";
 import { ProcessPlacement, type ProcessPlacementOptions } from "./process-placement.ts";
 
 const never = 600_000;
@@ -58,6 +58,22 @@ describe("an activation in a child process", { timeout: 60_000 }, () => {
       const { pid } = recorder.loggedFields;
       while (existsSync(`/proc/${pid}`) && placement.processes.warm === 0) await pause(5);
       assert.equal(placement.processes.warm, 0);
+    }));
+
+  it("whose process dies before its success is acknowledged has succeeded once it is", () =>
+    inPlacement({}, async (placement) => {
+      const acknowledged = Promise.withResolvers<void>();
+      const recorder = new Recorder((method) => (method === "run.succeed" ? acknowledged.promise : undefined));
+      const { ended } = begin(placement, { do: "pidThenReturn" }, { recorder });
+      await recorder.hears((heard) => "method" in heard && heard.method === "run.succeed");
+      const { pid } = recorder.loggedFields;
+      process.kill(pid, "SIGKILL");
+      while (existsSync(`/proc/${pid}`)) await pause(5);
+      // What follows its end has been seen to by then.
+      await pause(0);
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      acknowledged.resolve();
+      assert.equal((await ended).how, "settled");
     }));
 
   it("does not begin while the placement is frozen, and does when it is thawed", () => {
