@@ -150,6 +150,7 @@ test("a node hears from a refused judgement, too, that its member is gone", asyn
     describe: async () => ({ ...(await memory.describe()), timedLeases: false }),
     // Nobody asks in its name but who judges.
     claimRuns: async () => [],
+    claimJobs: async () => [],
   }));
   const { clock, memory } = world;
   const node = await world.startNode();
