@@ -34,7 +34,7 @@ export interface BodyRun {
  * it stands. Never rejects. Steps and calls that the body left unawaited are waited for, and its log and progress have been sent.
  */
 export async function runBody(run: BodyRun): Promise<Outcome | undefined> {
-  const context = new ActivationContext(run.start, run.call, run.abortSignal);
+  const context = new ActivationContext(run.start, run.call, run.abortSignal, run.task.options);
   return Promise.race([bodyOutcome(run, context), context.suspended.then(() => undefined)]);
 }
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   type ActivationStart,
   AppError,
+  asStateRecord,
   asWaitRecord,
   type ChannelCall,
   canonicalText,
@@ -15,6 +16,9 @@ import {
 import { originHere, placedAt } from "./placed-errors.ts";
 import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
 import { Skip } from "./skip.ts";
+import type { StateDeclaration, StateHandle } from "./state.ts";
+import { stateHandle } from "./state-context.ts";
+import { StateSteps } from "./state-steps.ts";
 import type { Stored } from "./stored.ts";
 import { storedValue } from "./stored-value.ts";
 import type { WaitContext } from "./wait.ts";
@@ -38,8 +42,8 @@ export interface RunIdentity {
   readonly generation: number;
 }
 
-/** What a body is given beside its input. */
-export interface TaskContext extends WaitContext {
+/** What a body is given beside its input; `state` and `taskState` come with their types to the task itself (`TaskContext`). */
+export interface BodyContext extends WaitContext {
   readonly run: RunIdentity;
   /** The try that users see and count, from 1. */
   readonly attempt: number;
@@ -68,6 +72,20 @@ export interface TaskContext extends WaitContext {
   skip(reason: string): never;
 }
 
+/** What a body is given beside its input. `S`, `T`: the handles of its run's state and its task's. */
+export interface TaskContext<S = StateHandle, T = StateHandle> extends BodyContext {
+  /** Values of this run: all its attempts see them, a retry goes on with them, and a fresh clear begins without any. */
+  readonly state: S;
+  /** Values of the task: all its runs see them. */
+  readonly taskState: T;
+}
+
+/** How a task declares its state. */
+export interface DeclaredState {
+  readonly state?: StateDeclaration | undefined;
+  readonly taskState?: StateDeclaration | undefined;
+}
+
 /** The key of the step whose function runs. */
 const inStep = new AsyncLocalStorage<string>();
 
@@ -87,6 +105,8 @@ export class ActivationContext implements TaskContext {
   readonly all: WaitContext["all"];
   readonly race: WaitContext["race"];
   readonly start: WaitContext["start"];
+  readonly state: StateHandle;
+  readonly taskState: StateHandle;
   readonly #waits: Waits;
   readonly #tokenSeed: string;
   readonly #call: ChannelCall;
@@ -97,7 +117,7 @@ export class ActivationContext implements TaskContext {
   #allDone: () => void = () => undefined;
   #closed = false;
 
-  constructor(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal) {
+  constructor(start: ActivationStart, call: ChannelCall, abortSignal: AbortSignal, declared: DeclaredState = {}) {
     this.run = start.run;
     this.attempt = start.attempt;
     this.epoch = start.epoch;
@@ -120,6 +140,14 @@ export class ActivationContext implements TaskContext {
     this.all = all;
     this.race = race;
     this.start = waiting.start;
+    const steps = new StateSteps({
+      ...{ recorded, call, epoch: start.epoch, inStep: () => inStep.getStore() },
+      take: (key) => this.#take(key),
+      during: (key, act) => this.#during(key, act),
+    });
+    this.state = stateHandle(steps, { what: "ctx.state", scope: { kind: "run" }, declared: declared.state });
+    const ofTask = { what: "ctx.taskState", scope: { kind: "task" }, declared: declared.taskState } as const;
+    this.taskState = stateHandle(steps, ofTask);
   }
 
   /** Resolves when the body is over without a word: its run waits, or is somebody else's. */
@@ -139,25 +167,41 @@ export class ActivationContext implements TaskContext {
   }
 
   async step<R>(key: string, fn: () => R | Promise<R>): Promise<Stored<Awaited<R>>> {
-    this.#check(key);
+    this.#take(key);
     const recorded = this.#recorded.get(key);
-    if (this.#used.has(key) && recorded !== undefined) {
+    if (recorded !== undefined && asStateRecord(recorded) !== undefined) {
+      throw new Error(`${JSON.stringify(key)} is the key of a write of state: give the step a key of its own.`);
+    }
+    if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
+    return this.#during(key, async () => {
+      const began = performance.now();
+      const value = storedValue(await inStep.run(key, fn), `The result of step ${JSON.stringify(key)}`);
+      return (await this.#commit(key, value, performance.now() - began)) as Stored<Awaited<R>>;
+    });
+  }
+
+  /** Says that a key is used. Throws where it cannot be; warns where it was before and its record answers. */
+  #take(key: string): void {
+    this.#check(key);
+    if (this.#used.has(key) && this.#recorded.has(key)) {
       const record = "its record answers, and nothing is done";
       this.log.warn(
         `Step ${JSON.stringify(key)} was used before in this body: ${record}. Give each use a key of its own.`,
       );
     }
     this.#used.add(key);
-    if (recorded !== undefined) return recorded as Stored<Awaited<R>>;
-    this.#open.add(key);
-    const began = performance.now();
+  }
+
+  /** While it goes on, the activation is not suspended, and the key is under way. */
+  async #during<T>(key: string | undefined, act: () => Promise<T>): Promise<T> {
+    if (key === undefined && this.#closed) throw new Error("State was asked for after the body had ended.");
+    if (key !== undefined) this.#open.add(key);
     const entered = this.#waits.enter();
     try {
       if (entered !== undefined) await entered;
-      const value = storedValue(await inStep.run(key, fn), `The result of step ${JSON.stringify(key)}`);
-      return (await this.#commit(key, value, performance.now() - began)) as Stored<Awaited<R>>;
+      return await act();
     } finally {
-      this.#open.delete(key);
+      if (key !== undefined) this.#open.delete(key);
       this.#waits.leave();
       if (this.#open.size === 0) this.#allDone();
     }

@@ -3,6 +3,7 @@ import type { Task, Workflow } from "./callable.ts";
 import type { TaskContext } from "./context.ts";
 import type { Position } from "./source-position.ts";
 import type { StandardSchema } from "./standard-schema.ts";
+import type { StateDeclaration } from "./state.ts";
 
 // What `task`, `workflow` and `asset` return. Recognised by a registered symbol, never by instanceof: the copy of the SDK
 // that made a definition need not be the copy that reads it.
@@ -77,6 +78,8 @@ export interface TaskData {
   readonly options: TaskOptions & {
     readonly input?: StandardSchema;
     readonly output?: StandardSchema;
+    readonly state?: StateDeclaration | undefined;
+    readonly taskState?: StateDeclaration | undefined;
     /** As the user wrote it. */
     readonly schedule?: unknown;
     readonly concurrencyKey?: unknown;

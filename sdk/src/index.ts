@@ -1,5 +1,12 @@
 // What users import.
-export { AppError, type Duration, isAppError, type Json, type TriggerRule } from "@holdfast/protocol";
+export {
+  AppError,
+  type Duration,
+  isAppError,
+  type Json,
+  type StateOpResult,
+  type TriggerRule,
+} from "@holdfast/protocol";
 export { type AssetOptions, asset } from "./asset.ts";
 export type { Bound, Resolved } from "./bound.ts";
 export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
@@ -13,11 +20,25 @@ export {
   type RunTarget,
   type StartOptions,
 } from "./client.ts";
-export type { TaskContext } from "./context.ts";
+export type { BodyContext, TaskContext } from "./context.ts";
 export type { Asset, RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
 export type { Placeholder, Ref } from "./reference.ts";
 export { type Schedule, type Scheduled, type Schedules, schedule, type TickReference } from "./schedule.ts";
 export type { StandardSchema } from "./standard-schema.ts";
+export type {
+  AnyState,
+  DeleteOptions,
+  SetOptions,
+  StateChange,
+  StateChanges,
+  StateDeclaration,
+  StateEntry,
+  StateHandle,
+  StateOf,
+  StepName,
+  Storeable,
+  VersionedState,
+} from "./state.ts";
 export { FatalError, RetryAfter } from "./steering.ts";
 export type { Storable, Stored } from "./stored.ts";
 export { task } from "./task.ts";

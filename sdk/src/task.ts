@@ -6,13 +6,14 @@ import type { JobResult } from "./external/external-job.ts";
 import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
-import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
+import { type InputOf, isStandardSchema, type OutputOf, type StandardSchema } from "./standard-schema.ts";
+import type { StateDeclaration, StateOf, VersionedState } from "./state.ts";
 import type { Storable, Stored } from "./stored.ts";
 import type { Wait } from "./wait.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "rate", "fair", "priority", "placement",
-  "isolation", "memory", "env", "reads", "schedule", "writes",
+  "isolation", "memory", "env", "reads", "schedule", "state", "taskState", "writes",
 ]; // biome-ignore format: one list
 const later = ["secrets", "onFailure", "onSuccess", "access", "code"];
 
@@ -27,10 +28,20 @@ type BodyInput<In, I> = In extends StandardSchema ? OutputOf<In> : I;
  * Declares a task. With an output schema the body returns what the schema accepts and callers see what it makes of it;
  * without one they see what JSON keeps of what the body returns. Mistakes are reported when the project is compiled.
  */
-export function task<Out extends StandardSchema, In extends StandardSchema | undefined = undefined, I = unknown>(
+export function task<
+  Out extends StandardSchema,
+  In extends StandardSchema | undefined = undefined,
+  I = unknown,
+  S extends StateDeclaration | undefined = undefined,
+  T extends StateDeclaration | undefined = undefined,
+>(
   options: TaskOptions & {
     readonly input?: In;
     readonly output: Out;
+    /** What `ctx.state` holds: an object of keys and values, with a version and a migration where it has changed. */
+    readonly state?: S;
+    /** The same of `ctx.taskState`. */
+    readonly taskState?: T;
     readonly schedule?: ScheduledBy<In, I>;
     /** What `concurrency` (default 1) is counted by: a text or a number in the input; null asks for no limit. */
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
@@ -39,18 +50,26 @@ export function task<Out extends StandardSchema, In extends StandardSchema | und
     /** The key by which its runs take turns: however many of one key are ready, those of another do not wait behind them all. */
     readonly fair?: KeyOf<KeyedBy<In, I>>;
   },
-  body: (input: BodyInput<In, I>, ctx: TaskContext) => Declared<InputOf<Out>>,
+  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Declared<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
-export function task<R, In extends StandardSchema | undefined = undefined, I = unknown>(
+export function task<
+  R,
+  In extends StandardSchema | undefined = undefined,
+  I = unknown,
+  S extends StateDeclaration | undefined = undefined,
+  T extends StateDeclaration | undefined = undefined,
+>(
   options: TaskOptions & {
     readonly input?: In;
     readonly output?: never;
+    readonly state?: S;
+    readonly taskState?: T;
     readonly schedule?: ScheduledBy<In, I>;
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
     readonly rate?: RateOptions<KeyedBy<In, I>>;
     readonly fair?: KeyOf<KeyedBy<In, I>>;
   },
-  body: (input: BodyInput<In, I>, ctx: TaskContext) => Returned<R>,
+  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Returned<R>,
 ): Task<CallerInput<In, I>, Stored<R>>;
 export function task(options: TaskData["options"], body: TaskData["body"]): Task {
   const position = callerPosition();
@@ -86,6 +105,22 @@ function checkTask(reader: OptionReader): void {
   reader.memoryBytes("memory");
   reader.environment("env");
   for (const name of ["reads", "writes"]) checkAssets(reader, name);
+  for (const name of ["state", "taskState"]) checkState(reader, name);
+}
+
+function checkState(reader: OptionReader, name: string): void {
+  const value = reader.value(name);
+  if (value === undefined || isStandardSchema(value)) return;
+  const { schema, version, migrate } = (
+    typeof value === "object" && value !== null ? value : {}
+  ) as Partial<VersionedState>;
+  const hint = `Write ${name}: z.object({ … }), or { schema, version: 2, migrate: (values, from) => ({ … }) }.`;
+  if (!isStandardSchema(schema)) reader.add(`"${name}" is ${show(value)}`, hint);
+  else if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1) {
+    reader.add(`the version of "${name}" is ${show(version)}`, "It must be a whole number from 1.");
+  } else if (migrate !== undefined && typeof migrate !== "function") {
+    reader.add(`"migrate" of "${name}" is ${show(migrate)}`, hint);
+  }
 }
 
 function checkAssets(reader: OptionReader, name: string): void {
