@@ -20,6 +20,7 @@ export * from "./problem.ts";
 export * from "./schedule.ts";
 export * from "./schedule-views.ts";
 export * from "./state.ts";
+export * from "./state-control.ts";
 export * from "./status.ts";
 export * from "./traceparent.ts";
 export * from "./tracking.ts";

@@ -142,6 +142,7 @@ export class ActivationContext implements TaskContext {
     this.start = waiting.start;
     const steps = new StateSteps({
       ...{ recorded, call, epoch: start.epoch, inStep: () => inStep.getStore() },
+      warn: (text) => this.log.warn(text),
       take: (key) => this.#take(key),
       during: (key, act) => this.#during(key, act),
     });

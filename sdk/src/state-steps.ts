@@ -24,6 +24,8 @@ export interface StepPlace {
   readonly inStep: () => string | undefined;
   /** Throws for a key that cannot be one, is under way, or is that of a wait. Warns of one that was used before. */
   readonly take: (key: string) => void;
+  /** Writes a line of the run's log. */
+  readonly warn: (text: string) => void;
   /** While it goes on, the key is under way, and the activation is not suspended; without a key only that. */
   readonly during: <T>(key: string | undefined, act: () => Promise<T>) => Promise<T>;
 }
@@ -78,8 +80,10 @@ export class StateSteps {
   async write({ name, as, ops, scopes }: Write): Promise<readonly StateOpResult[]> {
     const key = this.key(name, as);
     const known = this.known(key);
-    // Recorded of other changes: the control plane answers the same, and tells people of it.
-    if (known !== undefined && (known.hash === null || known.hash === changesHash(ops))) return known.results;
+    if (known !== undefined) {
+      if ((known.hash ?? "") !== changesHash(ops)) this.#place.warn(otherChanges(key));
+      return known.results;
+    }
     return this.#place.during(key, async () => {
       for (const scope of scopes) await scope.ready();
       return (await this.commit(key, ops)).results;
@@ -121,4 +125,8 @@ export class StateSteps {
     } while (after !== null);
     return found;
   }
+}
+
+function otherChanges(key: string): string {
+  return `${JSON.stringify(key)} is recorded with other changes: its record answers, and nothing is changed. Give each write a name of its own.`;
 }

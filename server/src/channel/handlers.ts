@@ -1,5 +1,6 @@
 import type { ChannelMethod, ChannelParams, ChannelResult, CodeTaskSpec } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
+import type { BodyState } from "../operations/body-state.ts";
 import type { BodyWaits } from "../operations/body-waits.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
 import type { Definitions } from "../operations/definitions.ts";
@@ -12,6 +13,7 @@ export interface Session {
   readonly definitions: Definitions;
   readonly completion: Completion;
   readonly waits: BodyWaits;
+  readonly state: BodyState;
   readonly jobs: JobBodies;
   readonly log: ActivationLog;
 }

@@ -12,6 +12,7 @@ import {
   processKinds,
 } from "@holdfast/protocol";
 import { ActivationLog } from "../operations/activation-log.ts";
+import { BodyState } from "../operations/body-state.ts";
 import { BodyWaits } from "../operations/body-waits.ts";
 import { Completion } from "../operations/completion.ts";
 import { Concurrency } from "../operations/concurrency.ts";
@@ -38,6 +39,9 @@ const examples: { readonly [M in ChannelMethod]: ChannelParams<M> } = {
   "external.submit": { key: "load", service: "unit" },
   "external.adopt": { key: "load", ref: 1 },
   "output.get": { run: "called" },
+  "state.get": { scope: { kind: "run" }, keys: ["a"] },
+  "state.list": { scope: { kind: "task" } },
+  "state.transact": { key: "mark", ops: [{ op: "set", scope: { kind: "run" }, key: "a/b", value: null }] },
   "run.enqueue": { key: "follow-up", definition: "unit", input: {} },
 };
 /** What these name is not there, and no job is started here: who may ask is told so. */
@@ -99,6 +103,7 @@ async function openSession(): Promise<Session> {
     definitions,
     completion,
     waits,
+    state: new BodyState({ store, clock }),
     jobs: new JobBodies({ store, waits, completion, definitions }),
     log,
   };

@@ -11,10 +11,11 @@ import { lifecycle } from "./lifecycle.ts";
 import { logging } from "./logging.ts";
 import { orchestration } from "./orchestration.ts";
 import { reading } from "./reading.ts";
+import { state } from "./state.ts";
 
 // The one door between user code and the control plane (P8). A method is in exactly one group; what no grant names is denied.
 
-const handlers: Handlers<ChannelMethod> = { ...lifecycle, ...logging, ...orchestration, ...reading };
+const handlers: Handlers<ChannelMethod> = { ...lifecycle, ...logging, ...orchestration, ...reading, ...state };
 
 /** Answers one call of an activation whose process is granted `grants`. */
 export async function answer<M extends ChannelMethod>(
