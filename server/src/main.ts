@@ -9,6 +9,7 @@ import { type ConnectionSettings, connectionOf } from "./connection-settings.ts"
 import { Activations, type OpenChannel } from "./engine/activations.ts";
 import { Engine, type StopWait } from "./engine/node.ts";
 import { type Logger, silentLog } from "./log.ts";
+import { BodyState } from "./operations/body-state.ts";
 import { BodyWaits } from "./operations/body-waits.ts";
 import { BulkActions } from "./operations/bulk.ts";
 import { Completion } from "./operations/completion.ts";
@@ -33,6 +34,7 @@ import { Runs } from "./operations/runs.ts";
 import { ScheduledRuns } from "./operations/scheduled-runs.ts";
 import { Schedules } from "./operations/schedules.ts";
 import { Signals } from "./operations/signals.ts";
+import { State } from "./operations/state.ts";
 import { InlinePlacement } from "./placements/inline/inline-placement.ts";
 import type { Placement } from "./placements/placement.ts";
 import { ProcessPlacement } from "./placements/process/process-placement.ts";
@@ -79,6 +81,7 @@ export interface Services {
   readonly restarts: Restarts;
   readonly marks: Marks;
   readonly signals: Signals;
+  readonly state: State;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly clock: Clock;
@@ -149,6 +152,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const restarts = new Restarts({ store, runs });
   const marks = new Marks({ store, runs });
   const signals = new Signals({ store, runs });
+  const state = new State({ store, runs, namespace });
   const bulk = new BulkActions({ store, runs, pauses, restarts });
   const close = async () => {
     await evaluator.close();
@@ -175,6 +179,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     restarts,
     marks,
     signals,
+    state,
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };
@@ -329,9 +334,10 @@ function activationsFor(services: Services, { tracking, callbacks, ...held }: He
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
   const asked = { store, definitions, concurrency, completion, runs, clock, observer, tracking };
   const waits = new BodyWaits({ ...asked, ...(callbacks === undefined ? {} : { callbacks }) });
+  const state = new BodyState({ store, clock });
   const jobs = new JobBodies({ store, waits, completion, definitions });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
-    const session: Session = { held: activation, task, definitions, completion, waits, jobs, log };
+    const session: Session = { held: activation, task, definitions, completion, waits, state, jobs, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));

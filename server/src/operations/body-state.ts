@@ -68,7 +68,8 @@ export class BodyState {
       writer: { runId, epoch, generation, key, hash, ...more },
     };
     const [result] = await persist(this.#clock, held.revoked, () => this.#store.transactState({ rows: [row] }));
-    switch (result?.outcome) {
+    if (result === undefined) throw staleEpoch(held);
+    switch (result.outcome) {
       case "applied":
         return { recorded: true, value: stateRecord({ results: result.results, hash, value }) };
       case "existing":
@@ -77,7 +78,6 @@ export class BodyState {
           hint: "Give the write a key of its own.",
         });
       case "stale_epoch":
-      case undefined:
         throw staleEpoch(held);
       default:
         throw stateRefusal(

@@ -45,7 +45,8 @@ export function stateRefusal(refusal: Refusal, ops: readonly RefusedOp[]): AppEr
       return mismatch(at, { index, key, op, was: refusal.was });
     case "limit_exceeded": {
       const { limit } = refusal;
-      const place = refusal.index === undefined ? "the run" : limit === "stateValueBytes" ? at : `the state of ${whose}`;
+      const place =
+        refusal.index === undefined ? "the run" : limit === "stateValueBytes" ? at : `the state of ${whose}`;
       return new AppError("limit_exceeded", `The limit of ${limits[limit]} ${limit} is reached by ${place}.`, {
         hint: "Keep large values in a file or an object store and their names in the state; delete what is not needed any more.",
         details: { index, key, limit, allowed: limits[limit] },

@@ -9,13 +9,14 @@ import type {
 
 /**
  * Where a body's process dies. `start`: before the body's first line. `step:KEY`: the step's function is done, its result not
- * recorded; `recorded:KEY`: right after it was recorded. `wait:KEY`: a wait is asked for, nothing of it is stored; `waiting:KEY`: right
+ * recorded; `recorded:KEY`: right after it was recorded. `state:KEY`: a write of state is asked for under this key, and nothing of it is stored. `wait:KEY`: a wait is asked for, nothing of it is stored; `waiting:KEY`: right
  * after it was. Of a job that the body starts by itself, `step:KEY` is when it has been started and is not known yet. `succeed`: the body has returned, nothing is recorded of it.
  */
 export type CrashPoint =
   | "start"
   | `step:${string}`
   | `recorded:${string}`
+  | `state:${string}`
   | `wait:${string}`
   | `waiting:${string}`
   | "succeed";
@@ -104,6 +105,10 @@ function pointsOf(method: ChannelMethod, params: unknown): { before: CrashPoint[
   if (method === "step.commit" || method === "run.enqueue" || method === "external.adopt") {
     const { key } = params as Pick<StepRecord, "key">;
     return { before: [`step:${key}`], after: [`recorded:${key}`] };
+  }
+  if (method === "state.transact") {
+    const { key } = params as ChannelParams<"state.transact">;
+    return { before: [`state:${key}`], after: [`recorded:${key}`] };
   }
   if (method === "external.submit") {
     const { key } = params as ChannelParams<"external.submit">;
