@@ -70,6 +70,7 @@ import {
 import { causeOf, expectAnswer, isTimeout, sleep, unansweredHint } from "./answer-wait.ts";
 import { externalJobsOver } from "./client-external.ts";
 import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
+import { stateOver } from "./client-state.ts";
 
 export interface HttpOptions {
   /** Base address: `http://127.0.0.1:4400`. */
@@ -84,7 +85,7 @@ export interface HttpOptions {
 }
 
 interface Question<T> {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly body?: unknown;
@@ -255,6 +256,7 @@ export class HttpPlane implements ControlPlane {
   }
 
   readonly externalJobs = externalJobsOver((question) => this.#ask(question));
+  readonly state = stateOver((question) => this.#ask(question));
 
   describe(): Promise<ServerView> {
     return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });
@@ -360,7 +362,7 @@ export class HttpPlane implements ControlPlane {
       });
     }
     const { code, message, hint, details } = parsed.data.error;
-    return new AppError(isErrorCode(code) ? code : "internal", message, {
+    return new AppError(Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "internal", message, {
       ...(hint === undefined ? {} : { hint }),
       ...(details === undefined ? {} : { details }),
     });
@@ -385,10 +387,6 @@ function pausePath(kind: PauseView["kind"], name: string): string {
 
 function schedulePath(id: string): string {
   return `/v1/schedules/${encodeURIComponent(id)}`;
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorCodes, code);
 }
 
 function parseJson(text: string): unknown {

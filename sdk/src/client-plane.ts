@@ -38,6 +38,7 @@ import type {
   Why,
 } from "@holdfast/protocol";
 import type { ExternalJobsPlane } from "./client-external.ts";
+import type { StatePlane } from "./client-state.ts";
 
 /** Which runs to list. Without anything: the newest roots. */
 export interface RunQuery {
@@ -123,5 +124,7 @@ export interface ControlPlane {
   listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage>;
   /** Jobs in other systems. */
   readonly externalJobs: ExternalJobsPlane;
+  /** Values of state of runs and tasks. */
+  readonly state: StatePlane;
   describe(): Promise<ServerView>;
 }

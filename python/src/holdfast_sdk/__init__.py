@@ -26,6 +26,8 @@ from .external import (
 )
 from .external_job import ExternalJob, ExternalJobError, deferred
 from .reports import TaskLog
+from .state import AsyncState, State
+from .state_changes import StateChange, StateChanges, StateEntry, StateResult
 from .steering import Aborted, FatalError, RetryAfter
 from .task import task
 from .version import VERSION as __version__
@@ -37,6 +39,7 @@ __all__ = [
     "Aborted",
     "AbortSignal",
     "AppError",
+    "AsyncState",
     "AsyncTaskContext",
     "BigQueryJob",
     "CallError",
@@ -55,6 +58,11 @@ __all__ = [
     "RetryAfter",
     "RunIdentity",
     "StartedRun",
+    "State",
+    "StateChange",
+    "StateChanges",
+    "StateEntry",
+    "StateResult",
     "TaskContext",
     "TaskLog",
     "Wait",

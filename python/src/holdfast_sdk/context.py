@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Set, TypeVar, Union, cast
+from typing import Any, Awaitable, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Set, Tuple, TypeVar, Union, cast
 
 from . import limits
 from .abort import AbortSignal
@@ -26,6 +26,8 @@ from .framing import json_text
 from .own_jobs import start_async, start_here
 from .reports import ProgressSender, TaskLog
 from .steering import skip
+from .state import AsyncState, Names, Scope, State, as_state_record
+from .state_place import LoopPlace, ThreadPlace, UnderWay
 from .stored_value import stored_value
 from .text import text_defect, utf8_bytes
 from .turns import LoopTurns, ThreadTurns, Turns
@@ -107,6 +109,10 @@ class Context:
         """Ends the run ``skipped`` with this reason. It raises: what follows it in the body does not happen."""
         skip(reason)
 
+    def _scopes(self) -> Tuple[Scope, Scope]:
+        names = Names()
+        return Scope("ctx.state", "run", names), Scope("ctx.task_state", "task", names)
+
     def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
         """Lets the body start a job by itself."""
         start_here(self._waits, self._call, spec, submit)
@@ -134,6 +140,12 @@ class TaskContext(Context, WaitContext):
     ) -> None:
         super().__init__(start, call, abort_signal, log, ThreadTurns())
         self.open = OpenWaits(self._asking)
+        place = ThreadPlace(self._waits, call, self._steps, self.log.warning)
+        own, of_task = self._scopes()
+        self.state = State(own, place)
+        """Values of this run: all its attempts see them, and a retry goes on with them."""
+        self.task_state = State(of_task, place)
+        """Values of the task: all its runs see them."""
 
     def step(self, key: str, fn: Callable[[], T]) -> T:
         """Runs ``fn`` and records what it returns under ``key``.
@@ -144,7 +156,7 @@ class TaskContext(Context, WaitContext):
         """
         with self._steps.use(key) as use:
             if use.recorded:
-                return cast(T, use.value)
+                return cast(T, _step_value(key, use.value))
             with self._waits.under_way():
                 began = time.monotonic()
                 with _inside(key):
@@ -177,13 +189,19 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         self._loop_turns = LoopTurns()
         self._starting: Set[asyncio.Future[None]] = set()
         super().__init__(start, call, abort_signal, log, self._loop_turns)
+        place = LoopPlace(self._waits, call, self._steps, self.log.warning)
+        own, of_task = self._scopes()
+        self.state = AsyncState(own, place)
+        """Values of this run: all its attempts see them, and a retry goes on with them."""
+        self.task_state = AsyncState(of_task, place)
+        """Values of the task: all its runs see them."""
 
     async def step(self, key: str, fn: Callable[[], Union[T, Awaitable[T]]]) -> T:
         """As TaskContext.step; ``fn`` may be asynchronous."""
         with self._steps.use(key) as use:
             if use.recorded:
-                return cast(T, use.value)
-            async with _UnderWay(self._waits):
+                return cast(T, _step_value(key, use.value))
+            async with UnderWay(self._waits):
                 began = time.monotonic()
                 with _inside(key):
                     returned = fn()
@@ -209,29 +227,10 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         self._asking.check(key)
         with self._steps.use(key) as use:
             if not use.recorded:
-                async with _UnderWay(self._waits):
+                async with UnderWay(self._waits):
                     asked = _enqueued(key, definition, input, run_key)
                     use.record((await asyncio.wrap_future(self._call("run.enqueue", asked)))["runId"])
             return StartedRun(str(use.value))
-
-
-class _UnderWay:
-    """A call of an asynchronous context."""
-
-    def __init__(self, waits: Waits) -> None:
-        self._waits = waits
-
-    async def __aenter__(self) -> None:
-        entered = self._waits.enter()
-        try:
-            if entered is not None:
-                await asyncio.wrap_future(entered)
-        except BaseException:
-            self._waits.leave()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._waits.leave()
 
 
 class _Steps:
@@ -348,6 +347,12 @@ def _inside(key: str) -> Iterator[None]:
         yield
     finally:
         in_step.reset(before)
+
+
+def _step_value(key: str, value: Any) -> Any:
+    if as_state_record(value) is not None:
+        raise RuntimeError(f'"{key}" is the key of a write of state: give the step a key of its own.')
+    return value
 
 
 def _enqueued(key: str, definition: str, given: Any, run_key: Optional[str]) -> Dict[str, Any]:

@@ -18,7 +18,7 @@ export interface Call<Query, Body> {
 }
 
 interface RouteDescription {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** As OpenAPI writes it: `/v1/runs/{id}`. */
   readonly path: string;
   readonly summary: string;

@@ -18,6 +18,7 @@ import type { Restarts } from "../operations/restarts.ts";
 import type { Runs } from "../operations/runs.ts";
 import type { Schedules } from "../operations/schedules.ts";
 import type { Signals } from "../operations/signals.ts";
+import type { State } from "../operations/state.ts";
 import type { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
@@ -38,8 +39,11 @@ import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { signalRoutes } from "./signals.ts";
+import { stateRoutes } from "./state.ts";
 
 const defaultBodyBytes = 64 * 1024;
+/** A key of state in a path: 512 characters, each of up to nine when it is escaped. */
+const maxParamLength = 5_000;
 const readyTimeoutMs = 5_000;
 const backlogTimeoutMs = 3_000;
 /** After this long, callers that do not take their answer are cut off. */
@@ -62,6 +66,7 @@ export interface ApiServices {
   readonly restarts: Restarts;
   readonly marks: Marks;
   readonly signals: Signals;
+  readonly state: State;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly telemetry: Pick<Telemetry, "metrics">;
@@ -110,6 +115,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...scheduleRoutes(services),
     ...controlRoutes(services),
     ...signalRoutes(services),
+    ...stateRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);
@@ -142,7 +148,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
 function newApp(log: Logger): FastifyInstance {
   const app = fastify({
     bodyLimit: defaultBodyBytes,
-    routerOptions: { maxParamLength: 1_000 },
+    routerOptions: { maxParamLength },
     genReqId: () => randomUUID(),
     return503OnClosing: false,
     forceCloseConnections: "idle",
@@ -212,7 +218,8 @@ function addRoute(
         traceparent: onlyOne(request.headers.traceparent),
         signal: AbortSignal.any([gone.signal, stopping]),
       };
-      const asked = [route.path, call.params, (call.body ?? null) as Json];
+      const own = call.query === undefined ? [] : [call.query as Json];
+      const asked = [route.path, call.params, (call.body ?? null) as Json, ...own];
       const answer =
         key === undefined || route.keeps !== true
           ? await route.answerCall({ ...call, control: undefined })

@@ -3,6 +3,7 @@ import { version } from "../version.ts";
 import { addQueueCommands, addRunControl, type Carry } from "./program-control.ts";
 import { addExternalCommands } from "./program-external.ts";
 import { addScheduleCommands } from "./program-schedules.ts";
+import { addStateCommands } from "./program-state.ts";
 
 // The commands and their flags. What a command does is loaded when it is called, so that each starts quickly.
 
@@ -25,6 +26,7 @@ export function buildProgram(carry: Carry): Command {
   addExternalCommands(program, carry, asking);
   addQueueCommands(program, carry, asking);
   addScheduleCommands(program, carry, asking);
+  addStateCommands(program, carry, asking);
   addCompletionCommands(program, carry);
   return program;
 }

@@ -6,10 +6,14 @@ import { exitCodes } from "./failures.ts";
 import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
 import { errorText, valueText } from "./run-text.ts";
+import { stateText } from "./state.ts";
 import { paintStatus } from "./statuses.ts";
 import type { Terminal } from "./terminal.ts";
 import { agoText } from "./times.ts";
 import { tookText, treeTable, whyText } from "./tree-table.ts";
+
+/** Values of state that are shown of a run; `state list` has them all. */
+const shownValues = 20;
 
 export interface ShowFlags extends CommonFlags {
   /** Also the items of a map that have nothing to tell. */
@@ -24,7 +28,9 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     // A tree is read without inputs and outputs: they are not null, but not there.
     const { obligations } = await plane.listObligations({ run: run.id, limit: limits.pageRows });
     const owed = obligations.filter(({ runId }) => run.parentId === null || runId === run.id);
-    terminal.answer({ run, obligations: owed, tree: tree.map(({ input: _input, output: _output, ...rest }) => rest) });
+    const state = await plane.state.list({ kind: "run", id: run.id }, { limit: shownValues });
+    const below = tree.map(({ input: _input, output: _output, ...rest }) => rest);
+    terminal.answer({ run, obligations: owed, tree: below, state: state.values });
     if (terminal.json) return exitCodes.done;
     const now = Date.now();
     for (const [name, value] of fieldsOf(terminal, run, now)) {
@@ -37,6 +43,8 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
       const text = job === undefined ? waitText(wait, now) : `${wait.key}: ${jobText(job, now)}`;
       terminal.print(fieldText(terminal, "waits for", text));
     }
+    for (const value of state.values) terminal.print(fieldText(terminal, "state", stateText(value)));
+    if (state.cursor !== null) terminal.print(fieldText(terminal, "state", `and more: holdfast state list ${run.id}`));
     for (const obligation of owed.filter(({ metAt }) => metAt === null)) {
       terminal.print(fieldText(terminal, "to be ended", owedText(obligation, run.id, now)));
     }

@@ -181,6 +181,17 @@ export class LocalPlane implements ControlPlane {
     return this.#services.externalJobs;
   }
 
+  get state(): ControlPlane["state"] {
+    const { state } = this.#services;
+    return {
+      list: (target, query) => state.list(target, query),
+      get: (target, key) => state.get(target, key),
+      change: (target, ops) => state.change(target, ops),
+      clear: (target, prefix) => state.clear(target, prefix),
+      sweep: (request) => state.sweep(request),
+    };
+  }
+
   async describe(): Promise<ServerView> {
     const { store, namespace } = this.#services;
     const { kind, incarnation, now } = await store.describe();

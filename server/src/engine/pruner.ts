@@ -4,7 +4,7 @@ import type { Loop } from "./loop.ts";
 const limitRows = 500;
 const periodMs = 60_000;
 
-/** Deletes what is past its retention, in small batches. */
+/** Deletes what is past its retention, runs and values of state, in small batches. */
 export class Pruner implements Loop {
   readonly name = "pruner";
   readonly #store: Store;
@@ -18,7 +18,8 @@ export class Pruner implements Loop {
   }
 
   async tick(): Promise<number> {
-    const { more } = await this.#store.prune({ runsMs: this.#runsMs, logsMs: this.#logsMs, limitRows });
-    return more ? 0 : periodMs;
+    const pruned = await this.#store.prune({ runsMs: this.#runsMs, logsMs: this.#logsMs, limitRows });
+    const swept = await this.#store.sweepState({ limitRows });
+    return pruned.more || swept.more ? 0 : periodMs;
   }
 }

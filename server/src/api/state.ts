@@ -1,0 +1,135 @@
+import {
+  AppError,
+  changedStateSchema,
+  changeStateSchema,
+  clearStateQuerySchema,
+  deleteStateQuerySchema,
+  limits,
+  listStateQuerySchema,
+  putStateSchema,
+  type StateOwner,
+  stateKeySchema,
+  stateOpResultSchema,
+  statePageSchema,
+  stateViewSchema,
+  sweepStateSchema,
+  sweptStateSchema,
+} from "@holdfast/protocol";
+import { z } from "zod";
+import type { State } from "../operations/state.ts";
+import { type Route, route } from "./route.ts";
+import { idOf } from "./runs.ts";
+
+/** JSON may escape every character of a value of the greatest size. */
+const valueBodyBytes = 6 * limits.stateValueBytes + 16 * 1024;
+const changesBodyBytes = 16 * 1024 * 1024;
+
+const owners = { run: "/v1/runs/{id}/state", task: "/v1/tasks/{id}/state" } as const;
+const whose = { run: "a run, in its present generation", task: "a task" } as const;
+
+/** `state` below runs and tasks. A key is one part of the path: a `/` in it is written `%2F`. */
+export function stateRoutes({ state }: { state: State }): Route[] {
+  return [
+    ...(["run", "task"] as const).flatMap((kind) => [...reads(state, kind), ...writes(state, kind)]),
+    route({
+      method: "POST",
+      path: "/v1/state/sweep",
+      summary: "Deletes values of state whose time is over; nodes do it by themselves.",
+      errors: [],
+      body: sweepStateSchema,
+      bodyOptional: true,
+      answer: sweptStateSchema,
+      handle: ({ body }) => state.sweep(body),
+    }),
+  ];
+}
+
+function reads(state: State, kind: StateOwner): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: owners[kind],
+      summary: `The state of ${whose[kind]}, in the order of its keys.`,
+      errors: ["not_found", "ambiguous_id"],
+      query: listStateQuerySchema,
+      answer: statePageSchema,
+      handle: ({ params, query }) => state.list({ kind, id: idOf(params) }, query),
+    }),
+    route({
+      method: "GET",
+      path: `${owners[kind]}/{key}`,
+      summary: `One value of the state of ${whose[kind]}.`,
+      errors: ["not_found", "ambiguous_id"],
+      answer: stateViewSchema,
+      handle: ({ params }) => state.get({ kind, id: idOf(params) }, keyOf(params)),
+    }),
+  ];
+}
+
+function writes(state: State, kind: StateOwner): Route[] {
+  const errors = ["not_found", "ambiguous_id", "request_conflict", "state_conflict", "limit_exceeded"] as const;
+  return [
+    route({
+      method: "PUT",
+      path: `${owners[kind]}/{key}`,
+      summary: `Sets one value of the state of ${whose[kind]}.`,
+      errors,
+      maxBodyBytes: valueBodyBytes,
+      keeps: true,
+      body: putStateSchema,
+      answer: stateOpResultSchema,
+      handle: async ({ params, body, control }) => {
+        const op = { op: "set", key: keyOf(params), ...body } as const;
+        return first(await state.change({ kind, id: idOf(params) }, [op], control));
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: `${owners[kind]}/{key}`,
+      summary: `Deletes one value of the state of ${whose[kind]}, if it is there.`,
+      errors,
+      keeps: true,
+      query: deleteStateQuerySchema,
+      answer: stateOpResultSchema,
+      handle: async ({ params, query, control }) => {
+        const op = { op: "delete", key: keyOf(params), ...query } as const;
+        return first(await state.change({ kind, id: idOf(params) }, [op], control));
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: owners[kind],
+      summary: `Deletes the state of ${whose[kind]}, or what begins with \`prefix\`.`,
+      errors,
+      keeps: true,
+      query: clearStateQuerySchema,
+      answer: z.object({ cleared: z.number().int() }),
+      handle: ({ params, query, control }) => state.clear({ kind, id: idOf(params) }, query.prefix, control),
+    }),
+    route({
+      method: "POST",
+      path: owners[kind],
+      summary: `Makes several changes of state, of ${whose[kind]} where they do not say otherwise: all or none.`,
+      errors: [...errors, "state_mismatch"],
+      maxBodyBytes: changesBodyBytes,
+      keeps: true,
+      body: changeStateSchema,
+      answer: changedStateSchema,
+      handle: ({ params, body, control }) => state.change({ kind, id: idOf(params) }, body.ops, control),
+    }),
+  ];
+}
+
+function first({ results: [result] }: z.infer<typeof changedStateSchema>): z.infer<typeof stateOpResultSchema> {
+  if (result === undefined) throw new Error("a change has no result");
+  return result;
+}
+
+function keyOf({ key }: Readonly<Record<string, string>>): string {
+  const parsed = stateKeySchema.safeParse(key);
+  if (parsed.success) return parsed.data;
+  throw new AppError(
+    "invalid_request",
+    `A key of state has 1 to ${limits.stateKeyCharacters} characters, none of them NUL.`,
+  );
+}
