@@ -25,7 +25,9 @@ export class StateSchema {
     const defect = textDefect(key);
     if (defect !== undefined) throw new TypeError(`A key of ${this.#what} has a ${defect}, which cannot be stored.`);
     if (key.startsWith("holdfast.")) {
-      throw new TypeError(`${JSON.stringify(key)}: keys of ${this.#what} that begin with "holdfast." are the SDK's own.`);
+      throw new TypeError(
+        `${JSON.stringify(key)}: keys of ${this.#what} that begin with "holdfast." are the SDK's own.`,
+      );
     }
     const names = this.#names();
     if (names !== undefined && !names.includes(key)) {
