@@ -152,7 +152,6 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const restarts = new Restarts({ store, runs });
   const marks = new Marks({ store, runs });
   const signals = new Signals({ store, runs });
-  const state = new State({ store, runs, namespace });
   const bulk = new BulkActions({ store, runs, pauses, restarts });
   const close = async () => {
     await evaluator.close();
@@ -179,7 +178,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     restarts,
     marks,
     signals,
-    state,
+    state: new State({ store, runs, namespace }),
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };
