@@ -10,7 +10,7 @@ import type { Stored } from "./stored.ts";
  */
 export type StateDeclaration<S extends StandardSchema = StandardSchema> = S | VersionedState<S>;
 
-export interface VersionedState<S extends StandardSchema = StandardSchema> {
+export interface VersionedState<S = StandardSchema> {
   readonly schema: S;
   /** A whole number from 1; values that were written without one are of version 1. */
   readonly version: number;
@@ -26,11 +26,8 @@ export interface AnyState {
   readonly [key: string]: Json;
 }
 
-type SchemaOf<D> = D extends VersionedState<infer S> ? S : D extends StandardSchema ? D : never;
-/** The handle of a scope that was declared so. */
-export type StateOf<D> = [D] extends [undefined]
-  ? StateHandle
-  : StateHandle<Stored<OutputOf<SchemaOf<D>>>, InputOf<SchemaOf<D>>>;
+/** The handle of a scope whose values have this schema, or none. */
+export type StateOf<S> = [S] extends [StandardSchema] ? StateHandle<Stored<OutputOf<S>>, InputOf<S>> : StateHandle;
 
 type KeyOf<R> = string extends keyof R ? string : keyof R & string;
 type KeyWith<R, T> = string extends keyof R

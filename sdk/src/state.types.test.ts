@@ -81,6 +81,22 @@ async function byAny(ctx: TaskContext): Promise<Json> {
   return (await ctx.state.get("anything")) ?? null;
 }
 
+const migrating = task(
+  {
+    id: "migrating",
+    state: {
+      schema: z.object({ total: z.number() }),
+      version: 2,
+      migrate: ({ sum }, from) => ({ total: Number(sum) * from }),
+    },
+  },
+  async (_: unknown, ctx) => {
+    const total = await ctx.state.get("total");
+    same<typeof total, number | undefined>(true);
+    return total ?? null;
+  },
+);
+
 test("tasks with and without schemas of their state are tasks", () => {
-  assert.deepEqual([typed.id, plain.id], ["typed", "plain"]);
+  assert.deepEqual([typed.id, plain.id, migrating.id], ["typed", "plain", "migrating"]);
 });

@@ -7,7 +7,7 @@ import { OptionReader, show } from "./options.ts";
 import type { Schedules } from "./schedule.ts";
 import { callerPosition } from "./source-position.ts";
 import { type InputOf, isStandardSchema, type OutputOf, type StandardSchema } from "./standard-schema.ts";
-import type { StateDeclaration, StateOf, VersionedState } from "./state.ts";
+import type { StateOf, VersionedState } from "./state.ts";
 import type { Storable, Stored } from "./stored.ts";
 import type { Wait } from "./wait.ts";
 
@@ -32,16 +32,16 @@ export function task<
   Out extends StandardSchema,
   In extends StandardSchema | undefined = undefined,
   I = unknown,
-  S extends StateDeclaration | undefined = undefined,
-  T extends StateDeclaration | undefined = undefined,
+  S extends StandardSchema | undefined = undefined,
+  T extends StandardSchema | undefined = undefined,
 >(
   options: TaskOptions & {
     readonly input?: In;
     readonly output: Out;
     /** What `ctx.state` holds: an object of keys and values, with a version and a migration where it has changed. */
-    readonly state?: S;
+    readonly state?: S | VersionedState<S>;
     /** The same of `ctx.taskState`. */
-    readonly taskState?: T;
+    readonly taskState?: T | VersionedState<T>;
     readonly schedule?: ScheduledBy<In, I>;
     /** What `concurrency` (default 1) is counted by: a text or a number in the input; null asks for no limit. */
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
@@ -56,14 +56,14 @@ export function task<
   R,
   In extends StandardSchema | undefined = undefined,
   I = unknown,
-  S extends StateDeclaration | undefined = undefined,
-  T extends StateDeclaration | undefined = undefined,
+  S extends StandardSchema | undefined = undefined,
+  T extends StandardSchema | undefined = undefined,
 >(
   options: TaskOptions & {
     readonly input?: In;
     readonly output?: never;
-    readonly state?: S;
-    readonly taskState?: T;
+    readonly state?: S | VersionedState<S>;
+    readonly taskState?: T | VersionedState<T>;
     readonly schedule?: ScheduledBy<In, I>;
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
     readonly rate?: RateOptions<KeyedBy<In, I>>;
