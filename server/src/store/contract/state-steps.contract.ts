@@ -88,6 +88,10 @@ export function stateStepsContract(contract: Contract): void {
     const taken = await world.running();
     await world.finish(taken, next.retry());
     await world.activate(taken.id);
+    const { parent, ids } = await world.workflow([{ name: "a" }]);
+    await world.activate(ids.a ?? "");
+    await world.cancel(parent.id);
+    assert.equal(await world.status(parent.id), "cancelling");
     const waiting = await world.enqueue();
     const ended = await world.running();
     await world.finish(ended, next.success());
@@ -95,6 +99,7 @@ export function stateStepsContract(contract: Contract): void {
     await world.finish(retried, next.retry());
     const other = await world.running();
     const runs = [
+      parent,
       waiting,
       { ...waiting, epoch: 1 },
       ended,
