@@ -6,7 +6,17 @@ import { isAppError } from "@holdfast/protocol";
 import { openPostgresStore } from "../server/src/store/postgres/postgres-store.ts";
 import type { Store } from "../server/src/store/store.ts";
 import { openOwned } from "./owned-store.ts";
-import { type StatePlan, stepOps } from "./state-work.ts";
+import { stepOps } from "./state-work.ts";
+
+/** What a process does: so many steps of a run's activation, from number `from` on, and as many updates by version under `updates`. */
+export interface StatePlan {
+  readonly namespace: string;
+  readonly runId: string;
+  readonly epoch: number;
+  readonly from: number;
+  readonly steps: number;
+  readonly updates: number;
+}
 
 const [address = "", planText = ""] = process.argv.slice(2);
 const plan = JSON.parse(planText) as StatePlan;

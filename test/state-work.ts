@@ -1,15 +1,5 @@
 import type { StateOp } from "@holdfast/protocol";
 
-/** What a process does: so many steps of a run's activation, from number `from` on, and as many updates by version under `updates`. */
-export interface StatePlan {
-  readonly namespace: string;
-  readonly runId: string;
-  readonly epoch: number;
-  readonly from: number;
-  readonly steps: number;
-  readonly updates: number;
-}
-
 /** What a step does in each scope: all of it or nothing. */
 export function stepOps(runId: string, number: number): StateOp[] {
   const scopes = [

@@ -10,7 +10,8 @@ import { openPostgresStore } from "../server/src/store/postgres/postgres-store.t
 import type { Store } from "../server/src/store/store.ts";
 import { openOwned } from "./owned-store.ts";
 import { createDatabase, dropDatabase, startPostgres } from "./postgres.ts";
-import { type StatePlan, stepOps } from "./state-work.ts";
+import type { StatePlan } from "./state-process.ts";
+import { stepOps } from "./state-work.ts";
 
 // Faults to catch: an increment or an update by version that is lost between processes; half of a transaction, or its effect without its
 // record, after a SIGKILL of the process or of the server; a step that is done twice when it is told again.
