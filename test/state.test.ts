@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { rootId } from "../server/src/core/index.ts";
+import { type NewRun, rootId } from "../server/src/core/index.ts";
 import { openPostgresStore } from "../server/src/store/postgres/postgres-store.ts";
 import type { Store } from "../server/src/store/store.ts";
 import { openOwned } from "./owned-store.ts";
@@ -62,7 +62,7 @@ async function startRuns(store: Store, count: number): Promise<{ runId: string; 
       startAfter: null,
       expiresAfterMs: null,
     };
-    const run = {
+    const run: NewRun = {
       ...{
         ...nobody,
         id,
@@ -75,7 +75,7 @@ async function startRuns(store: Store, count: number): Promise<{ runId: string; 
         depth: 0,
       },
       ...{ queue: "default", priority: 0, rule: "all_success", limits: [], input: number, blockedBy: 0 },
-    } as const;
+    };
     return { run, key: null, request: null, claimFor: memberId };
   });
   const results = await store.enqueueRuns({ rows });
