@@ -94,7 +94,7 @@ export interface WorkOptions {
   /** Whether `mock://` jobs pretend where the configuration does not say. */
   readonly mockJobs?: boolean;
   /** Where this process is reached by HTTP, where the configuration does not say. */
-  readonly url?: string;
+  readonly url?: string | undefined;
 }
 
 /** What an embedded engine adds to a connection. */

@@ -46,7 +46,11 @@ export async function startHosting(settings: Settings, options: HostOptions): Pr
       ...(token === undefined ? {} : { token }),
     };
     const server = await startServer(connection.services, shared);
-    const node = await connection.work({ schedules: true, mockJobs: options.mockJobs === true, url: server.url });
+    const node = await connection.work({
+      schedules: true,
+      mockJobs: options.mockJobs === true,
+      url: reachable(host, server.url),
+    });
     if (announce) {
       const { incarnation } = await connection.plane.describe();
       writeDevFile(root, { url: server.url, pid: process.pid, incarnation });
@@ -66,4 +70,9 @@ export async function startHosting(settings: Settings, options: HostOptions): Pr
     await connection.close();
     throw error;
   }
+}
+
+/** A server that listens on every address has none that it could give to a service. */
+export function reachable(host: string, url: string): string | undefined {
+  return host === "0.0.0.0" || host === "::" || host === "[::]" || host === "" ? undefined : url;
 }

@@ -75,6 +75,8 @@ export function waitText({ of, names, forMs }: StopWait): string {
       const then = `what has not in ${abort} s gets TERM, and KILL ${term} s later`;
       return `Told ${what} to end: ${then}. It goes on at the next start. A second Ctrl-C ends at once.`;
     }
+    case "jobs":
+      return `Waiting for an answer of ${what}, which was asked to start or end a job, ${most}; whoever goes on with the job asks again. A second Ctrl-C ends at once.`;
     case "store":
       return `Waiting for the store to answer, ${most}. Nothing is lost: what was held here is taken over when its lease runs out.`;
   }

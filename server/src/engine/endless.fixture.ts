@@ -1,5 +1,5 @@
 import { defaultRetry, type Manifest } from "@holdfast/protocol";
-import { type RunningNode, type Services, serve, startNode } from "../main.ts";
+import { type NodeOptions, type RunningNode, type Services, serve, startNode } from "../main.ts";
 import type { ActivationJob, Placement } from "../placements/placement.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import type { Store } from "../store/store.ts";
@@ -92,8 +92,8 @@ export class NodeWorld {
     return world;
   }
 
-  startNode(): Promise<RunningNode> {
-    return startNode(this.services, { root: "/", placement: this.placement });
+  startNode(options: Partial<NodeOptions> = {}): Promise<RunningNode> {
+    return startNode(this.services, { root: "/", placement: this.placement, ...options });
   }
 
   async startRun(definition: keyof typeof definitions): Promise<string> {

@@ -32,11 +32,12 @@ const leastLeaveMs = 1_000;
 
 /**
  * What a stopping node waits for, and how long at most. `bodies`: that what runs here ends by itself. `ends`: that it does, now that it
- * was told to. `store`: that the store hears of it.
+ * was told to. `store`: that the store hears of it. `jobs`: that services answer calls which
+ * start or end jobs.
  */
 export interface StopWait {
-  readonly of: "bodies" | "ends" | "store";
-  /** What runs here. */
+  readonly of: "bodies" | "ends" | "jobs" | "store";
+  /** What runs here; of `jobs` the services. */
   readonly names: readonly string[];
   readonly forMs: number;
 }
@@ -173,7 +174,14 @@ export class Engine {
     const farewell = Promise.all([settled, ...this.#loops]).then(() => this.#membership.leave());
     farewell.catch(() => undefined);
     const leftMs = Math.max(leastLeaveMs, untilMs - clock.monotonicMs());
-    tell({ of: "store", names: [], forMs: leftMs });
+    const asked = this.#triggerer.askedServices();
+    if (asked.length === 0) tell({ of: "store", names: [], forMs: leftMs });
+    else {
+      tell({ of: "jobs", names: asked, forMs: leftMs });
+      void settled.then(() => {
+        if (!said.signal.aborted) tell({ of: "store", names: [], forMs: Math.max(0, untilMs - clock.monotonicMs()) });
+      });
+    }
     try {
       await Promise.race([farewell, clock.sleep(leftMs, said.signal)]);
     } catch (error) {

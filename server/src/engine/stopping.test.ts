@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "@holdfast/protocol";
 import { defaults, type RunningNode, type StopOptions } from "../main.ts";
+import { waitingFor } from "../store/contract/jobs.fixture.ts";
+import { World } from "../store/contract/world.contract.ts";
+import { FakeServices } from "../testing/fake-services.ts";
 import { NodeWorld } from "./endless.fixture.ts";
 
 const farewellMs = 15_000;
@@ -89,4 +92,25 @@ test("a stop says what it has told to end, and how long it waits for the store",
   await world.clock.advanceMs(5_000);
   assert.deepEqual(stop.told, ["bodies load 4000", "ends load 15000", "store  15000"]);
   assert.equal(stop.isOver, true);
+});
+
+// The fault: the store is blamed for a service that does not answer.
+test("a stop says which service it waits for, and then that it waits for the store", async () => {
+  const world = await NodeWorld.open();
+  const fakes = new FakeServices();
+  const { submit } = fakes;
+  const gate = Promise.withResolvers<void>();
+  fakes.submit = async (asked) => {
+    await gate.promise;
+    return submit(asked);
+  };
+  const node = await world.startNode({ tracking: fakes });
+  await waitingFor(new World({ store: world.memory, close: async () => {} }), ["scan"]);
+  await world.clock.advanceMs(defaults.pollMs);
+  const stop = stopping(node);
+  await world.clock.advanceMs(1_000);
+  assert.deepEqual([stop.told, stop.isOver], [["jobs warehouse 15000"], false]);
+  gate.resolve();
+  await world.clock.advanceMs(0);
+  assert.deepEqual([stop.told[1], stop.isOver], ["store  14000", true]);
 });

@@ -282,6 +282,12 @@ export class Triggerer implements Loop {
     this.#reconciledTo = undefined;
   }
 
+  /** Services whose answers to calls that start or end jobs are waited for. */
+  askedServices(): string[] {
+    const desks = [...this.#desks.values()].filter(({ acting }) => acting > 0);
+    return [...new Set(desks.map(({ service }) => service))];
+  }
+
   #acting(): number {
     let acting = 0;
     for (const desk of this.#desks.values()) acting += desk.acting;

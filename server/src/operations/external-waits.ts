@@ -161,7 +161,7 @@ export class ExternalWaits {
     const { callbacks } = this.#options;
     if (callbacks === undefined) {
       throw new AppError("unsupported", `"${called}" asks for an address to call back, and this place has none.`, {
-        hint: "Say in the configuration under which address the server is reached from outside.",
+        hint: 'Say publicUrl: "https://…" in holdfast.config.ts: the address under which services reach this server.',
       });
     }
     if (!JSON.stringify(spec).includes(callbackMark)) {

@@ -67,6 +67,10 @@ export class Desk implements JobDesk {
     });
   }
 
+  get service(): string {
+    return this.#options.address.service;
+  }
+
   /** Acts under way. */
   get acting(): number {
     return this.#acting;
