@@ -2,7 +2,7 @@
 // or believed one alone; one that surely was not started is not submitted again; an order starts what it is to end (P5, P6).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isTooLateToCome, type OpenSubmission, submissionStep, submissionWindowMs } from "./submissions.ts";
+import { arrivalMs, missingVerdict, type OpenSubmission, submissionStep, submissionWindowMs } from "./submissions.ts";
 
 const settleMs = 20_000;
 const open: OpenSubmission = {
@@ -47,8 +47,10 @@ test("without a token or a listing nobody knows, and so it is with what its body
   }
 });
 
-test("a job that is not there to be cancelled may come as long as a call may be under way (S5)", () => {
-  assert.equal(isTooLateToCome({ sinceCallMs: submissionWindowMs + settleMs - 1, settleMs }), false);
-  assert.equal(isTooLateToCome({ sinceCallMs: submissionWindowMs + settleMs, settleMs }), true);
-  assert.equal(isTooLateToCome({ sinceCallMs: null, settleMs }), true);
+test("a job that is not there to be cancelled may come long after its call, and is then lost, and not unstarted (S6)", () => {
+  const longestMs = submissionWindowMs + arrivalMs + settleMs;
+  assert.equal(missingVerdict({ sinceCallMs: 0, settleMs }), "may_come");
+  assert.equal(missingVerdict({ sinceCallMs: longestMs - 1, settleMs }), "may_come");
+  assert.equal(missingVerdict({ sinceCallMs: longestMs, settleMs }), "lost");
+  assert.equal(missingVerdict({ sinceCallMs: null, settleMs }), "not_started");
 });

@@ -10,9 +10,14 @@ import type { JobSubmission } from "@holdfast/protocol";
 //     time to settle, and two listings a further settling apart show nothing.
 // S4  Neither: nobody knows, and a person decides.
 // S5  Its end is ordered: what surely was not started is not; what may have been is found, or started under its token, and cancelled.
+// S6  One that is to be cancelled by its name, and is not there, may come yet: a call that was sent is carried out when its service gets to
+//     it, whoever waits for the answer. It is looked for long (`arrivalMs`), and then it is lost; never is it said not to have begun.
 
 /** Later than this after it was noted, no call that may start a job is sent. */
 export const submissionWindowMs = 30_000;
+
+/** So long after it was sent a call may still be carried out: by a queue, a proxy, a service that is slow. */
+export const arrivalMs = 10 * 60_000;
 
 /** What is known about the submission. Times are milliseconds from the moment until now. */
 export interface OpenSubmission {
@@ -57,9 +62,13 @@ export function submissionStep(open: OpenSubmission): SubmissionStep {
   }
 }
 
-/** A job that was to be cancelled by its name was not there: after so long it will not come any more. */
-export function isTooLateToCome({ sinceCallMs, settleMs }: Pick<OpenSubmission, "sinceCallMs" | "settleMs">): boolean {
-  return sinceCallMs === null || sinceCallMs >= submissionWindowMs + settleMs;
+/** A job that is to be cancelled by its name is not there. `lost`: it is not waited for any longer (S6). */
+export function missingVerdict({
+  sinceCallMs,
+  settleMs,
+}: Pick<OpenSubmission, "sinceCallMs" | "settleMs">): "not_started" | "may_come" | "lost" {
+  if (sinceCallMs === null) return "not_started";
+  return sinceCallMs >= submissionWindowMs + arrivalMs + settleMs ? "lost" : "may_come";
 }
 
 function listedStep(open: OpenSubmission, sinceCallMs: number): SubmissionStep {

@@ -140,3 +140,32 @@ test("listings that are refused are asked for again, and leave the job unknown o
   assert.equal(world.outside.made, 2);
   world.close();
 });
+
+test("a job that its service makes long after the call was given up is cancelled all the same", async () => {
+  const world = await TrackingWorld.open();
+  world.outside.will("submit", "named", "unsent");
+  await world.startNode();
+  const id = await world.openJob({ service: "named" });
+  await world.until(() => world.outside.countOf("submit") === 1);
+  await world.cancel(id);
+  await world.pass(5 * minuteMs);
+  assert.deepEqual([(await world.job(id)).status, world.outside.made], ["cancelling", 0]);
+  const { spec, token } = await world.job(id);
+  await world.outside.submit({ service: "named", connection: null, spec, token });
+  const { status } = await world.untilEnded(id, 2 * minuteMs);
+  assert.deepEqual([status, phases(world), world.outside.countOf("submit")], ["cancelled", ["cancelled"], 2]);
+  world.close();
+});
+
+test("one that never comes is lost after a while, and its run is cancelled", async () => {
+  const world = await TrackingWorld.open();
+  world.outside.will("submit", "named", "unsent");
+  await world.startNode();
+  const id = await world.openJob({ service: "named" });
+  await world.until(() => world.outside.countOf("submit") === 1);
+  await world.cancel(id);
+  const { status, error } = await world.untilEnded(id, 15 * minuteMs);
+  assert.deepEqual([status, error?.code, await world.runStatus(id)], ["lost", "submission_unknown", "cancelled"]);
+  assert.ok(world.outside.countOf("cancel") > 10, "it is looked for often");
+  world.close();
+});

@@ -84,9 +84,8 @@ export class Connections {
   #connect(tracker: Tracker, given: Json, place: string, common: z.infer<typeof commonSchema>): OpenConnection {
     const { callMs, mock, now, resolve } = this.#options;
     const settings = parse(tracker.settings, given, place);
-    const own = common.baseUrl === undefined ? [] : [new URL(common.baseUrl).hostname.replaceAll(/[[\]]/g, "")];
-    const guard = new AddressGuard({ private: common.private === true, allow: [...(common.allow ?? []), ...own] });
-    const dialer = new Dialer(guard, resolve);
+    const rules = { private: common.private === true, allow: common.allow ?? [] };
+    const dialer = new Dialer(new AddressGuard(rules), resolve, ownPlace(common.baseUrl, rules));
     this.#dialers.push(dialer);
     const access = tracker.connect?.(settings);
     return {
@@ -111,6 +110,14 @@ export class Connections {
     const names = this.#options.trackers.flatMap((one) => [one.service, ...(one.aliases ?? [])]);
     return permanent("unknown_service", `There is no tracker for the service "${service}".`, nameHint(service, names));
   }
+}
+
+/** What the operator has named is called wherever it is, and nothing beside it: neither another port of its host. */
+function ownPlace(baseUrl: string | undefined, rules: { readonly private: boolean; readonly allow: string[] }) {
+  if (baseUrl === undefined) return undefined;
+  const { origin, hostname } = new URL(baseUrl);
+  const allow = [...rules.allow, hostname.replaceAll(/[[\]]/g, "")];
+  return { origin, guard: new AddressGuard({ ...rules, allow }) };
 }
 
 function isCalled(tracker: Tracker, service: string): boolean {

@@ -24,6 +24,12 @@ export interface Dialling {
   readonly tls?: TlsSettings | undefined;
 }
 
+/** A server that is called wherever it is, since the operator has named it: at its own port, by its own protocol. */
+export interface OwnPlace {
+  readonly origin: string;
+  readonly guard: AddressGuard;
+}
+
 const connectionsPerServer: Readonly<Record<Lane, number>> = { call: 64, fresh: 64, wait: 1_000 };
 const keptAgents = 200;
 
@@ -31,11 +37,13 @@ const keptAgents = 200;
 export class Dialer {
   readonly #guard: AddressGuard;
   readonly #resolve: Resolve;
+  readonly #own: OwnPlace | undefined;
   readonly #agents = new Map<string, Agent>();
 
-  constructor(guard: AddressGuard, resolve: Resolve = systemLookup) {
+  constructor(guard: AddressGuard, resolve: Resolve = systemLookup, own?: OwnPlace) {
     this.#guard = guard;
     this.#resolve = resolve;
+    this.#own = own;
   }
 
   agent(dialling: Dialling): Agent {
@@ -70,14 +78,17 @@ export class Dialer {
 
   #make({ lane, guarded, tls = {} }: Dialling, check: () => void = () => undefined): Agent {
     const { insecure = false, ...certificates } = tls;
-    const connect = buildConnector({
-      ...certificates,
-      ...(insecure && { rejectUnauthorized: false }),
-      timeout: 10_000,
-      ...(guarded && { lookup: guardedAddresses(this.#guard, this.#resolve) }),
-    });
+    const connector = (guard?: AddressGuard) => {
+      const connect = buildConnector({
+        ...certificates,
+        ...(insecure && { rejectUnauthorized: false }),
+        timeout: 10_000,
+        ...(guard !== undefined && { lookup: guardedAddresses(guard, this.#resolve) }),
+      });
+      return checked(connect, guard, check);
+    };
     return new Agent({
-      connect: this.#checked(connect, guarded, check),
+      connect: guarded ? this.#placed(connector) : connector(),
       connections: connectionsPerServer[lane],
       pipelining: lane === "fresh" ? 0 : 1,
       keepAliveTimeout: 10_000,
@@ -88,29 +99,44 @@ export class Dialer {
     });
   }
 
-  /** An address that a URL states itself is never looked up, and what is connected to is looked at once more. */
-  #checked(connect: buildConnector.connector, guarded: boolean, check: () => void): buildConnector.connector {
+  #placed(connector: (guard: AddressGuard) => buildConnector.connector): buildConnector.connector {
+    const others = connector(this.#guard);
+    if (this.#own === undefined) return others;
+    const { origin, guard } = this.#own;
+    const own = connector(guard);
     return (options, callback) => {
-      try {
-        if (guarded) this.#guard.checkHost(options.hostname);
-      } catch (error) {
-        callback(error as Error, null);
-        return;
-      }
-      connect(options, (error, socket) => {
-        if (error !== null || socket === null) {
-          callback(error ?? new Error("No connection came about."), null);
-          return;
-        }
-        try {
-          if (guarded) this.#guard.checkAddress(socket.remoteAddress ?? "0.0.0.0", options.hostname);
-          check();
-          callback(null, socket);
-        } catch (refusal) {
-          socket.destroy();
-          callback(refusal as Error, null);
-        }
-      });
+      const isOwn = `${options.protocol}//${options.host}` === origin;
+      return (isOwn ? own : others)(options, callback);
     };
   }
+}
+
+/** An address that a URL states itself is never looked up, and what is connected to is looked at once more. */
+function checked(
+  connect: buildConnector.connector,
+  guard: AddressGuard | undefined,
+  check: () => void,
+): buildConnector.connector {
+  return (options, callback) => {
+    try {
+      guard?.checkHost(options.hostname);
+    } catch (error) {
+      callback(error as Error, null);
+      return;
+    }
+    connect(options, (error, socket) => {
+      if (error !== null || socket === null) {
+        callback(error ?? new Error("No connection came about."), null);
+        return;
+      }
+      try {
+        guard?.checkAddress(socket.remoteAddress ?? "0.0.0.0", options.hostname);
+        check();
+        callback(null, socket);
+      } catch (refusal) {
+        socket.destroy();
+        callback(refusal as Error, null);
+      }
+    });
+  };
 }

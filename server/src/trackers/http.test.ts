@@ -332,3 +332,40 @@ test("headers of a connection are sent to its own host, and only there", async (
   const lost = openConnections({ http: { headers: { a: "b" } } });
   await assert.rejects(ask(lost, "poll", { ...address, refs }), /name it/);
 });
+
+test("the place that a connection names is called wherever it is, and no other port or name of its host is", async () => {
+  const other = await LocalService.start(() => ({ body: { status: "ok" } }));
+  const connections = openConnections({ shop: { service: "http", baseUrl: local.url } });
+  after(async () => {
+    await connections.close();
+    await other.close();
+  });
+  local.script = ({ path }) =>
+    path === "/away" ? { status: 307, headers: { location: other.url } } : { body: { status: "ok" } };
+  const words = async (...urls: string[]) => {
+    const refs = urls.map((url) => ({ url, statuses: { succeeded: ["ok"] } }));
+    return (await ask(connections, "poll", { service, connection: "shop", refs })).map(word);
+  };
+  const decimal = `http://2130706433:${local.port}/job`;
+  assert.deepEqual(await words("/job", `${local.url}/job`, decimal), ["succeeded", "succeeded", "succeeded"]);
+  const elsewhere = [other.url, `http://2130706433:${other.port}/`, `http://localhost:${local.port}/`, "/away"];
+  assert.deepEqual(
+    await words(...elsewhere),
+    elsewhere.map(() => "permanent refused_address"),
+  );
+  assert.equal(other.calls.length, 0);
+});
+
+test("credentials of a call stay at the address that it was written for, whatever that redirects to", async () => {
+  const other = await LocalService.start(() => ({ body: { status: "ok" } }));
+  after(() => other.close());
+  local.script = ({ path }) => ({ status: 307, headers: { location: path === "/a" ? "/b" : other.url } });
+  const headers = { authorization: "Bearer s", Cookie: "c", "proxy-authorization": "p", accept: "text/x" };
+  assert.equal(word(await poll({ url: `${local.url}/a`, statuses: { succeeded: ["ok"] }, headers })), "succeeded");
+  assert.deepEqual([local.calls.at(-1)?.path, local.calls.at(-1)?.headers.authorization], ["/b", "Bearer s"]);
+  const { authorization, cookie, accept, ...others } = other.calls.at(-1)?.headers ?? {};
+  assert.deepEqual(
+    [authorization, cookie, others["proxy-authorization"], accept],
+    [undefined, undefined, undefined, "text/x"],
+  );
+});

@@ -1,5 +1,5 @@
 import type { CancelAnswer, RunError, TrackingFailure } from "@holdfast/protocol";
-import { isTooLateToCome } from "../../core/index.ts";
+import { missingVerdict } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
 import type { HeldJob } from "./held-job.ts";
 import { backOffMs } from "./pace.ts";
@@ -11,6 +11,12 @@ const soonMs = 500;
 const mayComeMs = 5_000;
 /** A service that took an order and has not ended the job after so long is told again. */
 const repeatMs = 300_000;
+
+const notStarted = { code: "not_started", message: "It was not started." };
+const mayComeYet = {
+  code: "submission_unknown",
+  message: "A call that may start it was made, and its service does not know it: should it begin yet, nobody ends it.",
+};
 
 /** Ends jobs whose end is ordered. Nothing but their end, or a service that ends none, ends the tries (P6). */
 export class JobEnder {
@@ -97,13 +103,20 @@ export class JobEnder {
     job.cancelAtMs = nowMs + mayComeMs;
     if (submitting !== null) {
       const sinceCallMs = submitting.calledMs === null ? null : nowMs - submitting.calledMs;
-      if (isTooLateToCome({ sinceCallMs, settleMs: submitting.row.settleMs })) {
-        const error = { code: "not_started", message: "Its service does not know it: it was not started." };
-        await say(job, { is: "ended", status: "cancelled", error });
-        return 0;
+      switch (missingVerdict({ sinceCallMs, settleMs: submitting.row.settleMs })) {
+        case "not_started":
+          await say(job, { is: "ended", status: "cancelled", error: notStarted });
+          return 0;
+        case "lost":
+          await say(job, { is: "ended", status: "lost", error: mayComeYet });
+          return 0;
+        case "may_come": {
+          const waitMs = Math.max(mayComeMs, (sinceCallMs ?? 0) / 10);
+          job.cancelAtMs = nowMs + waitMs;
+          await say(job, { is: "cancel_asked", answer: "not_found", nextLookInMs: waitMs });
+          return waitMs;
+        }
       }
-      await say(job, { is: "cancel_asked", answer: "not_found", nextLookInMs: mayComeMs });
-      return mayComeMs;
     }
     await say(job, { is: "cancel_asked", answer: "not_found", nextLookInMs: soonMs });
     return soonMs;
