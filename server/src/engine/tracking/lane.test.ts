@@ -184,3 +184,45 @@ test("a halted lane begins nothing, and goes on when it may", async () => {
   world.lane.pump();
   assert.equal(world.lane.calls, 1);
 });
+
+test("a sick job closes no line by itself, and those that are sick let the line be opened by another", async () => {
+  const world = new LaneWorld(4, 4);
+  const failed: CallOutcome = { reached: false };
+  const look = async (...groups: string[]) => {
+    for (const group of groups) world.lane.askLook(item("a", group));
+    world.lane.pump();
+    await untilQuiet();
+  };
+  // As long as something is under way, the line is remembered.
+  await look("slow");
+  for (let n = 0; n < 5; n++) {
+    await look("sick");
+    await world.answer("look sick", failed);
+  }
+  assert.equal(world.lane.closed, 0, "one that fails again and again counts once");
+  await look("ill", "ailing");
+  await world.answer("look ill", failed);
+  await world.answer("look ailing", failed);
+  assert.equal(world.lane.closed, 1);
+  await world.answer("look slow", failed);
+  await look("sick", "ill", "ailing", "well");
+  assert.deepEqual([...world.under.keys()], []);
+  await world.pass(4_000);
+  assert.deepEqual([...world.under.keys()], ["look well"], "the one that did not fail says how the server is");
+  await world.answer("look well");
+  assert.equal(world.lane.closed, 0);
+  assert.deepEqual([...world.under.keys()].toSorted(), ["look ailing", "look ill", "look sick"]);
+});
+
+test("orders that fail, each another, close a line, and the next one that did not fail opens it", async () => {
+  const world = new LaneWorld(4, 4);
+  const orders = ["x", "y", "z"].map((name) => item("a", "g", name));
+  for (const one of orders) world.lane.askAct(one);
+  world.lane.pump();
+  for (const { name } of orders) await world.answer(`act ${name}`, { reached: false });
+  assert.equal(world.lane.closed, 1);
+  for (const one of [...orders, item("a", "g", "new")]) world.lane.askAct(one);
+  world.lane.pump();
+  await world.pass(2_000);
+  assert.deepEqual([...world.under.keys()], ["act new"]);
+});

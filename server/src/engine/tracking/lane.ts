@@ -9,7 +9,8 @@ import { backOffMs } from "./pace.ts";
 // Q1  A lane makes at most `limitCalls` calls at a time, a line of it at most `lineCalls`; lanes know nothing of each other.
 // Q2  Lines take turns, and within a line so do groups: one with many jobs has one call in its turn, as has one with few.
 // Q3  A line of which call after call fails is *closed* for a growing time, at once for as long as its service asks; then one call is
-//     made and says whether it opens. Closed lines have at most half of the lane's calls, however many they are.
+//     made and says whether it opens. What fails again counts once, and is asked last: a sick job says nothing of the others at its server.
+//     Closed lines have at most half of the lane's calls, however many they are.
 // Q4  Orders (submissions, cancels) go before looks, and every fourth turn is a look's, so that neither keeps the other from being done.
 
 /** Something that its lane has to call about. */
@@ -47,8 +48,10 @@ export interface LaneOptions<T extends LaneItem> {
   readonly act: (item: T) => Promise<CallOutcome | undefined>;
 }
 
-/** So many failures in a row close a line. */
+/** So many failures in a row, each of another group or order, close a line. */
 const closingFailures = 3;
+/** So many that failed are remembered of a line. */
+const failedSources = 1_000;
 const lookTurns = 4;
 
 export class Lane<T extends LaneItem> {
@@ -124,7 +127,7 @@ export class Lane<T extends LaneItem> {
     const isProbe = line.isClosed;
     if (isProbe && (line.calls > 0 || this.#probes >= Math.ceil(limitCalls / 2))) return false;
     if (line.calls >= lineCalls || clock.monotonicMs() < line.closedUntilMs) return false;
-    const work = line.next(batchRows);
+    const work = isProbe ? line.probe(batchRows) : line.next(batchRows);
     if (work === undefined) return false;
     line.calls += 1;
     this.#calls += 1;
@@ -134,24 +137,26 @@ export class Lane<T extends LaneItem> {
       line.calls -= 1;
       this.#calls -= 1;
       this.#probes -= isProbe ? 1 : 0;
-      this.#judge(line, outcome);
+      this.#judge(line, sourceOf(work), outcome);
       this.pump();
     });
     return true;
   }
 
   /** What a call tells of its line (Q3). */
-  #judge(line: Line<T>, outcome: CallOutcome | undefined): void {
+  #judge(line: Line<T>, source: unknown, outcome: CallOutcome | undefined): void {
     const { clock, heap } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (outcome !== undefined) this.#count(line, outcome, nowMs);
+    if (outcome !== undefined) {
+      line.count(source, outcome.reached);
+      this.#close(line, outcome, nowMs);
+    }
     if (line.closedUntilMs > nowMs) heap.set(line, line.closedUntilMs);
     else if (line.calls === 0 && !line.hasWork && line.place === -1 && !line.isClosed) this.#lines.delete(line.name);
   }
 
-  #count(line: Line<T>, { reached, waitMs }: CallOutcome, nowMs: number): void {
+  #close(line: Line<T>, { reached, waitMs }: CallOutcome, nowMs: number): void {
     const { random } = this.#options;
-    line.failures = reached ? 0 : line.failures + 1;
     if (waitMs !== undefined) {
       line.failures = reached ? 0 : Math.max(line.failures, closingFailures);
       line.closedUntilMs = Math.max(line.closedUntilMs, nowMs + backOffMs(1, { retryAfterMs: waitMs }, random));
@@ -162,12 +167,22 @@ export class Lane<T extends LaneItem> {
   }
 }
 
+type Work<T> = { readonly act: T } | { readonly looks: readonly T[] };
+
+/** What a call is about: an order, or the group that is looked at. */
+function sourceOf<T extends LaneItem>(work: Work<T>): unknown {
+  return "act" in work ? work.act : work.looks[0]?.group;
+}
+
 /** What a lane has to do at one server. */
 export class Line<T extends LaneItem> implements Due {
   readonly lane: Lane<T>;
   readonly name: string;
   readonly acts: T[] = [];
   readonly #groups = new Map<string, T[]>();
+  /** What failed when it was asked last, and what of it since the last answer. */
+  readonly #failed = new Set<unknown>();
+  readonly #inRow = new Set<unknown>();
   #turns = 0;
   calls = 0;
   failures = 0;
@@ -188,6 +203,19 @@ export class Line<T extends LaneItem> implements Due {
     return this.acts.length > 0 || this.#groups.size > 0;
   }
 
+  /** Takes in whether a call was answered. */
+  count(source: unknown, reached: boolean): void {
+    if (reached) {
+      this.failures = 0;
+      this.#inRow.clear();
+      this.#failed.delete(source);
+      return;
+    }
+    if (this.isClosed || !this.#inRow.has(source)) this.failures += 1;
+    if (this.#failed.size < failedSources) this.#failed.add(source);
+    if (this.#inRow.size < failedSources) this.#inRow.add(source);
+  }
+
   addLook(item: T): void {
     const group = this.#groups.get(item.group);
     if (group === undefined) this.#groups.set(item.group, [item]);
@@ -195,9 +223,20 @@ export class Line<T extends LaneItem> implements Due {
   }
 
   /** What is next, without what was dropped meanwhile. */
-  next(batchRows: number): { readonly act: T } | { readonly looks: readonly T[] } | undefined {
+  next(batchRows: number): Work<T> | undefined {
     const isLooksTurn = this.#turns++ % lookTurns === lookTurns - 1;
     return (isLooksTurn ? this.#nextLooks(batchRows) : undefined) ?? this.#nextAct() ?? this.#nextLooks(batchRows);
+  }
+
+  /** The same, of what did not fail when it was asked last, if there is any. */
+  probe(batchRows: number): Work<T> | undefined {
+    const at = this.acts.findIndex((act) => !act.isDropped && !this.#failed.has(act));
+    if (at !== -1) {
+      const [act] = this.acts.splice(at, 1);
+      if (act !== undefined) return { act };
+    }
+    const healthy = [...this.#groups.keys()].find((name) => !this.#failed.has(name));
+    return (healthy === undefined ? undefined : this.#looksOf(healthy, batchRows)) ?? this.next(batchRows);
   }
 
   #nextAct(): { readonly act: T } | undefined {
@@ -206,13 +245,20 @@ export class Line<T extends LaneItem> implements Due {
   }
 
   #nextLooks(batchRows: number): { readonly looks: readonly T[] } | undefined {
-    for (const [name, items] of this.#groups) {
-      const looks = items.splice(0, batchRows);
-      this.#groups.delete(name);
-      if (items.length > 0) this.#groups.set(name, items);
-      const wanted = looks.filter(({ isDropped }) => !isDropped);
-      if (wanted.length > 0) return { looks: wanted };
+    for (const name of this.#groups.keys()) {
+      const looks = this.#looksOf(name, batchRows);
+      if (looks !== undefined) return looks;
     }
     return undefined;
+  }
+
+  /** What is left of the group waits for its next turn. */
+  #looksOf(name: string, batchRows: number): { readonly looks: readonly T[] } | undefined {
+    const items = this.#groups.get(name) ?? [];
+    const looks = items.splice(0, batchRows);
+    this.#groups.delete(name);
+    if (items.length > 0) this.#groups.set(name, items);
+    const wanted = looks.filter(({ isDropped }) => !isDropped);
+    return wanted.length > 0 ? { looks: wanted } : undefined;
   }
 }
