@@ -61,7 +61,7 @@ async function shown(project: Project, id: string): Promise<Shown> {
   return JSON.parse(stdout) as Shown;
 }
 
-test("17, 19: a claim is stored before its process starts, and after a crash nobody waits for a process that is gone", {
+test("Ork defect 17 and 19: a claim is stored before its process starts, and after a crash nobody waits for a process that is gone", {
   timeout,
 }, async (t) => {
   const project = new Project(t, { "flow.yaml": hold });
@@ -91,7 +91,9 @@ test("17, 19: a claim is stored before its process starts, and after a crash nob
   assert.equal(stdout, "1\n");
 });
 
-test("18: a store that fails in the middle of a batch of endings loses none of them", { timeout }, async (t) => {
+test("Ork defect 18: a store that fails in the middle of a batch of endings loses none of them", {
+  timeout,
+}, async (t) => {
   const flow = `name: flow
 tasks:
   each:
@@ -132,7 +134,7 @@ output: { ref: tasks.each.output }
   assert.equal(failures, 0);
 });
 
-test("20: two that carry out the same store start each task once", { timeout }, async (t) => {
+test("Ork defect 20: two that carry out the same store start each task once", { timeout }, async (t) => {
   const items = Array.from({ length: 24 }, (_, i) => `i${i}`);
   const flow = (name: string) => `name: ${name}
 params: { items: { type: [str], default: [${items.join(", ")}] } }
@@ -155,7 +157,7 @@ tasks:
   }
 });
 
-test("21, 22: a timeout ends the process, though it heeds no signal, and nothing of it comes into the next attempt", {
+test("Ork defect 21 and 22: a timeout ends the process, though it heeds no signal, and nothing of it comes into the next attempt", {
   timeout,
 }, async (t) => {
   const project = new Project(t, {
@@ -184,7 +186,9 @@ output: { ref: tasks.stubborn.output }
   assert.equal(isAlive(first), false);
 });
 
-test("22, 23: a cancel ends the process, and every task of the run has ended with it", { timeout }, async (t) => {
+test("Ork defect 22 and 23: a cancel ends the process, and every task of the run has ended with it", {
+  timeout,
+}, async (t) => {
   const project = new Project(t, { "flow.yaml": hold });
   const running = project.start("run", "flow.yaml");
   await running.says(/hold \| holding/);
@@ -199,7 +203,7 @@ test("22, 23: a cancel ends the process, and every task of the run has ended wit
   for (const child of after.tree) assert.match(child.status, /cancelled|skipped/, child.name);
 });
 
-test("24: a cron of five fields is taken, a wrong one refused with its line, and applying anew changes what is kept", {
+test("Ork defect 24: a cron of five fields is taken, a wrong one refused with its line, and applying anew changes what is kept", {
   timeout,
 }, async (t) => {
   const project = new Project(t, { "flow.yaml": `schedule: "0 3 * * 1-8"\n${hold}` });
@@ -224,7 +228,9 @@ test("24: a cron of five fields is taken, a wrong one refused with its line, and
   assert.deepEqual(await next(), []);
 });
 
-test("26: a flood of log lines is kept from its first line to its last, in order", { timeout }, async (t) => {
+test("Ork defect 26: a flood of log lines is kept from its first line to its last, in order", {
+  timeout,
+}, async (t) => {
   const lines = 20_000;
   const project = new Project(t, {
     "flow.yaml": `name: flow\ntasks: { flood: { executor: process, command: seq 1 ${lines} } }\n`,
@@ -242,7 +248,7 @@ test("26: a flood of log lines is kept from its first line to its last, in order
   );
 });
 
-test("27: large inputs arrive, and an output over its limit is refused in words", { timeout }, async (t) => {
+test("Ork defect 27: large inputs arrive, and an output over its limit is refused in words", { timeout }, async (t) => {
   const letters = 400_000;
   const project = new Project(t, {
     "flow.yaml": `name: flow
@@ -270,7 +276,9 @@ tasks:
   assert.match(huge.stdout + huge.stderr, /1048576|bytes/);
 });
 
-test("29: a failed run is a failed command, and another page's request starts nothing", { timeout }, async (t) => {
+test("Ork defect 29: a failed run is a failed command, and another page's request starts nothing", {
+  timeout,
+}, async (t) => {
   const project = new Project(t, {
     "flows/bad.yaml": "name: bad\ntasks:\n  fails: { executor: process, command: echo no >&2; exit 4 }\n",
     "flows/start.yaml": "name: start\ntasks: { touch: { executor: process, command: touch started } }\n",

@@ -47,6 +47,15 @@ test("deferred jobs of a file from Ork are waited for, and what follows them rea
   writeFileSync(join(project.root, "holdfast.config.ts"), 'export default { app: "ork", mockJobs: true };\n');
   const { code, stdout, stderr } = await project.run("run", "deferrables.yaml", "--json");
   assert.equal(code, 0, stdout + stderr);
+  const shown = async (id: string) =>
+    JSON.parse((await project.run("runs", "show", id, "--json")).stdout) as {
+      readonly run: { readonly output: unknown };
+      readonly tree: readonly { readonly id: string; readonly name: string }[];
+    };
+  const { tree } = await shown((JSON.parse(stdout) as { id: string }).id);
+  const { run } = await shown(tree.find(({ name }) => name === "report")?.id ?? "");
+  const message = "7 rows by mock://success/one, mock://success/two after mock://success/query";
+  assert.deepEqual(run.output, { message });
 });
 
 test("the library executor is refused by name", { timeout }, async (t) => {

@@ -1,5 +1,5 @@
 // What went wrong in Ork's trackers, by the numbers of its list, against faithful fakes of the services and with Ork's own payloads.
-// Faults to catch: those of the list that a tracker decides. What the triggerer decides (1–4, 6, 7, 9, 10) is proven where it is built.
+// Faults to catch: those of the list that a tracker decides. What follows from jobs (1–4, 6, 7, 9, 10, 13) is in deferrals.test.ts.
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import type { Json, Observation } from "@holdfast/protocol";
@@ -49,7 +49,7 @@ async function start(service: string, spec: Json): Promise<{ job: Job; ref: Reco
 
 const turn = (job: Job, moment: Omit<Moment, "atMs">) => clouds.server.world.turn(job, moment);
 
-test("5: an error of a look at a job is no end of it", async () => {
+test("Ork defect 5: an error of a look at a job is no end of it", async () => {
   const { ref } = await start("bigquery", { sql: "SELECT 1" });
   const payload = { ...ref, service_type: "bigquery" };
   for (const status of [429, 500, 503, 401]) {
@@ -63,7 +63,7 @@ test("5: an error of a look at a job is no end of it", async () => {
   assert.equal(await phase(payload), "queued");
 });
 
-test("8: a job that hangs holds up no other, and a hundred are no limit", async () => {
+test("Ork defect 8: a job that hangs holds up no other, and a hundred are no limit", async () => {
   const { ref } = await start("bigquery", { sql: "SELECT 1" });
   clouds.server.faults.add({ match: { text: "/jobs/hanging" }, fault: { kind: "hang" } });
   const giveUp = new AbortController();
@@ -74,7 +74,7 @@ test("8: a job that hangs holds up no other, and a hundred are no limit", async 
   assert.equal(await hanging, "transient");
 });
 
-test("11: a service that nobody knows, and credentials that are not there, are said", async () => {
+test("Ork defect 11: a service that nobody knows, and credentials that are not there, are said", async () => {
   const unknown = ask(open, "adopt", { service: "emr", connection: null, ref: { job_id: "j" } });
   await assert.rejects(unknown, /no tracker for the service "emr"/);
   const signedOut = openConnections({ bigquery: { ...google, credentials: { keyFile: "/nowhere.json" } } });
@@ -85,7 +85,7 @@ test("11: a service that nobody knows, and credentials that are not there, are s
   await signedOut.close();
 });
 
-test("12: a cancel reaches the job in its service", async () => {
+test("Ork defect 12: a cancel reaches the job in its service", async () => {
   for (const [service, spec] of [
     ["bigquery", { sql: "SELECT 1" }],
     ["cloudrun", { job: "load" }],
@@ -99,7 +99,7 @@ test("12: a cancel reaches the job in its service", async () => {
   }
 });
 
-test("13 and 14: the same token said again is the same job", async () => {
+test("Ork defect 14: the same token said again is the same job", async () => {
   const asked = { service: "dataproc", connection: null, token: "same" };
   const { spec } = await ask(open, "prepare", {
     ...asked,
@@ -110,7 +110,7 @@ test("13 and 14: the same token said again is the same job", async () => {
   assert.equal(clouds.server.world.list("dataproc").length, 1);
 });
 
-test("15: the payloads of Ork's SDKs name their jobs", async () => {
+test("Ork defect 15: the payloads of Ork's SDKs name their jobs", async () => {
   const payloads: readonly (readonly [Record<string, Json>, string])[] = [
     [{ project: "p", job_id: "j", location: "US", service_type: "bigquery" }, "p/US/j"],
     [
@@ -142,7 +142,7 @@ test("15: the payloads of Ork's SDKs name their jobs", async () => {
   }
 });
 
-test("16: what details say in words decides nothing, an attempt that failed is no end, and Ready is not Completed", async () => {
+test("Ork defect 16: what details say in words decides nothing, an attempt that failed is no end, and Ready is not Completed", async () => {
   const spark = await start("dataproc", { cluster: "c", job: { sparkJob: { mainClass: "x" } } });
   const payload = { ...spark.ref, service_type: "dataproc" };
   turn(spark.job, { phase: "running", state: "ATTEMPT_FAILURE", message: "attempt 1 failed with an error" });
@@ -154,7 +154,7 @@ test("16: what details say in words decides nothing, an attempt that failed is n
   assert.equal(await phase({ ...run.ref, service_type: "cloudrun" }), "running");
 });
 
-test("25: a Cloud Run job is started at the address that the service has, and is what the state of Completed says", async () => {
+test("Ork defect 25: a Cloud Run job is started at the address that the service has, and is what the state of Completed says", async () => {
   const { job, ref } = await start("cloudrun", { job: "load" });
   assert.deepEqual(clouds.server.calls.list({ operation: "unexpected" }), []);
   const payload = { ...ref, service_type: "cloudrun" };
