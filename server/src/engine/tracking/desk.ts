@@ -9,7 +9,7 @@ import {
 import type { JobNoteResult } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf, type Said } from "./desk-context.ts";
 import type { DueHeap } from "./due-heap.ts";
-import type { HeldJob, JobDesk } from "./held-job.ts";
+import { type HeldJob, type JobDesk, refOf } from "./held-job.ts";
 import { JobEnder } from "./job-ender.ts";
 import { type CallOutcome, Lane, type Line } from "./lane.ts";
 import { failedLook, judgeLook, type Looking, type Verdict } from "./looking.ts";
@@ -84,10 +84,10 @@ export class Desk implements JobDesk {
   /** Hears of the job from now on, if its service tells by itself. */
   watch(job: HeldJob): void {
     if (this.#watched.size >= watchedJobs) return;
-    const key = canonicalText(job.ref);
-    if (this.#watched.has(key)) return;
+    const key = job.refText;
+    if (key === null || this.#watched.has(key)) return;
     this.#watched.set(key, job);
-    this.#unwatched.push(job.ref);
+    this.#unwatched.push(refOf(job));
   }
 
   /** Has watched what is to be. */
@@ -101,10 +101,10 @@ export class Desk implements JobDesk {
 
   forget(job: HeldJob): void {
     job.isDropped = true;
-    const key = canonicalText(job.ref);
-    if (this.#watched.get(key) !== job) return;
+    const key = job.refText;
+    if (key === null || this.#watched.get(key) !== job) return;
     this.#watched.delete(key);
-    this.#watch?.remove([job.ref]);
+    this.#watch?.remove([refOf(job)]);
   }
 
   close(): void {
@@ -168,7 +168,7 @@ export class Desk implements JobDesk {
     const { tracking, address, counted } = this.#options;
     let results: readonly PollResult[];
     try {
-      results = await tracking.poll({ ...address, refs: jobs.map(({ ref }) => ref) });
+      results = await tracking.poll({ ...address, refs: jobs.map(refOf) });
     } catch (error) {
       const failure = failureIn(error);
       results = jobs.map(() => ({ failure }));

@@ -1,4 +1,4 @@
-import type { Json, RunError } from "@holdfast/protocol";
+import { canonicalText, type Json, type RunError } from "@holdfast/protocol";
 import type { JobNews, JobRow } from "../../core/index.ts";
 import type { LaneItem } from "./lane.ts";
 
@@ -32,7 +32,8 @@ export interface HeldJob extends LaneItem {
   readonly desk: JobDesk;
   /** Fences what is said of it (P2). */
   readonly epoch: number;
-  ref: Json;
+  /** What names it to its service, as canonical JSON: a text has a third of an object's size. Null: not known yet. */
+  refText: string | null;
   line: string;
   group: string;
   /** Its end is ordered. */
@@ -76,7 +77,7 @@ export function holdJob(row: JobRow, desk: JobDesk, { nowMs, storeMs }: ClaimMom
   const { cancelAskedAt, cancelAnswer } = row;
   return {
     ...{ dueMs: nowMs, place: -1, isAsked: false, isDropped: false },
-    ...{ id: row.id, desk, epoch: row.epoch, ref: row.ref },
+    ...{ id: row.id, desk, epoch: row.epoch, refText: refTextOf(row.ref) },
     line: lineOf(row.externalId),
     group: row.group ?? row.id,
     isOrdered: row.status === "cancelling",
@@ -92,10 +93,31 @@ export function holdJob(row: JobRow, desk: JobDesk, { nowMs, storeMs }: ClaimMom
   };
 }
 
+export function refTextOf(ref: Json): string | null {
+  return ref === null ? null : canonicalText(ref);
+}
+
+/** What names the job to its service. */
+export function refOf({ refText }: Pick<HeldJob, "refText">): Json {
+  return refText === null ? null : (JSON.parse(refText) as Json);
+}
+
 /** The server that is called about a job: services with an address have theirs, others are one place. */
 export function lineOf(externalId: string | null): string {
   const url = externalId === null ? null : URL.parse(externalId);
-  return url === null || url.origin === "null" ? "" : url.origin;
+  return url === null || url.origin === "null" ? "" : oneText(url.origin);
+}
+
+const keptTexts = 10_000;
+const texts = new Map<string, string>();
+
+/** The same text for all jobs of a server, of which there may be very many. */
+function oneText(text: string): string {
+  const kept = texts.get(text);
+  if (kept !== undefined) return kept;
+  if (texts.size >= keptTexts) texts.clear();
+  texts.set(text, text);
+  return text;
 }
 
 /** What may never have been started. A name that was chosen beforehand says nothing of that. */

@@ -1,7 +1,7 @@
 import type { CancelAnswer, RunError, TrackingFailure } from "@holdfast/protocol";
 import { missingVerdict } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
-import type { HeldJob } from "./held-job.ts";
+import { type HeldJob, refOf } from "./held-job.ts";
 import { backOffMs } from "./pace.ts";
 import { errorOf } from "./teller.ts";
 
@@ -30,7 +30,7 @@ export class JobEnder {
     const { tracking, address } = this.#context;
     let answer: CancelAnswer;
     try {
-      answer = await tracking.cancel({ ...address, ref: job.ref });
+      answer = await tracking.cancel({ ...address, ref: refOf(job) });
     } catch (error) {
       return await this.#failed(job, failureIn(error));
     }

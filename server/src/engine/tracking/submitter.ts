@@ -8,7 +8,7 @@ import {
   verdictOnSubmission,
 } from "../../core/index.ts";
 import { type Acted, type DeskContext, failureIn, outcomeOf } from "./desk-context.ts";
-import { type HeldJob, lineOf, type Submitting } from "./held-job.ts";
+import { type HeldJob, lineOf, refTextOf, type Submitting } from "./held-job.ts";
 import type { JobEnder } from "./job-ender.ts";
 import { backOffMs } from "./pace.ts";
 import { errorOf } from "./teller.ts";
@@ -90,7 +90,14 @@ export class Submitter {
   /** From here on nothing else happens to the job until the store knows its name. */
   async #found(job: HeldJob, there: TrackedJob): Promise<Acted> {
     const { ref, group, externalId } = there;
-    Object.assign(job, { ref, group, line: lineOf(externalId), submitting: null, tries: 0, errorCode: null });
+    Object.assign(job, {
+      refText: refTextOf(ref),
+      group,
+      line: lineOf(externalId),
+      submitting: null,
+      tries: 0,
+      errorCode: null,
+    });
     job.unsaid = { is: "submitted", job: there };
     return { ...(await this.sayThere(job)), outcome: { reached: true } };
   }
@@ -193,7 +200,7 @@ function openSubmission(
     submission: row.submission,
     settleMs: row.settleMs,
     isOrdered: job.isOrdered,
-    isNamed: job.ref !== null,
+    isNamed: job.refText !== null,
     sinceCallMs: calledMs === null ? null : nowMs - calledMs,
     ...{ isListed, misses, sinceMissMs: nowMs - missedMs },
   };
