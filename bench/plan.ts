@@ -2,8 +2,9 @@ import type { Question, Sizes } from "./subjects/subject.ts";
 
 // What is measured, of whom, and how much of it.
 
-export type SystemName = "holdfast" | "graphile-worker" | "pg-boss";
-export type StoreKind = "postgres" | "sqlite" | "file" | "memory";
+export type SystemName = "holdfast" | "graphile-worker" | "pg-boss" | "dbos" | "restate";
+/** `own`: the system is a store itself; it gets a folder. */
+export type StoreKind = "postgres" | "sqlite" | "file" | "memory" | "own";
 
 /** One line of the answer: a system in one setting. */
 export interface Row {
@@ -79,6 +80,17 @@ const bossTuned: Row = {
   isTuned: true,
 };
 
+/** One, ten and fifty bodies at a time. */
+function stepRows(): Row[] {
+  return [1, 10, 50].flatMap((concurrency): Row[] => {
+    const setting = `${concurrency} at a time`;
+    const own: Row = { ...postgres, setting: `inline, ${setting}`, concurrency };
+    const dbos: Row = { ...peer, system: "dbos", setting: `pool of 50, ${setting}`, concurrency, isTuned: true };
+    const restate: Row = { ...dbos, system: "restate", setting: `4 partitions, ${setting}`, store: "own" };
+    return [own, onSqlite(own), dbos, restate];
+  });
+}
+
 /** All measures. `longHistory`: also beside ten million ended runs. */
 export function allMeasures({ longHistory }: { readonly longHistory: boolean }): Measure[] {
   const histories = longHistory ? [100_000, 10_000_000] : [100_000];
@@ -115,6 +127,7 @@ export function allMeasures({ longHistory }: { readonly longHistory: boolean }):
     },
     { id: "chains", title: "Chains of ten, 50 at a time", ask: "chains", rows: [fifty, onSqlite(fifty)] },
     { id: "fan", title: "Fan-out and join of 1,000", ask: "fan", rows: [wide, inline, onSqlite(wide)] },
+    { id: "steps", title: "Bodies of ten durable steps", ask: "steps", rows: stepRows() },
     {
       id: "ticks",
       title: "1,000 schedules due in one second, tick to start",
@@ -144,6 +157,7 @@ export const usualSizes: Sizes = {
   fanRuns: 5,
   processRuns: 5_000,
   schedules: 1_000,
+  stepBodies: 60,
   endedRuns: 0,
   historyRepeats: 60,
 };
@@ -158,5 +172,6 @@ export const shortSizes: Sizes = {
   chainRuns: 100,
   fanRuns: 1,
   processRuns: 500,
+  stepBodies: 20,
   historyRepeats: 10,
 };

@@ -105,9 +105,10 @@ function saidOf({ name, unit, value, alone }: Metric): string {
 
 async function newStore(kind: StoreKind): Promise<{ address: string; remove: () => Promise<void> }> {
   if (kind === "memory") return { address: "memory:", remove: async () => undefined };
-  if (kind === "sqlite" || kind === "file") {
+  if (kind === "sqlite" || kind === "file" || kind === "own") {
     const folder = makeFolder("hf-bench-");
     const remove = async () => removeFolder(folder);
+    if (kind === "own") return { address: folder, remove };
     if (kind === "file") return { address: `file:${join(folder, "kept")}`, remove };
     return { address: `sqlite:${join(folder, `${randomUUID().slice(0, 8)}.db`)}`, remove };
   }
@@ -120,8 +121,13 @@ function metricsOf({ ask }: Measure, numbers: readonly number[]): Metric[] {
     case "drain":
     case "enqueue":
     case "chains":
+    case "steps":
       return [
-        { name: ask === "chains" ? "workflows" : "tasks", unit: "/s", value: numbers[0] ?? 0 },
+        {
+          name: ask === "chains" ? "workflows" : ask === "steps" ? "bodies" : "tasks",
+          unit: "/s",
+          value: numbers[0] ?? 0,
+        },
         { name: "cpu of each", unit: "µs", value: numbers[1] ?? 0 },
       ];
     case "fan":

@@ -12,6 +12,7 @@ const tinySizes = {
   chainRuns: 2,
   processRuns: 4,
   schedules: 10,
+  stepBodies: 2,
 };
 
 /** One of Holdfast's own rows each, on SQLite where it is measured there; nothing here needs the peers' packages. */

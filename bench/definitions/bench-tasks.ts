@@ -24,6 +24,12 @@ export const timed = task({ id: "timed", placement: "inline" }, (input) => {
 
 export const timedProcess = task({ id: "timed-process" }, since);
 
+export const tenSteps = task({ id: "ten-steps", placement: "inline" }, async (_input, ctx) => {
+  let sum = 0;
+  for (let step = 0; step < 10; step++) sum += await ctx.step(`step-${step}`, () => step);
+  return sum;
+});
+
 const links = Array.from({ length: 9 }, (_, index) => `link-${index + 2}`);
 
 export const chain = workflow({ id: "chain" }, (w) => {

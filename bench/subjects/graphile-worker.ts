@@ -39,6 +39,7 @@ class GraphileSubject implements Subject {
   readonly fan = notAsked("fan-out");
   readonly ticks = notAsked("schedules");
   readonly history = notAsked("history");
+  readonly steps = notAsked("steps");
 
   async open(options: SubjectOptions): Promise<void> {
     this.#options = options;

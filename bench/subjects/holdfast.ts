@@ -131,6 +131,13 @@ class HoldfastSubject implements Subject {
     return runs.map(({ startedAt }) => Date.parse(startedAt ?? "") - at);
   }
 
+  async steps({ stepBodies }: Sizes): Promise<number[]> {
+    const { concurrency } = this.#opened();
+    await this.#work();
+    await rateOf(2 * concurrency, concurrency, () => this.#result("ten-steps", {}));
+    return rateOf(stepBodies * concurrency, concurrency, () => this.#result("ten-steps", {}));
+  }
+
   async close(): Promise<void> {
     await this.#node?.stop();
     await this.#services?.close();

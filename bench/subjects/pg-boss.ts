@@ -38,6 +38,7 @@ class BossSubject implements Subject {
   readonly fan = notAsked("fan-out");
   readonly ticks = notAsked("schedules");
   readonly history = notAsked("history");
+  readonly steps = notAsked("steps");
 
   async open(options: SubjectOptions): Promise<void> {
     const { store, isTuned } = options;

@@ -24,6 +24,8 @@ export interface Sizes {
   readonly processRuns: number;
   /** Schedules that are due in one second. */
   readonly schedules: number;
+  /** Bodies of ten durable steps that each of the callers asks for. */
+  readonly stepBodies: number;
   /** How many ended runs a store holds beside which its verbs are measured, and how often each is. */
   readonly endedRuns: number;
   readonly historyRepeats: number;
@@ -50,6 +52,8 @@ export interface Subject {
   fan(sizes: Sizes): Promise<number[]>;
   /** Many schedules that are due in one second: milliseconds from their tick to the start of each body. */
   ticks(sizes: Sizes): Promise<number[]>;
+  /** Bodies of ten durable steps, as many callers as activations at a time, each waiting for its result: the stopwatch's rates. */
+  steps(sizes: Sizes): Promise<number[]>;
   close(): Promise<void>;
 }
 
