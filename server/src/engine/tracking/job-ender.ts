@@ -48,7 +48,7 @@ export class JobEnder {
     let isTaken = job.cancelledMs !== null;
     let said = "";
     try {
-      if (!isTaken) isTaken = /^(accepted|already_ended)$/.test(await tracking.cancel({ ...address, ref: job.ref }));
+      if (!isTaken) isTaken = /^(accepted|already_ended)$/.test(await tracking.cancel({ ...address, ref: refOf(job) }));
     } catch (error) {
       const failure = failureIn(error);
       job.tries += 1;
