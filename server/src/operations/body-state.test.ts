@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asStateRecord, type ChannelStateOp, channelMethods, isAppError } from "@holdfast/protocol";
-import type { RunRow } from "../core/index.ts";
+import type { NewRun, RunRow } from "../core/index.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { BodyState } from "./body-state.ts";
@@ -11,7 +11,6 @@ import type { HeldActivation } from "./completion.ts";
 
 const own = { kind: "run" } as const;
 const ofTask = { kind: "task" } as const;
-const limits = { limits: [], input: {}, startAfter: null, expiresAfterMs: null, blockedBy: 0 };
 
 async function open() {
   const clock = new VirtualClock();
@@ -20,20 +19,12 @@ async function open() {
     store.joinMember({ id, kind: "node", name: id, namespace: "n", serves: null, leaseMs: 60_000 });
   await join("node");
   const start = async (id: string, definition: string): Promise<RunRow> => {
-    const run = {
-      ...{
-        id,
-        rootId: id,
-        parentId: null,
-        namespace: "n",
-        kind: "task",
-        definition,
-        workflow: null,
-        manifestHash: "h",
-      },
-      ...{ name: definition, item: null, itemIndex: null, key: null, depth: 0, queue: "default", priority: 0 },
-      ...{ rule: "all_success", ...limits },
-    } as const;
+    const run: NewRun = {
+      ...{ id, rootId: id, parentId: null, namespace: "n", kind: "task", definition, workflow: null },
+      ...{ manifestHash: "h", name: definition, item: null, itemIndex: null, key: null, depth: 0, blockedBy: 0 },
+      ...{ queue: "default", priority: 0, rule: "all_success", limits: [], input: {} },
+      ...{ startAfter: null, expiresAfterMs: null },
+    };
     const [result] = await store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "node" }] });
     assert.ok(result?.outcome === "created");
     return result.run;
