@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defaultRetry, type Json } from "@holdfast/protocol";
+import { defaultRetry, isAppError, type Json } from "@holdfast/protocol";
+import { HttpPlane } from "@holdfast/sdk/client";
 import { silentLog } from "../log.ts";
 import { serve } from "../main.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -48,7 +49,7 @@ async function open() {
   const started = await ask("POST", "/v1/runs", { definition: task.id, input: {} });
   const run = String((started.json.run as { id: string }).id);
   const code = ({ json }: Said) => (json.error as { code: string } | undefined)?.code;
-  return { ask, run, code, clock, services };
+  return { ask, run, code, clock, services, api };
 }
 
 test("values are put, read, listed page by page and deleted under any key, of runs and of tasks", async () => {
@@ -185,4 +186,24 @@ test("a person's clear leaves the version of the schema that what is written nex
     (await services.state.list(target, {})).values.map(({ key, value }) => [key, value]),
     [["holdfast.version", 3]],
   );
+});
+
+test("a client over a socket sees and changes the same, under keys that a path cannot say as they are", async () => {
+  const { api, run } = await open();
+  const { state } = new HttpPlane({ server: await api.listen() });
+  const target = { kind: "run", id: run.slice(0, 12) } as const;
+  for (const key of [".", "..", "a/../b", "%2F", "?x=1#y", "ä€😀"]) {
+    await assert.rejects(state.get(target, key), (error) => isAppError(error, "not_found"));
+    const { results } = await state.change(target, [{ op: "set", key, value: [key], ifVersion: 0 }]);
+    assert.deepEqual(results, [{ version: 1 }]);
+    assert.deepEqual((await state.get(target, key)).value, [key]);
+  }
+  const again = state.change(target, [{ op: "set", key: ".", value: 1, ifVersion: 0 }]);
+  await assert.rejects(again, (error) => isAppError(error, "state_conflict"));
+  const { values, cursor } = await state.list(target, { limit: 5 });
+  assert.deepEqual([values.length, cursor], [5, values.at(-1)?.key]);
+  assert.deepEqual(await state.clear(target, "."), { cleared: 2 });
+  assert.deepEqual(await state.clear(target), { cleared: 4 });
+  assert.deepEqual(await state.sweep({ preview: true }), { swept: 0, more: false, expired: [] });
+  await api.close();
 });
