@@ -301,11 +301,7 @@ function tellOfNode(
   metrics.gauge(
     "idle_processes",
     "Child processes that wait for an activation: spare, or warm from an earlier one.",
-    () =>
-      Object.entries({ spare: placement.processes.spare, warm: placement.processes.warm }).map(([kind, n]) => [
-        n,
-        kind,
-      ]),
+    () => (["spare", "warm"] as const).map((kind) => [placement.processes[kind], kind]),
     ["kind"],
   );
 }
