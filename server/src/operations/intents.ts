@@ -81,7 +81,13 @@ export class Intents {
     const intent = await intents.findIntent({ namespace, runId });
     if (intent === undefined) return (await intents.findKeptId({ namespace, runId })) ?? runId;
     if (intent.rejection === null) await this.#settle([intent]);
-    const standing = await intents.findIntent({ namespace, runId });
+    let standing = await intents.findIntent({ namespace, runId });
+    if (standing?.rejection === null) {
+      // Behind a cancel that was made before it.
+      await this.redeem();
+      await this.#settle([standing]);
+      standing = await intents.findIntent({ namespace, runId });
+    }
     if (standing?.rejection != null) throw rejected(runId, standing.rejection.error);
     return (await intents.findKeptId({ namespace, runId })) ?? runId;
   }

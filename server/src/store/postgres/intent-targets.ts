@@ -22,7 +22,7 @@ interface Target {
   readonly there: boolean;
   /** It was there, and has been pruned. */
   readonly was_there: boolean;
-  /** Its own intent stands open, or one about it that was made before. */
+  /** One about it that was made before stands open; of a signal, its own run's whenever that was made. */
   readonly behind: boolean;
   /** Its own intent was rejected: why (as JSON), by which manifest, of which definition. */
   readonly error: string | null;
@@ -46,7 +46,7 @@ export function holdTarget(db: Runner, intentId: number): Promise<Target[]> {
 // before its key named a run.
 const holdTargetText = `
   with held as materialized (
-    select i.id, i.namespace, i.definition, i.key,
+    select i.id, i.kind, i.namespace, i.definition, i.key,
       coalesce(i.run_id, holdfast.run_of_key(i.namespace, i.definition, i.key)) as named
     from holdfast.intents i where i.id = $1 and i.error is null for update of i skip locked
   ),
@@ -67,7 +67,7 @@ const holdTargetText = `
     exists (select 1 from holdfast.runs r where r.id = a.run_id and r.namespace = a.namespace) as there,
     exists (select 1 from holdfast.names n where n.run_id = a.run_id and n.namespace = a.namespace) as was_there,
     exists (select 1 from known k join holdfast.intents p on p.run_id = k.id where p.namespace = a.namespace
-      and p.error is null and (p.id < a.id or p.kind = 'enqueue' and p.run_id = a.named))
+      and p.error is null and (p.id < a.id or a.kind = 'signal' and p.kind = 'enqueue' and p.run_id = a.named))
     or exists (select 1 from keys k join holdfast.intents p on p.namespace = k.namespace and p.definition = k.definition
       and p.key = k.key where p.id < a.id and p.error is null) as behind,
     o.error, o.judged_by, o.definition

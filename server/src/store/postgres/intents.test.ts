@@ -222,6 +222,36 @@ test("a cancel ends a run by id or key, also one that its own transaction has pr
   assert.equal(left?.n, 0);
 });
 
+test("a cancel by key that was made before the run of its key is not about it, whoever looks first", async () => {
+  const cancelBefore = () =>
+    database.sql.begin(async (sql) => {
+      await sql`select holdfast.cancel(definition => 'ship', key => 'k')`;
+      return promise(sql, "'ship', key => 'k'");
+    });
+  const id = await cancelBefore();
+  assert.equal((await here.runs.get(id)).status, "ready", "who asks for it makes it, after the cancel");
+  await redeemAll(there);
+  assert.equal((await here.runs.get(id)).status, "ready");
+  const [told] = await rejected();
+  assert.equal(told?.error?.code, "not_found");
+  assert.equal(await cancelBefore(), id);
+  await redeemAll(here);
+  assert.equal((await here.runs.get(id)).status, "cancelled", "the one that was there by then");
+});
+
+test("a signal, a cancel and the run of one key, promised in this order, do not wait for each other", async () => {
+  const id = await database.sql.begin(async (sql) => {
+    await sql`select holdfast.signal(definition => 'ship', key => 'k', name => 'go')`;
+    await sql`select holdfast.cancel(definition => 'ship', key => 'k')`;
+    return promise(sql, "'ship', key => 'k'");
+  });
+  await redeemAll(here);
+  await redeemAll(there);
+  assert.equal((await here.runs.get(id)).status, "cancelled");
+  const [left] = await database.sql`select count(*)::int as n from holdfast.intents`;
+  assert.equal(left?.n, 0);
+});
+
 test("a cancel waits for its run's intent while another node has that one, and takes back what was rejected", async () => {
   const id = await promise(database.sql);
   await database.sql`select holdfast.cancel(${id})`;

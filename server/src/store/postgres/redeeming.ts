@@ -14,14 +14,21 @@ import type { SessionPool } from "./session-pool.ts";
 type ToRun = Extract<IntentVerdict, { readonly to: "run" }>;
 type ToRejected = Extract<IntentVerdict, { readonly to: "rejected" }>;
 
-/** Holds those intents that stand open and that nobody else holds, until the transaction ends. */
+/** Holds those intents of runs that stand open and that nobody else holds, until the transaction ends. */
 export function holdIntents(db: Runner, ids: readonly number[]): Promise<{ id: number; run_id: string | null }[]> {
   return db.run("holdIntents", holdText, [numberArray(ids)]);
 }
 
+// A cancel by its key that was made before it is not about it: that is carried out first, unless it waits for a signal that waits for
+// the run.
 const holdText = `
   select i.id, i.run_id from unnest($1::bigint[]) w(id) join holdfast.intents i on i.id = w.id
-  where i.error is null for update of i skip locked`;
+  where i.error is null and (i.key is null or not exists (
+    select 1 from holdfast.intents c where c.namespace = i.namespace and c.definition = i.definition and c.key = i.key
+      and c.id < i.id and c.kind = 'cancel' and c.error is null and not exists (
+        select 1 from holdfast.intents s where s.namespace = c.namespace and s.definition = c.definition and s.key = c.key
+          and s.id < c.id and s.kind = 'signal' and s.error is null)))
+  for update of i skip locked`;
 
 /** Keeps promised ids as other names of runs that had their keys before; they go as the runs' own names do. */
 export function keepPromisedIds(
