@@ -20,6 +20,8 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly leaseMs: number;
+  /** A schedule starts runs of its own all the while. */
+  readonly pulse?: boolean;
   /** The store's address, once per campaign; it gets the campaign's folder. */
   readonly address: (folder: string) => Promise<string> | string;
   /** A client of the test's own on the store, opened once the first node runs. */

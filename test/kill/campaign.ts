@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isEnded, type StartRun, type TopicEvent } from "@holdfast/protocol";
-import { Definitions } from "../../server/src/operations/definitions.ts";
 import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import { describeOpen, listAllRuns } from "./all-runs.ts";
@@ -15,6 +14,7 @@ import { decideEnd, holdUp, startAgain } from "./hand.ts";
 import { NodeProcess } from "./node-process.ts";
 import type { Reached } from "./points.ts";
 import { processesWithin, processOf, signal, until } from "./processes.ts";
+import { beginPulse, endPulse } from "./pulse.ts";
 import { namespace, patiently, TopicReader } from "./topic-reader.ts";
 import {
   calm,
@@ -31,7 +31,7 @@ import {
 
 /** Points that are passed too seldom to let anybody go by. */
 const oncePoints =
-  /^(join|judge\.after|loss|cancel|force|owed|restart|mark|give-back|child|body\.aborted|sql\.endLapsed)/;
+  /^(join|fire|judge\.after|loss|cancel|force|owed|restart|mark|give-back|child|body\.aborted|sql\.endLapsed)/;
 
 const openRoots = 12;
 const reachLimitMs = 40_000;
@@ -89,7 +89,7 @@ export class Campaign {
     for (let i = 0; i < this.#options.nodes; i++) this.boot();
     await Promise.all(this.#nodes.map((node) => node.ready));
     this.#store = await this.#options.openStore(this.#address);
-    await new Definitions({ store: this.store, namespace }).apply(this.workload.manifests);
+    await beginPulse(this.store, this.workload.manifests, this.#options.pulse === true);
     this.#reader = new TopicReader({
       store: this.store,
       chance: new Chance(this.#options.seed),
@@ -206,6 +206,7 @@ export class Campaign {
     } catch (error) {
       throw new Error(`P1 stuck: ${await describeOpen(this.store, open)}\n${this.logs()}`, { cause: error });
     }
+    await endPulse(this.store, () => this.#closed);
     await until("nothing that was told to end goes on", async () => {
       const open = await this.store.listObligations({ namespace, limitRows: 10 });
       return open.length === 0 || undefined;

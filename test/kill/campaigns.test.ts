@@ -52,6 +52,7 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
           seed: firstSeed,
           nodes: 1,
           leaseMs: 1_000,
+          pulse: true,
           language,
           address,
           openStore: (at) => openOwned(at, { role: "client", patienceMs: 120_000 }),
@@ -86,6 +87,7 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
           nodes,
           language,
           leaseMs: 1_000,
+          pulse: true,
           deaf,
           database,
           ...onPostgres(database),
@@ -110,7 +112,7 @@ describe("whatever is killed or stopped at whatever point, every run ends once a
       for (let more = 1; more <= 3; more++) {
         const missing = seldomHit(points, outcomes);
         if (missing.length === 0) break;
-        const options = { seed: firstSeed + 100 + more, nodes: 3, leaseMs: 1_000, deaf: false, database };
+        const options = { seed: firstSeed + 100 + more, nodes: 3, leaseMs: 1_000, deaf: false, pulse: true, database };
         outcomes.push(await carryOut({ ...options, ...onPostgres(database) }, strikesAt(missing)));
       }
       checkCoverage(points, outcomes);

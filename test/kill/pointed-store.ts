@@ -1,5 +1,5 @@
 import type { Finish, RunRow } from "../../server/src/core/index.ts";
-import type { EnqueueResult, ObligationNote, Store } from "../../server/src/store/store.ts";
+import type { EnqueueResult, FiringResult, ObligationNote, Store } from "../../server/src/store/store.ts";
 
 // A store with points before and after its verbs: what a call is about to change, and what it has changed while nobody was
 // told. It lies above the merging of calls, so that one strike falls between calls that travel together.
@@ -73,6 +73,11 @@ const marks: { readonly [Verb in keyof Store]?: Mark } = {
   },
   listOwed: { after: (_, answer: unknown[]) => (answer.length > 0 ? "cancelling.seen" : undefined) },
   openWaits: always("suspend"),
+  fireSchedules: {
+    before: () => "fire.before",
+    after: (_, answer: FiringResult[]) =>
+      answer.some(({ outcome }) => outcome === "fired") ? "fire.after" : undefined,
+  },
   appendLogs: always("log"),
   wakeRuns: {
     before: () => "wake.before",

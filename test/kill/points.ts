@@ -115,6 +115,8 @@ export const nodePoints = [
   "give-back.after",
   "log.before",
   "log.after",
+  "fire.before",
+  "fire.after",
   "wake.before",
   "wake.after",
   "judge.before",

@@ -12,7 +12,7 @@ export const endings: readonly string[] = ["run.succeeded", "run.failed", "run.c
 export class TopicReader {
   /** What it saw, in its order. */
   readonly events: TopicEvent[] = [];
-  /** Roots of which it saw the end. */
+  /** Roots of which it saw the end, but for those that a schedule started. */
   endedRoots = 0;
   position = 0;
   readonly #store: Store;
@@ -32,7 +32,9 @@ export class TopicReader {
         this.#store.listTopic({ namespace, after: this.position, limitRows }),
       );
       this.events.push(...page.events);
-      const ended = page.events.filter(({ runId, rootId, type }) => runId === rootId && endings.includes(type));
+      const ended = page.events.filter(({ runId, rootId, type, definition }) => {
+        return runId === rootId && endings.includes(type) && definition !== "pulse";
+      });
       this.endedRoots += ended.length;
       this.position = page.events.at(-1)?.position ?? this.position;
       if (page.events.length === 0) await delay(100);

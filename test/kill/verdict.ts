@@ -6,8 +6,9 @@ import type { Effect } from "./bodies.ts";
 import type { Campaign } from "./campaign.ts";
 import { readEffects } from "./effects.ts";
 import { until } from "./processes.ts";
+import { checkTicks, isPulse } from "./pulse.ts";
 import { endings } from "./topic-reader.ts";
-import { type Expected, heldLimits, meter } from "./workload.ts";
+import { type Expected, expectWorkflow, heldLimits, meter } from "./workload.ts";
 
 // What must hold after a campaign, by promise.
 //
@@ -40,6 +41,10 @@ export async function judge(campaign: Campaign): Promise<Verdict> {
   const effects = Map.groupBy(readEffects(campaign.folder), ({ runId }) => runId);
   const seen: Seen = { effects, topic: Map.groupBy(campaign.topic, ({ runId }) => runId) };
   checkRoots(campaign, rows);
+  await checkTicks(
+    campaign.store,
+    rows.filter((run) => run.parentId === null && isPulse(run)),
+  );
   checkPositions(campaign);
   const children = presentChildren(rows);
   for (const run of rows) {
@@ -109,12 +114,15 @@ async function readAll({ store }: Campaign): Promise<RunRow[]> {
   return whole;
 }
 
-function checkRoots({ roots }: Campaign, rows: readonly RunRow[]): void {
+function checkRoots({ roots, workload }: Campaign, rows: readonly RunRow[]): void {
   const byId = new Map(rows.map((run) => [run.id, run]));
   const byParent = presentChildren(rows);
   const keys = new Set<string>();
-  for (const { key, parentId } of rows) {
-    if (parentId !== null) continue;
+  const [beats = [], asked = []] = [true, false].map((is) =>
+    rows.filter((run) => run.parentId === null && isPulse(run) === is),
+  );
+  for (const run of beats) checkExpected(run, expectWorkflow("pulse", workload), byParent);
+  for (const { key } of asked) {
     assert.ok(key !== null && !keys.has(key), `P1 the key ${key} made two runs`);
     keys.add(key);
   }

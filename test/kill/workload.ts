@@ -13,12 +13,15 @@ import type { Script } from "./bodies.ts";
 // What a campaign runs, and how each of it has to end whatever is killed meanwhile.
 
 const finales = ["succeed", "fatal", "skip"];
-/** The limits of "unit" and "metered": of each finale, which is their key. */
-export const heldLimits = finales.flatMap((finale) => [
-  `default/key/unit:${finale}`,
-  `default/rate/metered:${finale}`,
-  `default/fair/metered:${finale}`,
-]);
+/** The limits of "unit" and "metered", of each finale, which is their key, and of the schedule. */
+export const heldLimits = [
+  "default/schedule/pulse",
+  ...finales.flatMap((finale) => [
+    `default/key/unit:${finale}`,
+    `default/rate/metered:${finale}`,
+    `default/fair/metered:${finale}`,
+  ]),
+];
 
 /** So many starts of "metered" within a time, of each finale. */
 export const meter = { limit: 5, perMs: 250 } as const;
@@ -155,6 +158,25 @@ const vigil: WorkflowSpec = {
   output: { const: null },
 };
 
+/** What a schedule starts (pulse.ts): one task below it, so that it ends in more than one commit. */
+const pulse: WorkflowSpec = {
+  kind: "workflow",
+  id: "pulse",
+  source: { module: "test/kill/workload.ts", export: "pulse" },
+  priority: 0,
+  nodes: [
+    {
+      kind: "call",
+      name: "beat",
+      definition: "unit",
+      upstream: [],
+      rule: "all_success",
+      args: { const: { ...calm, steps: 1 } },
+    },
+  ],
+  output: { ref: { from: "output", node: "beat", path: [] } },
+};
+
 /** The definitions of one campaign. */
 export interface Workload {
   readonly manifests: readonly Manifest[];
@@ -164,7 +186,10 @@ export interface Workload {
 }
 
 export function randomWorkload(chance: Chance, language: Language): Workload {
-  const workflows = new Map<string, WorkflowSpec>([["vigil", vigil]]);
+  const workflows = new Map<string, WorkflowSpec>([
+    ["vigil", vigil],
+    ["pulse", pulse],
+  ]);
   const flows: string[] = [];
   for (let i = 0; i < 6; i++) {
     const id = `flow-${i}`;
