@@ -64,6 +64,10 @@ test("a paused run says what else holds it, and one that has ended cannot be pau
   const late = await project.run("runs", "pause", id);
   assert.equal(late.code, 1);
   assert.match(late.stderr, /has ended: there is nothing to pause/);
+  assert.match(
+    (await project.run("runs", "resume", id)).stderr,
+    /nothing to resume[\s\S]*To start it again: .* runs retry/,
+  );
   const unknown = await project.run("runs", "pause", "00000000000000000000");
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /There is no run/);

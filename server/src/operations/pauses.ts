@@ -72,7 +72,9 @@ export class Pauses {
     if (result.outcome === "not_found") throw unknownRun(name);
     if (result.outcome === "ended") {
       throw new AppError("run_ended", `Run ${name} has ended: there is nothing to ${paused ? "pause" : "resume"}.`, {
-        hint: "Pause its definition or its queue to hold up those that come.",
+        hint: paused
+          ? "Pause its definition or its queue to hold up those that come."
+          : "To start it again: holdfast runs retry, or holdfast runs clear.",
       });
     }
     const { outcome, since } = result;

@@ -167,6 +167,11 @@ describe("the supervisor's end of the channel", { timeout: 60_000 }, () => {
     }
   });
 
+  it("CM-10: speaks with a peer of several versions in the one that both know", async () => {
+    const answers = await converse([call(1, "step.commit", { key: "k", value: 1 })], new Recorder(), "newer");
+    assert.deepEqual(answers[0]?.result, { recorded: true, value: 1 });
+  });
+
   it("says that a process could not be started, which uses up no attempt", async () => {
     // A NUL makes spawn throw, as it does when there is no memory for a process.
     const odd = new ProcessPlacement({

@@ -2,7 +2,7 @@
 // TypeScript and Python bodies alike. Where DESIGN differs, DESIGN's behaviour is shown. Each test names what it must catch.
 //
 // Elsewhere: CM-01, CM-04 and CM-09 (protocol/src/fixtures.test.ts, python/tests/test_framing.py, test_channel.py); CM-02,
-// CM-03, CM-05, CM-08 (channel.test.ts, test_channel.py); SV-06, SV-09's lease and SV-14 (engine, simulation: a member's lease
+// CM-03, CM-05, CM-08, CM-10 (channel.test.ts, test_channel.py); SV-06, SV-09's lease and SV-14 (engine, simulation: a member's lease
 // stands for heartbeats); SV-13 (waits: placement.contract.ts, test/python-waits.test.ts); SV-15 (test/executors-python.test.ts).
 // Not there by design: SV-02's start request (a claim comes before the start), CM-07 (a call waits; abort and timeout end it).
 // Waits for another issue: CM-11 (secrets and connections).
