@@ -5,7 +5,7 @@ import { type ActivationStart, limits, type TaskSpec, utf8Bytes } from "@holdfas
 import { childEnvironment } from "../../child-environment.ts";
 import type { ChildCommand } from "./child.ts";
 import type { InputFolder } from "./input-folder.ts";
-import { findPython, type Interpreter } from "./interpreter.ts";
+import { findPython, type Interpreter, type PythonSearch } from "./interpreter.ts";
 import type { Program } from "./program.ts";
 
 /** uv may have to fetch and install what the project needs before Python starts. */
@@ -22,9 +22,15 @@ export interface ProgramsOptions {
   readonly inputs: InputFolder;
 }
 
+/** An interpreter that was found is looked for again after so long: to look costs more than all else that a node does for a task. */
+const freshMs = 1_000;
+
 /** Chooses what a task's child is started as, by its executor and its own variables. */
 export class Programs {
   readonly #options: ProgramsOptions;
+  /** By folder and PATH, all of them found since the moment. */
+  readonly #found = new Map<string, Interpreter>();
+  #foundSinceMs = 0;
   /** For TypeScript tasks without variables of their own. */
   readonly first: Program;
 
@@ -69,7 +75,7 @@ export class Programs {
     const { projectRoot, python, inputs } = this.#options;
     const environment = this.#environment(env);
     const folder = module.endsWith(".py") ? dirname(module) : ".";
-    const interpreter = findPython({ projectRoot, folder, configured: python, path: environment.PATH });
+    const interpreter = this.#interpreter({ projectRoot, folder, configured: python, path: environment.PATH });
     return {
       key: keyOf(JSON.stringify(interpreter), env),
       spare: isEmpty(env),
@@ -84,6 +90,18 @@ export class Programs {
         };
       },
     };
+  }
+
+  #interpreter(search: PythonSearch): Interpreter {
+    const now = performance.now();
+    if (now - this.#foundSinceMs > freshMs) {
+      this.#found.clear();
+      this.#foundSinceMs = now;
+    }
+    const key = JSON.stringify([search.folder, search.path]);
+    const found = this.#found.get(key) ?? findPython(search);
+    this.#found.set(key, found);
+    return found;
   }
 
   #environment(env: Readonly<Record<string, string>>): Record<string, string> {
