@@ -116,7 +116,7 @@ export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): 
     const needs = limitsAside(run).filter((limit) => !gates.holds(limit.id, run.id));
     // While it stood at one gate, nobody may have needed another limit, which was forgotten.
     for (const limit of needs) gates.open(limit);
-    const full = needs.find((limit) => !gates.hasFree(limit.id));
+    const full = needs.find((limit, nth) => !gates.hasFree(limit.id) || isPassing(gates, needs, nth));
     if (full?.id === gate) {
       firsts.delete(gate);
       continue;
@@ -126,6 +126,7 @@ export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): 
     if (full === undefined) admitted += 1;
     gates.move(run.id, full?.id ?? null, taken.some(isFairLine) ? rankLetIn(run, now) : run.rank);
     look(gate);
+    if (full !== undefined && taken.length > 0) look(full.id);
   }
   return { admitted, more: [] };
 }
@@ -133,6 +134,12 @@ export function handOut(gates: Gates, limitIds: Iterable<string>, now: number): 
 /** What a run takes that is let out of its fair line and comes no further than to the next gate: nothing where it has none. */
 function upToLine(free: readonly Limit[]): readonly Limit[] {
   return free.slice(0, free.findIndex(isFairLine) + 1);
+}
+
+/** Whether a run that comes out of its fair line would go past others, who stand behind theirs already: it goes to stand with them. */
+function isPassing(gates: Gates, needs: readonly Limit[], nth: number): boolean {
+  const { id } = needs[nth] ?? {};
+  return id !== undefined && needs.slice(0, nth).some(isFairLine) && gates.first(id) !== undefined;
 }
 
 function firstOf(firsts: ReadonlyMap<string, Standing>): [string, Standing] {

@@ -119,6 +119,17 @@ export function fairContract(contract: Contract): void {
     }
   });
 
+  contract("who comes out of its line goes past nobody who is out of another, though a slot is free", async (world) => {
+    const runs = await enqueue(world, 5, { limits: [line("acme"), queue] });
+    const [few] = await enqueue(world, 1, { limits: [line("globex"), queue] });
+    await world.pass(2);
+    await world.cancel(runs[1]?.id ?? "");
+    await world.pass(2);
+    // Its slot of the queue and its place in the line are free at once.
+    await world.cancel(runs[0]?.id ?? "");
+    assert.deepEqual(names(await claim(world, 1)), names([few]));
+  });
+
   contract("keys take turns in a queue, whichever definitions their runs are of", async (world) => {
     const lineOf = (definition: string, key: string) => ({ ...line(key), id: `shop/fair/${definition}:${key}` });
     await enqueue(world, 9, { limits: [lineOf("load", "acme"), queue] });

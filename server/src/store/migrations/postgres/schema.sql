@@ -271,6 +271,11 @@ begin
           select 1 from holdfast.slots h where h.limit_id = n.value ->> 'id' and h.run_id = run.id))
         order by n.nth
       loop
+        -- Who comes out of its line goes past nobody who stands at a gate behind it.
+        if line_at > 0 and exists (select 1 from holdfast.runs r where r.gate = need.id) then
+          full_gate := need.id;
+          exit;
+        end if;
         other_place := first_place;
         if need.id <> first.gate then
           select s.place into other_place from holdfast.slots s
@@ -298,6 +303,11 @@ begin
           else r.rank end
         where r.id = run.id;
       -- The next in this line may stand before the first of another.
+      if full_gate is not null and line_at > 0 then
+        if full_gate <> all (open_ids) then open_ids := open_ids || full_gate; end if;
+        again := true;
+        exit;
+      end if;
       if exists (select 1 from holdfast.slots s where s.limit_id = first.gate and s.run_id is null) then
         again := true;
         exit;
