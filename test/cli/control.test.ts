@@ -197,6 +197,8 @@ test("an action for many runs is shown before it is done, done with --yes, and s
     runs.map(({ outcome }) => outcome),
     ["changed", "changed", "changed"],
   );
+  const again = await project.run("runs", "cancel", "--definition", "work", "--yes");
+  assert.match(again.stderr, /0 runs: cancelled; 3 had ended, or are being ended\./);
   assert.match((await project.run("runs", "retry", "--status", "cancelled", "--yes")).stderr, /3 runs: tried again\./);
   assert.match((await project.run("runs", "cancel", "--status", "failed", "--preview")).stderr, /No run is meant\./);
 });

@@ -42,7 +42,7 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
     terminal.answer({ action, runs: done });
     const of = (outcome: Acted[number]["outcome"]) => done.filter((run) => run.outcome === outcome);
     const counts = [`${counted(of("changed").length, "run")}: ${words[action].done}`];
-    if (of("unchanged").length > 0) counts.push(`${of("unchanged").length} were so already`);
+    if (of("unchanged").length > 0) counts.push(`${of("unchanged").length} ${words[action].unchanged}`);
     if (of("refused").length > 0) counts.push(`${of("refused").length} refused`);
     terminal.note(`${counts.join("; ")}.`);
     for (const { id, message } of of("refused").slice(0, shownRuns)) terminal.note(`${id}: ${message ?? ""}`);
@@ -50,13 +50,20 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
   });
 }
 
-const words: Readonly<Record<Bulk["action"], { readonly ask: string; readonly done: string }>> = {
-  cancel: { ask: "Cancel", done: "cancelled" },
-  pause: { ask: "Pause", done: "paused" },
-  resume: { ask: "Resume", done: "resumed" },
-  retry: { ask: "Retry", done: "tried again" },
-  clear: { ask: "Clear", done: "started again" },
+const words: Readonly<Record<Bulk["action"], BulkWords>> = {
+  cancel: { ask: "Cancel", done: "cancelled", unchanged: "had ended, or are being ended" },
+  pause: { ask: "Pause", done: "paused", unchanged: "were so already" },
+  resume: { ask: "Resume", done: "resumed", unchanged: "were so already" },
+  retry: { ask: "Retry", done: "tried again", unchanged: "were so already" },
+  clear: { ask: "Clear", done: "started again", unchanged: "were so already" },
 };
+
+interface BulkWords {
+  readonly ask: string;
+  readonly done: string;
+  /** Of runs that it changes nothing about. */
+  readonly unchanged: string;
+}
 
 function requestOf(action: Bulk["action"], flags: BulkFlags): Bulk {
   const { definition, since, all, reason, force, resume } = flags;

@@ -32,7 +32,7 @@ export function listJobs(terminal: Terminal, flags: JobListFlags): Promise<numbe
       ...(cursor === undefined ? {} : { cursor }),
     });
     terminal.answer(page);
-    if (page.jobs.length === 0) terminal.note("There is no such external job.");
+    if (page.jobs.length === 0) terminal.note("No external jobs.");
     else terminal.print(jobTable(terminal, page.jobs));
     if (page.cursor !== null) terminal.note(terminal.colors.dim(`\nMore: --cursor ${page.cursor}`));
     return exitCodes.done;

@@ -1,4 +1,4 @@
-import { type JobView, limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
+import { isEnded, type JobView, limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { jobText } from "./external-jobs.ts";
@@ -91,7 +91,7 @@ function fieldsOf(terminal: Terminal, run: RunView, now: number): [string, strin
     ["ended", timeText(run.endedAt, now)],
     ["took", tookText(run, now)],
     ["not before", timeText(run.notBefore, now)],
-    ["expires", timeText(run.expiresAt, now)],
+    ["expires", isEnded(run.status) ? null : timeText(run.expiresAt, now)],
     ["input", run.input === null ? null : valueText(run.input)],
     ["output", run.output === null ? null : valueText(run.output)],
   ];

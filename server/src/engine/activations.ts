@@ -244,7 +244,7 @@ export class Activations {
         await completion.giveBack(held);
         return;
       case "timed_out": {
-        const message = `It ran longer than its timeout of ${spec.timeoutMs ?? 0} ms.`;
+        const message = `It ran longer than its timeout of ${(spec.timeoutMs ?? 0) / 1_000} s.`;
         await completion.fail(held, { outcome: "timed_out", error: { code: "task_timed_out", message }, fatal: false });
         return;
       }

@@ -140,7 +140,8 @@ test("a timeout and an expiry come when the clock says so", async () => {
   const holdfast = await openTest({ hang });
   const timed = await holdfast.start(hang, {});
   await holdfast.clock.advance("11m");
-  assert.equal((await timed.status()).error?.code, "task_timed_out");
+  const { error } = await timed.status();
+  assert.deepEqual([error?.code, error?.message], ["task_timed_out", "It ran longer than its timeout of 600 s."]);
   const expired = await holdfast.start(
     hang,
     {},
