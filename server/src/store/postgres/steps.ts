@@ -31,7 +31,8 @@ export function recordSteps(db: Runner, rows: readonly StepRow[]): Promise<StepA
 }
 
 // P2: the run's row is locked before its epoch is looked at, and the lock is what a takeover waits for. A key that another
-// call records between this statement's snapshot and the lock meets it at the primary key.
+// call records between this statement's snapshot and the lock meets it at the primary key. Each key is looked up by itself: a join is
+// planned, before the table's first ANALYZE, as a walk along the steps of all runs.
 const recordText = `
   with given as materialized (
     select * from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::bigint[])
@@ -44,8 +45,8 @@ const recordText = `
     from given g join holdfast.runs r on r.id = g.run_id order by r.id for no key update of r
   ),
   seen as materialized (
-    select h.*, v.value as kept from held h left join holdfast.values v
-      on v.scope_kind = 'step' and v.scope_id = h.run_id and v.generation = h.generation and v.key = h.key
+    select h.*, (select v.value from holdfast.values v where v.scope_kind = 'step' and v.scope_id = h.run_id
+      and v.generation = h.generation and v.key = h.key) as kept from held h
   ),
   counted as materialized (
     select s.*,
