@@ -139,8 +139,8 @@ module.exports = {
     {
       name: "the-client-loads-no-tracker",
       severity: "error",
-      from: { path: part("trackers/(client|tracker-process|wire|moment)") },
-      to: { path: part("trackers"), pathNot: part("trackers/(client|tracker-process|wire|moment)") },
+      from: { path: part("trackers/(client|tracker-process|printed-lines|wire|moment)") },
+      to: { path: part("trackers"), pathNot: part("trackers/(client|tracker-process|printed-lines|wire|moment)") },
     },
     {
       name: "product-does-not-import-tests",

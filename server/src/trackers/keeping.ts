@@ -62,9 +62,11 @@ function fitted(said: unknown): unknown {
     links: links && storable(links),
   };
   const rest = Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== undefined));
-  if (result === undefined || others.phase !== "succeeded") return rest;
+  if (result === undefined) return rest;
   const unkept = unkeptBy(result);
-  return unkept === undefined ? { ...rest, result } : { ...rest, unkept };
+  if (unkept === undefined) return { ...rest, result };
+  // Of what has not succeeded nobody wants one.
+  return others.phase === "succeeded" ? { ...rest, unkept } : rest;
 }
 
 /** Why a result cannot be kept; undefined: it can. */

@@ -6,6 +6,7 @@ import { encodeFrame, FrameDecoder, type Json, TrackingError, type TrackingFailu
 import type { Clock } from "../clock.ts";
 import { withoutForeign } from "../descriptors.ts";
 import type { Guard } from "../guard.ts";
+import { PrintedLines } from "./printed-lines.ts";
 import {
   type Order,
   type Said,
@@ -49,6 +50,8 @@ interface Life {
 }
 
 const entry = fileURLToPath(new URL(`./process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
+/** What a tracker may hold; one that holds more ends, alone, and is started again. */
+const heapMegabytes = 1_024;
 const startMs = 60_000;
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
@@ -183,12 +186,16 @@ export class TrackerProcess {
   #start(): Life {
     const { options, startedMs } = { options: this.#options, startedMs: this.#options.clock.monotonicMs() };
     const conditions = entry.endsWith(".ts") ? ["--conditions=@holdfast/source"] : [];
-    const child = spawn(process.execPath, [...conditions, "--disable-warning=ExperimentalWarning", entry], {
-      cwd: options.projectRoot,
-      env: options.environment,
-      detached: true,
-      stdio: withoutForeign(["ignore", "pipe", "pipe", "pipe"]),
-    });
+    const child = spawn(
+      process.execPath,
+      [...conditions, "--disable-warning=ExperimentalWarning", `--max-old-space-size=${heapMegabytes}`, entry],
+      {
+        cwd: options.projectRoot,
+        env: options.environment,
+        detached: true,
+        stdio: withoutForeign(["ignore", "pipe", "pipe", "pipe"]),
+      },
+    );
     if (child.pid !== undefined) options.guard.add(child.pid);
     const gone = Promise.withResolvers<void>();
     const channel = child.stdio[3] as unknown as Socket;
@@ -247,10 +254,9 @@ export class TrackerProcess {
       }
     });
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        for (const line of text.split("\n")) if (line.trim() !== "") this.#options.log("info", line.slice(0, 2_000));
-      });
-      stream?.on("error", () => undefined);
+      const lines = new PrintedLines(this.#options.clock, (line) => this.#options.log("info", line));
+      stream?.setEncoding("utf8").on("data", (text: string) => lines.push(text));
+      stream?.on("error", () => undefined).on("end", () => lines.end());
     }
   }
 
