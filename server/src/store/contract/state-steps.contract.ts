@@ -263,6 +263,7 @@ export function stateStepsContract(contract: Contract): void {
     // One of the same id, as only a test can have it: nothing of the first is left.
     await world.enqueue({ id: gone.id });
     assert.deepEqual(await change(world, opsIn(ofRun(gone)).set("a", 1)), applied({ version: 1 }));
+    assert.deepEqual(await useOf(world, ofRun(gone)), { keys: 1, bytes: 1 });
   });
 
   contract("an end that comes beside a transaction stands before or after it", async (world) => {
