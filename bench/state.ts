@@ -1,5 +1,5 @@
 /**
- * `node bench/state.ts [--seconds N] [--rows N]`: how many steps and transactions of state a second the stores take from 1, 10 and 50 writers,
+ * `node --conditions=@holdfast/source bench/state.ts [--seconds N] [--rows N]`: how many steps and transactions of state a second the stores take from 1, 10 and 50 writers,
  * beside what the bare drivers do, and how long a value takes to be read beside none and beside many; see README.md beside this file.
  */
 import { mkdtempSync, rmSync } from "node:fs";
