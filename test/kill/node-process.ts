@@ -18,6 +18,8 @@ export interface NodeStart {
   readonly concurrency: number;
   /** It hears no rings. */
   readonly deaf: boolean;
+  /** Where the services are that it calls; absent: there are none, and none of their points. */
+  readonly clouds?: string;
 }
 
 type Ready = Extract<Told, { ready: unknown }>["ready"];
@@ -41,7 +43,7 @@ export class NodeProcess {
   isReady = false;
   hasExited = false;
 
-  constructor({ folder, name, address, leaseMs, concurrency, deaf }: NodeStart) {
+  constructor({ folder, name, address, leaseMs, concurrency, deaf, clouds }: NodeStart) {
     this.name = name;
     this.folder = join(folder, name);
     mkdirSync(this.folder);
@@ -49,7 +51,8 @@ export class NodeProcess {
     mkdirSync(compileCache, { recursive: true });
     symlinkSync(compileCache, join(this.folder, "node-compile-cache"));
     const output = openSync(join(folder, `${name}.log`), "w");
-    this.#process = fork(program, [folder, address, String(leaseMs), String(concurrency), String(deaf)], {
+    const given = [folder, address, String(leaseMs), String(concurrency), String(deaf)];
+    this.#process = fork(program, clouds === undefined ? given : [...given, clouds], {
       execArgv: ["--conditions=@holdfast/source", "--disable-warning=ExperimentalWarning"],
       env: { ...process.env, TMPDIR: this.folder, NODE_COMPILE_CACHE: compileCache },
       stdio: ["ignore", output, output, "ipc"],

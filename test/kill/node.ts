@@ -1,5 +1,6 @@
 /**
- * A node as the kill tests strike it: `node.ts FOLDER ADDRESS LEASE_MS CONCURRENCY DEAF`, its own temporary folder in TMPDIR.
+ * A node as the kill tests strike it: `node.ts FOLDER ADDRESS LEASE_MS CONCURRENCY DEAF [CLOUDS]`, its own temporary folder in TMPDIR,
+ * and where the services are that it calls.
  * It is composed as any other, with points around its store and its placement, and asked over IPC.
  */
 import { enableCompileCache } from "node:module";
@@ -14,6 +15,8 @@ const { mergeCalls } = await import("../../server/src/store/merging.ts");
 const { openPostgresStore } = await import("../../server/src/store/postgres/postgres-store.ts");
 const { openStore } = await import("../../server/src/store/open.ts");
 const { systemClock } = await import("../../server/src/clock.ts");
+const { TrackerProcesses } = await import("../../server/src/trackers/client.ts");
+const { pointedJobs, pointedTracking } = await import("./job-points.ts");
 const { PointedPlacement } = await import("./pointed-placement.ts");
 const { pointedStore } = await import("./pointed-store.ts");
 const { pass } = await import("./points.ts");
@@ -40,14 +43,15 @@ export type Told =
   | { readonly id: number; readonly runId: string; readonly requested?: number }
   | { readonly id: number; readonly failed: string; readonly code: string | undefined };
 
-const [folder = "", address = "", leaseMs = "", concurrency = "", deaf = ""] = process.argv.slice(2);
+const [folder = "", address = "", leaseMs = "", concurrency = "", deaf = "", clouds] = process.argv.slice(2);
 const root = join(import.meta.dirname, "../..");
 const log = openLog("warn");
 const passHere = (point: string) => pass(folder, point);
 
 process.once("disconnect", () => process.exit(1));
 const store = await openHere();
-const services = serve(pointedStore(mergeCalls(store, { clock: systemClock }), passHere), { pollMs: 250 });
+const pointed = pointedStore(mergeCalls(store, { clock: systemClock }), passHere);
+const services = serve(clouds === undefined ? pointed : pointedJobs(pointed, passHere), { pollMs: 250 });
 const placement = new ProcessPlacement({
   projectRoot: root,
   concurrency: Number(concurrency),
@@ -56,6 +60,7 @@ const placement = new ProcessPlacement({
   log,
 });
 const node = await startNode(services, {
+  ...(clouds === undefined ? {} : { tracking: trackingAt(clouds) }),
   root,
   log,
   leaseMs: Number(leaseMs),
@@ -63,6 +68,15 @@ const node = await startNode(services, {
   concurrency: Number(concurrency),
   placement: new PointedPlacement(placement, passHere),
 });
+
+/** What calls the services of the test, in processes of its own, with points around it. */
+function trackingAt(url: string) {
+  const connections = {
+    http: { service: "http", baseUrl: url },
+    cloudrun: { project: "shop", location: "europe-west1", baseUrl: url },
+  };
+  return pointedTracking(new TrackerProcesses({ projectRoot: root, connections }), passHere);
+}
 
 /** On PostgreSQL there are points between the statements of a transaction too. */
 function openHere() {

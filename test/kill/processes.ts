@@ -59,3 +59,20 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
     return false; // it has ended
   }
 }
+
+/** The processes in which a node has its trackers. */
+export function trackersOf(pid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((one) => parentOf(one) === pid && processOf(one)?.command.includes("trackers/process") === true);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined; // it has ended
+  }
+}

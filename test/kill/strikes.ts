@@ -5,7 +5,7 @@ import type { CampaignOptions, Strike, Victim } from "./campaign-options.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** At least so many in all that run in CI; the long mode sets more. */
-export const allStrikes = Math.max(200, Number(process.env.HOLDFAST_STRIKES ?? 0));
+export const allStrikes = Math.max(180, Number(process.env.HOLDFAST_STRIKES ?? 0));
 
 /** How often each point has to be hit at least: in a long run so often that a rare failure shows. */
 const leastHits = allStrikes >= 5_000 ? 20 : 1;
