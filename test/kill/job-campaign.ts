@@ -34,6 +34,11 @@ export interface JobStrike {
   readonly victim: JobVictim;
 }
 
+export interface JobCampaignOptions extends CampaignOptions {
+  /** There is time for what takes minutes to be decided. */
+  readonly isLong: boolean;
+}
+
 export interface JobRun {
   readonly key: string;
   readonly kind: JobKind;
@@ -42,6 +47,7 @@ export interface JobRun {
 }
 
 const reachLimitMs = 20_000;
+
 /** What was noted as called for is sent within so long or never, and a listing has settled twice. */
 const peaceLimitMs = 240_000;
 /** In peace nobody who has called is stopped any more: what was sent has arrived by then. */
@@ -51,7 +57,7 @@ export class JobCampaign {
   readonly folder = mkdtempSync(join(tmpdir(), "hf-jobs-"));
   readonly runs: JobRun[] = [];
   readonly hits = new Map<string, number>();
-  readonly #options: CampaignOptions;
+  readonly #options: JobCampaignOptions;
   readonly #chance: Chance;
   readonly #ambush = new Ambush(this.folder);
   readonly #nodes: NodeProcess[] = [];
@@ -64,7 +70,7 @@ export class JobCampaign {
   #services: Services | undefined;
   #closed = false;
 
-  constructor(options: CampaignOptions) {
+  constructor(options: JobCampaignOptions) {
     this.#options = options;
     this.#chance = new Chance(options.seed);
   }
@@ -104,6 +110,8 @@ export class JobCampaign {
   async strike({ point, kind, victim }: JobStrike): Promise<boolean> {
     if (this.#faults.length > 0) throw this.#faults[0];
     const struck = await this.#struck(point, kind, victim);
+    // What cannot be listed at once takes minutes to be submitted again: no further strike may come into its call.
+    if (kind === "listed" && !this.#options.isLong) await this.#allSubmitted();
     this.#note(`${victim} at ${point} of ${kind}: ${struck ? "struck" : "nobody came"}`);
     if (struck) this.hits.set(point, (this.hits.get(point) ?? 0) + 1);
     return struck;
@@ -154,6 +162,12 @@ export class JobCampaign {
     }
   }
 
+  /** Jobs that have not ended, for whoever has to understand a failure. */
+  async describeOpen(): Promise<string> {
+    const { jobs } = await this.services.store.listJobs({ namespace: "default", limitRows: 100 });
+    return jobs.flatMap((job) => (job.endedAt === null ? JSON.stringify(job) : [])).join("\n");
+  }
+
   logs(): string {
     const tail = ({ name }: NodeProcess) => readFileSync(join(this.folder, `${name}.log`), "utf8").slice(-1_500);
     return [...this.#trace, ...this.#nodes.map((node) => `${node.name} (${node.pid}): ${tail(node)}`)].join("\n");
@@ -163,10 +177,7 @@ export class JobCampaign {
     if (point.startsWith("service.")) return await this.#strikeInService(point, kind, victim);
     if (/^(find|unknown)\./.test(point)) {
       // Somebody has to die first who may have called, for this job and not for another.
-      await until("every other job is submitted", async () => {
-        const submitting = await this.#patient(() => this.services.externalJobs.list({ status: ["submitting"] }));
-        return submitting.jobs.length === 0 || undefined;
-      });
+      await this.#allSubmitted();
       const first = await this.#strike("call.after", () => this.#start(kind, "quick"), "node killed");
       return first && (await this.#strike(point, () => undefined, victim));
     }
@@ -175,6 +186,17 @@ export class JobCampaign {
       point,
       () => (isCancel ? this.#startAndCancel(kind) : this.#start(kind, "quick")),
       victim,
+    );
+  }
+
+  async #allSubmitted(): Promise<void> {
+    await until(
+      "every job is submitted",
+      async () => {
+        const { jobs } = await this.#patient(() => this.services.externalJobs.list({ status: ["submitting"] }));
+        return jobs.length === 0 || undefined;
+      },
+      peaceLimitMs,
     );
   }
 

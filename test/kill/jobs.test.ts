@@ -4,8 +4,7 @@ import { after, describe, test } from "node:test";
 import { Chance } from "../../server/src/store/contract/chance.contract.ts";
 import { openOwned } from "../owned-store.ts";
 import { startPostgres } from "../postgres.ts";
-import type { CampaignOptions } from "./campaign-options.ts";
-import { JobCampaign, type JobStrike, jobVictims } from "./job-campaign.ts";
+import { JobCampaign, type JobCampaignOptions, type JobStrike, jobVictims } from "./job-campaign.ts";
 import { cancelPoints, doubtPoints, submissionPoints } from "./job-points.ts";
 import { judgeJobs } from "./job-verdict.ts";
 import { type JobKind, jobKinds } from "./job-work.ts";
@@ -43,7 +42,7 @@ function plan(own: readonly string[], rounds: number, chance: Chance): JobStrike
   );
 }
 
-async function carryOut(options: CampaignOptions, strikes: readonly JobStrike[]): Promise<JobCampaign["hits"]> {
+async function carryOut(options: JobCampaignOptions, strikes: readonly JobStrike[]): Promise<JobCampaign["hits"]> {
   const campaign = new JobCampaign(options);
   try {
     await campaign.begin();
@@ -58,7 +57,7 @@ async function carryOut(options: CampaignOptions, strikes: readonly JobStrike[])
     );
     return campaign.hits;
   } catch (error) {
-    console.error(`seed ${options.seed}, ${options.nodes} nodes\n${campaign.logs()}`);
+    console.error(`seed ${options.seed}, ${options.nodes} nodes\n${campaign.logs()}\n${await campaign.describeOpen()}`);
     throw error;
   } finally {
     await campaign.end();
@@ -66,7 +65,7 @@ async function carryOut(options: CampaignOptions, strikes: readonly JobStrike[])
 }
 
 describe("whatever is killed or stopped between the moments of an external job, there is one, and its run ends right", {
-  timeout: isLong ? 3_600_000 : 300_000,
+  timeout: isLong ? 3_600_000 : 900_000,
   concurrency: 1,
 }, () => {
   const hits = new Map<string, number>();
@@ -80,7 +79,7 @@ describe("whatever is killed or stopped between the moments of an external job, 
 
   describe("on a store", { concurrency: 2 }, () => {
     test("on SQLite, one node", async () => {
-      const options: CampaignOptions = {
+      const options: JobCampaignOptions = {
         ...{ seed: firstSeed, nodes: 1, leaseMs: 1_000 },
         address: (folder) => `sqlite:${join(folder, "store.db")}`,
         openStore: (at) => openOwned(at, { role: "client", patienceMs: 120_000 }),
@@ -95,7 +94,7 @@ describe("whatever is killed or stopped between the moments of an external job, 
       for (const nodes of isLong ? [1, 2, 3] : [2]) {
         test(`${nodes} node(s)`, async () => {
           const seed = firstSeed + nodes;
-          const options: CampaignOptions = { seed, nodes, leaseMs: 1_000, ...onPostgres(await server) };
+          const options: JobCampaignOptions = { isLong, seed, nodes, leaseMs: 1_000, ...onPostgres(await server) };
           const own = isLong ? points : points.filter((point, index) => !ofOneNode(point, index));
           count(await carryOut(options, plan(own, rounds, new Chance(seed))));
         });
