@@ -80,7 +80,7 @@ describe("whatever is killed or stopped between the moments of an external job, 
   describe("on a store", { concurrency: 2 }, () => {
     test("on SQLite, one node", async () => {
       const options: JobCampaignOptions = {
-        ...{ seed: firstSeed, nodes: 1, leaseMs: 1_000 },
+        ...{ isLong, seed: firstSeed, nodes: 1, leaseMs: 1_000 },
         address: (folder) => `sqlite:${join(folder, "store.db")}`,
         openStore: (at) => openOwned(at, { role: "client", patienceMs: 120_000 }),
       };
