@@ -92,6 +92,18 @@ const cells = {
     crashes: [],
     effects: async ({ holdfast }) => (await holdfast.runs()).length - 1,
   },
+  state: {
+    call: (ctx) => ctx.state.increment("n"),
+    crashes: [],
+    afterwards: (ctx) => ctx.state.get("n"),
+    effects: ({ left }) => Number(left),
+  },
+  taskState: {
+    call: (ctx) => ctx.taskState.increment("n"),
+    crashes: [],
+    afterwards: (ctx) => ctx.taskState.get("n"),
+    effects: ({ left }) => Number(left),
+  },
 } satisfies Partial<Record<keyof TaskContext, Cell>>;
 
 /** Why a member has no place above. */
