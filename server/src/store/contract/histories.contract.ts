@@ -81,6 +81,7 @@ function timesOf({ clock, timedLeases }: ContractSubject): HistoryTimes {
     limits: true,
     fair: clock === "held",
     pauses: true,
+    jobs: true,
   };
 }
 

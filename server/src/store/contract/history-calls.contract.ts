@@ -41,16 +41,19 @@ export interface HistoryTimes {
   /** Whether there are fair lines. Not where what a claim takes out of them is handed on later than in its own commit. */
   readonly fair: boolean;
   readonly pauses: boolean;
+  /** Whether bodies wait for external jobs; where calls overlap they have no moment at which they are over. */
+  readonly jobs: boolean;
 }
 
 /**
- * How often calls of each kind are drawn; 100 in all. `join` and `control` come before them, of a hundred draws each. `again`: of a hundred times,
+ * How often calls of each kind are drawn; 100 in all. `join`, `control` and `jobs` come before them, of a hundred draws each. `again`: of a hundred times,
  * how often a call is about the member or run of the call before.
  */
 export interface CallShares {
   readonly again: number;
   readonly join: number;
   readonly control: number;
+  readonly jobs: number;
   readonly enqueue: number;
   readonly claim: number;
   readonly finish: number;
@@ -64,7 +67,7 @@ export interface CallShares {
 }
 
 const evenShares: CallShares = {
-  ...{ again: 0, join: 4, control: 8, enqueue: 16, claim: 18, finish: 26, expand: 12 },
+  ...{ again: 0, join: 4, control: 8, jobs: 20, enqueue: 16, claim: 18, finish: 26, expand: 12 },
   ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
 };
 
@@ -103,7 +106,7 @@ export class CallSource {
     }
     if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
     if (this.#times.limits && this.#chance.happens(0.12)) return this.#state(runs);
-    if (this.#times.limits && this.#chance.happens(0.2)) return this.#job(runs);
+    if (this.#times.jobs && this.#chance.happens(shares.jobs / 100)) return this.#job(runs);
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
       [shares.claim, () => this.#claim()],
@@ -197,7 +200,7 @@ export class CallSource {
   }
 
   #job(runs: readonly RunRow[]): Promise<StoreCall> {
-    const { delaysMs } = this.#times;
+    const delaysMs = this.#times.limits ? this.#times.delaysMs : undefined;
     return jobCall(this.#chance, this.#model, { bodies: bodiesAmong(runs), memberId: this.#member(), delaysMs });
   }
 

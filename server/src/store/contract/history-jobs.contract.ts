@@ -16,7 +16,8 @@ interface Drawing {
   /** Claimed runs that have no children. */
   readonly bodies: readonly RunRow[];
   readonly memberId: string;
-  readonly delaysMs: readonly [number, ...number[]];
+  /** After which a wait for one is over; undefined: never. */
+  readonly delaysMs: readonly [number, ...number[]] | undefined;
 }
 
 /** A call that concerns external jobs: of a body, of a member that tracks them, or of somebody who looks. */
@@ -73,7 +74,11 @@ function opened(chance: Chance, body: RunRow, jobs: readonly JobRow[], delaysMs:
       { submission: "own", spec: null },
       { submission: "adopted", spec: null, job: found },
     ] as const);
-    return external(body, key, { number, delayMs: chance.happens(0.2) ? chance.pick(delaysMs) : null, ...how });
+    return external(body, key, {
+      number,
+      delayMs: chance.happens(0.2) && delaysMs !== undefined ? chance.pick(delaysMs) : null,
+      ...how,
+    });
   });
   const named = opens.map(({ key }) => key);
   const groups = chance.happens(0.5) ? [named] : named.map((key) => [key]);

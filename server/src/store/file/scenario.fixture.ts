@@ -32,6 +32,7 @@ export async function drawCalls(seed: number, count: number): Promise<Moment[]> 
     limits: true,
     fair: true,
     pauses: true,
+    jobs: true,
   } as const;
   const source = new CallSource(chance, model, times);
   const moments: Moment[] = [];

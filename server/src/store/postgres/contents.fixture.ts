@@ -1,12 +1,13 @@
 import type postgres from "postgres";
 import type { RunRow } from "../../core/index.ts";
 import { plain } from "../contract/world.contract.ts";
+import { jobColumns, type StoredJob, toJob } from "./job-rows.ts";
 import { runColumns, type StoredRun, toRun } from "./run-rows.ts";
 import type { Contents } from "./serial-model.fixture.ts";
 
 /** Everything that a database holds, past the store, in the words of the model. */
 export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
-  const [rows, edges, members, events, lines, steps, obligations, schedules] = await Promise.all([
+  const [rows, edges, members, events, lines, steps, obligations, schedules, jobs, waits] = await Promise.all([
     sql.unsafe<StoredRun[]>(`select ${runColumns} from holdfast.runs r order by r.ord`, [], { prepare: true }),
     sql<
       { edge: string }[]
@@ -30,12 +31,15 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
       select run_id as run, jsonb_build_object('kind', kind, 'runId', run_id, 'rootId', root_id, 'namespace', namespace,
         'subject', subject, 'memberId', member_id, 'reason', reason, 'orderedAt', ordered_at, 'forcedAt', forced_at,
         'tries', tries, 'lastTryAt', last_try_at, 'error', error, 'metAt', met_at) as value
-      from holdfast.obligations order by run_id, subject`,
+      from holdfast.obligations order by run_id, kind, subject`,
     sql<OfRun[]>`
       select '' as run, jsonb_build_object('id', id, 'version', version, 'paused', paused, 'dueAt', due_at,
         'pausedAt', paused_at, 'pauseReason', pause_reason, 'resumedAt', resumed_at, 'state', state::jsonb,
         'spec', spec::jsonb || jsonb_build_object('params', params::jsonb)) as value
       from holdfast.schedules order by id`,
+    sql.unsafe<StoredJob[]>(`select ${jobColumns} from holdfast.external_jobs j order by j.id`, [], { prepare: true }),
+    sql<{ wait: string }[]>`
+      select concat_ws(' ', run_id, generation, key, kind, child_id, job_id, groups) as wait from holdfast.waits order by 1`,
   ]);
   const runs: RunRow[] = rows.map(toRun);
   const [eventsOf, linesOf, stepsOf] = [byRun(events), byRun(lines), byRun(steps)];
@@ -51,6 +55,8 @@ export async function contentsOf(sql: postgres.Sql): Promise<Contents> {
     members: members.map(({ value }) => value),
     obligations: obligations.map(({ value }) => value),
     schedules: schedules.map(({ value }) => value),
+    jobs: jobs.map(toJob),
+    waits: waits.map(({ wait }) => wait),
     histories,
   });
 }
@@ -119,8 +125,32 @@ const invariants: Readonly<Record<string, string>> = {
       or r.children_succeeded + r.children_failed + r.children_skipped <> c.over)`,
   "P1 nobody waits for what has come": `
     select r.id from holdfast.runs r where r.status = 'pending' and r.blocked_by = 0
-      or r.status = 'waiting' and r.open_children = 0
-      or r.status = 'cancelling' and r.open_children = 0 and r.claimed_by is null`,
+      or r.status = 'waiting' and r.open_children = 0 and r.waiting is null
+      or r.status = 'cancelling' and r.open_children = 0 and r.claimed_by is null
+        and coalesce((r.waiting::jsonb ->> 'externals')::int, 0) = 0`,
+  "P3 a run counts what it waits for outside": `
+    select r.id from holdfast.runs r
+    left join lateral (
+      select count(*) as open from holdfast.waits w where w.run_id = r.id and w.generation = r.generation and w.kind = 'external'
+    ) w on true
+    where r.ended_at is null and coalesce((r.waiting::jsonb ->> 'externals')::int, 0) <> w.open`,
+  "P1 a wait for a job has one that is open": `
+    select w.run_id as id from holdfast.waits w left join holdfast.external_jobs j on j.id = w.job_id
+    where w.kind = 'external' and (j.id is null or j.ended_at is not null)`,
+  "P5 what is submitted under a key has ended but the last, or is to end": `
+    select j.id from holdfast.external_jobs j where j.ended_at is null and j.status <> 'cancelling' and exists (
+      select 1 from holdfast.external_jobs n
+      where n.run_id = j.run_id and n.generation = j.generation and n.key = j.key and n.number > j.number)`,
+  "P6 a job is owed from its order until its end, and no longer": `
+    select j.id from holdfast.external_jobs j left join holdfast.obligations o
+      on o.run_id = j.run_id and o.kind = 'external_job' and o.subject = j.id and o.met_at is null
+    where (j.status = 'cancelling') <> (o.subject is not null)`,
+  "P6 the order to end a run has come to its jobs, and a run that has ended leaves none that is not owed": `
+    select j.id from holdfast.external_jobs j join holdfast.runs r on r.id = j.run_id
+    where j.ended_at is null and j.status <> 'cancelling'
+      and (r.status = 'cancelling' or r.ended_at is not null or r.generation <> j.generation)`,
+  "P2 only a member that is there tracks jobs": `
+    select j.id from holdfast.external_jobs j join holdfast.members m on m.id = j.member_id where m.ended_at is not null`,
   "P3 a run ends with its last event, and once more only where it was let start again": `
     select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id
     group by r.id, r.status, r.ended_at, r.last_event
@@ -133,10 +163,10 @@ const invariants: Readonly<Record<string, string>> = {
     select r.id from holdfast.runs r
     where r.status = 'cancelling' and r.claimed_by is not null and not exists (
       select 1 from holdfast.obligations o
-      where o.run_id = r.id and o.subject = r.epoch::text and o.member_id = r.claimed_by and o.met_at is null)`,
+      where o.run_id = r.id and o.kind = 'activation' and o.subject = r.epoch::text and o.member_id = r.claimed_by and o.met_at is null)`,
   "P6 nothing is owed for which nobody waits, unless its run was ended without it": `
     select o.run_id as id from holdfast.obligations o left join holdfast.runs r on r.id = o.run_id
-    where o.met_at is null and o.forced_at is null
+    where o.met_at is null and o.forced_at is null and o.kind = 'activation'
       and (r.status is distinct from 'cancelling' or r.claimed_by is null or r.epoch::text <> o.subject)`,
   "P10 events are numbered without holes": `
     select r.id from holdfast.runs r left join (${eventsText}) e on e.run_id = r.id group by r.id, r.last_event

@@ -14,7 +14,8 @@ import { Lanes } from "./lanes.fixture.ts";
 // a cancel without their lock (epochs, counts, edges and event numbers of a moment before); a step recorded without the run's
 // lock; a claim that does not hold its member against the judge; writes after the commit of what decided them. Each was seen
 // to be caught when its statement was broken; so was a restart that does not hold what it reaches. So was a claim or
-// an enqueue that starts what a pause holds.
+// an enqueue that starts what a pause holds; jobs that two members claim; what is said of a job by who does not hold its row; an
+// order that does not reach a job opened beside it.
 
 const count = Number(process.env.HOLDFAST_HISTORIES ?? 24);
 const chosen = process.env.HOLDFAST_SEED;
@@ -25,6 +26,7 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
   ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
+  ...["claimJobs", "findJobNames", "lockJobs", "insertJobs"],
 ];
 
 let database: TestDatabase;

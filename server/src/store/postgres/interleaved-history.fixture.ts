@@ -31,11 +31,12 @@ const times: HistoryTimes = {
   limits: false,
   fair: false,
   pauses: true,
+  jobs: true,
 };
 
 /** More of what takes several statements, or meets those that do. */
 const beside: CallShares = {
-  ...{ again: 40, join: 5, control: 14, enqueue: 9, claim: 16, finish: 20, expand: 16 },
+  ...{ again: 40, join: 5, control: 14, jobs: 30, enqueue: 9, claim: 16, finish: 20, expand: 16 },
   ...{ steps: 6, logs: 3, order: 8, presence: 14, due: 5, read: 3 },
 };
 

@@ -23,6 +23,9 @@ export interface Witnessed {
 
 const claims: readonly string[] = ["claimRuns", "claimRunsOfQueues"];
 
+/** Statements that pass over jobs which somebody holds. */
+const givers: readonly string[] = ["claimJobs", "giveJobsBack"];
+
 /** Statements that decide nothing by when they come. */
 const ungated: readonly string[] = ["begin", "rollback"];
 
@@ -236,10 +239,12 @@ export class Lanes {
     const statement = waiting?.statement ?? "";
     if (claims.includes(statement) || statement === "wakeDue") work.passedOver = new Set(await this.#held("runs"));
     if (statement === "endLapsed") work.passedOver = new Set(await this.#held("members"));
+    if (!givers.includes(statement)) return;
+    for (const id of await this.#held("external_jobs")) work.passedOver.add(id);
   }
 
   /** Ids of rows that somebody holds against an update. */
-  async #held(table: "runs" | "members"): Promise<string[]> {
+  async #held(table: "runs" | "members" | "external_jobs"): Promise<string[]> {
     const rows = await this.#database.sql.unsafe<{ id: string }[]>(`
       with free as materialized (select id from holdfast.${table} for update skip locked)
       select id from holdfast.${table} where id not in (select id from free)`);

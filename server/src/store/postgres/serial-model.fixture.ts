@@ -1,5 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import { changesOf, claimed, isClaimable, isPauseGate, mayJudge, type RunRow } from "../../core/index.ts";
+import {
+  changesOf,
+  claimed,
+  isClaimable,
+  isPauseGate,
+  isTrackable,
+  type JobRow,
+  mayJudge,
+  type RunRow,
+} from "../../core/index.ts";
 import { answer, promised } from "../contract/histories.contract.ts";
 import type { StoreCall } from "../contract/history-calls.contract.ts";
 import { namespace, plain } from "../contract/world.contract.ts";
@@ -49,6 +58,8 @@ export class SerialModel {
     this.hasPaused ||= call.verb === "pauseRuns";
     this.#passedOver = work.passedOver;
     if (call.verb === "claimRuns" && isAnswered(work.answer)) return this.#claim(work);
+    if (call.verb === "claimJobs" && isAnswered(work.answer)) return this.#claimJobs(work);
+    if (call.verb === "leaveMember" || call.verb === "judgeMembers") return this.#end(call);
     if (call.verb === "wakeRuns") return this.#wake();
     if (call.verb === "enqueueRuns") return answer(this.store, this.#leftToOthers(work));
     return answer(this.store, call);
@@ -56,7 +67,7 @@ export class SerialModel {
 
   /** Everything that is remembered, as `contentsOf` reads it from PostgreSQL. */
   contents(): Contents {
-    const { runs, events, logs, steps, members, obligations, schedules } = this.#memory;
+    const { runs, events, logs, steps, members, obligations, schedules, waits } = this.#memory;
     const rows = this.#runs().map(withoutPauseGate);
     const ids = rows.map(({ id }) => id);
     const listed = [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -67,15 +78,19 @@ export class SerialModel {
       lines: logs.ofRun(id, 0, 10_000).lines,
       steps: steps.list(id, runs.find(id)?.generation ?? 1),
     }));
-    const owed = obligations
-      .all()
-      .sort((a, b) => (a.runId === b.runId ? Number(a.subject) - Number(b.subject) : a.runId < b.runId ? -1 : 1));
+    const owed = obligations.all().sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+    const open = waits.content().flatMap((change) => {
+      if (change.is !== "wait") return [];
+      const { runId, generation, key, kind, childId, jobId, groups } = change.wait;
+      const names = [runId, generation, key, kind, childId, jobId, JSON.stringify(groups)];
+      return [names.filter((name) => name !== null).join(" ")];
+    });
     const scheduled = schedules
       .list(namespace)
       .map(({ namespace: _, definition: __, declaredAt: ___, ...schedule }) => schedule);
     return plain({
       ...{ runs: rows, edges: edges.sort(), members: listed, histories },
-      ...{ obligations: owed, schedules: scheduled },
+      ...{ obligations: owed, schedules: scheduled, jobs: this.#jobs().sort(byId), waits: open.sort() },
     });
   }
 
@@ -119,6 +134,35 @@ export class SerialModel {
     return { verb: call.verb, args: { rows: asked } };
   }
 
+  /** The first jobs that can be claimed, but those that were held and not claimed. */
+  #claimJobs({ call, answer: said, passedOver }: Moment["work"]): unknown {
+    const { memberId, limitRows } = call.args as Parameters<Store["claimJobs"]>[0];
+    if (!this.#memory.isMember(memberId)) return { refused: "member_gone" };
+    const [there] = (said as { answered: [JobRow[]] }).answered;
+    const taken = new Set(there.map(({ id }) => id));
+    const isBodys = ({ submission, ref, runId }: JobRow) =>
+      submission === "own" && ref === null && this.#memory.runs.find(runId)?.claimedBy != null;
+    const free = this.#jobs()
+      .filter((job) => isTrackable(job) && !isBodys(job) && (taken.has(job.id) || !passedOver.has(job.id)))
+      .sort((a, b) => a.openedAt - b.openedAt || byId(a, b))
+      .slice(0, limitRows);
+    const rows = free.map((job) => ({ ...job, memberId, epoch: job.epoch + 1 }));
+    for (const job of rows) this.#memory.jobs.put(job);
+    return { answered: plain([rows]) };
+  }
+
+  /** A member ends: jobs of its that others held stay its own until the next who looks. */
+  async #end(call: StoreCall): Promise<unknown> {
+    const before = this.#jobs().filter(({ id, memberId }) => memberId !== null && this.#passedOver.has(id));
+    const said = await answer(this.store, call);
+    for (const job of before) if (this.#memory.jobs.find(job.id)?.memberId === null) this.#memory.jobs.put(job);
+    return said;
+  }
+
+  #jobs(): JobRow[] {
+    return this.#memory.jobs.content().flatMap((change) => (change.is === "job" ? [change.job] : []));
+  }
+
   #wake(): unknown {
     const due = this.#runs().filter(
       ({ id, status, wakeAt }) =>
@@ -136,6 +180,9 @@ export interface Contents {
   readonly members: readonly unknown[];
   readonly obligations: readonly unknown[];
   readonly schedules: readonly unknown[];
+  readonly jobs: readonly JobRow[];
+  /** The open waits of bodies, in words. */
+  readonly waits: readonly string[];
   readonly histories: readonly { readonly id: string; readonly events: readonly unknown[] }[];
 }
 
@@ -153,6 +200,19 @@ export function promisedBeside(call: StoreCall, said: unknown): unknown {
   return (first as { outcome: string; value?: unknown }[]).map((result, index) =>
     result.outcome === "recorded" ? { outcome: "existing", value: rows[index]?.value } : result,
   );
+}
+
+/** In the order of the database, for keys that are digits and letters. */
+function placeOf({
+  runId,
+  kind,
+  subject,
+}: {
+  readonly runId: string;
+  readonly kind: string;
+  readonly subject: string;
+}): string {
+  return `${runId} ${kind} ${subject}`;
 }
 
 function withoutPauseGate<T extends { readonly gate: string | null }>(run: T): T {
