@@ -59,6 +59,9 @@ export async function jobCall(
 function pick(chance: Chance, jobs: readonly JobRow[]): JobRow {
   // Those that are open, if there are any: what is said of the others is stale.
   const open = jobs.filter(({ endedAt }) => endedAt === null);
+  // Somebody may be claiming those that nobody tracks.
+  const free = open.filter(({ memberId }) => memberId === null);
+  if (free.length > 0 && chance.happens(0.5)) return free[chance.below(free.length)] as JobRow;
   const among = open.length > 0 && chance.happens(0.85) ? open : jobs;
   return among[chance.below(among.length)] as JobRow;
 }

@@ -40,6 +40,8 @@ const beside: CallShares = {
   ...{ steps: 6, logs: 3, order: 8, presence: 14, due: 5, read: 3 },
 };
 
+const aboutJobs: CallShares = { ...beside, join: 0, control: 3, jobs: 90 };
+
 export interface HistoryParts {
   readonly seed: number;
   readonly chance: Chance;
@@ -103,7 +105,9 @@ export class InterleavedHistory {
     const { chance } = this.#parts;
     if (count === 1) return [await this.#source.draw(this.#now)];
     const calls: StoreCall[] = [];
-    while (calls.length < count) calls.push(calls[chance.below(8)] ?? (await this.#source.draw(this.#now, beside)));
+    // Jobs are few beside runs: whoever concerns himself with them meets others who do.
+    const shares = chance.happens(0.4) ? aboutJobs : beside;
+    while (calls.length < count) calls.push(calls[chance.below(8)] ?? (await this.#source.draw(this.#now, shares)));
     return calls;
   }
 
