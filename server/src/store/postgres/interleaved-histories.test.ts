@@ -26,7 +26,7 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
   ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
-  ...["claimJobs", "findJobNames", "lockJobs", "insertJobs"],
+  ...["claimJobs", "findJobNames", "lockJobs"],
 ];
 
 let database: TestDatabase;
