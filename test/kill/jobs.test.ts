@@ -74,10 +74,11 @@ describe("whatever is killed or stopped between the moments of an external job, 
     for (const [point, times] of found) hits.set(point, (hits.get(point) ?? 0) + times);
   };
 
-  // Where there is little time, each point is struck on one of the stores; much of a campaign is waiting.
+  // Where there is little time, each point is struck on one of the stores.
   const ofOneNode = (_: string, index: number) => index % 3 === firstSeed % 3;
 
-  describe("on a store", { concurrency: 2 }, () => {
+  // One after the other: where nodes sign in stands in the environment, and each campaign has services of its own.
+  describe("on a store", { concurrency: 1 }, () => {
     test("on SQLite, one node", async () => {
       const options: JobCampaignOptions = {
         ...{ isLong, seed: firstSeed, nodes: 1, leaseMs: 1_000 },
