@@ -19,15 +19,8 @@ import { allStrikes, firstSeed } from "./strikes.ts";
 const points = [...submissionPoints, ...cancelPoints, ...doubtPoints];
 /** In a long run everything is struck on every kind of service; here, what takes the half minute in which a call may be on its way is left out. */
 const isLong = allStrikes >= 1_000;
-/** Moments after which a listing shows the job at once. */
-const listedSoon = new Set([
-  "service.after",
-  "call.after",
-  "submitted.before",
-  "submitted.after",
-  "look.before",
-  "ended.before",
-]);
+/** A moment that only the call of the struck job itself comes to, after which a listing shows it at once. */
+const listedSoon = new Set(["service.after"]);
 
 function kindFor(point: string, chance: Chance): JobKind {
   if (point.startsWith("find.")) return "listed";
