@@ -50,7 +50,9 @@ class RestateSubject implements Subject {
     const own = await this.#serve();
     const [ingress, admin, node] = [await freePort(), await freePort(), await freePort()];
     this.#ingress = `http://127.0.0.1:${ingress}`;
+    // npm's program is a wrapper that starts the server: both are in a group of their own and end together.
     const server = spawn(program, ["--base-dir", store], {
+      detached: true,
       stdio: ["ignore", "ignore", "inherit"],
       env: {
         ...process.env,
@@ -64,7 +66,7 @@ class RestateSubject implements Subject {
       },
     });
     this.#server = server;
-    process.once("exit", () => server.kill("SIGKILL"));
+    process.once("exit", () => killGroup(server));
     await this.#register(`http://127.0.0.1:${admin}`, own);
   }
 
@@ -77,7 +79,7 @@ class RestateSubject implements Subject {
     const server = this.#server;
     if (server !== undefined && server.exitCode === null) {
       const exited = once(server, "exit");
-      server.kill("SIGKILL");
+      killGroup(server);
       await exited;
     }
     this.#endpoint?.close();
@@ -118,6 +120,15 @@ class RestateSubject implements Subject {
     const answer = await fetch(`${this.#ingress}/bench/tenSteps`, { method: "POST" });
     if (!answer.ok) throw new Error(`Restate answered ${answer.status}: ${await answer.text()}`);
     await answer.json();
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it is gone.
   }
 }
 
