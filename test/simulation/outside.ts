@@ -153,7 +153,11 @@ export class Outside {
     if (service === "blind") return;
     if (row.endedAt !== null && service !== "own")
       breach(`P6 ${of} was started after it had ended as ${row.status} (${row.error?.code})`);
-    const other = [...this.#jobs.values()].find((job) => job.spec.place === place && this.#phaseOf(job) === "running");
+    // What goes on only since a person forced its run to end, and started it again, is owed an end and gets it (P6).
+    const isOwedAnEnd = (job: OutsideJob) => rowOf(job.token)?.status === "cancelling";
+    const other = [...this.#jobs.values()].find(
+      (job) => job.spec.place === place && this.#phaseOf(job) === "running" && !isOwedAnEnd(job),
+    );
     if (other !== undefined) breach(`P5 ${of} was started beside ${other.name}, which goes on`);
   }
 

@@ -15,7 +15,7 @@ const script = fileURLToPath(new URL("./simulate.ts", import.meta.url));
 const only = process.env.HOLDFAST_SEED;
 /** The rarest of the faults shows in one of fifty fleets or so: to see none in so many is no chance. */
 const mostFleets = 500;
-const seeds = Number(process.env.HOLDFAST_SEEDS ?? 1_200);
+const seeds = Number(process.env.HOLDFAST_SEEDS ?? 2_000);
 
 async function simulate(first: number, count: number): Promise<Report[]> {
   const args = [
