@@ -43,6 +43,8 @@ export const commandNames: readonly string[] = [
   "schedules",
   "external-jobs",
   "intents",
+  "state",
+  "gc",
   "why",
   "doctor",
   "bench",
@@ -52,19 +54,21 @@ export const commandNames: readonly string[] = [
   "help",
 ];
 
-const groups = ["external-jobs", "runs", "definitions", "schedules", "queues", "intents"];
+const groups = ["external-jobs", "runs", "definitions", "schedules", "queues", "intents", "state"];
 const verbs =
-  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop|resolve|sweep";
+  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop|resolve|sweep|get|set|delete";
 const named = commandNames.filter((name) => !groups.includes(name)).join("|");
 const mentioned = new RegExp(
   `(?<![\\w/.:@-]|npx )holdfast( (?:(?:${groups.join("|")})(?: (?:${verbs})\\b)?|${named}))\\b( --?\\w+)?`,
   "g",
 );
 
+const asking = ["run", "apply", "why", "doctor", "gc", ...groups];
+
 /** Of which commands a caller's flags hold as well; a test holds them to the program's. */
 export const placedCommands = {
-  server: ["run", "apply", "why", "doctor", ...groups],
-  store: ["run", "apply", "why", "doctor", "validate", "manifest", "dev", "server", "migrate", "bench", ...groups],
+  server: [...asking],
+  store: [...asking, "validate", "manifest", "dev", "server", "migrate", "bench"],
 } as const;
 
 /** Flags with which a command was called that say whom it asks, as they are to be repeated. */

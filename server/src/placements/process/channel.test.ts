@@ -64,7 +64,7 @@ describe("the supervisor's end of the channel", { timeout: 60_000 }, () => {
     });
     const answers = await converse(
       [
-        call(1, "state.get", {}),
+        call(1, "state.unheard", {}),
         call(2, "constructor", {}),
         call(3, "log.write", { lines: [] }),
         call(4, "log.write", { lines: [{ level: "info", text: "x", colour: 1 }] }),
