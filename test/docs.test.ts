@@ -57,6 +57,22 @@ test("the README shows code", () => {
   assert.ok(readme !== undefined && readme.files.length >= 2);
 });
 
+test("what different documents show has different ids, so that it fits into one project", async () => {
+  const shownBy = new Map<string, string>();
+  for (const { document, place, files } of projects) {
+    const texts = await Promise.all(files.map((file) => readFile(join(place, file), "utf8")));
+    const ids = texts.flatMap((text) => [
+      ...text.matchAll(/\b(?:task|workflow)\(\s*\{\s*id: "([^"]+)"/g),
+      ...text.matchAll(/^name: (\S+)$/gm),
+    ]);
+    for (const id of new Set(ids.map(([, id = ""]) => id))) {
+      assert.equal(shownBy.get(id), undefined, `${id} is also in ${document}`);
+      shownBy.set(id, document);
+    }
+  }
+  assert.ok(shownBy.size > 10);
+});
+
 test("what documents show has the types it claims", async () => {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const { stdout } = await run(process.execPath, [tsc, "-p", folder], { cwd: root }).catch((error: unknown) => ({

@@ -14,7 +14,7 @@ import { FakeServices } from "../server/src/testing/fake-services.ts";
 
 const guide = readFileSync(new URL("../docs/guides/state.md", import.meta.url), "utf8");
 const [, shown = ""] = /^```py file=tasks\/patterns\.py\n([\s\S]*?)^```$/m.exec(guide) ?? [];
-const bodies = { "load-orders": "load_orders", report: "report", convert: "convert" };
+const bodies = { "load-orders": "load_orders", measure: "measure", convert: "convert" };
 
 function task(id: string, name: string): TaskSpec {
   return {
@@ -67,9 +67,9 @@ describe("the patterns of the guide in Python", { timeout: 120_000 }, () => {
   });
 
   it("submits its job once, though its process is killed before and after it waits", async () => {
-    plan.add("wait:scan", 1, "report");
-    plan.add("waiting:scan", 1, "report");
-    const { run } = await services.runs.start({ definition: "report", input: { day: "2026-01-01" } });
+    plan.add("wait:scan", 1, "measure");
+    plan.add("waiting:scan", 1, "measure");
+    const { run } = await services.runs.start({ definition: "measure", input: { day: "2026-01-01" } });
     const job = await firstOf(async () =>
       (await services.externalJobs.list({ run: run.id })).jobs.find((each) => each.externalId !== null),
     );
