@@ -1,4 +1,4 @@
-import { AppError, type ChannelMethod, type ChannelParams, type StepRecord } from "@holdfast/protocol";
+import { AppError, type ChannelMethod, type ChannelParams, nearestName, type StepRecord } from "@holdfast/protocol";
 import type {
   ActivationEnd,
   ActivationJob,
@@ -21,6 +21,18 @@ export type CrashPoint =
   | `waiting:${string}`
   | "succeed";
 
+const points = ["start", "step:", "recorded:", "state:", "wait:", "waiting:", "succeed"];
+
+/** JavaScript and casts say what no type allows. */
+function checkPoint(point: string): void {
+  const kind = point.includes(":") ? point.slice(0, point.indexOf(":") + 1) : point;
+  if (points.includes(kind) && (kind === point) !== kind.endsWith(":")) return;
+  const meant = nearestName(kind, points);
+  throw new AppError("invalid_request", `${JSON.stringify(point)} is no point at which a body can crash.`, {
+    hint: `${meant === undefined ? "" : `Did you mean "${meant}"? `}There are ${points.map((name) => (name.endsWith(":") ? `${name}KEY` : name)).join(", ")}.`,
+  });
+}
+
 interface Trap {
   readonly point: CrashPoint;
   /** Only activations of this definition. */
@@ -33,6 +45,7 @@ export class CrashPlan {
   readonly #traps: Trap[] = [];
 
   add(point: CrashPoint, times: number, definition: string | undefined): void {
+    checkPoint(point);
     this.#traps.push({ point, definition, left: times });
   }
 

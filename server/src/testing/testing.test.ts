@@ -161,6 +161,22 @@ test("a crash point that is never reached fails the test", async () => {
   await assert.rejects(holdfast.close(), /never reached/);
 });
 
+test("what is no crash point is refused where it is set, with the one that is meant", async () => {
+  await using holdfast = await openTest({ plain: task({ id: "plain" }, () => 1) });
+  for (const [wrong, words] of [
+    ["stepp:x", /Did you mean "step:"/],
+    ["step", /Did you mean "step:"/],
+    ["step:", /step:KEY/],
+    ["succeed:x", /succeed/],
+  ] as const) {
+    assert.throws(
+      () => holdfast.crashAt(wrong as "start"),
+      (error) => isAppError(error, "invalid_request") && words.test(error.hint ?? ""),
+      wrong,
+    );
+  }
+});
+
 test("definitions with mistakes are refused with all of them", async () => {
   const wrong = task({ id: "wrong", timeout: "soon" as never }, () => 1);
   await assert.rejects(
