@@ -148,7 +148,7 @@ describe("a node", { timeout: 240_000 }, () => {
       assert.equal(status, "failed");
       assert.match(
         error?.message ?? "",
-        /^It has a job that cannot be waited for\. "returned\/1\/0" cannot be started: No project is named\./,
+        /^It has a job that cannot be waited for\. "output\.deferred\[0\]\.result" cannot be started: No project is named\./,
       );
     }
   });

@@ -22,7 +22,17 @@ export function fittingRows<T>(
 
 /** Bytes of what makes a run's row large. Nothing counts where there is nothing, not even a null. */
 export function runBytes({ input, output, error }: Pick<RunRow, "input" | "output" | "error">): number {
-  return jsonBytes(input) + jsonBytes(output) + (error === null ? 0 : jsonBytes(error));
+  return measured(input) + measured(output) + (error === null ? 0 : measured(error));
+}
+
+/** Values that never change any more, which the memory store hands out again and again: measured once. */
+const sizes = new WeakMap<object, number>();
+
+function measured(value: unknown): number {
+  if (typeof value !== "object" || value === null || !Object.isFrozen(value)) return jsonBytes(value);
+  const known = sizes.get(value) ?? jsonBytes(value);
+  sizes.set(value, known);
+  return known;
 }
 
 /** Whether more may come after this page of `listTree`: it has as many rows as were asked for, or as many as fit. */
