@@ -35,13 +35,13 @@ class ReadmeTest(unittest.TestCase):
         module = sys.modules["trial"] = types.ModuleType("trial")
         self.addCleanup(sys.modules.pop, "trial")
         exec(compile(code, str(WAITING), "exec"), module.__dict__)
-        greet = {"greet": lambda given: f"Hello, {given['name']}!"}
+        letter = {"letter": lambda given: f"Dear {given['name']}!"}
         names = {"names": ["Ada", "Grace"]}
-        self.assertEqual(World(greet).run(module.trial, names).params, {"output": "none"})
+        self.assertEqual(World(letter).run(module.trial, names).params, {"output": "none"})
         bought = {"bought": [{"plan": "yearly"}]}
-        self.assertEqual(World(greet, bought).run(module.trial, names).params, {"output": "yearly"})
+        self.assertEqual(World(letter, bought).run(module.trial, names).params, {"output": "yearly"})
         self.assertEqual(World().run(module.approval).params, {"output": "nobody answered"})
-        self.assertEqual(World(greet).run(module.both).params, {"output": ["Hello, Ada!", "Hello, Grace!"]})
+        self.assertEqual(World(letter).run(module.both).params, {"output": ["Dear Ada!", "Dear Grace!"]})
 
     def test_the_bodies_that_it_shows_with_jobs_of_other_systems_run(self):
         _, code = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
