@@ -120,9 +120,18 @@ export class JobCampaign {
   /** Until everything has ended, with somebody who decides what nobody can know. */
   async peace(): Promise<void> {
     this.#note("peace");
-    await Promise.all(this.#asking);
-    if (this.#faults.length > 0) throw this.#faults[0];
+    let isAsking = true;
+    const asked = Promise.all(this.#asking).finally(() => {
+      isAsking = false;
+    });
     await delay(arrivalMs);
+    // Whoever waits for a job to be there waits for ever where the call that was noted was never made: a person decides about it.
+    while (isAsking) {
+      await this.#decide();
+      await delay(50);
+    }
+    await asked;
+    if (this.#faults.length > 0) throw this.#faults[0];
     const open = new Set(this.runs);
     try {
       await until(
@@ -295,13 +304,16 @@ export class JobCampaign {
   #startAndCancel(kind: JobKind): void {
     const run = this.#start(kind, "endless");
     this.#track(async () => {
+      const isThere = () => run.id !== undefined && this.madeFor(run.id).length > 0;
+      // Where nobody could know whether it was made, it was not, and a person said that it is lost.
+      const isOver = async () => run.id !== undefined && isEnded(await this.#statusOf(run));
       await until(
         "the endless job is there",
-        () => this.#closed || (run.id !== undefined && this.madeFor(run.id).length > 0) || undefined,
+        async () => this.#closed || isThere() || (await isOver()) || undefined,
         peaceLimitMs,
       );
       const { id } = run;
-      if (id === undefined) return;
+      if (id === undefined || !isThere()) return;
       const asked = { cancel: id, force: false, key: `cancel ${id}` };
       for (;;) {
         const ready = this.#living().filter(({ isReady }) => isReady);
