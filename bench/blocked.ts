@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { systemClock } from "../server/src/clock.ts";
-import { type Limit, type NewRun, rootId } from "../server/src/core/index.ts";
+import type { Limit, NewRun } from "../server/src/core/index.ts";
 import { openStore } from "../server/src/store/open.ts";
 import type { Store } from "../server/src/store/store.ts";
 import { createDatabase, dropDatabase } from "../test/postgres.ts";
 import { makeFolder, removeFolder } from "./leftovers.ts";
 import { quantile } from "./quantile.ts";
+import { rootRun } from "./root-run.ts";
 
 // Claims of one key beside 100,000 runs that are blocked on another: node --conditions=@holdfast/source bench/blocked.ts
 // Two stores of a kind are open in this process, one empty, one with the blocked runs; both make the same calls in turn.
@@ -21,13 +22,7 @@ const memberId = "claimer";
 const limitOf = (key: string): Limit => ({ id: `${namespace}/key/sync:${key}`, slots: 1, hold: "run" });
 
 function runOf(key: string): NewRun {
-  const id = rootId(Date.now(), randomBytes(9));
-  return {
-    ...{ id, rootId: id, parentId: null, namespace, kind: "task", definition: "sync", workflow: null },
-    ...{ manifestHash: "none", name: "sync", item: null, itemIndex: null, key: null, depth: 0, queue: "default" },
-    ...{ priority: 0, rule: "all_success", limits: [limitOf(key)], input: {}, startAfter: null },
-    ...{ expiresAfterMs: null, blockedBy: 0 },
-  };
+  return rootRun(randomBytes(9), { namespace, definition: "sync", limits: [limitOf(key)], input: {} });
 }
 
 async function enqueue(store: Store, runs: readonly NewRun[]): Promise<void> {

@@ -9,13 +9,13 @@ import { DatabaseSync } from "node:sqlite";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
 import type { StateOp } from "../protocol/src/index.ts";
-import { type NewRun, rootId } from "../server/src/core/index.ts";
 import { mergeCalls } from "../server/src/store/merging.ts";
 import { openPostgresStore } from "../server/src/store/postgres/postgres-store.ts";
 import { openSqliteStore } from "../server/src/store/sqlite/open.ts";
 import type { Store } from "../server/src/store/store.ts";
 import { startPostgres } from "../test/postgres.ts";
 import { quantile } from "./quantile.ts";
+import { rootRun } from "./root-run.ts";
 
 const { values } = parseArgs({
   options: { seconds: { type: "string", default: "3" }, rows: { type: "string", default: "1000000" } },
@@ -54,30 +54,7 @@ async function startWriters(store: Store, count: number, name: string): Promise<
     lastRun += 1;
     const tail = new Uint8Array(9);
     new DataView(tail.buffer).setUint32(2, lastRun);
-    const id = rootId(Date.now(), tail);
-    const run: NewRun = {
-      ...{
-        id,
-        rootId: id,
-        parentId: null,
-        workflow: null,
-        namespace,
-        kind: "task",
-        definition: "load",
-        manifestHash: "5f2a",
-      },
-      ...{
-        name: "load",
-        item: null,
-        itemIndex: null,
-        key: null,
-        depth: 0,
-        queue: "default",
-        priority: 0,
-        rule: "all_success",
-      },
-      ...{ limits: [], input: number, startAfter: null, expiresAfterMs: null, blockedBy: 0 },
-    };
+    const run = rootRun(tail, { namespace, definition: "load", input: number });
     return { run, key: null, request: null, claimFor: memberId };
   });
   const results = await store.enqueueRuns({ rows });

@@ -2,16 +2,10 @@
 // that the control plane does not take; a job that is started twice because a body began again or died; a body that runs again for
 // jobs that it has returned; Ork's form that parks nobody.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { defaultRetry, type Json, type Manifest, type TaskSpec } from "@holdfast/protocol";
-import { openServices, type RunningNode, type Services, startNode } from "../server/src/main.ts";
-import { ProcessPlacement } from "../server/src/placements/process/process-placement.ts";
-import { CrashingPlacement, CrashPlan } from "../server/src/testing/crashing-placement.ts";
-import { FakeServices } from "../server/src/testing/fake-services.ts";
+import type { Json } from "@holdfast/protocol";
+import { PythonNode } from "./python-node.fixture.ts";
 
 const longMs = 60_000;
 
@@ -54,44 +48,18 @@ def ork():
 
 const names = ["plain", "asynchronous", "failing", "returned", "alone", "ork"];
 
-function task(id: string): TaskSpec {
-  return {
-    ...{ kind: "task", id, executor: "python", source: { module: "tasks/jobs.py", export: id } },
-    ...{ queue: "default", priority: 0, retry: defaultRetry, placement: "process", isolation: "pool" },
-    ...{ reads: [], writes: [] },
-  };
-}
-
 describe("external jobs of Python bodies", { timeout: 120_000 }, () => {
-  const plan = new CrashPlan();
-  const fake = new FakeServices();
-  let root = "";
-  let services: Services;
-  let node: RunningNode;
+  let node: PythonNode;
   before(async () => {
-    root = mkdtempSync(join(tmpdir(), "hf-python-external-"));
-    mkdirSync(join(root, "tasks"));
-    writeFileSync(join(root, "tasks/jobs.py"), module);
-    services = await openServices({ address: "memory:" });
-    const placement = new CrashingPlacement(new ProcessPlacement({ projectRoot: root, concurrency: 2 }), plan);
-    node = await startNode(services, { root, concurrency: 2, placement, tracking: fake });
-    const definitions = Object.fromEntries(names.map((id) => [id, task(id)]));
-    await services.definitions.apply(names.map((id): Manifest => ({ format: 1, root: id, definitions, assets: {} })));
+    node = await PythonNode.start({ module, functions: Object.fromEntries(names.map((name) => [name, name])) });
   });
-  after(async () => {
-    assert.deepEqual(plan.unreached, []);
-    await node.stop({ graceMs: 0 });
-    await services.close();
-    rmSync(root, { recursive: true, force: true });
-  });
+  after(() => node.stop());
 
-  const lines = (of: string) =>
-    readFileSync(join(root, "log"), "utf8")
-      .split("\n")
-      .filter((line) => line.startsWith(of));
+  const lines = (of: string) => node.lines("log").filter((line) => line.startsWith(of));
 
   /** Runs it, and lets the jobs that it waits for end well. */
   async function run(definition: string): Promise<Json> {
+    const { services, fake } = node;
     const { id } = (await services.runs.start({ definition, input: {} })).run;
     const told = new Set<string>();
     let isOver = false;
@@ -113,14 +81,14 @@ describe("external jobs of Python bodies", { timeout: 120_000 }, () => {
   }
 
   it("are started by the control plane, once, and answer when the body begins again", async () => {
-    plan.add("waiting:scan", 1, "plain");
+    node.plan.add("waiting:scan", 1, "plain");
     assert.deepEqual(await run("plain"), { key: "scan" });
-    assert.equal(fake.submissionsOf("bigquery"), 1);
+    assert.equal(node.fake.submissionsOf("bigquery"), 1);
     assert.ok(lines("plain").length >= 2);
   });
 
   it("are started by an asynchronous body itself under one token, though its process dies before the name is recorded", async () => {
-    plan.add("step:own", 1, "asynchronous");
+    node.plan.add("step:own", 1, "asynchronous");
     assert.deepEqual(await run("asynchronous"), [{ key: "scan" }, { key: "own" }]);
     assert.equal(lines("own").length, 2);
     assert.equal(new Set(lines("own")).size, 1);

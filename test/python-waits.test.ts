@@ -2,17 +2,12 @@
 // catch: an effect that happens twice because the body began again; an answer that is another the second time; a `finally`, an
 // `except` or a context manager that sees a suspension; a process that is used again after its body waited.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { defaultRetry, type Manifest, type TaskSpec } from "@holdfast/protocol";
-import { openServices, type RunningNode, type Services, startNode } from "../server/src/main.ts";
-import { ProcessPlacement } from "../server/src/placements/process/process-placement.ts";
-import { CrashingPlacement, CrashPlan, type CrashPoint } from "../server/src/testing/crashing-placement.ts";
+import type { Services } from "../server/src/main.ts";
+import type { CrashPoint } from "../server/src/testing/crashing-placement.ts";
+import { PythonNode } from "./python-node.fixture.ts";
 
 const longMs = 120_000;
-const concurrency = 4;
 
 /** Bodies of both kinds. The file `log` gets a line for each thing that happens, with the id of the root that wanted it. */
 const module = `import os
@@ -88,56 +83,31 @@ const cells = ["plain", "asynchronous"].flatMap((kind) =>
   ),
 );
 
-function task(id: string, name: string): TaskSpec {
-  return {
-    ...{ kind: "task", id, executor: "python", source: { module: "tasks/waits.py", export: name } },
-    ...{ queue: "default", priority: 0, retry: defaultRetry, placement: "process", isolation: "pool" },
-    ...{ reads: [], writes: [] },
-  };
-}
-
 describe("waits of Python bodies", { timeout: 240_000 }, () => {
-  const plan = new CrashPlan();
   const ids = new Map<string, string>();
-  let root = "";
-  let services: Services;
-  let node: RunningNode;
+  let node: PythonNode;
   before(async () => {
-    root = mkdtempSync(join(tmpdir(), "hf-python-waits-"));
-    mkdirSync(join(root, "tasks"));
-    writeFileSync(join(root, "tasks/waits.py"), module);
-    services = await openServices({ address: "memory:" });
-    const processes = new ProcessPlacement({ projectRoot: root, concurrency, spareChildren: 2 });
-    node = await startNode(services, { root, concurrency, placement: new CrashingPlacement(processes, plan) });
-    const definitions = [task("effect", "effect"), ...cells.map(({ id, kind }) => task(id, kind))];
-    const all = Object.fromEntries(definitions.map((each) => [each.id, each]));
-    await services.definitions.apply(
-      definitions.map((each): Manifest => ({ format: 1, root: each.id, definitions: all, assets: {} })),
-    );
+    const functions = { effect: "effect", ...Object.fromEntries(cells.map(({ id, kind }) => [id, kind])) };
+    node = await PythonNode.start({ module, functions, concurrency: 4, spareChildren: 2 });
+    const { runs, signals } = node.services;
     for (const { id, verb, crash } of cells) {
-      if (crash !== undefined) plan.add(crash, 1, id);
-      const { run } = await services.runs.start({ definition: id, input: { verb } });
+      if (crash !== undefined) node.plan.add(crash, 1, id);
+      const { run } = await runs.start({ definition: id, input: { verb } });
       ids.set(id, run.id);
-      if (verb === "signal") await services.signals.signal(run.id, { name: "go", payload: { by: "Ada" } });
+      if (verb === "signal") await signals.signal(run.id, { name: "go", payload: { by: "Ada" } });
     }
   });
-  after(async () => {
-    assert.deepEqual(plan.unreached, []);
-    await node.stop({ graceMs: 0 });
-    await services.close();
-    rmSync(root, { recursive: true, force: true });
-  });
+  after(() => node.stop());
 
   for (const { kind, verb, crash, id } of cells) {
     const what = crash === undefined ? "though its body begins again" : `though its process dies at ${crash}`;
     it(`ctx.${verb} of ${kind} bodies has one effect and one answer, ${what}`, async () => {
       const runId = ids.get(id) ?? "";
+      const { services } = node;
       const ended = await services.history.result(runId, longMs);
       assert.deepEqual([ended.status, ended.error], ["succeeded", null]);
       if (verb === "start") await startedEnds(services);
-      const said = readFileSync(join(root, "log"), "utf8")
-        .split("\n")
-        .filter((line) => line.startsWith(runId));
+      const said = node.lines("log").filter((line) => line.startsWith(runId));
       const told = said.map((line) => line.slice(runId.length + 1));
       // A step's function may run again until its record commits, and only then.
       const times = crash === "step:key" && verb === "step" ? 2 : happens[verb];

@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { type NewRun, rootId } from "../server/src/core/index.ts";
+import { rootId } from "../server/src/core/index.ts";
+import { newRun } from "../server/src/core/run.fixture.ts";
 import { openPostgresStore } from "../server/src/store/postgres/postgres-store.ts";
 import type { Store } from "../server/src/store/store.ts";
 import { openOwned } from "./owned-store.ts";
@@ -53,29 +54,7 @@ async function startRuns(store: Store, count: number): Promise<{ runId: string; 
   await store.joinMember({ id: memberId, kind: "node", name: "m", namespace, serves: null, leaseMs: 86_400_000 });
   const rows = Array.from({ length: count }, (_, number) => {
     const id = rootId(Date.now(), new TextEncoder().encode(`state ${number}.`.padEnd(9).slice(0, 9)));
-    const nobody = {
-      parentId: null,
-      workflow: null,
-      item: null,
-      itemIndex: null,
-      key: null,
-      startAfter: null,
-      expiresAfterMs: null,
-    };
-    const run: NewRun = {
-      ...{
-        ...nobody,
-        id,
-        rootId: id,
-        namespace,
-        kind: "task",
-        definition: "load",
-        manifestHash: "5f2a",
-        name: "load",
-        depth: 0,
-      },
-      ...{ queue: "default", priority: 0, rule: "all_success", limits: [], input: number, blockedBy: 0 },
-    };
+    const run = newRun({ id, namespace, definition: "load", name: "load", input: number });
     return { run, key: null, request: null, claimFor: memberId };
   });
   const results = await store.enqueueRuns({ rows });

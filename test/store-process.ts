@@ -3,6 +3,7 @@
  * finishes them without end and tells its parent, over IPC, what the store has acknowledged; a message ends it in order.
  */
 import { rootId } from "../server/src/core/index.ts";
+import { newRun } from "../server/src/core/run.fixture.ts";
 import type { EnqueueRow } from "../server/src/store/store.ts";
 import { openOwned } from "./owned-store.ts";
 
@@ -14,29 +15,7 @@ const tell = (told: Told) => process.send?.(told);
 
 function row(number: number): EnqueueRow {
   const id = rootId(Date.now(), new TextEncoder().encode(`${name}${String(number).padStart(7, "0")}.`));
-  const run = {
-    id,
-    rootId: id,
-    parentId: null,
-    workflow: null,
-    namespace: "shop",
-    kind: "task",
-    definition: "ship",
-    manifestHash: "5f2a",
-    name: "ship",
-    item: null,
-    itemIndex: null,
-    key: null,
-    depth: 0,
-    queue: name,
-    priority: 0,
-    rule: "all_success",
-    limits: [],
-    input: { number },
-    startAfter: null,
-    expiresAfterMs: null,
-    blockedBy: 0,
-  } as const;
+  const run = newRun({ id, name: "ship", queue: name, input: { number } });
   const key = { key: `${name}-${number}`, hash: "same", retentionMs: 3_600_000 };
   return { run, key, request: null, claimFor: null };
 }

@@ -1,5 +1,5 @@
 import { loadPeer } from "./peer-package.ts";
-import { notAsked, rateOf, type Sizes, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
+import { rateOf, type Sizes, StepsSubject, type SubjectOptions, serveSubject } from "./subject.ts";
 
 interface Dbos {
   setConfig(config: object): void;
@@ -12,19 +12,10 @@ interface Dbos {
 const poolSize = 50;
 
 /** DBOS 5: a library on PostgreSQL; each step is a row, committed before the next begins. */
-class DbosSubject implements Subject {
+class DbosSubject extends StepsSubject {
   #dbos: Dbos | undefined;
   #tenSteps: (() => Promise<number>) | undefined;
   #concurrency = 1;
-  readonly drain = notAsked("drain");
-  readonly enqueue = notAsked("enqueue");
-  readonly latency = notAsked("latency");
-  readonly work = notAsked("latency");
-  readonly submit = notAsked("latency");
-  readonly takeDelays = notAsked("latency");
-  readonly chains = notAsked("chains");
-  readonly fan = notAsked("fan-out");
-  readonly ticks = notAsked("schedules");
 
   async open({ store, concurrency }: SubjectOptions): Promise<void> {
     const { DBOS } = await loadPeer<{ readonly DBOS: Dbos }>("@dbos-inc/dbos-sdk");

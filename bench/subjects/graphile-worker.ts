@@ -38,7 +38,6 @@ class GraphileSubject implements Subject {
   readonly chains = notAsked("chains");
   readonly fan = notAsked("fan-out");
   readonly ticks = notAsked("schedules");
-  readonly history = notAsked("history");
   readonly steps = notAsked("steps");
 
   async open(options: SubjectOptions): Promise<void> {

@@ -37,7 +37,6 @@ class BossSubject implements Subject {
   readonly chains = notAsked("chains");
   readonly fan = notAsked("fan-out");
   readonly ticks = notAsked("schedules");
-  readonly history = notAsked("history");
   readonly steps = notAsked("steps");
 
   async open(options: SubjectOptions): Promise<void> {

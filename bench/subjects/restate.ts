@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from "
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { loadPeer } from "./peer-package.ts";
-import { notAsked, rateOf, type Sizes, type Subject, type SubjectOptions, serveSubject } from "./subject.ts";
+import { rateOf, type Sizes, StepsSubject, type SubjectOptions, serveSubject } from "./subject.ts";
 
 interface Context {
   run<T>(name: string, step: () => Promise<T> | T): Promise<T>;
@@ -30,20 +30,11 @@ async function freePort(): Promise<number> {
 }
 
 /** Restate 1.7: a server with a log of its own, which calls this process for each body; a step is an entry of that log. */
-class RestateSubject implements Subject {
+class RestateSubject extends StepsSubject {
   #server: ChildProcess | undefined;
   #endpoint: Server | undefined;
   #ingress = "";
   #concurrency = 1;
-  readonly drain = notAsked("drain");
-  readonly enqueue = notAsked("enqueue");
-  readonly latency = notAsked("latency");
-  readonly work = notAsked("latency");
-  readonly submit = notAsked("latency");
-  readonly takeDelays = notAsked("latency");
-  readonly chains = notAsked("chains");
-  readonly fan = notAsked("fan-out");
-  readonly ticks = notAsked("schedules");
 
   async open({ store, concurrency }: SubjectOptions): Promise<void> {
     this.#concurrency = concurrency;

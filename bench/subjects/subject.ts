@@ -84,6 +84,22 @@ export function notAsked(what: string): () => Promise<number[]> {
   return () => Promise.reject(new Error(`This system is not asked for ${what}.`));
 }
 
+/** A system that is asked for bodies of steps alone. */
+export abstract class StepsSubject implements Subject {
+  readonly drain = notAsked("drain");
+  readonly enqueue = notAsked("enqueue");
+  readonly latency = notAsked("latency");
+  readonly work = notAsked("latency");
+  readonly submit = notAsked("latency");
+  readonly takeDelays = notAsked("latency");
+  readonly chains = notAsked("chains");
+  readonly fan = notAsked("fan-out");
+  readonly ticks = notAsked("schedules");
+  abstract open(options: SubjectOptions): Promise<void>;
+  abstract steps(sizes: Sizes): Promise<number[]>;
+  abstract close(): Promise<void>;
+}
+
 /** Takes the time, and the processor time of this process, for a number of things. */
 export class Stopwatch {
   readonly #startedMs = performance.now();

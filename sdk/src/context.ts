@@ -197,13 +197,10 @@ export class ActivationContext implements TaskContext {
   async #during<T>(key: string | undefined, act: () => Promise<T>): Promise<T> {
     if (key === undefined && this.#closed) throw new Error("State was asked for after the body had ended.");
     if (key !== undefined) this.#open.add(key);
-    const entered = this.#waits.enter();
     try {
-      if (entered !== undefined) await entered;
-      return await act();
+      return await this.#waits.underWay(act);
     } finally {
       if (key !== undefined) this.#open.delete(key);
-      this.#waits.leave();
       if (this.#open.size === 0) this.#allDone();
     }
   }

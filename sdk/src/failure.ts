@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { isAppError, type Json, limits, type RunError } from "@holdfast/protocol";
+import { isAppError, type Json, limits, type RunError, storableText } from "@holdfast/protocol";
 import { type ExternalJobError, isExternalJobError } from "./external/external-error.ts";
 import { isCallError, isWaitTimedOut } from "./wait-errors.ts";
 
@@ -107,5 +107,5 @@ function shorten(line: string, projectRoot: string): string {
 
 function clean(text: string, maxCharacters: number): string {
   const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}… (cut: ${text.length} characters)` : text;
-  return cut.replaceAll("\u0000", "\ufffd").toWellFormed();
+  return storableText(cut);
 }

@@ -71,18 +71,16 @@ export function waitContext({ waits, call, recorded, check }: Parts): WaitContex
       if (known !== undefined) return { id: String(known) };
       const runKey = options.key === undefined ? {} : { runKey: options.key };
       const origin = originHere();
-      const entered = waits.enter();
-      try {
-        if (entered !== undefined) await entered;
-        const asked = { key, definition: idOf(definition), input: inputOf(input, key), ...runKey };
-        const { runId } = await call("run.enqueue", asked);
-        recorded.set(key, runId);
-        return { id: runId };
-      } catch (error) {
-        throw placedAt(error, origin);
-      } finally {
-        waits.leave();
-      }
+      return waits.underWay(async () => {
+        try {
+          const asked = { key, definition: idOf(definition), input: inputOf(input, key), ...runKey };
+          const { runId } = await call("run.enqueue", asked);
+          recorded.set(key, runId);
+          return { id: runId };
+        } catch (error) {
+          throw placedAt(error, origin);
+        }
+      });
     },
   };
   return context as unknown as WaitContext;

@@ -124,13 +124,18 @@ export class Waits {
     });
   }
 
-  /** Counts a call of the context as under way. Undefined: it may begin; else once nothing is on its way that may end the activation. */
-  enter(): Promise<void> | undefined {
+  /** A call of the context: it begins once nothing is on its way that may end the activation, which is not suspended while it goes on. */
+  async underWay<T>(act: () => Promise<T>): Promise<T> {
     this.#underWay += 1;
-    return this.#sending === undefined && !this.#isOver ? undefined : this.stayed();
+    try {
+      if (this.#sending !== undefined || this.#isOver) await this.stayed();
+      return await act();
+    } finally {
+      this.#leave();
+    }
   }
 
-  leave(): void {
+  #leave(): void {
     this.#underWay -= 1;
     this.#schedule();
   }
@@ -159,19 +164,18 @@ export class Waits {
   }
 
   /** Lets the body start its job; until that is known, the activation is not suspended. */
-  async #start(asked: Asked, submit: Submit): Promise<void> {
+  #start(asked: Asked, submit: Submit): Promise<void> {
     const { leaf, spec } = asked;
-    const entered = this.enter();
-    try {
-      if (entered !== undefined) await entered;
-      const record = await startOwn(spec, submit, (method, params) => this.#repeated(method, params));
-      if (record !== undefined) this.#takeAll([{ key: leaf.key, value: record }], []);
-    } catch (error) {
-      this.#fail(error, [leaf.key], []);
-      asked.isLeft = !this.#isOver;
-    }
-    this.#advance();
-    this.leave();
+    return this.underWay(async () => {
+      try {
+        const record = await startOwn(spec, submit, (method, params) => this.#repeated(method, params));
+        if (record !== undefined) this.#takeAll([{ key: leaf.key, value: record }], []);
+      } catch (error) {
+        this.#fail(error, [leaf.key], []);
+        asked.isLeft = !this.#isOver;
+      }
+      this.#advance();
+    });
   }
 
   /** What the body has not started and does not want any more is dropped: nothing would ever end it. */
@@ -291,7 +295,7 @@ export class Waits {
       asked.leaf.outcome = { error: placedAt(error, asked.origin) };
     }
     this.#advance();
-    this.leave();
+    this.#leave();
   }
 
   #rankOf(key: string): number {

@@ -27,7 +27,7 @@ from .own_jobs import start_async, start_here
 from .reports import ProgressSender, TaskLog
 from .steering import skip
 from .state import AsyncState, Names, Scope, State, as_state_record
-from .state_place import LoopPlace, ThreadPlace, UnderWay
+from .state_place import LoopPlace, ThreadPlace
 from .stored_value import stored_value
 from .text import text_defect, utf8_bytes
 from .turns import LoopTurns, ThreadTurns, Turns
@@ -201,7 +201,7 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         with self._steps.use(key) as use:
             if use.recorded:
                 return cast(T, _step_value(key, use.value))
-            async with UnderWay(self._waits):
+            async with self._waits.under_way_in_loop():
                 began = time.monotonic()
                 with _inside(key):
                     returned = fn()
@@ -227,7 +227,7 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         self._asking.check(key)
         with self._steps.use(key) as use:
             if not use.recorded:
-                async with UnderWay(self._waits):
+                async with self._waits.under_way_in_loop():
                     asked = _enqueued(key, definition, input, run_key)
                     use.record((await asyncio.wrap_future(self._call("run.enqueue", asked)))["runId"])
             return StartedRun(str(use.value))

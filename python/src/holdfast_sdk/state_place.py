@@ -31,25 +31,6 @@ class Steps(Protocol):
     def use(self, key: str) -> ContextManager[Use]: ...
 
 
-class UnderWay:
-    """A call of an asynchronous context: while it goes on, its run is not suspended."""
-
-    def __init__(self, waits: Waits) -> None:
-        self._waits = waits
-
-    async def __aenter__(self) -> None:
-        entered = self._waits.enter()
-        try:
-            if entered is not None:
-                await asyncio.wrap_future(entered)
-        except BaseException:
-            self._waits.leave()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._waits.leave()
-
-
 class ThreadPlace:
     """Of a body that is a plain function."""
 
@@ -112,14 +93,14 @@ class LoopPlace:
 
     async def read_state(self, acts: Acts) -> Any:
         _check_open(self._steps)
-        async with UnderWay(self._waits):
+        async with self._waits.under_way_in_loop():
             return await self._carried_out(acts)
 
     async def write_state(self, write: Write) -> Mapping[str, Any]:
         with self._steps.use(write.key) as use:
             if use.recorded:
                 return write.known(use.value, self._warn)
-            async with UnderWay(self._waits):
+            async with self._waits.under_way_in_loop():
                 record: Mapping[str, Any] = await self._carried_out(write.acts())
             use.record(record)
             return record

@@ -11,10 +11,11 @@ what it does.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from . import limits
 from .asked_waits import Asked, Message, Read
@@ -160,6 +161,17 @@ class Waits:
         try:
             if entered is not None:
                 entered.result()
+            yield
+        finally:
+            self.leave()
+
+    @contextlib.asynccontextmanager
+    async def under_way_in_loop(self) -> AsyncIterator[None]:
+        """As ``under_way``, in the loop."""
+        entered = self.enter()
+        try:
+            if entered is not None:
+                await asyncio.wrap_future(entered)
             yield
         finally:
             self.leave()

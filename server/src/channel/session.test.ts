@@ -11,6 +11,7 @@ import {
   isAppError,
   processKinds,
 } from "@holdfast/protocol";
+import { newRun } from "../core/run.fixture.ts";
 import { ActivationLog } from "../operations/activation-log.ts";
 import { BodyState } from "../operations/body-state.ts";
 import { BodyWaits } from "../operations/body-waits.ts";
@@ -58,29 +59,7 @@ async function openSession(): Promise<Session> {
   const clock = new VirtualClock();
   const store = openMemoryStore({ clock });
   await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", serves: null, leaseMs: 60_000 });
-  const run = {
-    id: "1ngej3ekqqrdnmay8b0n",
-    rootId: "1ngej3ekqqrdnmay8b0n",
-    parentId: null,
-    namespace: "n",
-    kind: "task",
-    definition: "unit",
-    workflow: null,
-    manifestHash: "h",
-    name: "unit",
-    item: null,
-    itemIndex: null,
-    key: null,
-    depth: 0,
-    queue: "default",
-    priority: 0,
-    rule: "all_success",
-    limits: [],
-    input: {},
-    startAfter: null,
-    expiresAfterMs: null,
-    blockedBy: 0,
-  } as const;
+  const run = newRun({ id: "1ngej3ekqqrdnmay8b0n", namespace: "n", definition: "unit", name: "unit", input: {} });
   const [result] = await store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "node" }] });
   assert.ok(result?.outcome === "created");
   const revoked = new AbortController().signal;

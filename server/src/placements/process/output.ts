@@ -1,5 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
-import { isJson, type Json, limits, utf8Bytes } from "@holdfast/protocol";
+import { isJson, type Json, limits, storableText, utf8Bytes } from "@holdfast/protocol";
 import type { OutputLine } from "../placement.ts";
 
 const newline = 10;
@@ -52,7 +52,7 @@ export class LineSplitter {
 
 /** A printed line as a log line: a JSON object keeps its fields, with its level and message found by their usual names. */
 export function outputLine(stream: "stdout" | "stderr", text: string): OutputLine {
-  const plain = { stream, level: stream === "stdout" ? "info" : "warn", text: storable(text) } as const;
+  const plain = { stream, level: stream === "stdout" ? "info" : "warn", text: storableText(text) } as const;
   if (!text.startsWith("{") || !text.endsWith("}")) return plain;
   const object = parseObject(text);
   if (object === undefined) return plain;
@@ -64,7 +64,7 @@ export function outputLine(stream: "stdout" | "stderr", text: string): OutputLin
 
 function parseObject(text: string): Record<string, Json> | undefined {
   // What no store keeps can only come into a JSON text as such or as an escape.
-  if (/\\u0000|\\u[dD][89a-fA-F]/.test(text) || storable(text) !== text) return undefined;
+  if (/\\u0000|\\u[dD][89a-fA-F]/.test(text) || storableText(text) !== text) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && isJson(value) ? (value as Record<string, Json>) : undefined;
@@ -81,8 +81,4 @@ function levelOf(value: Json | undefined): OutputLine["level"] | undefined {
   if (name.startsWith("warn")) return "warn";
   if (name === "info" || name === "notice") return "info";
   return name === "debug" || name === "trace" ? "debug" : undefined;
-}
-
-function storable(text: string): string {
-  return text.replaceAll("\u0000", "\ufffd").toWellFormed();
 }

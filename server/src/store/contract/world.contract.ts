@@ -12,6 +12,7 @@ import {
   type RunRow,
   rootId,
 } from "../../core/index.ts";
+import { newRun } from "../../core/run.fixture.ts";
 import type { EnqueueResult, EnqueueRow, ScopeQuery, ScopeResult, Store } from "../store.ts";
 
 /** A store that a case of the contract has for itself: nothing is in it, and nobody else uses it. */
@@ -76,30 +77,7 @@ export class World {
     const tail = new Uint8Array(9);
     new DataView(tail.buffer).setUint32(2, lastRoot);
     const id = fields.id ?? rootId(1_800_000_000_000, tail);
-    return {
-      id,
-      rootId: id,
-      parentId: null,
-      workflow: null,
-      namespace,
-      kind: "task",
-      definition: "ship",
-      manifestHash: "5f2a",
-      name: "ship",
-      item: null,
-      itemIndex: null,
-      key: null,
-      depth: 0,
-      queue: "default",
-      priority: 0,
-      rule: "all_success",
-      limits: [],
-      input: { order: 17 },
-      startAfter: null,
-      expiresAfterMs: null,
-      blockedBy: 0,
-      ...fields,
-    };
+    return newRun({ namespace, name: "ship", input: { order: 17 }, ...fields, id });
   }
 
   /** The child of that name, as the graph of a workflow would make it. */

@@ -1,5 +1,5 @@
 import type postgres from "postgres";
-import type { Parameter, Runner } from "./session.ts";
+import { type Parameter, plannerSettings, type Runner } from "./session.ts";
 
 interface PlanNode {
   readonly "Node Type": string;
@@ -71,4 +71,44 @@ function visitsOf(plan: PlanNode): Visits {
   };
   visit(plan);
   return { rows, scans };
+}
+
+/** What statements visit by the name of each and how it was planned. */
+export type VisitsByName = ReadonlyMap<string, Visits>;
+
+/**
+ * Carries statements out in a store that is nearly empty, beside many rows (`crowd` puts them there), and once these tables have been
+ * vacuumed; each as it is planned at first and later.
+ */
+export async function visitsBeside(
+  database: postgres.Sql,
+  {
+    carryOut,
+    crowd,
+    tables,
+  }: {
+    readonly carryOut: (probe: PlanProbe) => Promise<VisitsByName>;
+    readonly crowd: () => Promise<void>;
+    readonly tables: readonly string[];
+  },
+): Promise<{ readonly alone: VisitsByName; readonly crowded: VisitsByName; readonly vacuumed: VisitsByName }> {
+  const sql = await database.reserve();
+  const probe = new PlanProbe(sql);
+  const measure = async () => {
+    const measured = new Map<string, Visits>();
+    for (const plans of ["custom", "generic"] as const) {
+      await probe.prepare(plannerSettings, plans);
+      for (const [name, visits] of await carryOut(probe)) measured.set(`${name} (${plans})`, visits);
+    }
+    return measured;
+  };
+  try {
+    const alone = await measure();
+    await crowd();
+    const crowded = await measure();
+    await database.unsafe(`vacuum analyze ${tables.map((table) => `holdfast.${table}`).join(", ")}`);
+    return { alone, crowded, vacuumed: await measure() };
+  } finally {
+    sql.release();
+  }
 }

@@ -13,7 +13,7 @@ import { claimJobs, findJob, giveJobsBack, listJobs, listTracked } from "./jobs.
 import { listRuns } from "./listing.ts";
 import { insertLogs, selectLogs } from "./logs.ts";
 import { listOrphans } from "./membership.ts";
-import { PlanProbe, type Visits } from "./plans.fixture.ts";
+import { PlanProbe, type Visits, visitsBeside } from "./plans.fixture.ts";
 import { deleteTrees } from "./pruning.ts";
 import { findRun, findScopes, listTree, listUpstreams } from "./reading.ts";
 import { updateRuns } from "./run-rows.ts";
@@ -207,44 +207,30 @@ async function endMany(): Promise<void> {
 }
 
 test("hot statements visit the same rows beside none and beside 100,000 ended runs, vacuumed or not", async () => {
-  const sql = await database.sql.reserve();
-  const probe = new PlanProbe(sql);
-  const measure = async () => {
-    const measured = new Map<string, Visits>();
-    for (const plans of ["custom", "generic"] as const) {
-      await probe.prepare(plannerSettings, plans);
-      for (const [name, visits] of await carryOut(probe)) measured.set(`${name} (${plans})`, visits);
+  const { alone, crowded, vacuumed } = await visitsBeside(database.sql, {
+    carryOut,
+    crowd: endMany,
+    tables: ["runs", "external_jobs"],
+  });
+  for (const [name, { rows }] of alone) {
+    for (const [when, later] of Object.entries({ crowded, vacuumed })) {
+      const visits = later.get(name);
+      assert.ok(visits !== undefined);
+      const scans = [...visits.scans].join(", ");
+      // A page of ended runs may take the place of a page of live ones.
+      assert.ok(visits.rows <= rows + 30, `${name} visits ${visits.rows} rows, alone ${rows}; ${when}; ${scans}`);
+      assert.doesNotMatch(scans, /Seq Scan of (runs|external_jobs)/, `${name} ${when}`);
     }
-    return measured;
-  };
-  try {
-    const alone = await measure();
-    await endMany();
-    const crowded = await measure();
-    await database.sql.unsafe("vacuum analyze holdfast.runs, holdfast.external_jobs");
-    const vacuumed = await measure();
-    for (const [name, { rows }] of alone) {
-      for (const [when, later] of Object.entries({ crowded, vacuumed })) {
-        const visits = later.get(name);
-        assert.ok(visits !== undefined);
-        const scans = [...visits.scans].join(", ");
-        // A page of ended runs may take the place of a page of live ones.
-        assert.ok(visits.rows <= rows + 30, `${name} visits ${visits.rows} rows, alone ${rows}; ${when}; ${scans}`);
-        assert.doesNotMatch(scans, /Seq Scan of (runs|external_jobs)/, `${name} ${when}`);
+  }
+  for (const later of [crowded, vacuumed]) {
+    for (const plans of ["custom", "generic"]) {
+      assert.ok(later.get(`claimRuns (${plans})`)?.scans.has("runs_ready"));
+      assert.deepEqual([...(later.get(`listExpired (${plans})`)?.scans ?? [])], ["runs_expiry"]);
+      assert.ok(later.get(`claimRunsOfQueues (${plans})`)?.scans.has("runs_ready_in_queue"));
+      for (const name of ["updateRuns", "endRoots"]) {
+        assert.deepEqual([...(later.get(`${name} (${plans})`)?.scans ?? [])], ["runs_pkey"]);
       }
     }
-    for (const later of [crowded, vacuumed]) {
-      for (const plans of ["custom", "generic"]) {
-        assert.ok(later.get(`claimRuns (${plans})`)?.scans.has("runs_ready"));
-        assert.deepEqual([...(later.get(`listExpired (${plans})`)?.scans ?? [])], ["runs_expiry"]);
-        assert.ok(later.get(`claimRunsOfQueues (${plans})`)?.scans.has("runs_ready_in_queue"));
-        for (const name of ["updateRuns", "endRoots"]) {
-          assert.deepEqual([...(later.get(`${name} (${plans})`)?.scans ?? [])], ["runs_pkey"]);
-        }
-      }
-    }
-  } finally {
-    sql.release();
   }
 });
 

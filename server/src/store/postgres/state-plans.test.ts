@@ -4,9 +4,8 @@ import type { RunRow } from "../../core/index.ts";
 import { inTask, task } from "../contract/state.fixture.ts";
 import { World as TestWorld, type World } from "../contract/world.contract.ts";
 import { TestDatabase } from "./database.fixture.ts";
-import { PlanProbe, type Visits } from "./plans.fixture.ts";
+import { type PlanProbe, type Visits, visitsBeside } from "./plans.fixture.ts";
 import { deleteTrees } from "./pruning.ts";
-import { plannerSettings } from "./session.ts";
 import { listState, readState } from "./state-reading.ts";
 import * as stateRows from "./state-rows.ts";
 import { deleteExpiredValues, listExpiredValues } from "./state-sweeping.ts";
@@ -91,32 +90,18 @@ async function fill(): Promise<void> {
 }
 
 test("statements of state visit the same rows beside none and beside 40,000 values, vacuumed or not", async () => {
-  const sql = await database.sql.reserve();
-  const probe = new PlanProbe(sql);
-  const measure = async () => {
-    const measured = new Map<string, Visits>();
-    for (const plans of ["custom", "generic"] as const) {
-      await probe.prepare(plannerSettings, plans);
-      for (const [name, visits] of await carryOut(probe)) measured.set(`${name} (${plans})`, visits);
+  const { alone, crowded, vacuumed } = await visitsBeside(database.sql, {
+    carryOut,
+    crowd: fill,
+    tables: ["values", "state_scopes"],
+  });
+  for (const [name, { rows }] of alone) {
+    for (const [when, later] of Object.entries({ crowded, vacuumed })) {
+      const visits = later.get(name);
+      assert.ok(visits !== undefined);
+      const scans = [...visits.scans].join(", ");
+      assert.ok(visits.rows <= rows, `${name} visits ${visits.rows} rows, alone ${rows}; ${when}; ${scans}`);
+      assert.doesNotMatch(scans, /Seq Scan of (values|state_scopes|runs)/, `${name} ${when}`);
     }
-    return measured;
-  };
-  try {
-    const alone = await measure();
-    await fill();
-    const crowded = await measure();
-    await database.sql.unsafe("vacuum analyze holdfast.values, holdfast.state_scopes");
-    const vacuumed = await measure();
-    for (const [name, { rows }] of alone) {
-      for (const [when, later] of Object.entries({ crowded, vacuumed })) {
-        const visits = later.get(name);
-        assert.ok(visits !== undefined);
-        const scans = [...visits.scans].join(", ");
-        assert.ok(visits.rows <= rows, `${name} visits ${visits.rows} rows, alone ${rows}; ${when}; ${scans}`);
-        assert.doesNotMatch(scans, /Seq Scan of (values|state_scopes|runs)/, `${name} ${when}`);
-      }
-    }
-  } finally {
-    sql.release();
   }
 });
