@@ -1,18 +1,19 @@
-import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
-import { brief, inputOf, leavesCalls, refuseActivation, refuseWaits, startingAgain } from "./answers.ts";
-import { droppedEnding, inheritedEnding } from "./causes.ts";
+import type { EventType, Json, RunError } from "@holdfast/protocol";
+import { leavesCalls, refuseActivation, refuseWaits } from "./answers.ts";
+import { droppedEnding } from "./causes.ts";
 import type { LedgerChanges, Links } from "./changes.ts";
 import type { JobLoad, JobNote, JobNoteResult } from "./job-rows.ts";
-import { Jobs, orderOfRun } from "./jobs.ts";
+import { Jobs } from "./jobs.ts";
 import { LedgerEdges } from "./ledger-edges.ts";
+import { LedgerEnds } from "./ledger-ends.ts";
 import { LedgerRestarts } from "./ledger-restarts.ts";
 import { LedgerRows } from "./ledger-rows.ts";
 import type { MarkOrder, MarkResult } from "./marks.ts";
-import type { Below, Edge, Expansion, Finish, FinishResult, Next } from "./next.ts";
+import type { Below, Edge, Expansion, Finish, FinishResult } from "./next.ts";
 import type { RestartOrder, RestartPlan, RestartResult } from "./restart.ts";
 import { afterTakeover } from "./retry.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { type Ending, type OutcomeCounts, type RunRow, unstarted } from "./run.ts";
+import type { Ending, OutcomeCounts, RunRow } from "./run.ts";
 import { isEnded, mayBeActive, transition } from "./transitions.ts";
 import type { WaitName } from "./wait-name.ts";
 import type { SignalOrder, SignalResult, WaitLoad, WaitsOrder, WaitsResult } from "./wait-rows.ts";
@@ -33,16 +34,15 @@ export class Ledger {
   readonly #waits: Waits;
   readonly #edges = new LedgerEdges();
   readonly #restarts: LedgerRestarts;
-  #ended: string[] = [];
-  readonly #endings: string[] = [];
+  readonly #ends: LedgerEnds;
   readonly #losses: RunRow[] = [];
-  #reached = 0;
 
   /** `now` is the store's clock, read after the locks were taken (P9). */
   constructor(now: number) {
     this.#rows = new LedgerRows(now);
     this.#jobs = new Jobs(this.#rows);
     this.#waits = new Waits(this.#rows, this.#jobs);
+    this.#ends = new LedgerEnds(this.#rows, this.#jobs, this.#waits);
     this.#restarts = new LedgerRestarts(this.#rows, this.#edges, this.#waits);
   }
 
@@ -79,7 +79,7 @@ export class Ledger {
 
   /** The runs that ended so far. */
   endings(): RunRow[] {
-    return this.#endings.flatMap((id) => this.#rows.get(id) ?? []);
+    return this.#ends.all();
   }
 
   /** Activations taken over so far, as they were. */
@@ -89,7 +89,7 @@ export class Ledger {
 
   /** How many live runs were ordered to end so far. */
   get reached(): number {
-    return this.#reached;
+    return this.#ends.reached;
   }
 
   finish(finish: Finish): FinishResult {
@@ -98,7 +98,7 @@ export class Ledger {
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
     if (leavesCalls(run, finish)) return { outcome: "calls_open" };
     const before = this.#rows.readied;
-    const status = this.#follow(this.#heeding(run), finish.next, run.ranMs + finish.ranMs);
+    const status = this.#ends.follow(this.#ends.heeding(run), finish.next, run.ranMs + finish.ranMs);
     return { outcome: "finished", status, readied: this.#rows.readied - before };
   }
 
@@ -110,7 +110,7 @@ export class Ledger {
     if (transition(run.status, "suspend") === "ordered") {
       const ranMs = run.ranMs + (order.suspend?.ranMs ?? 0);
       const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
-      return { outcome: "suspended", status: this.#endAsOrdered(released) };
+      return { outcome: "suspended", status: this.#ends.endAsOrdered(released) };
     }
     const { result, abandoned } = this.#waits.open(run.id, order);
     for (const id of abandoned) this.order(id, droppedEnding, { reason: droppedEnding.error.message });
@@ -130,7 +130,7 @@ export class Ledger {
   noteJob(note: JobNote): JobNoteResult {
     const { result, ended } = this.#jobs.note(note, this.#waits);
     const run = ended === undefined ? undefined : this.#rows.get(ended.runId);
-    if (run?.status === "cancelling" && run.claimedBy === null && !isHeldUp(run)) this.#endAsOrdered(run);
+    if (run?.status === "cancelling" && run.claimedBy === null && !isHeldUp(run)) this.#ends.endAsOrdered(run);
     return result;
   }
 
@@ -144,9 +144,14 @@ export class Ledger {
     const refusal = refuseActivation(run, expansion.epoch);
     if (refusal !== undefined || run === undefined) return refusal ?? { outcome: "not_found" };
     const before = this.#rows.readied;
-    const released = { ...this.#heeding(run), claimedBy: null, claimedAt: null, ranMs: run.ranMs + expansion.ranMs };
+    const released = {
+      ...this.#ends.heeding(run),
+      claimedBy: null,
+      claimedAt: null,
+      ranMs: run.ranMs + expansion.ranMs,
+    };
     if (transition(released.status, "suspend") === "ordered") {
-      return { outcome: "finished", status: this.#endAsOrdered(released), readied: 0 };
+      return { outcome: "finished", status: this.#ends.endAsOrdered(released), readied: 0 };
     }
     const openChildren = expansion.children.length;
     const calm = { losses: 0, takeovers: 0, openChildren };
@@ -162,10 +167,10 @@ export class Ledger {
     const run = this.#rows.get(id);
     if (run === undefined || run.claimedBy === null || !mayBeActive(run.status)) return false;
     const next = afterTakeover(run, error);
-    const taken = { ...this.#heeding(run), epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
+    const taken = { ...this.#ends.heeding(run), epoch: run.epoch + 1, takeovers: run.takeovers + 1 };
     // Nobody knows how long the body ran before its node died: the attempt's running time stays as it was.
     this.#losses.push(run);
-    this.#follow(taken, next, run.ranMs, run);
+    this.#ends.follow(taken, next, run.ranMs, run);
     return true;
   }
 
@@ -184,7 +189,7 @@ export class Ledger {
   order(id: string, ending: Ending, data: Json): boolean {
     const run = this.#rows.get(id);
     if (run === undefined || transition(run.status, "cancel") === "stale") return false;
-    this.#orderOne(run, ending, data);
+    this.#ends.orderOne(run, ending, data);
     return true;
   }
 
@@ -196,9 +201,9 @@ export class Ledger {
     const further: string[] = [];
     for (const id of children) {
       const run = this.#rows.get(id);
-      const ending = run === undefined ? undefined : this.#orderFromAbove(run);
+      const ending = run === undefined ? undefined : this.#ends.orderFromAbove(run);
       if (run === undefined || ending === undefined || transition(run.status, "cancel") === "stale") continue;
-      this.#orderOne(run, ending, { reason: ending.error.message });
+      this.#ends.orderOne(run, ending, { reason: ending.error.message });
       if (this.#rows.get(id)?.spreading === true) further.push(id);
     }
     for (const id of whole) {
@@ -224,7 +229,7 @@ export class Ledger {
    * `restart`.
    */
   mark(order: MarkOrder): MarkResult | Extract<RestartPlan, { outcome: "wanting" }> {
-    return this.#restarts.mark(order, (run) => this.#end(run, order.verdict.status, order.verdict));
+    return this.#restarts.mark(order, (run) => this.#ends.end(run, order.verdict.status, order.verdict));
   }
 
   /**
@@ -239,23 +244,21 @@ export class Ledger {
       epoch,
       member: claimedBy,
     });
-    this.#endAsOrdered(this.#letGo({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null }));
+    this.#ends.endAsOrdered(this.#ends.letGo({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null }));
     return true;
   }
 
   /** Carries ends on to parents and dependents. Answers the ids whose links it lacks: give them to `link`, then call again. */
   propagate(): string[] {
     const wanting: string[] = [];
-    while (this.#ended.length > 0) {
-      const ended = this.#ended;
-      this.#ended = [];
+    for (let ended = this.#ends.takeNew(); ended.length > 0; ended = this.#ends.takeNew()) {
       for (const id of ended) {
         const edges = this.#edges.from(id);
         if (edges === undefined) wanting.push(id);
         else this.#handOn(id, edges);
       }
     }
-    this.#ended = [...wanting];
+    this.#ends.putBack(wanting);
     return wanting;
   }
 
@@ -288,14 +291,14 @@ export class Ledger {
     this.#rows.put(counted);
     // One that has ended may start again: it counts on.
     if (counted.blockedBy > 0 || counted.status !== "pending") return;
-    const ending = this.#orderFromAbove(counted);
+    const ending = this.#ends.orderFromAbove(counted);
     if (ending !== undefined) {
-      this.#endAsOrdered({ ...counted, ending });
+      this.#ends.endAsOrdered({ ...counted, ending });
       return;
     }
     const verdict = judgeRule(counted.rule, upstream);
     if (verdict === "start") this.#rows.becomeReady(counted, this.#rows.arrive(counted, "release"), "run.ready", {});
-    else this.#end(counted, this.#rows.arrive(counted, "refuse"), { error: verdict });
+    else this.#ends.end(counted, this.#rows.arrive(counted, "refuse"), { error: verdict });
   }
 
   #countChild(parentId: string, child: RunRow, outcome: keyof OutcomeCounts): void {
@@ -308,92 +311,6 @@ export class Ledger {
     // A body waits for what it says, a workflow or map for all of its children.
     if (row.openChildren > 0 || (row.waiting !== null && row.status === "waiting")) return;
     if (row.status === "waiting") this.#rows.becomeReady(row, this.#rows.arrive(row, "wake"), "run.woken", {});
-    else if (row.status === "cancelling" && row.claimedBy === null) this.#endAsOrdered(row);
-  }
-
-  #orderOne(run: RunRow, ending: Ending, data: Json): void {
-    this.#reached += 1;
-    const ordered = { ...run, ending, wakeAt: null, gate: null };
-    if (transition(run.status, "cancel") === "ordered" && !isHeldUp(run)) {
-      this.#endAsOrdered(ordered);
-      return;
-    }
-    const cancelling: RunRow = { ...ordered, status: "cancelling", spreading: run.openChildren > 0 };
-    this.#rows.write(cancelling, "run.cancel_requested", data);
-    this.#orderJobs(cancelling, false);
-    const row = this.#rows.get(run.id);
-    if (row !== undefined && !isHeldUp(row) && row.claimedBy === null) this.#endAsOrdered(row);
-  }
-
-  #orderJobs(run: RunRow, forced: boolean): void {
-    if (externalsOf(run) > 0) this.#jobs.order(orderOfRun(run, forced));
-  }
-
-  /** The run without its external jobs: their end is ordered, and waited for no more. */
-  #letGo(run: RunRow): RunRow {
-    if (externalsOf(run) === 0) return run;
-    this.#orderJobs(run, true);
-    this.#waits.clear(run.id);
-    return { ...run, waiting: null };
-  }
-
-  /** What a run inherits whose parent was ordered to end. */
-  #orderFromAbove(run: RunRow): Ending | undefined {
-    const parent = run.parentId === null ? undefined : this.#rows.get(run.parentId);
-    return parent?.status === "cancelling" ? inheritedEnding(parent) : undefined;
-  }
-
-  /** The run as its parent's order leaves it, though the page that brings the order may be still to come (P6). */
-  #heeding(run: RunRow): RunRow {
-    const ending = run.ending === null ? this.#orderFromAbove(run) : undefined;
-    return ending === undefined ? run : { ...run, status: "cancelling", ending, spreading: run.openChildren > 0 };
-  }
-
-  #follow(run: RunRow, next: Next, ranMs: number, takenFrom?: RunRow): RunStatus {
-    const arrival = transition(run.status, inputOf(next));
-    const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
-    if (arrival === "ordered") return this.#endAsOrdered(released);
-    if (next.to === "ended") {
-      // What is below a body that fails for good, and what it started outside, ends before it does.
-      if (next.status === "failed" && isHeldUp(run)) {
-        this.#orderOne(released, { status: "failed", error: next.error }, { reason: next.error.code });
-        return "cancelling";
-      }
-      return this.#end(released, next.status, next.status === "succeeded" ? { output: next.output } : next);
-    }
-    if (next.to === "line") {
-      return this.#rows.becomeReady(unstarted(released, next.limits), "ready", "run.given_back", {});
-    }
-    const { row, type, data } = startingAgain(released, next, { now: this.#rows.now, takenFrom });
-    return this.#rows.becomeReady(row, "ready", type, data);
-  }
-
-  #endAsOrdered(run: RunRow): RunStatus {
-    if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
-    if (isHeldUp(run)) return this.#awaitOthers(run);
-    return this.#end(run, run.ending.status, { error: run.ending.error });
-  }
-
-  /** What is below it, and its external jobs, end first: the last of them ends it. */
-  #awaitOthers(run: RunRow): RunStatus {
-    if (this.#rows.get(run.id)?.status === "cancelling") this.#rows.put(run);
-    else {
-      this.#rows.write(run, "run.cancel_requested", { reason: run.ending?.error.message ?? null });
-      this.#orderJobs(run, false);
-    }
-    return run.status;
-  }
-
-  #end(ending: RunRow, status: RunStatus, result: { output?: Json | undefined; error?: RunError | null }): RunStatus {
-    const run = this.#letGo(ending);
-    const { output, error = null } = result;
-    const free = { claimedBy: null, claimedAt: null, wakeAt: null, gate: null, spreading: false, waiting: null };
-    if (run.waiting !== null) this.#waits.clear(run.id);
-    const data = { attempt: run.attempt, ...(error === null ? {} : { error: brief(error) }) };
-    const row: RunRow = { ...run, ...free, endedAt: this.#rows.now, status, output, error };
-    this.#rows.write(row, `run.${status}` as EventType, data);
-    this.#ended.push(run.id);
-    this.#endings.push(run.id);
-    return status;
+    else if (row.status === "cancelling" && row.claimedBy === null) this.#ends.endAsOrdered(row);
   }
 }
