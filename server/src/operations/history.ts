@@ -28,7 +28,7 @@ export class History {
     this.#namespace = namespace;
     this.#clock = clock;
     this.#pollMs = pollMs;
-    this.#ends = new EndWatch({ store, clock, pollMs });
+    this.#ends = new EndWatch({ store, namespace, clock, pollMs });
   }
 
   /** A run's events from after number `after`. Waits up to `waitMs` for a first one. */
@@ -74,21 +74,16 @@ export class History {
 
   /** The run once it has ended, or as it stands after `waitMs`. */
   async result(id: string, waitMs: number, signal?: AbortSignal): Promise<RunView> {
-    const runId = await this.#runs.resolve(id);
-    const enough = new AbortController();
-    const either = signal === undefined ? enough.signal : AbortSignal.any([enough.signal, signal]);
-    // The wait begins before the first look, so that no end falls between them.
-    const ended = this.#ends.ended(runId, waitMs, either);
-    ended.catch(() => undefined);
-    try {
+    let runId = await this.#runs.resolve(id);
+    const deadline = this.#clock.monotonicMs() + waitMs;
+    const never = new AbortController().signal;
+    for (let leftMs = waitMs; ; leftMs = deadline - this.#clock.monotonicMs()) {
+      if (leftMs > 0) await this.#ends.ended(runId, leftMs, signal ?? never);
       const run = await this.#runs.get(runId);
-      // What was promised under this id came to the run that had the key.
-      if (run.id !== runId) return await this.result(run.id, waitMs, signal);
-      if (isEnded(run.status) || waitMs <= 0) return run;
-      await ended;
-      return await this.#runs.get(runId);
-    } finally {
-      enough.abort("enough");
+      // What was promised under this id is made by the look at it, or came to the run that had the key.
+      const isOver = isEnded(run.status) || signal?.aborted === true || deadline <= this.#clock.monotonicMs();
+      if (isOver) return run;
+      runId = run.id;
     }
   }
 

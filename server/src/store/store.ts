@@ -259,8 +259,8 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, O
   findRun(args: { id: string }): Promise<RunRow | undefined>;
   /** Ids that begin with `prefix`, at most `limitRows`. */
   findRunIds(args: { namespace: string; prefix: string; limitRows: number }): Promise<string[]>;
-  /** Of these runs, at most `limits.batchRows`, those that have ended or are not there; in no order. */
-  listEnded(args: { ids: readonly string[] }): Promise<string[]>;
+  /** Of these runs, at most `limits.batchRows`, those that have ended or are not there, or not in `namespace`; in no order. */
+  listEnded(args: { ids: readonly string[]; namespace?: string }): Promise<string[]>;
   /** Newest first. Fewer rows than asked for where they are large (`limits.pageBytes`): the cursor says whether there are more. */
   listRuns(args: RunFilter): Promise<{ runs: RunRow[]; cursor: string | null }>;
   /**

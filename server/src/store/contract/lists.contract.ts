@@ -20,6 +20,9 @@ export function listsContract(contract: Contract): void {
     const ended = await world.store.listEnded({ ids });
     assert.deepEqual(ended.sort(), [second.id, unknown, cancelled.id].sort());
     assert.deepEqual(await world.store.listEnded({ ids: [] }), []);
+    assert.deepEqual((await world.store.listEnded({ ids, namespace })).sort(), ended);
+    const elsewhere = await world.store.listEnded({ ids, namespace: `${namespace}-two` });
+    assert.deepEqual(elsewhere.sort(), [...ids].sort());
   });
 
   contract(

@@ -69,8 +69,8 @@ export class MemoryReads {
     return reading.findRunIds(this.#open(), args);
   }
 
-  async listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
-    return reading.listEnded(this.#open(), ids);
+  async listEnded(args: Args<"listEnded">): Answer<"listEnded"> {
+    return reading.listEnded(this.#open(), args);
   }
 
   async listRuns(filter: RunFilter): Answer<"listRuns"> {

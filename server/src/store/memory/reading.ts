@@ -144,6 +144,9 @@ export function listClaimed(
   return held.map(({ id, epoch }) => ({ runId: id, epoch }));
 }
 
-export function listEnded({ runs }: Memory, ids: readonly string[]): string[] {
-  return ids.filter((id) => isEnded(runs.find(id)?.status ?? "cancelled"));
+export function listEnded({ runs }: Memory, { ids, namespace }: Parameters<Store["listEnded"]>[0]): string[] {
+  return ids.filter((id) => {
+    const run = runs.find(id);
+    return run === undefined || isEnded(run.status) || (namespace !== undefined && run.namespace !== namespace);
+  });
 }

@@ -85,8 +85,8 @@ export class PostgresReads {
     return reading.findRunIds(this.#pool, args);
   }
 
-  listEnded({ ids }: Args<"listEnded">): Answer<"listEnded"> {
-    return reading.listEnded(this.#pool, ids);
+  listEnded({ ids, namespace }: Args<"listEnded">): Answer<"listEnded"> {
+    return reading.listEnded(this.#pool, ids, namespace);
   }
 
   async listRuns(filter: RunFilter): Answer<"listRuns"> {

@@ -35,14 +35,16 @@ const findIdsText = `
   select r.id from holdfast.runs r where r.namespace = $1 and r.id >= $2 and r.id < $3 order by r.id limit $4`;
 
 /** See `Store.listEnded`. */
-export async function listEnded(db: Runner, ids: readonly string[]): Promise<string[]> {
-  const rows = await db.run<{ id: string; status: RunStatus }>("listEnded", statusesText, [textArray(ids)]);
+export async function listEnded(db: Runner, ids: readonly string[], namespace?: string): Promise<string[]> {
+  const parameters = [textArray(ids), namespace ?? null];
+  const rows = await db.run<{ id: string; status: RunStatus }>("listEnded", statusesText, parameters);
   const live = new Set(rows.filter(({ status }) => !isEnded(status)).map(({ id }) => id));
   return ids.filter((id) => !live.has(id));
 }
 
 const statusesText = `
-  select r.id, r.status from unnest($1::text[]) w(id) join holdfast.runs r on r.id = w.id`;
+  select r.id, r.status from unnest($1::text[]) w(id) join holdfast.runs r on r.id = w.id
+  where $2::text is null or r.namespace = $2`;
 
 /** See `Store.listTree`. */
 export async function listTree(

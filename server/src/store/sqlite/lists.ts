@@ -1,7 +1,7 @@
 import { isEnded, type RunStatus, runStatuses } from "@holdfast/protocol";
 import type { RunRow } from "../../core/index.ts";
 import { fittingRows, runBytes, unreadScope } from "../page-bytes.ts";
-import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult } from "../store.ts";
+import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult, Store } from "../store.ts";
 import { type Connection, listText } from "./connection.ts";
 import { placeOf } from "./cursor.ts";
 import { jsonOf, selectLeanRuns, selectRuns } from "./run-rows.ts";
@@ -120,10 +120,12 @@ export function findRunIds(
   return rows.map((row) => row.id);
 }
 
-export function listEnded({ db }: Turn, { ids }: { ids: readonly string[] }): string[] {
+export function listEnded({ db }: Turn, { ids, namespace }: Parameters<Store["listEnded"]>[0]): string[] {
   const rows = db.list<{ id: string; status: RunStatus }>(
-    "SELECT id, status FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT id, status FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND (? IS NULL OR namespace = ?)",
     listText(ids),
+    namespace ?? null,
+    namespace ?? null,
   );
   const live = new Set(rows.filter(({ status }) => !isEnded(status)).map(({ id }) => id));
   return ids.filter((id) => !live.has(id));
