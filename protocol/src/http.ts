@@ -9,7 +9,7 @@ import { pauseViewSchema } from "./pauses.ts";
 import { scheduleSpecSchema } from "./schedule.ts";
 import { runKinds, runStatusSchema } from "./status.ts";
 import { traceparentPattern } from "./traceparent.ts";
-import { waitViewSchema } from "./waits.ts";
+import { keptSignalSchema, waitViewSchema } from "./waits.ts";
 
 // Bodies of the HTTP interface under /v1. The same schemas validate, describe (OpenAPI) and type the client.
 
@@ -56,6 +56,8 @@ export const runViewSchema = z.object({
   pauses: z.array(pauseViewSchema).optional(),
   /** What its body has open, the oldest first, at most 100; only where one run is asked for, and something is open. */
   waits: z.array(waitViewSchema).optional(),
+  /** Signals that nobody has waited for yet, the oldest first, at most 100; only where one run is asked for, and it keeps some. */
+  signals: z.array(keptSignalSchema).optional(),
 });
 export type RunView = z.infer<typeof runViewSchema>;
 
@@ -83,6 +85,10 @@ export const listRunsQuerySchema = z.strictObject({
   status: z.union([runStatusSchema, z.array(runStatusSchema)]).optional(),
   definition: z.string().optional(),
   parent: z.string().optional(),
+  /** Only the runs that this key names. */
+  key: z.string().optional(),
+  /** Only runs that were created from then on. */
+  since: time.optional(),
   /** `roots` (default): only runs without a parent. `all`: every run. */
   scope: z.enum(["roots", "all"]).default("roots"),
   cursor: cursor.optional(),

@@ -51,3 +51,10 @@ export function durationMs(text: string): number | undefined {
   const ms = Math.round(Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]);
   return ms <= limits.spanMs ? ms : undefined;
 }
+
+/** A length of time as definitions write it, exactly: `4s`, `1500ms`. */
+export function durationText(ms: number): string {
+  const units = Object.entries(unitMs).reverse();
+  const [unit, each] = units.find(([, length]) => ms > 0 && ms % length === 0) ?? ["ms", 1];
+  return `${ms / each}${unit}`;
+}

@@ -82,6 +82,10 @@ export const waitViewSchema = z.object({
 });
 export type WaitView = z.infer<typeof waitViewSchema>;
 
+/** A signal that was sent and that nobody has waited for. */
+export const keptSignalSchema = z.object({ name: z.string(), sentAt: z.iso.datetime() });
+export type KeptSignalView = z.infer<typeof keptSignalSchema>;
+
 export const signalRunSchema = z.strictObject({
   name: z.string().min(1).max(limits.keyCharacters),
   payload: jsonSchema.optional(),

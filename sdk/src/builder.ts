@@ -25,7 +25,7 @@ export interface MapHandle<O> extends Handle {
 }
 
 export interface NodeOptions {
-  /** The node's name; default the definition's id, then `id#2`… */
+  /** The node's name in progress, `runs show` and errors: `"refund"`. Default: the definition's id, then `id#2`… */
   readonly as?: string;
   /** Nodes that must have ended first, beside those whose output is used. */
   readonly after?: Handle | readonly Handle[];

@@ -46,6 +46,10 @@ export interface RunQuery {
   readonly definition?: string;
   /** Only the children of this run. */
   readonly parent?: string;
+  /** Only the runs that this key names: one of each definition at most. */
+  readonly key?: string;
+  /** Only runs that were created from then on; RFC 3339. */
+  readonly since?: string;
   /** `roots` (default): only runs without a parent. */
   readonly scope?: "roots" | "all";
   readonly cursor?: string;

@@ -18,7 +18,7 @@ export class OptionReader {
     if (typeof options === "object" && options !== null) this.#options = options as Record<string, unknown>;
     else {
       this.#options = {};
-      this.add(`its options are ${options === null ? "null" : typeof options}`, 'Pass an object: { id: "name", … }.');
+      this.add(`its options are ${show(options)}`, 'Pass an object: { id: "name", … }.');
     }
   }
 

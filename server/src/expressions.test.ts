@@ -44,7 +44,9 @@ test("an expression tells which nodes it reads and whether it reads the item", (
 const mistakes: readonly (readonly [string, RegExp, RegExp])[] = [
   ["params.n + ", /Unexpected token: EOF at character 12/, /CEL/],
   ["foo + 1", /Unknown variable: foo at character 1/, /params, tasks, item/],
-  ["max(1, 2)", /no matching overload/, /another function/],
+  ["max(1, 2)", /no matching overload/, /^There is no function "max"\. Did you mean "map"\?$/],
+  ['"a".startWith("b")', /no matching overload/, /^There is no function "startWith"\. Did you mean "startsWith"\?$/],
+  ["size(1)", /no matching overload/, /another function/],
   ["tasks[params.day].output", /tasks must be followed by the name of a node/, /tasks\.NAME\.output/],
   ["size(tasks)", /tasks must be followed/, /tasks\.NAME\.output/],
   ["tasks.extract.files", /tasks\.extract has no "files"/, /tasks\.extract\.output/],

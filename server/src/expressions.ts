@@ -1,4 +1,4 @@
-import { type Json, limits, textDefect } from "@holdfast/protocol";
+import { type Json, limits, nameHint, textDefect } from "@holdfast/protocol";
 import { Environment } from "@marcbachmann/cel-js";
 
 // Expressions in CEL over `params`, `tasks.NODE.output` and `item`. Numbers of JSON are doubles here, and arithmetic
@@ -37,6 +37,7 @@ export class ExpressionError extends Error {
 
 const names = ["params", "tasks", "item"];
 const environment = makeEnvironment();
+const functions: ReadonlySet<string> = new Set(environment.getDefinitions().functions.map(({ name }) => name));
 
 function makeEnvironment(): Environment {
   const env = new Environment({ homogeneousAggregateLiterals: false });
@@ -201,6 +202,10 @@ function offsetOf(error: unknown): number | undefined {
 function hintFor(message: string): string {
   if (message.startsWith("No such key")) return "Ask with has(…) first when a field may be missing.";
   if (message.startsWith("Unknown variable")) return `An expression sees ${names.join(", ")}.`;
+  const called = /overload for '(?:[^'(]*\.)?([^'(.]+)\(/.exec(message)?.[1];
+  if (called !== undefined && !functions.has(called)) {
+    return `There is no function "${called}". ${nameHint(called, [...functions])}`;
+  }
   if (message.includes("overload")) return "Convert with string(…), double(…) or int(…), or use another function.";
   return "Expressions are CEL: see https://cel.dev for the language.";
 }

@@ -111,7 +111,7 @@ test("a failed workflow is tried again where it failed, then cleared, and says w
   assert.equal(retried.code, 0, retried.stderr);
   assert.match(
     retried.stderr,
-    /Run \w+ starts again\.\n1 run that depends on it wait again\.\n1 run above is open again\.\n/,
+    /Run \w+ starts again\.\n1 run that depends on it waits again\.\n1 run above is open again\.\n/,
   );
   const again = await project.run("runs", "retry", run.id);
   assert.equal(again.code, 1);
@@ -189,8 +189,10 @@ test("an action for many runs is shown before it is done, done with --yes, and s
   assert.match((await project.run("runs", "pause", "--definition", "work", "--yes")).stderr, /^3 runs: paused\.$/m);
   assert.match(
     (await project.run("runs", "pause", "--definition", "work", "--yes")).stderr,
-    /0 runs: paused; 3 were so already\./,
+    /0 runs: paused; 3 had been paused before\./,
   );
+  const wrong = await project.run("runs", "pause", "--definition", "wrok", "--preview");
+  assert.match(wrong.stderr, /No run is meant, and there is no definition "wrok" now\. Did you mean "work"\?/);
   const cancelled = await project.run("runs", "cancel", "--status", "ready", "--since", "1h", "--yes", "--json");
   const { runs } = JSON.parse(cancelled.stdout) as { runs: { outcome: string }[] };
   assert.deepEqual(
@@ -199,6 +201,10 @@ test("an action for many runs is shown before it is done, done with --yes, and s
   );
   const again = await project.run("runs", "cancel", "--definition", "work", "--yes");
   assert.match(again.stderr, /0 runs: cancelled; 3 had ended, or are being ended\./);
+  assert.match(
+    (await project.run("runs", "resume", "--definition", "work", "--yes")).stderr,
+    /0 runs: resumed; 3 had ended\./,
+  );
   assert.match((await project.run("runs", "retry", "--status", "cancelled", "--yes")).stderr, /3 runs: tried again\./);
   assert.match((await project.run("runs", "cancel", "--status", "failed", "--preview")).stderr, /No run is meant\./);
 });

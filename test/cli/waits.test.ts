@@ -48,6 +48,8 @@ test("a run that waits for a signal says so, and goes on when it comes", { timeo
   assert.match((await project.run("why", other)).stdout, /It waits for the signal "approved", at most until /);
   const misspelt = await project.run("runs", "signal", other, "aproved");
   assert.match(misspelt.stderr, /it is kept for the next\. It waits for "approved"\. Did you mean "approved"\?/);
+  const keeping = await project.run("runs", "show", other);
+  assert.match(keeping.stdout, /^signal +aproved, sent .*; nobody has waited for it yet$/m);
   const delivered = await project.run("runs", "signal", other, "approved");
   assert.match(delivered.stderr, /, which waited for it\./);
   const { status, output } = await show(id);

@@ -62,8 +62,10 @@ function listRoute(runs: Runs): Route {
     errors: ["not_found"],
     query: listRunsQuerySchema,
     answer: runPageSchema,
-    handle: ({ query: { status, definition, parent, scope, cursor, limit } }) =>
+    handle: ({ query: { status, definition, parent, key, since, scope, cursor, limit } }) =>
       runs.list({
+        key,
+        since,
         rootsOnly: scope === "roots",
         limit,
         ...(status === undefined ? {} : { statuses: [status].flat() }),

@@ -5,7 +5,7 @@ import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import type { CommonFlags } from "./project.ts";
-import { readStatus } from "./runs.ts";
+import { noneFound, readMoment, readStatus } from "./run-filters.ts";
 import { paintStatus } from "./statuses.ts";
 import { tableText } from "./table.ts";
 import { oneLine, type Terminal } from "./terminal.ts";
@@ -32,6 +32,7 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
   const request = requestOf(action, flags);
   return connected(terminal, flags, async ({ plane }) => {
     const matched = await allPages(plane, { ...request, preview: true });
+    if (matched.length === 0) terminal.note(await noneFound(plane, "No run is meant", flags.definition));
     if (flags.preview === true || matched.length === 0) return preview(terminal, action, matched);
     const answer = flags.yes === true ? "yes" : await ask(terminal, action, matched);
     if (answer !== "yes") {
@@ -42,7 +43,10 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
     terminal.answer({ action, runs: done });
     const of = (outcome: Acted[number]["outcome"]) => done.filter((run) => run.outcome === outcome);
     const counts = [`${counted(of("changed").length, "run")}: ${words[action].done}`];
-    if (of("unchanged").length > 0) counts.push(`${of("unchanged").length} ${words[action].unchanged}`);
+    const over = of("unchanged").filter(({ message }) => message !== undefined).length;
+    const same = of("unchanged").length - over;
+    if (over > 0) counts.push(`${over} ${words[action].over}`);
+    if (same > 0) counts.push(`${same} ${words[action].unchanged}`);
     if (of("refused").length > 0) counts.push(`${of("refused").length} refused`);
     terminal.note(`${counts.join("; ")}.`);
     for (const { id, message } of of("refused").slice(0, shownRuns)) terminal.note(`${id}: ${message ?? ""}`);
@@ -51,17 +55,19 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
 }
 
 const words: Readonly<Record<Bulk["action"], BulkWords>> = {
-  cancel: { ask: "Cancel", done: "cancelled", unchanged: "had ended, or are being ended" },
-  pause: { ask: "Pause", done: "paused", unchanged: "were so already" },
-  resume: { ask: "Resume", done: "resumed", unchanged: "were so already" },
-  retry: { ask: "Retry", done: "tried again", unchanged: "were so already" },
-  clear: { ask: "Clear", done: "started again", unchanged: "were so already" },
+  cancel: { ask: "Cancel", done: "cancelled", over: "had ended", unchanged: "had ended, or are being ended" },
+  pause: { ask: "Pause", done: "paused", over: "had ended", unchanged: "had been paused before" },
+  resume: { ask: "Resume", done: "resumed", over: "had ended", unchanged: "had not been paused" },
+  retry: { ask: "Retry", done: "tried again", over: "had succeeded", unchanged: "had been started again before" },
+  clear: { ask: "Clear", done: "started again", over: "had ended", unchanged: "had been started again before" },
 };
 
 interface BulkWords {
   readonly ask: string;
   readonly done: string;
-  /** Of runs that it changes nothing about. */
+  /** Of runs that are past it. */
+  readonly over: string;
+  /** Of others that it changes nothing about. */
   readonly unchanged: string;
 }
 
@@ -86,15 +92,6 @@ function requestOf(action: Bulk["action"], flags: BulkFlags): Bulk {
   };
 }
 
-/** A moment, or how long ago: `2h`. */
-function readMoment(text: string): string {
-  const ago = /^(\d+)(s|m|h|d)$/.exec(text);
-  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago?.[2] ?? ""];
-  const ms = unitMs === undefined ? Date.parse(text) : Date.now() - Number(ago?.[1]) * unitMs;
-  if (!Number.isNaN(ms)) return new Date(ms).toISOString();
-  throw new UsageError(`"${text}" is no moment.`, "Write it as 2h (so long ago) or 2026-01-31T12:00:00Z.");
-}
-
 async function allPages(plane: ControlPlane, request: Bulk): Promise<Acted> {
   const runs: Acted = [];
   for (let cursor: string | null | undefined; cursor !== null; ) {
@@ -107,8 +104,7 @@ async function allPages(plane: ControlPlane, request: Bulk): Promise<Acted> {
 
 function preview(terminal: Terminal, action: Bulk["action"], runs: Acted): number {
   terminal.answer({ action, runs });
-  if (runs.length === 0) terminal.note("No run is meant.");
-  else list(terminal, action, runs);
+  if (runs.length > 0) list(terminal, action, runs);
   return exitCodes.done;
 }
 

@@ -109,6 +109,8 @@ function addRunCommands(program: Command, carry: Carry): void {
     .option("--status <status>", "only of this status (repeatable)", collect)
     .option("--definition <id>", "only of this definition")
     .option("--parent <run>", "only the children of this run")
+    .option("--key <key>", "only what this key names")
+    .option("--since <moment>", "only runs created since then, or so long ago (2h)")
     .option("--all", "also runs inside of workflows")
     .option("--limit <count>", "at most so many (default 20)")
     .option("--cursor <cursor>", "go on where a list ended")

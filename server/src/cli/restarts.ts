@@ -43,7 +43,8 @@ function tell(terminal: Terminal, done: Restarted): number {
   const { run, ids, restarted, reset, reopened, unchanged, refused } = done;
   if (restarted === 1) terminal.note(`Run ${ids[0] ?? run.id} starts again${ids[0] === run.id ? tryText(run) : ""}.`);
   else if (restarted > 1) terminal.note(`${counted(restarted, "run")} in ${run.id} start again.`);
-  if (reset > 0) terminal.note(`${counted(reset, "run")} that ${reset === 1 ? "depends" : "depend"} on it wait again.`);
+  if (reset > 0)
+    terminal.note(`${counted(reset, "run")} that ${reset === 1 ? "depends on it waits" : "depend on it wait"} again.`);
   if (reopened > 0) terminal.note(`${counted(reopened, "run")} above ${reopened === 1 ? "is" : "are"} open again.`);
   if (restarted === 0 && unchanged > 0)
     terminal.note(`Run ${run.id} has been started again already: it is ${run.status}.`);

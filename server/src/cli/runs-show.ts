@@ -43,6 +43,11 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
       const text = job === undefined ? waitText(wait, now) : `${wait.key}: ${jobText(job, now)}`;
       terminal.print(fieldText(terminal, "waits for", text));
     }
+    for (const { name, sentAt } of run.signals ?? []) {
+      terminal.print(
+        fieldText(terminal, "signal", `${name}, sent ${agoText(sentAt, now)}; nobody has waited for it yet`),
+      );
+    }
     for (const value of state.values) terminal.print(fieldText(terminal, "state", stateText(value)));
     if (state.cursor !== null) terminal.print(fieldText(terminal, "state", `and more: holdfast state list ${run.id}`));
     for (const obligation of owed.filter(({ metAt }) => metAt === null)) {

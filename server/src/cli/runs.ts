@@ -1,9 +1,10 @@
-import { isEnded, limits, nameHint, type RunStatus, type RunView, runStatuses } from "@holdfast/protocol";
-import { type Connection, connected } from "./connection.ts";
+import { isEnded, limits, type RunView } from "@holdfast/protocol";
+import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
-import { exitCodes, UsageError } from "./failures.ts";
+import { exitCodes } from "./failures.ts";
 import { readNumber } from "./number-flags.ts";
 import type { CommonFlags } from "./project.ts";
+import { noneFound, readMoment, readStatus } from "./run-filters.ts";
 import { paintStatus } from "./statuses.ts";
 import { tableText } from "./table.ts";
 import { oneLine, type Terminal } from "./terminal.ts";
@@ -14,6 +15,8 @@ export interface ListFlags extends CommonFlags {
   readonly status?: readonly string[];
   readonly definition?: string;
   readonly parent?: string;
+  readonly key?: string;
+  readonly since?: string;
   readonly all?: boolean;
   readonly limit?: string;
   readonly cursor?: string;
@@ -21,7 +24,8 @@ export interface ListFlags extends CommonFlags {
 
 /** `holdfast runs list`. */
 export function list(terminal: Terminal, flags: ListFlags): Promise<number> {
-  const { definition, parent, cursor, all } = flags;
+  const { definition, parent, key, cursor, all } = flags;
+  const since = flags.since === undefined ? undefined : readMoment(flags.since);
   const statuses = flags.status?.map(readStatus);
   const limit = readLimit(flags.limit, 20);
   return connected(terminal, flags, async ({ plane }) => {
@@ -31,22 +35,16 @@ export function list(terminal: Terminal, flags: ListFlags): Promise<number> {
       ...(statuses === undefined ? {} : { statuses }),
       ...(definition === undefined ? {} : { definition }),
       ...(parent === undefined ? {} : { parent }),
+      ...(key === undefined ? {} : { key }),
+      ...(since === undefined ? {} : { since }),
       ...(cursor === undefined ? {} : { cursor }),
     });
     terminal.answer(page);
-    if (page.runs.length === 0) terminal.note(await noRuns(plane, definition));
+    if (page.runs.length === 0) terminal.note(await noneFound(plane, "No runs", definition));
     else terminal.print(runTable(terminal, page.runs));
     if (page.cursor !== null) terminal.note(terminal.colors.dim(`\nMore: --cursor ${page.cursor}`));
     return exitCodes.done;
   });
-}
-
-/** A definition that is not there has no runs, but most likely another is meant. */
-async function noRuns(plane: Connection["plane"], definition: string | undefined): Promise<string> {
-  if (definition === undefined) return "No runs.";
-  const known = (await plane.listDefinitions()).map(({ id }) => id);
-  if (known.includes(definition)) return "No runs.";
-  return `No runs, and no definition "${definition}" now. ${nameHint(definition, known)}`;
 }
 
 function runTable(terminal: Terminal, runs: readonly RunView[]): string {
@@ -69,9 +67,11 @@ function runTable(terminal: Terminal, runs: readonly RunView[]): string {
   );
 }
 
-function startedText({ startedAt, status }: RunView, now: number): string {
+function startedText({ startedAt, status, epoch }: RunView, now: number): string {
   if (startedAt !== null) return agoText(startedAt, now);
-  return isEnded(status) ? "never" : "not yet";
+  // An earlier attempt, or one that was lost, did start.
+  const again = epoch > 0 ? " again" : "";
+  return isEnded(status) ? (again === "" ? "never" : "not again") : `not yet${again}`;
 }
 
 /** `holdfast runs cancel RUN`. */
@@ -102,13 +102,6 @@ export function cancel(
     }
     return exitCodes.done;
   });
-}
-
-/** A status as it is typed. Throws UsageError. */
-export function readStatus(text: string): RunStatus {
-  const status = runStatuses.find((known) => known === text);
-  if (status !== undefined) return status;
-  throw new UsageError(`"${text}" is not a status.`, `A status is one of ${runStatuses.join(", ")}.`);
 }
 
 function readLimit(text: string | undefined, fallback: number): number {

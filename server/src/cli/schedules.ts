@@ -92,7 +92,10 @@ function fieldsOf(schedule: ScheduleView, now: number): [string, string | null][
     ["catch up", schedule.catchUp],
     ["overlap", schedule.overlap],
     ["paused", pausedText(schedule, now)],
-    ["next", schedule.next.length === 0 ? "never" : schedule.next.map((time) => momentText(time, tz, now)).join("\n")],
+    [
+      schedule.paused ? "would be" : "next",
+      schedule.next.length === 0 ? "never" : schedule.next.map((time) => momentText(time, tz, now)).join("\n"),
+    ],
     ["last tick", lastTick === null ? null : momentText(lastTick, tz, now)],
     ["last run", schedule.lastRun],
     ["started", `${schedule.started} run${schedule.started === 1 ? "" : "s"}`],

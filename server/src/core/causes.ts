@@ -1,4 +1,4 @@
-import type { Json, RunError } from "@holdfast/protocol";
+import { durationText, type Json, type RunError } from "@holdfast/protocol";
 import type { Ending, RunRow } from "./run.ts";
 
 // Why the control plane itself ends or takes back a run, in words that are the same on every store.
@@ -7,7 +7,7 @@ import type { Ending, RunRow } from "./run.ts";
 export function expiryEnding(run: Pick<RunRow, "createdAt" | "expiresAt" | "expiresFrom">): Ending {
   const from = run.expiresFrom ?? run.createdAt;
   const afterMs = (run.expiresAt ?? from) - from;
-  return { status: "failed", error: { code: "expired", message: `It did not end within ${afterMs} ms.` } };
+  return { status: "failed", error: { code: "expired", message: `It did not end within ${durationText(afterMs)}.` } };
 }
 
 /** The data of an expiry's `run.cancel_requested`. */

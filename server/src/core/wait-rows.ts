@@ -33,6 +33,9 @@ export interface SignalRow {
   readonly at: number;
 }
 
+/** A signal that a run keeps, without what was said with it. */
+export type KeptSignal = Pick<SignalRow, "number" | "name" | "at">;
+
 /** A wait to be opened. */
 export interface NewWait {
   readonly key: string;

@@ -1,5 +1,6 @@
 import {
   asWaitRecord,
+  durationText,
   isEnded,
   isStanding,
   type Json,
@@ -318,7 +319,7 @@ export class Waits {
   #timeOut(wait: WaitRow): boolean {
     const run = this.#row(wait.runId);
     const { id: runId, rootId, namespace } = run;
-    const reason = `It did not end within ${(wait.dueAt ?? 0) - wait.openedAt} ms.`;
+    const reason = `It did not end within ${durationText((wait.dueAt ?? 0) - wait.openedAt)}.`;
     this.#open.set(nameOf(wait), { ...wait, dueAt: null });
     this.#rows.write(run, "external.timed_out", { key: wait.key, job: wait.jobId });
     this.#jobs.order({ runId, rootId, namespace, jobId: wait.jobId, reason, timedOut: true, forced: false });

@@ -4,6 +4,7 @@ import {
   AppError,
   type CodeTaskSpec,
   defaultRetry,
+  durationText,
   isAppError,
   type Json,
   type RetryPolicy,
@@ -244,7 +245,7 @@ export class Activations {
         await completion.giveBack(held);
         return;
       case "timed_out": {
-        const message = `It ran longer than its timeout of ${(spec.timeoutMs ?? 0) / 1_000} s.`;
+        const message = `It ran longer than its timeout of ${durationText(spec.timeoutMs ?? 0)}.`;
         await completion.fail(held, { outcome: "timed_out", error: { code: "task_timed_out", message }, fatal: false });
         return;
       }

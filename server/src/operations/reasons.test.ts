@@ -93,6 +93,11 @@ test("a body that waits: the reasons are its sleep, its signal and what it calle
   assert.match(reasons[1]?.message ?? "", /^It sleeps \("nap"\) until \d{4}-.*, in 24 h\.$/);
   assert.match(reasons[2]?.message ?? "", /^It waits for the signal "approved"\.$/);
   assert.equal(reasons[2]?.remedy, `holdfast runs signal ${runId} approved`);
+  for (const name of ["other", "aproved"]) await scene.store.signalRun({ runId, name, payload: null, request: null });
+  assert.match(
+    (await scene.why(run)).reasons[2]?.message ?? "",
+    /^It waits for the signal "approved"\. Sent and not waited for: "aproved" \(0 s ago\), "other" \(0 s ago\)\. Was "approved" meant by "aproved"\?$/,
+  );
   assert.deepEqual(names(causes.map((cause) => cause.run)), ["load"]);
   await scene.finish(await scene.starts(scene.child(run, { name: "load" })), next.success());
   await scene.store.signalRun({ runId, name: "approved", payload: null, request: null });

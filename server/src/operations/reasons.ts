@@ -116,7 +116,9 @@ export class Reasons {
     const jobs = awaited.flatMap(({ jobId }) => jobId ?? []).slice(0, namedRuns);
     const found = (await Promise.all(jobs.map((id) => this.#store.findJob({ id })))).flatMap((job) => job ?? []);
     const outside = found.map((job) => jobReason(job, now));
-    const others = awaited.flatMap((wait) => waitReason(run, wait, now) ?? []).slice(0, namedRuns);
+    const isHeard = awaited.some(({ signal }) => signal !== null);
+    const kept = isHeard ? await this.#store.listSignals({ runId: run.id, limitRows: lookedAtRuns }) : [];
+    const others = awaited.flatMap((wait) => waitReason(run, wait, { now, kept }) ?? []).slice(0, namedRuns);
     const message = `It waits for ${counted(calls.length, "run")} that it called.`;
     const called = calls.length === 0 ? [] : [reason({ code: "children", message, runs: children })];
     return { reasons: [...called, ...outside, ...others], waitsFor: children, waitsForCount: calls.length };

@@ -1,5 +1,5 @@
-import type { PauseView, RunView, WaitView } from "@holdfast/protocol";
-import { isPauseGate, type PauseRow, type RunRow, type WaitRow } from "../core/index.ts";
+import type { KeptSignalView, PauseView, RunView, WaitView } from "@holdfast/protocol";
+import { isPauseGate, type KeptSignal, type PauseRow, type RunRow, type WaitRow } from "../core/index.ts";
 
 /** A run as people and programs outside see it. */
 export function runView(run: RunRow): RunView {
@@ -40,12 +40,17 @@ export function pauseView({ kind, name, since, reason }: PauseRow): PauseView {
   return { kind, name, since: new Date(since).toISOString(), reason };
 }
 
-/** Waits that are shown of one run. */
+/** Waits, and kept signals, that are shown of one run. */
 export const shownWaits = 100;
 
 /** A wait as people and programs outside see it. */
 export function waitView({ key, kind, dueAt, signal, childId, jobId, openedAt }: WaitRow): WaitView {
   return { key, kind, until: timeText(dueAt), signal, runId: childId, jobId, since: new Date(openedAt).toISOString() };
+}
+
+/** A kept signal as people and programs outside see it. */
+export function signalView({ name, at }: KeptSignal): KeptSignalView {
+  return { name, sentAt: new Date(at).toISOString() };
 }
 
 /** A moment of the store's clock, as text. */

@@ -194,3 +194,26 @@ test("a schema that calls itself for ever refuses its inputs in words, and a bet
   await definitions.apply([taking({ type: "object" })]);
   assert.equal((await runs.start({ definition: "load", input: {} })).existing, false);
 });
+
+test("runs are listed by their key, and from a moment on", async () => {
+  const { runs, clock } = await open(hourMs);
+  const old = (await runs.start({ definition: "load", key: "order-17" })).run;
+  await clock.advanceMs(1_000);
+  const since = new Date(clock.now()).toISOString();
+  const young = (await runs.start({ definition: "load" })).run;
+  const list = async (filter: Omit<Parameters<typeof runs.list>[0], "limit" | "rootsOnly">) => {
+    const page = await runs.list({ rootsOnly: true, limit: 10, ...filter });
+    return [page.runs.map(({ id }) => id), page.cursor];
+  };
+  const none: unknown = [[], null];
+  assert.deepEqual(await list({ key: "order-17" }), [[old.id], null]);
+  assert.deepEqual(await list({ key: "order-17", definition: "load", statuses: ["ready"] }), [[old.id], null]);
+  for (const other of [{ definition: "send" }, { statuses: ["failed"] as const }, { since }, { parent: young.id }])
+    assert.deepEqual(await list({ key: "order-17", ...other }), none);
+  assert.deepEqual(await list({ key: "order-18" }), none);
+  assert.deepEqual(await list({ since }), [[young.id], null]);
+  assert.deepEqual(await list({}), [[young.id, old.id], null]);
+  const first = await runs.list({ rootsOnly: true, limit: 1, since });
+  assert.notEqual(first.cursor, null);
+  assert.deepEqual(await list({ since, ...(first.cursor === null ? {} : { cursor: first.cursor }) }), none);
+});

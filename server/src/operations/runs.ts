@@ -14,7 +14,6 @@ import {
   limits,
   parseTraceparent,
   type RunPage,
-  type RunStatus,
   type RunView,
   type StartedRun,
   type StartRun,
@@ -35,7 +34,8 @@ import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
 import { refusals } from "./refusals.ts";
 import { type Control, plainControl } from "./requests.ts";
-import { pauseView, runView, shownWaits, waitView } from "./run-views.ts";
+import { listedRuns, type RunListing } from "./run-lists.ts";
+import { pauseView, runView, shownWaits, signalView, waitView } from "./run-views.ts";
 
 const dayMs = 86_400_000;
 /** Of runs whose ids begin alike so many are looked at. */
@@ -160,12 +160,17 @@ export class Runs {
   async get(id: string): Promise<RunView> {
     const row = await this.row(id);
     const { id: runId } = row;
-    const pauses = isEnded(row.status) ? [] : await this.#store.findPauses({ runId });
-    const waits = row.waiting === null ? [] : await this.#store.listWaits({ runId, limitRows: shownWaits });
+    const shown = { runId, limitRows: shownWaits };
+    const [pauses, signals, waits] = await Promise.all([
+      isEnded(row.status) ? [] : this.#store.findPauses({ runId }),
+      isEnded(row.status) ? [] : this.#store.listSignals(shown),
+      row.waiting === null ? [] : this.#store.listWaits(shown),
+    ]);
     return {
       ...runView(row),
       ...(pauses.length === 0 ? {} : { pauses: pauses.map(pauseView) }),
       ...(waits.length === 0 ? {} : { waits: waits.map(waitView) }),
+      ...(signals.length === 0 ? {} : { signals: signals.map(signalView) }),
     };
   }
 
@@ -181,25 +186,10 @@ export class Runs {
     return row;
   }
 
-  async list(filter: {
-    statuses?: readonly RunStatus[];
-    definition?: string;
-    parent?: string;
-    rootsOnly: boolean;
-    cursor?: string;
-    limit: number;
-  }): Promise<RunPage> {
-    const { statuses, definition, parent, rootsOnly, cursor, limit } = filter;
-    const { runs, cursor: next } = await this.#store.listRuns({
-      namespace: this.#namespace,
-      rootsOnly: rootsOnly && parent === undefined,
-      limitRows: limit,
-      ...(statuses === undefined ? {} : { statuses }),
-      ...(definition === undefined ? {} : { definition }),
-      ...(parent === undefined ? {} : { parentId: await this.resolve(parent) }),
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    return { runs: runs.map(runView), cursor: next };
+  /** Newest first. Throws `not_found` and `ambiguous_id` for the parent. */
+  async list({ parent, ...filter }: Omit<RunListing, "parentId"> & { readonly parent?: string }): Promise<RunPage> {
+    const below = parent === undefined ? {} : { parentId: await this.resolve(parent) };
+    return listedRuns({ store: this.#store, namespace: this.#namespace }, { ...filter, ...below });
   }
 
   /** A whole tree in the order of creation, at most `limit` runs, fewer where their errors are large, from after the run `after`. */

@@ -365,3 +365,16 @@ test("what is wrong with a schedule is told, and nothing is applied", async () =
 function minute(count: number): string {
   return new Date(Date.UTC(2026, 0, 1) + count * minuteMs).toISOString();
 }
+
+test("a schedule that is not there is told of with the nearest one, by every verb", async () => {
+  const { schedules } = await open([spec({ id: "load:eu" })]);
+  const verbs = [
+    () => schedules.get("load:ue", 1),
+    () => schedules.pause("load:ue", { paused: true }),
+    () => schedules.remove("load:ue"),
+    () => schedules.start("load:ue"),
+  ];
+  const told = { code: "not_found", message: 'There is no schedule "load:ue".', hint: 'Did you mean "load:eu"?' };
+  for (const verb of verbs) await assert.rejects(verb, told);
+  await assert.rejects(() => schedules.get("other", 1), { hint: /^holdfast schedules list/ });
+});

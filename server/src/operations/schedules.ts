@@ -5,6 +5,7 @@ import {
   isAppError,
   limits,
   type Manifest,
+  nearestName,
   type PausedSchedule,
   type RemovedSchedule,
   type SchedulePage,
@@ -96,7 +97,7 @@ export class Schedules {
     control: Control = plainControl(this.#store),
   ): Promise<PausedSchedule> {
     const done = await control.pauseSchedule({ namespace: this.#namespace, id, paused, reason });
-    if (done === undefined) throw unknownSchedule(id);
+    if (done === undefined) throw await this.#unknown(id);
     const { now } = await this.#store.describe();
     return { schedule: scheduleView(done.schedule, now, 1), changed: done.changed };
   }
@@ -153,8 +154,19 @@ export class Schedules {
 
   async #row(id: string): Promise<ScheduleRow> {
     const row = await this.#store.findSchedule({ namespace: this.#namespace, id });
-    if (row === undefined) throw unknownSchedule(id);
+    if (row === undefined) throw await this.#unknown(id);
     return row;
+  }
+
+  async #unknown(id: string): Promise<AppError> {
+    const known = await this.#store.listSchedules({ namespace: this.#namespace, limitRows: limits.pageRows });
+    const near = nearestName(
+      id,
+      known.map((schedule) => schedule.id),
+    );
+    const hint =
+      near === undefined ? "holdfast schedules list shows the schedules there are." : `Did you mean "${near}"?`;
+    return new AppError("not_found", `There is no schedule "${id}".`, { hint });
   }
 
   async #check(manifests: readonly Manifest[], specs: readonly ScheduleSpec[]): Promise<void> {
@@ -242,12 +254,6 @@ function declaration(
 
 function timingText({ when, tz, startAt, endAt }: ScheduleSpec): string {
   return canonicalText({ when, tz, startAt, endAt });
-}
-
-function unknownSchedule(id: string): AppError {
-  return new AppError("not_found", `There is no schedule "${id}".`, {
-    hint: "holdfast schedules list shows the schedules there are.",
-  });
 }
 
 function wrong(id: string, what: string, hint?: string): AppError {

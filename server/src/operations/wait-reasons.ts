@@ -1,9 +1,13 @@
-import type { Reason } from "@holdfast/protocol";
-import type { JobRow, RunRow, WaitRow } from "../core/index.ts";
+import { nearestName, type Reason } from "@holdfast/protocol";
+import type { JobRow, KeptSignal, RunRow, WaitRow } from "../core/index.ts";
 import { lengthText, reason } from "./reason-texts.ts";
 
 /** Undefined for a run that was called and for a job outside: they are explained themselves. */
-export function waitReason({ id }: RunRow, { kind, key, dueAt, signal }: WaitRow, now: number): Reason | undefined {
+export function waitReason(
+  { id }: RunRow,
+  { kind, key, dueAt, signal }: WaitRow,
+  { now, kept }: { readonly now: number; readonly kept: readonly KeptSignal[] },
+): Reason | undefined {
   if (kind === "call" || kind === "external") return undefined;
   const until = dueAt === null ? null : new Date(dueAt).toISOString();
   const left = dueAt === null ? "" : dueAt > now ? `in ${lengthText(dueAt - now)}` : "now";
@@ -11,7 +15,25 @@ export function waitReason({ id }: RunRow, { kind, key, dueAt, signal }: WaitRow
     return reason({ code: "sleep", message: `It sleeps ("${key}") until ${until}, ${left}.`, until });
   const bound = until === null ? "" : `, at most until ${until}, ${left}`;
   const remedy = `holdfast runs signal ${id} ${signal ?? key}`;
-  return reason({ code: "signal", message: `It waits for the signal "${signal ?? key}"${bound}.`, remedy, until });
+  const message = `It waits for the signal "${signal ?? key}"${bound}.${unheard(signal ?? key, kept, now)}`;
+  return reason({ code: "signal", message, remedy, until });
+}
+
+/** Signals that are named in one reason. */
+const namedSignals = 3;
+
+/** What was sent and that nobody waits for: often the same, misspelt. */
+function unheard(awaited: string, kept: readonly KeptSignal[], now: number): string {
+  const last = new Map(kept.map(({ name, at }) => [name, at]));
+  const near = nearestName(awaited, last.keys());
+  const names = [...last.keys()].sort((a, b) => Number(b === near) - Number(a === near));
+  if (names.length === 0) return "";
+  const told = names
+    .slice(0, namedSignals)
+    .map((name) => `"${name}" (${lengthText(now - (last.get(name) ?? now))} ago)`);
+  const more = names.length > namedSignals ? `, and ${names.length - namedSignals} more` : "";
+  const meant = near === undefined ? "" : ` Was "${awaited}" meant by "${near}"?`;
+  return ` Sent and not waited for: ${told.join(", ")}${more}.${meant}`;
 }
 
 /** What a job in another system keeps a run waiting for, from what was noted of it last. */

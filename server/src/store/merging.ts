@@ -74,6 +74,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     openWaits: ({ rows }) => waits.call(rows),
     signalRun: (args) => store.signalRun(args),
     listWaits: (args) => store.listWaits(args),
+    listSignals: (args) => store.listSignals(args),
     noteJobs: ({ rows }) => jobs.call(rows),
     claimJobs: (args) => store.claimJobs(args),
     listTracked: (args) => store.listTracked(args),
@@ -105,6 +106,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
 type ReadVerb =
   | "findRun"
   | "findRunIds"
+  | "findKeyedRuns"
   | "listEnded"
   | "listRuns"
   | "listTree"
@@ -124,6 +126,7 @@ function readsOf(store: Store): Pick<Store, ReadVerb> {
   return {
     findRun: (args) => store.findRun(args),
     findRunIds: (args) => store.findRunIds(args),
+    findKeyedRuns: (args) => store.findKeyedRuns(args),
     listEnded: (args) => store.listEnded(args),
     listRuns: (args) => store.listRuns(args),
     listTree: (args) => store.listTree(args),

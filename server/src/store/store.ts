@@ -13,6 +13,7 @@ import type {
 } from "../core/index.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 import type { JobVerbs } from "./job-verbs.ts";
+import type { KeyVerbs } from "./key-verbs.ts";
 import type { ObligationVerbs } from "./obligation-verbs.ts";
 import type { PauseVerbs } from "./pause-verbs.ts";
 import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
@@ -171,7 +172,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs, StateVerbs {
+export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs, StateVerbs, KeyVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;

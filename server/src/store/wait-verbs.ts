@@ -1,4 +1,4 @@
-import type { SignalOrder, SignalResult, WaitRow, WaitsOrder, WaitsResult } from "../core/index.ts";
+import type { KeptSignal, SignalOrder, SignalResult, WaitRow, WaitsOrder, WaitsResult } from "../core/index.ts";
 import type { Uniqueness } from "./enqueue-rows.ts";
 
 // What `Store` promises about waits (core/waits.ts has the rules).
@@ -25,4 +25,6 @@ export interface WaitVerbs {
   signalRun(args: SignalRequest): Promise<SignalledResult>;
   /** What a run's body has open, the oldest first. */
   listWaits(args: { runId: string; limitRows: number }): Promise<WaitRow[]>;
+  /** Signals that nobody has waited for yet, the oldest first. */
+  listSignals(args: { runId: string; limitRows: number }): Promise<KeptSignal[]>;
 }

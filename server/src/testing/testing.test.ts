@@ -141,7 +141,7 @@ test("a timeout and an expiry come when the clock says so", async () => {
   const timed = await holdfast.start(hang, {});
   await holdfast.clock.advance("11m");
   const { error } = await timed.status();
-  assert.deepEqual([error?.code, error?.message], ["task_timed_out", "It ran longer than its timeout of 600 s."]);
+  assert.deepEqual([error?.code, error?.message], ["task_timed_out", "It ran longer than its timeout of 10m."]);
   const expired = await holdfast.start(
     hang,
     {},

@@ -155,7 +155,8 @@ export function taskDefect(task: string, { task: user }: BindingPlace, { tasks }
   if (user === undefined) return undefined;
   if (user.name === task) return { message: "is the task's own output", hint: "A task cannot see what it returns." };
   if (user.dependsOn.has(task)) return undefined;
-  const list = [...user.dependsOn, task].join(", ");
+  // One that is not there is told of by itself.
+  const list = [...[...user.dependsOn].filter((name) => tasks.has(name)), task].join(", ");
   return { message: `is of the task "${task}", which is not in "depends_on"`, hint: `Write depends_on: [${list}]` };
 }
 

@@ -276,7 +276,7 @@ function timeouts(contract: Contract): void {
     assert.equal((await world.store.wakeRuns({ limitRows: 10 })).woken, 1);
     assert.equal((await world.store.wakeRuns({ limitRows: 10 })).woken, 0);
     const due = await jobOf(world, job.id);
-    assert.deepEqual([due.status, due.timedOut, due.reason], ["cancelling", true, "It did not end within 1 ms."]);
+    assert.deepEqual([due.status, due.timedOut, due.reason], ["cancelling", true, "It did not end within 1ms."]);
     assert.equal(await world.status(run.id), "waiting");
     assert.equal((await owedJobs(world, run))[0]?.forcedAt, null);
     assert.equal((await world.events(run.id)).at(-1), "external.timed_out");

@@ -175,6 +175,20 @@ export function listsContract(contract: Contract): void {
     for (const none of ["1", "%", "_", "000000_", "0000000000000000000c", "\\"]) assert.deepEqual(await find(none), []);
   });
 
+  contract("the runs of a key are found, of the definitions that are asked for, in their namespace", async (world) => {
+    const key = { key: "order-17", hash: "h", retentionMs: 1_000 };
+    const [load, send] = [await world.enqueue({ definition: "load" }, { key }), await world.enqueue({}, { key })];
+    await world.enqueue({ definition: "load" }, { key: { ...key, key: "order-18" } });
+    await world.enqueue({ definition: "load" }, { request: { ...key, key: "order-19" } });
+    await world.enqueue({ definition: "load", namespace: "other" }, { key });
+    const find = (definitions: readonly string[], named = "order-17") =>
+      world.store.findKeyedRuns({ namespace, key: named, definitions });
+    assert.deepEqual(await find(["load"]), [load.id]);
+    assert.deepEqual((await find(["load", send.definition, "none"])).sort(), [load.id, send.id].sort());
+    for (const none of ["order", "order-19", "%", ""]) assert.deepEqual(await find(["load"], none), []);
+    assert.deepEqual(await find([]), []);
+  });
+
   contract("a tree is listed in the order of creation, without inputs and outputs", async (world) => {
     const { parent, ids } = await world.workflow([{ name: "z" }, { name: "a", after: ["z"] }, { name: "inner" }]);
     const z = await world.activate(ids.z ?? "");

@@ -157,7 +157,7 @@ export function revivalsContract(contract: Contract): void {
     await restart(world, run.id, {});
     await world.pass(30);
     assert.equal((await world.store.expireRuns({ limitRows: 10 })).expired, 1);
-    assert.equal((await world.get(run.id)).error?.message, "It did not end within 20 ms.");
+    assert.equal((await world.get(run.id)).error?.message, "It did not end within 20ms.");
   });
 }
 

@@ -219,12 +219,22 @@ function signals(contract: Contract): void {
     const run = await world.running();
     assert.deepEqual(await send(world, run, "go", { n: 1 }), { outcome: "kept" });
     assert.deepEqual(await send(world, run, "go", { n: 2 }), { outcome: "kept" });
+    assert.deepEqual(await send(world, run, "stop", null), { outcome: "kept" });
     const [first] = records(await suspend(world, run, [signal("go")], [["go"]]));
     assert.deepEqual(ended(first?.value), { end: "done", value: { n: 1 } });
+    const kept = await world.store.listSignals({ runId: run.id, limitRows: 10 });
+    assert.deepEqual(
+      kept.map(({ name, number }) => [name, number]),
+      [
+        ["go", 4],
+        ["stop", 5],
+      ],
+    );
+    assert.deepEqual(await world.store.listSignals({ runId: run.id, limitRows: 1 }), kept.slice(0, 1));
     const [second] = records(await open(world, run, [{ ...signal("again"), signal: "go" }]));
     assert.deepEqual(ended(second?.value), { end: "done", value: { n: 2 } });
     assert.deepEqual(await suspend(world, run, [{ ...signal("third"), signal: "go" }], [["third"]]), suspended);
-    const told = ["run.signalled", "run.signalled", "run.waiting"];
+    const told = ["run.signalled", "run.signalled", "run.signalled", "run.waiting"];
     assert.deepEqual(await world.events(run.id), [...started, ...told]);
   });
 

@@ -37,6 +37,11 @@ export class MemoryReads {
     return this.#open().waits.of(runId).slice(0, limitRows);
   }
 
+  async listSignals({ runId, limitRows }: Args<"listSignals">): Answer<"listSignals"> {
+    const kept = this.#open().waits.signalsOf(runId).slice(0, limitRows);
+    return kept.map(({ number, name, at }) => ({ number, name, at }));
+  }
+
   async listTracked(args: Args<"listTracked">): Answer<"listTracked"> {
     return this.#open().jobs.tracked(args);
   }
@@ -63,6 +68,10 @@ export class MemoryReads {
 
   async findRun({ id }: Args<"findRun">): Answer<"findRun"> {
     return this.#open().runs.find(id);
+  }
+
+  async findKeyedRuns(args: Args<"findKeyedRuns">): Answer<"findKeyedRuns"> {
+    return reading.findKeyedRuns(this.#open(), args);
   }
 
   async findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {

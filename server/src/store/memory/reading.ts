@@ -4,6 +4,7 @@ import { jsonBytes } from "../admission.ts";
 import { fittingRows, runBytes, unreadScope } from "../page-bytes.ts";
 import type { ChildOutput, RunFilter, ScopeQuery, ScopeResult, Store } from "../store.ts";
 import type { Memory } from "./memory.ts";
+import { keyName } from "./names.ts";
 
 export function findRunIds(
   memory: Memory,
@@ -11,6 +12,13 @@ export function findRunIds(
 ): string[] {
   const ids = memory.runs.list(namespace, false, undefined).filter((id) => id.startsWith(prefix));
   return ids.sort().slice(0, limitRows);
+}
+
+export function findKeyedRuns(
+  { names }: Memory,
+  { namespace, key, definitions }: Parameters<Store["findKeyedRuns"]>[0],
+): string[] {
+  return definitions.flatMap((definition) => names.find(keyName(namespace, definition, key))?.runId ?? []);
 }
 
 /** Newest first. */

@@ -138,6 +138,7 @@ async function carryOutWaits(probe: PlanProbe): Promise<void> {
   await waitRows.findUsed(probe, ids);
   await waitRows.insertSignals(probe, signals);
   await waitRows.listSignals(probe, ids);
+  await waitRows.listKeptSignals(probe, ids[0] ?? "", 10);
   await waitRows.regroupWaits(probe, waits);
   await waitRows.writeRecords(
     probe,

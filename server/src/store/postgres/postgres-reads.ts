@@ -18,7 +18,7 @@ import type { SessionPool } from "./session-pool.ts";
 import * as state from "./state-reading.ts";
 import { listSteps } from "./steps.ts";
 import { listEvents, listTopic } from "./topics.ts";
-import { listWaits } from "./wait-rows.ts";
+import { listKeptSignals, listWaits } from "./wait-rows.ts";
 
 type Args<Verb extends keyof Store> = Parameters<Store[Verb]>[0];
 type Answer<Verb extends keyof Store> = ReturnType<Store[Verb]>;
@@ -79,6 +79,10 @@ export class PostgresReads {
 
   findRun({ id }: Args<"findRun">): Answer<"findRun"> {
     return reading.findRun(this.#pool, id);
+  }
+
+  findKeyedRuns(args: Args<"findKeyedRuns">): Answer<"findKeyedRuns"> {
+    return reading.findKeyedRuns(this.#pool, args);
   }
 
   findRunIds(args: Args<"findRunIds">): Answer<"findRunIds"> {
@@ -167,5 +171,9 @@ export class PostgresReads {
 
   listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {
     return listWaits(this.#pool, runId, limitRows);
+  }
+
+  listSignals({ runId, limitRows }: Args<"listSignals">): Answer<"listSignals"> {
+    return listKeptSignals(this.#pool, runId, limitRows);
   }
 }

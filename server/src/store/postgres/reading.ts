@@ -34,6 +34,20 @@ export async function findRunIds(
 const findIdsText = `
   select r.id from holdfast.runs r where r.namespace = $1 and r.id >= $2 and r.id < $3 order by r.id limit $4`;
 
+/** See `Store.findKeyedRuns`. */
+export async function findKeyedRuns(
+  db: Runner,
+  { namespace, key, definitions }: { namespace: string; key: string; definitions: readonly string[] },
+): Promise<string[]> {
+  const rows = await db.run<{ id: string }>("findKeyedRuns", findKeyedText, [namespace, key, textArray(definitions)]);
+  return rows.map(({ id }) => id);
+}
+
+const findKeyedText = `
+  select n.run_id as id from unnest($3::text[]) d(id)
+  join holdfast.names n on n.namespace = $1 and n.kind = 'key' and n.definition = d.id and n.name = $2
+  order by n.definition`;
+
 /** See `Store.listEnded`. */
 export async function listEnded(db: Runner, ids: readonly string[], namespace?: string): Promise<string[]> {
   const parameters = [textArray(ids), namespace ?? null];

@@ -1,5 +1,5 @@
 import type { Json, WaitKind } from "@holdfast/protocol";
-import type { NewRecord, SignalRow, WaitName, WaitRow } from "../../core/index.ts";
+import type { KeptSignal, NewRecord, SignalRow, WaitName, WaitRow } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
 import { jsonOf } from "./run-rows.ts";
@@ -135,6 +135,14 @@ export async function listSignals(db: Runner, runIds: readonly string[]): Promis
 const signalsText = `
   select s.run_id as "runId", s.number, s.name, s.payload, s.at
   from unnest($1::text[]) n(id) join holdfast.signals s on s.run_id = n.id order by s.run_id, s.number`;
+
+/** The first of them, without what was said with them. */
+export function listKeptSignals(db: Runner, runId: string, limitRows: number): Promise<KeptSignal[]> {
+  return db.run("listKeptSignals", keptSignalsText, [runId, limitRows]);
+}
+
+const keptSignalsText =
+  "select s.number, s.name, s.at from holdfast.signals s where s.run_id = $1 order by s.number limit $2";
 
 /** Inserts waits, in this order. */
 export function insertWaits(db: Runner, waits: readonly WaitRow[]): Promise<unknown> {

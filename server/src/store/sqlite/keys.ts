@@ -1,5 +1,6 @@
 import type { Uniqueness } from "../store.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, listText } from "./connection.ts";
+import type { Turn } from "./turn.ts";
 
 // Names by which calls can be repeated: keys of runs, of requests, and of signals of one run.
 
@@ -20,6 +21,20 @@ export function findKey(
     scope,
     key,
   );
+}
+
+export function findKeyedRuns(
+  { db }: Turn,
+  { namespace, key, definitions }: { namespace: string; key: string; definitions: readonly string[] },
+): string[] {
+  const rows = db.list<{ runId: string }>(
+    `SELECT run_id AS runId FROM keys
+     WHERE namespace = ? AND kind = 'run' AND scope IN (SELECT value FROM json_each(?)) AND key = ? ORDER BY scope`,
+    namespace,
+    listText(definitions),
+    key,
+  );
+  return rows.map(({ runId }) => runId);
 }
 
 /** The run may be gone already: a key outlives it. */

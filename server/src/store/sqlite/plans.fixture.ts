@@ -146,6 +146,7 @@ export function exercise(database: Database): void {
   exerciseObligations(call, runId);
   call("findRun", { id: runId });
   call("findRunIds", { ...list, prefix: "1" });
+  call("findKeyedRuns", { ...list, key: "1", definitions: ["a", "b"] });
   const statuses = [
     "pending",
     "ready",
@@ -247,6 +248,7 @@ function exerciseWaits(call: Call): void {
   call("signalRun", { runId, name: "go", payload: 1, request });
   call("openWaits", { rows: [{ ...order, opens }] });
   call("listWaits", { runId, limitRows: 5 });
+  call("listSignals", { runId, limitRows: 5 });
   call("openWaits", { rows: [{ ...order, suspend: { groups: [["nap"], ["called", "gone"]], ranMs: 1 } }] });
   call("signalRun", { runId, name: "go", payload: 2, request: null });
   call("wakeRuns", { limitRows: 5 }, 102_000);

@@ -10,6 +10,7 @@ import { selectEvents, selectTopic } from "./events.ts";
 import { forceEnds, forceOverdue } from "./forcing.ts";
 import { declareLimits, findLimit, listLimits } from "./gates.ts";
 import { claimJobs, findJob, listJobs, listTracked, noteJobs } from "./jobs.ts";
+import { findKeyedRuns } from "./keys.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
@@ -31,7 +32,7 @@ import {
 import { listState, readState, sweepState, transactState } from "./state.ts";
 import { commitSteps, listSteps } from "./steps.ts";
 import type { Turn } from "./turn.ts";
-import { listWaits, openWaits, signalRun } from "./waits.ts";
+import { listSignals, listWaits, openWaits, signalRun } from "./waits.ts";
 
 /** Every verb but `describe`, which is the database's own to answer. */
 type TurnVerb = Exclude<StoreVerb, "describe">;
@@ -58,6 +59,7 @@ const verbs: Verbs = {
   openWaits,
   signalRun,
   listWaits,
+  listSignals,
   claimJobs,
   listTracked,
   noteJobs,
@@ -73,6 +75,7 @@ const verbs: Verbs = {
   expireRuns,
   findRun: ({ db }, { id }) => findRun(db, id),
   findRunIds,
+  findKeyedRuns,
   listEnded,
   listRuns,
   listTree,

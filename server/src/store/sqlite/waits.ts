@@ -1,4 +1,4 @@
-import type { JobLoad, WaitRow, WaitsOrder, WaitsResult } from "../../core/index.ts";
+import type { JobLoad, KeptSignal, WaitRow, WaitsOrder, WaitsResult } from "../../core/index.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import type { SignalledResult, SignalRequest } from "../wait-verbs.ts";
 import type { Connection } from "./connection.ts";
@@ -72,6 +72,10 @@ export function signalRun(turn: Turn, args: SignalRequest): SignalledResult {
 
 export function listWaits({ db }: Turn, { runId, limitRows }: { runId: string; limitRows: number }): WaitRow[] {
   return selectWaits(db, "WHERE run_id = ? ORDER BY seq LIMIT ?", runId, limitRows);
+}
+
+export function listSignals({ db }: Turn, { runId, limitRows }: { runId: string; limitRows: number }): KeptSignal[] {
+  return db.list("SELECT number, name, at FROM signals WHERE run_id = ? ORDER BY number LIMIT ?", runId, limitRows);
 }
 
 /** Ends waits whose moment has come; answers how many, and when the next one's will. */
