@@ -269,12 +269,13 @@ class Plan {
   }
 
   #startOver(run: RunRow, status: RunStatus, fresh: boolean): RunRow {
-    const began = run.epoch > 0 || this.#runId === run.id;
+    const attempt = run.attempt + (run.epoch > 0 || this.#runId === run.id ? 1 : 0);
     const none = { succeeded: 0, failed: 0, skipped: 0 };
     const started = {
       ...(isEnded(run.status) ? this.#revived(run) : { ...run, wakeAt: null, ranMs: 0, losses: 0, takeovers: 0 }),
       status,
-      attempt: run.attempt + (began ? 1 : 0),
+      attempt,
+      firstAttempt: attempt,
       generation: run.generation + (fresh ? 1 : 0),
       startedAt: null,
       waiting: null,

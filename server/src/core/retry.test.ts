@@ -59,6 +59,18 @@ test("a failed attempt is followed by another until the policy's attempts are us
   assert.deepEqual(afterFailure(run({ attempt: 1 }), { ...policy, attempts: 1 }, failure, 0), end);
 });
 
+test("a run that was started over has all its attempts and the first delay again", () => {
+  const policy = { ...defaultRetry, attempts: 3, jitter: 0 };
+  const failure = { outcome: "failed", error, fatal: false } as const;
+  const after = (attempt: number) => afterFailure(run({ attempt, firstAttempt: 4 }), policy, failure, 0);
+  const ready = { to: "ready", outcome: "failed", error };
+  assert.deepEqual(
+    [after(4), after(5)],
+    [1_000, 2_000].map((delayMs) => ({ ...ready, delayMs })),
+  );
+  assert.deepEqual(after(6), { to: "ended", status: "failed", outcome: "failed", error });
+});
+
 test("a fatal failure ends the run at once, and a body's own delay is kept to", () => {
   const policy = { ...defaultRetry, attempts: 3 };
   const fatal = afterFailure(run(), policy, { outcome: "failed", error, fatal: true }, 0);

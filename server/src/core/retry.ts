@@ -12,18 +12,19 @@ export interface Failure {
   readonly afterMs?: number;
 }
 
-/** The delay before the attempt after `attempt`, milliseconds. `random` is from [0, 1). */
-export function retryDelayMs(policy: RetryPolicy, attempt: number, random: number): number {
+/** The delay before the next attempt after so many tries, milliseconds. `random` is from [0, 1). */
+export function retryDelayMs(policy: RetryPolicy, tries: number, random: number): number {
   // The factor's power may be beyond all numbers: nothing times that is still nothing.
-  const full = policy.delayMs === 0 ? 0 : Math.min(policy.maxDelayMs, policy.delayMs * policy.factor ** (attempt - 1));
+  const full = policy.delayMs === 0 ? 0 : Math.min(policy.maxDelayMs, policy.delayMs * policy.factor ** (tries - 1));
   return Math.round(full * (1 - policy.jitter * random));
 }
 
-/** What follows a failed attempt: another one, or the end. */
+/** What follows a failed attempt: another one, or the end. A run that was started over has all its attempts before it again. */
 export function afterFailure(run: RunRow, policy: RetryPolicy, failure: Failure, random: number): Next {
   const { outcome, error } = failure;
-  if (failure.fatal || run.attempt >= policy.attempts) return { to: "ended", status: "failed", outcome, error };
-  const delayMs = failure.afterMs ?? retryDelayMs(policy, run.attempt, random);
+  const tries = run.attempt - run.firstAttempt + 1;
+  if (failure.fatal || tries >= policy.attempts) return { to: "ended", status: "failed", outcome, error };
+  const delayMs = failure.afterMs ?? retryDelayMs(policy, tries, random);
   return { to: "ready", outcome, error, delayMs };
 }
 

@@ -68,6 +68,8 @@ export interface RunRow {
   readonly parentGeneration: number;
   readonly generation: number;
   readonly attempt: number;
+  /** The attempt with which it started, or started over last: the retry policy counts from there. */
+  readonly firstAttempt: number;
   /** Rises at each claim and each takeover; fences everything an activation writes (P2). */
   readonly epoch: number;
   readonly losses: number;
@@ -154,6 +156,7 @@ export function startingRun(run: NewRun, now: number, parentGeneration = 1): Run
     parentGeneration,
     generation: 1,
     attempt: 1,
+    firstAttempt: 1,
     epoch: 0,
     losses: 0,
     takeovers: 0,

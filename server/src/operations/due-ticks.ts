@@ -41,12 +41,16 @@ function takeDue(schedule: ScheduleRow, first: number, now: number): { due: DueT
   return { due, next: tick };
 }
 
-/** When a tick starts: its jitter follows from the schedule and the tick, so that every node says the same. */
+/**
+ * When a tick starts: its jitter follows from the schedule and the tick, so that every node says the same. It ends where the next tick
+ * comes, so that ticks start in their order and none is late since one before it drew a long one.
+ */
 export function dueAt({ namespace, id, spec }: Pick<ScheduleRow, "namespace" | "id" | "spec">, tick: number): number {
   if (spec.jitterMs === 0) return tick;
   const drawn = createHash("sha256")
     .update(JSON.stringify(["jitter", namespace, id, tick]))
     .digest()
     .readUInt32BE(0);
-  return tick + Math.floor((drawn / 2 ** 32) * spec.jitterMs);
+  const gap = (tickAfter(spec, tick) ?? Number.POSITIVE_INFINITY) - tick;
+  return tick + Math.floor((drawn / 2 ** 32) * Math.min(spec.jitterMs, gap));
 }

@@ -126,8 +126,9 @@ export class Firing {
     const open = schedule.state.openRuns.filter((id) => all.has(id));
     const { resumedAt } = schedule;
     const plan = planTicks({ due, now, resumedAt, catchUp, overlap, open: open.length });
-    if (plan.endsOpen) await this.#endOpen(schedule, open);
     const { runs, failed } = await this.#runsOf(schedule, plan, manifestHash);
+    // Nothing is ended for a tick that starts nothing.
+    if (plan.endsOpen && runs.length > 0) await this.#endOpen(schedule, open);
     const notes = [...dropped, ...[...plan.leftOut, ...failed].sort((a, b) => a.from - b.from)];
     return prepared({ schedule, next, runs, notes, open });
   }

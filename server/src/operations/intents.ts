@@ -61,17 +61,22 @@ export class Intents {
   }
 
   /**
-   * Carries out what stands open, a page of it. `settled`: what was carried out or rejected; `more`: others may stand open
-   * that nobody else is at.
+   * Carries out what stands open, a page of it: the first in which something can be. `settled`: what was carried out or rejected;
+   * `more`: others may stand open that nobody else is at.
    */
   async redeem(): Promise<{ settled: number; more: boolean }> {
     const { namespace } = this.#options;
     const store = this.#store();
-    const rows = await store.listIntents({ namespace, state: "open", limitRows: pageRows });
-    if (rows.length === 0) return { settled: 0, more: false };
-    // What waits for another intent is behind it in line, or that one is another node's.
-    const settled = await this.#settle(rows);
-    return { settled, more: settled > 0 };
+    for (let after = 0; ; ) {
+      const rows = await store.listIntents({ namespace, state: "open", after, limitRows: pageRows });
+      const last = rows.at(-1);
+      if (last === undefined) return { settled: 0, more: false };
+      const settled = await this.#settle(rows);
+      if (settled > 0) return { settled, more: true };
+      // All of them are another node's, or wait for one of those: or for an intent that was made later, as a signal does that was made
+      // before its own run.
+      after = last.id;
+    }
   }
 
   /** The run that a promised id came to; undefined if none was promised. Throws `intent_rejected`. */

@@ -243,6 +243,29 @@ test("jitter puts each tick off by less than it says, and every node says the sa
   assert.equal((await one.keys())[0], "2026-01-01T00:01:00.000Z", "the run's tick is told without jitter");
 });
 
+test("a jitter that is longer than the time between two ticks loses none and starts them in their order", async () => {
+  const holdfast = await open([spec({ when: { everyMs: minuteMs }, jitterMs: 30 * minuteMs })]);
+  let started = 0;
+  for (let look = 0; look < 122; look++) started += await holdfast.pass(minuteMs / 2);
+  assert.ok(started >= 60, `${started} runs`);
+  const keys = await holdfast.keys();
+  assert.deepEqual(keys, [...keys].sort());
+  assert.deepEqual((await holdfast.get()).notes, []);
+});
+
+test("a tick that can start nothing ends no run, whatever overlap says", async () => {
+  const params = { object: { at: { tick: "time" } } } as const;
+  const holdfast = await open([spec({ overlap: "cancel", params })]);
+  await holdfast.pass(minuteMs);
+  await holdfast.definitions.apply([manifestOf("load", takesDay)]);
+  assert.equal(await holdfast.pass(minuteMs), 0);
+  assert.deepEqual(
+    (await holdfast.listed()).map(({ status }) => status),
+    ["ready"],
+  );
+  assert.equal((await holdfast.get()).notes[0]?.what, "failed");
+});
+
 test("what is once comes once, also when it is applied again", async () => {
   const once = spec({ when: { at: "2026-01-01T00:05" } });
   const holdfast = await open([once]);

@@ -39,7 +39,7 @@ export function restartsContract(contract: Contract): void {
       attempt: 2,
     });
     const again = await world.activate(run.id);
-    assert.equal(again.epoch, run.epoch + 1);
+    assert.deepEqual([again.epoch, again.attempt, again.firstAttempt], [run.epoch + 1, 2, 2]);
     assert.equal((await step(world, again, "s", 2))?.outcome, "existing");
     await world.finish(again, next.success("better"));
     assert.deepEqual([(await world.get(run.id)).output, await world.status(run.id)], ["better", "succeeded"]);
@@ -125,8 +125,8 @@ export function restartsContract(contract: Contract): void {
     assert.deepEqual([(await world.get(ids.b)).status, (await world.get(ids.b)).generation], ["ready", 1]);
     const d = await world.get(ids.d);
     assert.deepEqual(
-      [d.status, d.generation, d.attempt, d.input, d.output, d.blockedBy],
-      ["pending", 2, 2, undefined, undefined, 1],
+      [d.status, d.generation, d.attempt, d.firstAttempt, d.input, d.output, d.blockedBy],
+      ["pending", 2, 2, 2, undefined, undefined, 1],
     );
     assert.equal(await world.status(ids.c), "succeeded");
     await finishAll(world, ids, ["b", "d"]);

@@ -104,9 +104,16 @@ function restoreChanged(memory: Memory, { runId, set, unset }: Extract<Change, {
 
 /** JSON leaves out what has no value; rows name it. */
 function wholeRow(run: RunRow): RunRow {
-  // What an older version wrote has no waits and no rank.
+  // What an older version wrote has no waits, no rank and no first attempt.
   const { rank = rankOf(run, run.createdAt) } = run as Partial<Pick<RunRow, "rank">>;
-  return { ...run, rank, input: run.input, output: run.output, waiting: run.waiting ?? null };
+  return {
+    ...run,
+    rank,
+    firstAttempt: run.firstAttempt ?? 1,
+    input: run.input,
+    output: run.output,
+    waiting: run.waiting ?? null,
+  };
 }
 
 function recordEvents(memory: Memory, runId: string, events: readonly NotedEvent[]): void {

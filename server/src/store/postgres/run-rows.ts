@@ -49,6 +49,7 @@ export interface StoredRun {
   readonly gate: string | null;
   readonly expires_at: number | null;
   readonly expires_from: number | null;
+  readonly first_attempt: number;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
@@ -61,8 +62,8 @@ export interface StoredRun {
 }
 
 const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, r.definition, r.workflow, r.manifest_hash,
-  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rank, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.epoch,
-  r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
+  r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rank, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.first_attempt,
+  r.epoch, r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
   r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.waiting, r.wake_at, r.limits, r.trace, r.gate,
   r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
@@ -95,6 +96,7 @@ export function toRun(row: StoredRun): RunRow {
     parentGeneration: row.parent_generation,
     generation: row.generation,
     attempt: row.attempt,
+    firstAttempt: row.first_attempt,
     epoch: row.epoch,
     losses: row.losses,
     takeovers: row.takeovers,
@@ -274,15 +276,16 @@ export function writeRestarts(db: Runner, changes: readonly RestartChange[]): Pr
     ms((run) => run.startedAt),
     ms((run) => run.expiresAt),
     ms((run) => run.expiresFrom),
+    numberArray(changes.map(({ run }) => run.firstAttempt)),
     numberArray(changes.map(({ forgetsInput }) => (forgetsInput ? 1 : 0))),
   ]);
 }
 
 const restartText = `
   update holdfast.runs r set generation = n.generation, started_at = n.started_at, expires_at = n.expires_at,
-    expires_from = n.expires_from, output = null, input = case when n.forgets_input = 1 then null else r.input end,
+    expires_from = n.expires_from, first_attempt = n.first_attempt, output = null, input = case when n.forgets_input = 1 then null else r.input end,
     step_count = case when r.generation = n.generation then r.step_count else 0 end,
     step_bytes = case when r.generation = n.generation then r.step_bytes else 0 end
-  from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[])
-    n(id, generation, started_at, expires_at, expires_from, forgets_input)
+  from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[], $7::int[])
+    n(id, generation, started_at, expires_at, expires_from, first_attempt, forgets_input)
   where r.id = n.id`;

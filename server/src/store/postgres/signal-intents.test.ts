@@ -79,6 +79,18 @@ test("signals of a transaction come to its run once it has committed, by id and 
   assert.equal(await intentCount(), 0);
 });
 
+test("more signals than are looked at together, each made before its own run, keep nobody", async () => {
+  const id = await database.sql.begin(async (sql) => {
+    await sql`select count(holdfast.signal(definition => 'ship', key => 'late', name => 'n' || i)) from generate_series(1, 501) i`;
+    return promise(sql, "'ship', key => 'late'");
+  });
+  const other = await promise(database.sql, "'ship', key => 'other'");
+  await redeemAll(here);
+  assert.equal((await here.runs.get(other)).id, other);
+  assert.equal((await kept(id)).length, 501);
+  assert.equal(await intentCount(), 0);
+});
+
 test("a run that waits for a promised signal goes on with it", async () => {
   const { run } = await here.runs.start({ definition: "ship" });
   const { store } = here;

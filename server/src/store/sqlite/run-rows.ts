@@ -43,6 +43,7 @@ interface Stored {
   readonly gate: string | null;
   readonly expires_at: number | null;
   readonly expires_from: number | null;
+  readonly first_attempt: number;
   readonly ran_ms: number;
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
@@ -63,7 +64,7 @@ export interface PlacedRun {
 }
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
-  item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
+  item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, first_attempt, epoch, losses, takeovers, error, blocked_by, upstream,
   open_children, children, waiting, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
@@ -120,6 +121,7 @@ function runOf(row: Stored): RunRow {
     parentGeneration: row.parent_generation,
     generation: row.generation,
     attempt: row.attempt,
+    firstAttempt: row.first_attempt,
     epoch: row.epoch,
     losses: row.losses,
     takeovers: row.takeovers,
@@ -247,12 +249,13 @@ export function restartRun(db: Connection, { run, forgetsInput }: RestartChange)
   db.run(
     `UPDATE runs SET step_count = CASE WHEN generation = ? THEN step_count ELSE 0 END,
        step_bytes = CASE WHEN generation = ? THEN step_bytes ELSE 0 END,
-       expires_at = ?, expires_from = ?, output = NULL, input = CASE WHEN ? THEN NULL ELSE input END
+       expires_at = ?, expires_from = ?, first_attempt = ?, output = NULL, input = CASE WHEN ? THEN NULL ELSE input END
      WHERE id = ?`,
     run.generation,
     run.generation,
     run.expiresAt,
     run.expiresFrom,
+    run.firstAttempt,
     forgetsInput ? 1 : 0,
     run.id,
   );

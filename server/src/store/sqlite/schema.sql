@@ -1,4 +1,4 @@
--- Schema 14, as the migrations make it.
+-- Schema 15, as the migrations make it.
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -192,7 +192,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT, rank REAL NOT NULL DEFAULT 0) STRICT;
+, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT, rank REAL NOT NULL DEFAULT 0, first_attempt INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,

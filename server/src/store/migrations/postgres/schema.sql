@@ -755,7 +755,8 @@ CREATE TABLE holdfast.runs (
     parent_generation integer DEFAULT 1 NOT NULL,
     expires_from bigint,
     waiting text,
-    rank bigint NOT NULL
+    rank bigint NOT NULL,
+    first_attempt integer DEFAULT 1 NOT NULL
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
