@@ -38,6 +38,19 @@ test("the schema that the migrations make is the one that is checked in", async 
   assert.equal(text, readFileSync(dumpFile, "utf8"));
 });
 
+test("no partial index is opened by a condition that newer versions take out, since its column is declared NOT NULL", async () => {
+  const conditions = await database.sql<{ name: string; columns: string[]; predicate: string }[]>`
+    select i.indexrelid::regclass::text as name, pg_get_expr(i.indpred, i.indrelid) as predicate,
+      array(select a.attname::text from pg_attribute a where a.attrelid = i.indrelid and a.attnum > 0 and a.attnotnull) as columns
+    from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'holdfast' and i.indpred is not null`;
+  assert.ok(conditions.length > 10);
+  const taken = conditions.filter(({ columns, predicate }) =>
+    columns.some((column) => predicate.includes(`(${column} IS NOT NULL)`)),
+  );
+  assert.deepEqual(taken, []);
+});
+
 test("migrating again changes nothing, also from several processes at once", async () => {
   const url = await createDatabase();
   try {

@@ -711,11 +711,11 @@ CREATE TABLE holdfast.runs (
     definition text NOT NULL COLLATE pg_catalog."C",
     workflow text COLLATE pg_catalog."C",
     manifest_hash text NOT NULL COLLATE pg_catalog."C",
-    name text NOT NULL COLLATE pg_catalog."C",
+    name text COLLATE pg_catalog."C",
     item text,
     item_index integer,
     key text,
-    depth integer NOT NULL,
+    depth integer,
     queue text NOT NULL COLLATE pg_catalog."C",
     priority integer NOT NULL,
     rule text NOT NULL,
@@ -755,7 +755,7 @@ CREATE TABLE holdfast.runs (
     parent_generation integer DEFAULT 1 NOT NULL,
     expires_from bigint,
     waiting text,
-    rank bigint NOT NULL,
+    rank bigint,
     first_attempt integer DEFAULT 1 NOT NULL
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
