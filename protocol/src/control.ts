@@ -20,10 +20,22 @@ export type RetryRun = z.infer<typeof retryRunSchema>;
 export const clearRunSchema = z.strictObject({
   reason,
   attempt,
-  /** `fresh` (default): no recorded step answers, and a workflow makes its children anew. `resume`: what succeeded is kept. */
+  /**
+   * `fresh` (default): no recorded step answers, and a workflow makes its children anew; what a run has under way is ended first.
+   * `resume`: what succeeded is kept, and open external jobs.
+   */
   mode: z.enum(["fresh", "resume"]).optional(),
 });
 export type ClearRun = z.infer<typeof clearRunSchema>;
+
+/** Of the runs that start again themselves, all together. */
+const held = z.object({
+  steps: z.number().int(),
+  /** Of their state. */
+  values: z.number().int(),
+  /** Ids of external jobs, the first hundred. */
+  jobs: z.array(z.string()),
+});
 
 /** What a retry or clear did. Counts are of runs. */
 export const restartedSchema = z.object({
@@ -35,8 +47,12 @@ export const restartedSchema = z.object({
   reset: z.number().int(),
   /** Runs above that are open again. */
   reopened: z.number().int(),
-  /** Left as they are, since somebody was faster. */
+  /** Left as they are, since somebody was faster, or since they have not begun. */
   unchanged: z.number().int(),
+  /** With what they go on: steps that answer, state, jobs for which they wait as before. */
+  kept: held,
+  /** What they leave behind. Of the jobs the end is ordered: they start again once these have ended. */
+  dropped: held,
   /** What could not start again, the first hundred, and why. */
   refused: z.array(z.object({ id: z.string(), message: z.string() })),
 });
@@ -56,6 +72,8 @@ export const markedSchema = z.object({
   changed: z.boolean(),
   reset: z.number().int(),
   reopened: z.number().int(),
+  /** How many of its external jobs were open: their end is ordered, and nobody waits for it. */
+  jobs: z.number().int(),
 });
 export type Marked = z.infer<typeof markedSchema>;
 
@@ -91,6 +109,9 @@ export const bulkPageSchema = z.object({
       /** `matched` in a preview. */
       outcome: z.enum(["matched", "changed", "unchanged", "refused"]),
       message: z.string().optional(),
+      /** Of a retry or clear: see there. */
+      kept: held.optional(),
+      dropped: held.optional(),
     }),
   ),
   /** Null after the last. */

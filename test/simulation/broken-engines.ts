@@ -231,7 +231,7 @@ function withoutVersions(store: Store): Store {
 
 /** A mark is taken for done once it is asked for: the answer comes, the store never hears of it. */
 function withoutMarks(store: Store): Store {
-  const said = { outcome: "marked", status: "skipped", reset: [], reopened: [] } as const;
+  const said = { outcome: "marked", status: "skipped", reset: [], reopened: [], jobs: 0 } as const;
   return {
     ...bound(store),
     markRuns: async ({ rows }) => rows.map(() => said),

@@ -35,13 +35,14 @@ export function mark(
   return connected(terminal, flags, async ({ plane }) => {
     const done = await plane.markRun(id, request);
     terminal.answer(done);
-    const { run, changed, reset, reopened } = done;
+    const { run, changed, reset, reopened, jobs } = done;
     const as = status === "skipped" ? status : `marked as ${status}`;
     terminal.note(changed ? `Run ${run.id} is ${as}.` : `Run ${run.id} was ${status} already.`);
     if (reset > 0)
       terminal.note(
         `${counted(reset, "run")} that ${reset === 1 ? "depends" : "depend"} on it ${reset === 1 ? "is" : "are"} judged anew.`,
       );
+    if (jobs > 0) terminal.note(`${counted(jobs, "external job")} of it ${jobs === 1 ? "is" : "are"} being ended.`);
     if (reopened > 0) terminal.note(`${counted(reopened, "run")} above ${reopened === 1 ? "is" : "are"} open again.`);
     return exitCodes.done;
   });

@@ -47,9 +47,29 @@ function tell(terminal: Terminal, done: Restarted): number {
     terminal.note(`${counted(reset, "run")} that ${reset === 1 ? "depends on it waits" : "depend on it wait"} again.`);
   if (reopened > 0) terminal.note(`${counted(reopened, "run")} above ${reopened === 1 ? "is" : "are"} open again.`);
   if (restarted === 0 && unchanged > 0)
-    terminal.note(`Run ${run.id} has been started again already: it is ${run.status}.`);
+    terminal.note(`Nothing is to be done: run ${run.id} is ${run.status} in try ${run.attempt} already.`);
+  tellOfHeld(terminal, done);
   for (const { message } of refused) terminal.note(`Not started again: ${message}`);
   return refused.length > 0 ? exitCodes.failed : exitCodes.done;
+}
+
+/** What is kept, what is not, and what it still waits for. */
+function tellOfHeld(terminal: Terminal, { kept, dropped }: Pick<Restarted, "kept" | "dropped">): void {
+  const [goesOn, leaves] = [heldText(kept), heldText(dropped)];
+  if (goesOn !== "") terminal.note(`Kept: ${goesOn}.`);
+  if (leaves !== "") terminal.note(`Left behind: ${leaves}.`);
+  const { jobs } = dropped;
+  const few = `${jobs.slice(0, 3).join(", ")}${jobs.length > 3 ? " …" : ""}`;
+  if (jobs.length > 0) terminal.note(`It starts once the end of ${few} is acknowledged.`);
+}
+
+function heldText({ steps, values, jobs }: Restarted["kept"]): string {
+  const parts = [
+    [steps, "recorded step"],
+    [values, "value"],
+    [jobs.length, "external job"],
+  ] as const;
+  return parts.flatMap(([count, what]) => (count === 0 ? [] : counted(count, what))).join(", ");
 }
 
 function tryText({ attempt, generation }: Restarted["run"]): string {

@@ -15,6 +15,7 @@ export * from "./obligations.ts";
 export * from "./pauses.ts";
 export * from "./presence.ts";
 export * from "./restart.ts";
+export * from "./restart-refusals.ts";
 export * from "./retry.ts";
 export * from "./rules.ts";
 export * from "./run.ts";

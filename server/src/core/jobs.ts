@@ -88,6 +88,11 @@ export class Jobs {
     }
   }
 
+  /** Those that are known here and have not ended. */
+  openOnes(): JobRow[] {
+    return [...this.#jobs.values()].filter(({ endedAt }) => endedAt === null);
+  }
+
   /** Nobody is to wait for a job any longer that is to end and does not. False: it is none of these. */
   letGo(id: string, waits: JobWaits): boolean {
     const job = this.#jobs.get(id);

@@ -2,6 +2,7 @@ import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
 import { brief, inputOf, startingAgain } from "./answers.ts";
 import { inheritedEnding } from "./causes.ts";
 import { type Jobs, orderOfRun } from "./jobs.ts";
+import type { LedgerRestarts } from "./ledger-restarts.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { Next } from "./next.ts";
 import { type Ending, type RunRow, unstarted } from "./run.ts";
@@ -19,13 +20,15 @@ export class LedgerEnds {
   readonly #rows: LedgerRows;
   readonly #jobs: Jobs;
   readonly #waits: Waits;
+  readonly #restarts: LedgerRestarts;
   #unpropagated: string[] = [];
   readonly #endings: string[] = [];
 
-  constructor(rows: LedgerRows, jobs: Jobs, waits: Waits) {
+  constructor(rows: LedgerRows, parts: { jobs: Jobs; waits: Waits; restarts: LedgerRestarts }) {
     this.#rows = rows;
-    this.#jobs = jobs;
-    this.#waits = waits;
+    this.#jobs = parts.jobs;
+    this.#waits = parts.waits;
+    this.#restarts = parts.restarts;
   }
 
   /** The runs that ended so far. */
@@ -58,6 +61,13 @@ export class LedgerEnds {
     this.#orderJobs(cancelling, false);
     const row = this.#rows.get(run.id);
     if (row !== undefined && !isHeldUp(row) && row.claimedBy === null) this.endAsOrdered(row);
+  }
+
+  /** A run that is being ended to start again ends instead. */
+  overrule(run: RunRow, ending: Ending, data: Json): true {
+    this.#rows.write({ ...run, ending }, "run.cancel_requested", data);
+    this.reached += 1;
+    return true;
   }
 
   #orderJobs(run: RunRow, forced: boolean): void {
@@ -104,11 +114,13 @@ export class LedgerEnds {
     return this.#rows.becomeReady(row, "ready", type, data);
   }
 
-  /** Where something is left to be waited for, the run stays `cancelling`. */
+  /** Where something is left to be waited for, the run stays `cancelling`. One that was cleared starts again instead of ending. */
   endAsOrdered(run: RunRow): RunStatus {
     if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
     if (isHeldUp(run)) return this.#awaitOthers(run);
-    return this.end(run, run.ending.status, { error: run.ending.error });
+    const ending = (run.ending.again && this.orderFromAbove(run)) ?? run.ending;
+    if (ending.again !== undefined) return this.#restarts.startAnew(run, ending.again);
+    return this.end({ ...run, ending }, ending.status, { error: ending.error });
   }
 
   /** What is below it, and its external jobs, end first: the last of them ends it. */

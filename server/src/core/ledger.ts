@@ -42,8 +42,9 @@ export class Ledger {
     this.#rows = new LedgerRows(now);
     this.#jobs = new Jobs(this.#rows);
     this.#waits = new Waits(this.#rows, this.#jobs);
-    this.#ends = new LedgerEnds(this.#rows, this.#jobs, this.#waits);
-    this.#restarts = new LedgerRestarts(this.#rows, this.#edges, this.#waits);
+    const parts = { jobs: this.#jobs, waits: this.#waits };
+    this.#restarts = new LedgerRestarts(this.#rows, this.#edges, parts);
+    this.#ends = new LedgerEnds(this.#rows, { ...parts, restarts: this.#restarts });
   }
 
   /** Takes in rows that the store has locked, those that an activation speaks for with their parents. A row that is known already keeps its image here. */
@@ -184,10 +185,11 @@ export class Ledger {
 
   /**
    * Orders the end of a run, which is `spreading` afterwards where something lives below it: see `spread`. False when the run
-   * had ended or such an order stood already.
+   * had ended or such an order stood already. One that is to start again then does not any more.
    */
   order(id: string, ending: Ending, data: Json): boolean {
     const run = this.#rows.get(id);
+    if (run?.status === "cancelling" && run.ending?.again !== undefined) return this.#ends.overrule(run, ending, data);
     if (run === undefined || transition(run.status, "cancel") === "stale") return false;
     this.#ends.orderOne(run, ending, data);
     return true;
@@ -221,7 +223,7 @@ export class Ledger {
 
   /** Lets a run start again, with all that follows (core/restart.ts). `wanting`: ids to give to `linkFlipped`; then ask again. */
   restart(order: RestartOrder): RestartResult | Extract<RestartPlan, { outcome: "wanting" }> {
-    return this.#restarts.restart(order);
+    return this.#restarts.restart(order, (...of) => this.order(...of));
   }
 
   /**

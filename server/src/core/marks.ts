@@ -1,5 +1,5 @@
 import type { Json, RunError, RunStatus } from "@holdfast/protocol";
-import type { RestartRefusal } from "./restart.ts";
+import type { RestartRefusal } from "./restart-refusals.ts";
 import type { RunRow } from "./run.ts";
 import { isEnded } from "./transitions.ts";
 
@@ -24,6 +24,8 @@ export type MarkResult =
       readonly status: RunStatus;
       readonly reset: readonly string[];
       readonly reopened: readonly string[];
+      /** How many external jobs its body had open. */
+      readonly jobs: number;
     }
   | { readonly outcome: "unchanged"; readonly status: RunStatus }
   | { readonly outcome: "refused"; readonly refusal: RestartRefusal }

@@ -24,7 +24,7 @@ function planOf(dependents: number) {
   const rows = new Map([["a", failed], ...ids.map((id): [string, RunRow] => [id, { ...row, id }])]);
   const edges = ids.map((downstream) => ({ upstream: "a", downstream }));
   const flippedFrom = (id: string) => (id === "a" ? edges : []);
-  return planRestart({ now: 2, row: (id) => rows.get(id), flippedFrom }, order);
+  return planRestart({ now: 2, row: (id) => rows.get(id), flippedFrom, openJobs: () => [] }, order);
 }
 
 test("a restart sets back as many runs as one step writes, and refuses more with the way out", () => {

@@ -1,5 +1,7 @@
-import { type EventType, type Json, limits, type RunError, type RunStatus } from "@holdfast/protocol";
+import { type EventType, type Json, limits, type RunStatus } from "@holdfast/protocol";
+import type { JobRow } from "./job-rows.ts";
 import type { Edge } from "./next.ts";
+import type { RestartRefusal } from "./restart-refusals.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
 import { firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
 import { isEnded, type RunInput, transition } from "./transitions.ts";
@@ -19,6 +21,9 @@ import { isHeldUp, opened } from "./waiting.ts";
 // R4  Afresh, a workflow or map forgets its children: they stay as history of the generation in which they were made, and it makes
 //     new ones. Else it keeps them.
 // R5  Epochs only rise: whatever an earlier activation still says changes nothing (P2).
+// R6  An external job that is open still is being ended, for its run has ended without it. Who starts again waits for its end first, so that
+//     the same work is never done twice at a time: what came of it answers where records are kept. Where it belongs to another run that
+//     is set back or forgotten, the restart is refused.
 
 /** `fresh`: in a new generation, so that no recorded step answers. */
 export interface RestartOrder {
@@ -26,13 +31,24 @@ export interface RestartOrder {
   readonly fresh: boolean;
   /** Only if this is its attempt; null: whichever. */
   readonly ifAttempt: number | null;
+  /** A run that has not ended is taken back as well (see `LedgerRestarts`); else that is refused. */
+  readonly live?: boolean;
   /** Who asks for what: data of its event. */
   readonly data: { readonly [name: string]: Json };
 }
 
+/** What a run that starts again keeps, or where it starts afresh leaves behind. */
+export interface KeptOfRun {
+  readonly steps: number;
+  /** Of its state. */
+  readonly values: number;
+}
+
 /**
  * `unchanged`: its attempt is not the one that was asked for; somebody was faster, or this very call came before. `reset`,
- * `reopened`: ids of dependents that were set back, and of runs above that wait again.
+ * `reopened`: ids of dependents that were set back, and of runs above that wait again. `cancelling`: what it has under way is ended first, and
+ * then it starts again, with this attempt and generation. `adopted`, `awaited`: ids of its external jobs with which it goes on, and whose
+ * end it waits for before it starts. `had`: what it had until then.
  */
 export type RestartResult =
   | {
@@ -42,25 +58,25 @@ export type RestartResult =
       readonly generation: number;
       readonly reset: readonly string[];
       readonly reopened: readonly string[];
+      readonly adopted: readonly string[];
+      readonly awaited: readonly string[];
+      /** Absent: not counted. */
+      readonly had?: KeptOfRun;
     }
   | { readonly outcome: "unchanged"; readonly status: RunStatus }
   | { readonly outcome: "refused"; readonly refusal: RestartRefusal }
   | { readonly outcome: "not_found" };
 
-/** Why a run cannot start again; `runId` and `name` are of the run that is in the way. */
-export interface RestartRefusal {
-  readonly reason:
-    | "live"
-    | "dependent_live"
-    | "cancelling"
-    | "upstream_unmet"
-    | "superseded"
-    | "too_many"
-    | "children_live"
-    | "caller_live";
-  readonly runId: string;
-  readonly name: string;
-  readonly status: RunStatus;
+/** Adds what the runs had before their restarts to the results. */
+export function withKept(
+  results: readonly RestartResult[],
+  rows: readonly RestartOrder[],
+  had: (runId: string) => KeptOfRun | undefined,
+): RestartResult[] {
+  return results.map((result, index) => {
+    const kept = had(rows[index]?.runId ?? "");
+    return result.outcome === "restarted" && kept !== undefined ? { ...result, had: kept } : result;
+  });
 }
 
 /** What a plan looks at. `undefined`: not loaded yet. */
@@ -69,6 +85,8 @@ export interface RestartView {
   row(id: string): RunRow | undefined;
   /** All edges that begin in a run that has ended. */
   flippedFrom(id: string): readonly Edge[] | undefined;
+  /** The external jobs of its tree that are open. */
+  openJobs(): readonly JobRow[];
 }
 
 /** A row that a plan changes, with its event, if it has one. */
@@ -90,8 +108,10 @@ export type RestartPlan =
       /** Dependents that were set back, and runs above that were reopened. */
       readonly reset: readonly string[];
       readonly reopened: readonly string[];
-      /** What bodies wait for once more. */
+      /** What bodies wait for once more, or before they start. */
       readonly waits: readonly WaitRow[];
+      /** Ids of the ordered run's jobs whose end it waits for. */
+      readonly awaited: readonly string[];
     };
 
 /** What follows if a run starts again; its row has to be loaded. */
@@ -145,7 +165,14 @@ class Plan {
     if (changes.length > limits.batchRows && run !== undefined) {
       return { outcome: "refused", refusal: { reason: "too_many", runId: run.id, name: run.name, status: run.status } };
     }
-    const lists = { unflipped: this.#unflipped, reset: this.#reset, reopened: this.#reopened, waits: this.#waits };
+    const awaited = this.#waits.flatMap(({ runId, jobId }) => (runId === this.#runId && jobId !== null ? jobId : []));
+    const lists = {
+      unflipped: this.#unflipped,
+      reset: this.#reset,
+      reopened: this.#reopened,
+      waits: this.#waits,
+      awaited,
+    };
     return { outcome: "planned", changes, ...lists };
   }
 
@@ -154,9 +181,10 @@ class Plan {
     const cleared = this.#arrive(run, "clear", "live");
     const status = run.blockedBy > 0 ? this.#arrive(run, "hold_back", "live") : cleared;
     if (status === "ready" && isRefused(run)) throw new Refused("upstream_unmet", run);
+    this.#refuseJobs(run, ({ runId: id }) => (status === "pending" || id !== run.id) && (fresh || id === run.id));
     this.#leave(run);
-    const next = this.#startOver(run, status, fresh);
-    const facts = { ...data, status, fresh, generation: next.generation, attempt: next.attempt };
+    const next = this.#awaitJobs(this.#startOver(run, status, fresh));
+    const facts = { ...data, status: next.status, fresh, generation: next.generation, attempt: next.attempt };
     this.#put({ run: next, type: "run.restarted", data: facts, forgetsInput: fresh && isBound(run) });
   }
 
@@ -198,6 +226,7 @@ class Plan {
     const status = this.#arrive(run, "hold_back", "dependent_live");
     if (isHeldUp(run) && !isEnded(run.status)) throw new Refused("dependent_live", run);
     const fresh = run.epoch > 0;
+    this.#refuseJobs(run, () => true);
     const next = this.#startOver(counted, status, fresh);
     const data = { because: this.#runId, generation: next.generation, attempt: next.attempt };
     this.#put({ run: next, type: "run.reset", data, forgetsInput: fresh && isBound(run) });
@@ -262,10 +291,41 @@ class Plan {
       return;
     }
     const status = this.#arrive(run, "reopen", "cancelling");
-    const next = { ...this.#revived(run), status, waiting };
+    const next = this.#awaitJobs({ ...this.#revived(run), status, waiting });
     this.#put({ run: next, type: "run.reopened", data: { because: this.#runId }, forgetsInput: false });
     this.#reopened.push(run.id);
     this.#leave(run);
+  }
+
+  /** Refuses while such jobs of a run or of what is below it are open. */
+  #refuseJobs(run: RunRow, isInTheWay: (job: JobRow) => boolean): void {
+    for (const job of this.#view.openJobs()) {
+      if (!this.#isBelow(job.runId, run.id) || !isInTheWay(job)) continue;
+      const of = this.#row(job.runId);
+      if (of !== undefined) throw new Refused("jobs_open", of);
+    }
+  }
+
+  #isBelow(id: string, top: string): boolean {
+    for (let at: string | null = id; at !== null; at = this.#row(at)?.parentId ?? null) if (at === top) return true;
+    return false;
+  }
+
+  /** The run as it waits for the ends of its open jobs, of each key the last one. */
+  #awaitJobs(run: RunRow): RunRow {
+    const jobs = this.#view.openJobs().filter((job) => job.runId === run.id);
+    const last = new Map(jobs.sort((a, b) => a.number - b.number).map((job) => [`${job.generation}/${job.key}`, job]));
+    if (last.size === 0) return run;
+    let waiting = run.waiting;
+    for (const { generation, key, id: jobId } of last.values()) {
+      const [awaited = 0] = waiting?.awaits ?? [];
+      waiting = { ...opened(waiting, "external"), awaits: [awaited + 1] };
+      const { id: runId, epoch } = run;
+      const nothing = { hash: null, dueAt: null, signal: null, childId: null };
+      const of = { runId, generation, key, jobId, epoch, openedAt: this.#view.now };
+      this.#waits.push({ ...of, ...nothing, kind: "external", groups: [0] });
+    }
+    return { ...run, status: "waiting", gate: null, waiting };
   }
 
   #startOver(run: RunRow, status: RunStatus, fresh: boolean): RunRow {
@@ -321,8 +381,20 @@ class Plan {
   }
 }
 
+/** A run that has not ended, as it starts again afresh: the slots that are held for its life it keeps. */
+export function livedAnew(run: RunRow, now: number): RunRow {
+  const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
+  return {
+    ...run,
+    ...{ attempt: run.attempt + 1, generation: run.generation + 1, ending: null, error: null, spreading: false },
+    ...{ claimedBy: null, claimedAt: null, wakeAt: null, waiting: null, ranMs: 0, losses: 0, takeovers: 0 },
+    ...{ openChildren: 0, children: { succeeded: 0, failed: 0, skipped: 0 } },
+    ...(spanMs === null ? {} : { expiresFrom: now, expiresAt: now + spanMs }),
+  };
+}
+
 /** A node's arguments are bound when it starts; the input of a root, of an item and of a run that a body has called is given. */
-function isBound({ parentId, workflow, item }: RunRow): boolean {
+export function isBound({ parentId, workflow, item }: RunRow): boolean {
   return parentId !== null && workflow !== null && item === null;
 }
 
@@ -330,58 +402,4 @@ function isBound({ parentId, workflow, item }: RunRow): boolean {
 function isRefused({ rule, upstream }: RunRow): boolean {
   if (upstream.succeeded + upstream.failed + upstream.skipped === 0) return false;
   return judgeRule(rule, upstream) !== "start";
-}
-
-/** Why a run cannot start again, in words, and what to do. */
-export function refusalText({ reason, runId, name, status }: RestartRefusal): RunError {
-  switch (reason) {
-    case "live":
-      return {
-        code: "run_live",
-        message: `Run ${runId} is ${status}: it has not ended.`,
-        hint: `Cancel it first: holdfast runs cancel ${runId}`,
-      };
-    case "children_live":
-      return {
-        code: "run_live",
-        message: `Run ${runId} is ${status}: what is below it has not ended.`,
-        hint: `Cancel it first, or mark what is below it: holdfast runs show ${runId}`,
-      };
-    case "caller_live":
-      return {
-        code: "run_live",
-        message: `"${name}" (${runId}), which called it, is ${status} and has taken in how it ended.`,
-        hint: `Wait for its end, or cancel it first: holdfast runs cancel ${runId}`,
-      };
-    case "dependent_live":
-      return {
-        code: "run_live",
-        message: `"${name}" (${runId}), which depends on it, is ${status}.`,
-        hint: `Wait for its end, or cancel it first: holdfast runs cancel ${runId}`,
-      };
-    case "cancelling":
-      return {
-        code: "run_live",
-        message: `"${name}" (${runId}), to which it belongs, is being cancelled.`,
-        hint: "Wait until that has ended.",
-      };
-    case "upstream_unmet":
-      return {
-        code: "upstream_unmet",
-        message: `"${name}" would be skipped once more: what it depends on has not ended as its rule asks.`,
-        hint: "Retry, clear or mark what it depends on.",
-      };
-    case "too_many":
-      return {
-        code: "limit_exceeded",
-        message: `More than ${limits.batchRows} runs depend on "${name}" (${runId}): that is more than one step sets back.`,
-        hint: "Clear the workflow to which they belong: it forgets them all at once.",
-      };
-    case "superseded":
-      return {
-        code: "run_superseded",
-        message: `Run ${runId} belongs to an earlier generation of what is above it.`,
-        hint: "holdfast runs show of the run above it shows the present ones.",
-      };
-  }
 }

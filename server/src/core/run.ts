@@ -12,6 +12,8 @@ export interface OutcomeCounts {
 export interface Ending {
   readonly status: "cancelled" | "failed";
   readonly error: RunError;
+  /** It does not end, but starts again afresh then: who asked for that, as data of its event. */
+  readonly again?: { readonly [name: string]: Json };
 }
 
 /** `activation`: given back whenever an activation ends. `run`: held until the run ends, waits and retries included. */

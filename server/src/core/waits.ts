@@ -298,7 +298,9 @@ export class Waits {
   #end(wait: WaitRow, facts: WaitEnd): void {
     this.#open.delete(nameOf(wait));
     const run = this.#row(wait.runId);
-    const value = waitRecord(wait.kind, { ...facts, hash: wait.hash, attempt: run.attempt });
+    // What ended a job before its run started again is of the try before: only what it brought answers.
+    const attempt = run.attempt - (wait.kind === "external" && wait.hash === null ? 1 : 0);
+    const value = waitRecord(wait.kind, { ...facts, hash: wait.hash, attempt });
     const { runId, generation, key } = wait;
     this.#known.set(nameOf(wait), value);
     this.#changes.records.push({ runId, generation, key, value, epoch: wait.epoch });

@@ -1,4 +1,4 @@
-import { AppError, type Bulk, type BulkPage, isAppError, type RunView } from "@holdfast/protocol";
+import { AppError, type Bulk, type BulkPage, isAppError, type Restarted, type RunView } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
 import type { Pauses } from "./pauses.ts";
 import { type Control, plainControl } from "./requests.ts";
@@ -64,7 +64,8 @@ export class BulkActions {
 
   async #actOn(run: Named, request: Bulk, control: Control): Promise<Outcome> {
     try {
-      return of(run, (await this.#change(run, request, control)) ? "changed" : "unchanged");
+      const done = await this.#change(run, request, control);
+      return typeof done === "boolean" ? of(run, done ? "changed" : "unchanged") : restartOf(run, done);
     } catch (error) {
       // What is over can be neither paused nor resumed, what has succeeded not retried: it is as it should be.
       if (isAppError(error, "run_ended") && request.action !== "clear") return of(run, "unchanged", error.message);
@@ -75,8 +76,8 @@ export class BulkActions {
     }
   }
 
-  /** Whether anything changed. */
-  async #change({ id, attempt }: Named, request: Bulk, control: Control): Promise<boolean> {
+  /** Whether anything changed, or what a restart did. */
+  async #change({ id, attempt }: Named, request: Bulk, control: Control): Promise<boolean | Restarted> {
     const { action, reason, force, mode } = request;
     switch (action) {
       case "cancel": {
@@ -88,11 +89,15 @@ export class BulkActions {
       case "resume":
         return (await this.#pauses.resume("run", id, control)).changed;
       case "retry":
-        return (await this.#restarts.retry(id, { attempt, reason }, control)).restarted > 0;
+        return this.#restarts.retry(id, { attempt, reason }, control);
       case "clear":
-        return (await this.#restarts.clear(id, { fresh: mode !== "resume", attempt, reason }, control)).restarted > 0;
+        return this.#restarts.clear(id, { fresh: mode !== "resume", attempt, reason }, control);
     }
   }
+}
+
+function restartOf(run: Named, { restarted, kept, dropped }: Restarted): Outcome {
+  return restarted === 0 ? of(run, "unchanged") : { ...of(run, "changed"), kept, dropped };
 }
 
 function of({ id, name, status }: Named, outcome: Outcome["outcome"], message?: string): Outcome {

@@ -37,8 +37,9 @@ export class Marks {
       throw new AppError(code as ErrorCode, message, hint === undefined ? {} : { hint });
     }
     const run = await this.#runs.get(runId);
-    if (result.outcome === "unchanged") return { run, changed: false, reset: 0, reopened: 0 };
-    return { run, changed: true, reset: result.reset.length, reopened: result.reopened.length };
+    if (result.outcome === "unchanged") return { run, changed: false, reset: 0, reopened: 0, jobs: 0 };
+    const { reset, reopened, jobs } = result;
+    return { run, changed: true, reset: reset.length, reopened: reopened.length, jobs };
   }
 }
 

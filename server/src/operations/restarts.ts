@@ -1,12 +1,4 @@
-import {
-  AppError,
-  type ErrorCode,
-  isEnded,
-  type Json,
-  limits,
-  type Restarted,
-  type RetryRun,
-} from "@holdfast/protocol";
+import { AppError, type ErrorCode, isEnded, limits, type Restarted, type RetryRun } from "@holdfast/protocol";
 import { type RestartOrder, type RestartRefusal, type RestartResult, type RunRow, refusalText } from "../core/index.ts";
 import { mayHaveMore } from "../store/page-bytes.ts";
 import type { Store } from "../store/store.ts";
@@ -53,10 +45,13 @@ export class Restarts {
         hint: `holdfast runs clear ${row.id} starts it again nevertheless.`,
       });
     }
-    return this.#resume(row, { data, attempt }, control);
+    return this.#resume(row, { data, attempt, live: false }, control);
   }
 
-  /** Starts a run again with everything that depends on it, afresh or going on with what is recorded. Throws as `retry`. */
+  /**
+   * Starts a run again with everything that depends on it, afresh or going on with what is recorded. One that has not ended is taken back:
+   * afresh, what it has under way is ended first; else a body that waits goes on in its next try. Throws as `retry`.
+   */
   async clear(
     id: string,
     { fresh, reason, attempt }: { fresh: boolean; reason?: string | undefined; attempt?: number | undefined },
@@ -64,14 +59,14 @@ export class Restarts {
   ): Promise<Restarted> {
     const row = await this.#runs.row(id);
     const data = { by: "clear", reason: reason ?? null };
-    if (!fresh) return this.#resume(row, { data, attempt }, control);
-    const orders = [order(row.id, { fresh, data, attempt })];
+    if (!fresh) return this.#resume(row, { data, attempt, live: true }, control);
+    const orders = [order(row.id, { fresh, data, attempt, live: true })];
     return this.#answer(row, await this.#restart(orders, control), { alone: true });
   }
 
   async #resume(
     row: RunRow,
-    { data, attempt }: { data: RestartOrder["data"]; attempt: number | undefined },
+    { data, attempt, live }: { data: RestartOrder["data"]; attempt: number | undefined; live: boolean },
     control: Control,
   ): Promise<Restarted> {
     // Which it is was decided when it was asked for first.
@@ -83,7 +78,7 @@ export class Restarts {
     });
     if (leaves !== null)
       return this.#answer(row, await this.#restartLeaves(row, leaves, data, control), { alone: false });
-    const orders = [order(row.id, { fresh: false, data, attempt })];
+    const orders = [order(row.id, { fresh: false, data, attempt, live })];
     return this.#answer(row, await this.#restart(orders, control), { alone: true });
   }
 
@@ -93,7 +88,7 @@ export class Restarts {
     data: RestartOrder["data"],
     control: Control,
   ): Promise<Tally> {
-    const orders = leaves.map(({ id, attempt }) => order(id, { fresh: false, data, attempt }));
+    const orders = leaves.map(({ id, attempt }) => order(id, { fresh: false, data, attempt, live: false }));
     if (orders.length > 0) return this.#restart(orders, control);
     throw new AppError("not_found", `Nothing has failed in run ${top.id}.`, {
       hint: `holdfast runs show ${top.id} shows how it stands.`,
@@ -117,20 +112,13 @@ export class Restarts {
   }
 
   async #restart(orders: readonly RestartOrder[], control: Control): Promise<Tally> {
-    const tally = {
-      ids: [] as string[],
-      restarted: 0,
-      reset: 0,
-      reopened: 0,
-      unchanged: 0,
-      refused: [] as Tally["refused"],
-    };
+    const tally = nothingDone();
     let first: RestartRefusal | undefined;
     for (let at = 0; at < orders.length; at += chunkRows) {
       const rows = orders.slice(at, at + chunkRows);
       for (const [index, result] of (await control.restartRuns({ rows })).entries()) {
         const id = rows[index]?.runId ?? "";
-        if (result.outcome === "restarted") count(tally, id, result);
+        if (result.outcome === "restarted") count(tally, id, result, rows[index]?.fresh === true);
         // One that another of them has set back is on its way already, or will be made anew.
         else if (result.outcome !== "refused" || (orders.length > 1 && isOnItsWay(result.refusal)))
           tally.unchanged += 1;
@@ -157,9 +145,15 @@ function leafOf({ id, attempt }: RunRow): Leaf {
 
 function order(
   runId: string,
-  { fresh, data, attempt }: { fresh: boolean; data: { readonly [name: string]: Json }; attempt: number | undefined },
+  { attempt, ...how }: Pick<RestartOrder, "fresh" | "data"> & { attempt: number | undefined; live: boolean },
 ): RestartOrder {
-  return { runId, fresh, ifAttempt: attempt ?? null, data };
+  return { runId, ifAttempt: attempt ?? null, ...how };
+}
+
+function nothingDone(): Tally {
+  const none = () => ({ steps: 0, values: 0, jobs: [] });
+  const counts = { restarted: 0, reset: 0, reopened: 0, unchanged: 0 };
+  return { ids: [], ...counts, kept: none(), dropped: none(), refused: [] };
 }
 
 function isFailedLeaf({ kind, status, children, error }: RunRow): boolean {
@@ -168,10 +162,16 @@ function isFailedLeaf({ kind, status, children, error }: RunRow): boolean {
 }
 
 function count(
-  tally: { ids: string[]; restarted: number; reset: number; reopened: number },
+  tally: Tally,
   id: string,
-  { reset, reopened }: Extract<RestartResult, { outcome: "restarted" }>,
+  { reset, reopened, adopted, awaited, had }: Extract<RestartResult, { outcome: "restarted" }>,
+  fresh: boolean,
 ): void {
+  const left = fresh ? tally.dropped : tally.kept;
+  left.steps += had?.steps ?? 0;
+  left.values += had?.values ?? 0;
+  tally.kept.jobs.push(...adopted.slice(0, shown - tally.kept.jobs.length));
+  tally.dropped.jobs.push(...awaited.slice(0, shown - tally.dropped.jobs.length));
   tally.restarted += 1;
   tally.reset += reset.length;
   tally.reopened += reopened.length;

@@ -1,6 +1,7 @@
 import { describe, test } from "node:test";
 import { cancelContract } from "./contract/cancel.contract.ts";
 import { claimContract } from "./contract/claim.contract.ts";
+import { clearContract } from "./contract/clear.contract.ts";
 import { definitionsContract } from "./contract/definitions.contract.ts";
 import { doorbellContract } from "./contract/doorbell.contract.ts";
 import { dueContract } from "./contract/due.contract.ts";
@@ -57,6 +58,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   pauses: pausesContract,
   schedules: schedulesContract,
   restarts: restartsContract,
+  "clears of what has not ended": clearContract,
   revivals: revivalsContract,
   marks: marksContract,
   obligations: obligationsContract,

@@ -42,6 +42,7 @@ function drawCall(chance: Chance, { id, epoch, memberId, pauses }: About): Contr
   const rows = chance.some(2, () => ({
     runId: id,
     fresh: chance.happens(0.5),
+    live: chance.happens(0.5),
     ifAttempt: chance.happens(0.2) ? 1 : null,
     data: { by: "chance" },
   }));

@@ -380,39 +380,6 @@ function forces(contract: Contract): void {
     },
   );
 
-  contract(
-    "a retry after a forced end submits the next number, and news of the one before change only that",
-    async (world) => {
-      const { run, jobs } = await waitingFor(world, ["scan"]);
-      const [first = missing] = jobs;
-      await world.cancel(run.id);
-      await world.store.forceEnds({ runId: run.id, limitRows: 10 });
-      await world.store.restartRuns({ rows: [{ runId: run.id, fresh: false, ifAttempt: null, data: {} }] });
-      const again = await world.activate(run.id);
-      const early = await suspendOn(world, again, [external(again, "scan")]);
-      assert.deepEqual(early, { outcome: "other_number", key: "scan", number: 2 });
-      await suspendOn(world, again, [external(again, "scan", { number: 2 })]);
-      assert.deepEqual(await note(world, first, said.succeeded), { outcome: "noted", status: "succeeded" });
-      assert.equal(await world.status(run.id), "waiting");
-      assert.equal(await recorded(world, run, "scan"), undefined);
-      await note(world, await jobOf(world, newJob(run, "scan", { number: 2 }).id), said.succeeded);
-      assert.equal(await world.status(run.id), "ready");
-    },
-  );
-
-  contract("news of a job of an earlier generation leave the run as it is", async (world) => {
-    const { run, jobs } = await waitingFor(world, ["scan"]);
-    await world.cancel(run.id);
-    await world.store.forceEnds({ runId: run.id, limitRows: 10 });
-    await world.store.restartRuns({ rows: [{ runId: run.id, fresh: true, ifAttempt: null, data: {} }] });
-    const fresh = await world.activate(run.id);
-    await suspendOn(world, fresh, [external(fresh, "scan")]);
-    const before = await world.get(run.id);
-    assert.equal((await note(world, jobs[0] ?? missing, said.succeeded)).outcome, "noted");
-    assert.deepEqual(await world.get(run.id), before);
-    assert.equal((await jobOf(world, newJob(fresh, "scan").id)).status, "submitting");
-  });
-
   contract("what is marked by a person owes the end of its jobs", async (world) => {
     const { run, jobs } = await waitingFor(world, ["scan"]);
     const verdict = { status: "succeeded", output: 1 } as const;

@@ -21,7 +21,7 @@ export function marksContract(contract: Contract): void {
       [later, passed],
     ] as const) {
       const result = await mark(world, run.id, verdict);
-      assert.deepEqual(result, { outcome: "marked", status: verdict.status, reset: [], reopened: [] });
+      assert.deepEqual(result, { outcome: "marked", status: verdict.status, reset: [], reopened: [], jobs: 0 });
       assert.equal(await world.status(run.id), verdict.status);
       assert.deepEqual(await mark(world, run.id, verdict), { outcome: "unchanged", status: verdict.status });
       await world.events(run.id);

@@ -81,6 +81,25 @@ export async function lockJobs(db: Runner, ids: readonly string[]): Promise<JobR
 const lockText = `
   select ${jobColumns} from holdfast.external_jobs j where j.id in (select unnest($1::text[])) order by j.id for update of j`;
 
+/** Locks the open jobs of runs, which are held. */
+export async function lockOpenJobs(db: Runner, runIds: readonly string[]): Promise<JobRow[]> {
+  return (await db.run<StoredJob>("lockOpenJobs", lockOpenText, [textArray(runIds)])).map(toJob);
+}
+
+const lockOpenText = `
+  select ${jobColumns} from holdfast.external_jobs j
+  where j.run_id in (select unnest($1::text[])) and j.ended_at is null order by j.id for update of j`;
+
+/** Open jobs of trees whose runs ended without them: to be looked at only. */
+export async function listOwedJobs(db: Runner, rootIds: readonly string[]): Promise<JobRow[]> {
+  return (await db.run<StoredJob>("listOwedJobs", owedText, [textArray(rootIds)])).map(toJob);
+}
+
+const owedText = `
+  select ${jobColumns} from unnest($1::text[]) n(root_id)
+    join holdfast.obligations o on o.root_id = n.root_id and o.kind = 'external_job' and o.met_at is null
+    join holdfast.external_jobs j on j.id = o.subject and j.ended_at is null`;
+
 /** Locks jobs, whose runs are held, with what waits for them. */
 export async function loadJobs(
   transaction: Runner,

@@ -6,9 +6,10 @@ import type {
   RestartOrder,
   RestartResult,
 } from "../../core/index.ts";
-import { Ledger } from "../../core/index.ts";
+import { type KeptOfRun, Ledger, withKept } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
+import { listOwedJobs, lockOpenJobs } from "./job-rows.ts";
 import { findRun } from "./reading.ts";
 import { type StoredRun, slimRunColumns, toRun } from "./run-rows.ts";
 import type { Runner, Transaction, Work } from "./session.ts";
@@ -62,16 +63,34 @@ export function restartRuns(
       first.rows.map(({ id }) => id),
       first,
     );
+    const ids = [...new Set(rows.map(({ runId }) => runId))];
+    const [own, owed, had] = await Promise.all([
+      lockOpenJobs(transaction, ids),
+      listOwedJobs(transaction, [...new Set(first.rows.map(({ rootId }) => rootId))]),
+      findKept(transaction, ids),
+    ]);
+    ledger.loadJobs({ jobs: [...own, ...owed] });
     const ended = first.rows.filter(({ endedAt }) => endedAt !== null).map(({ id }) => id);
     const results: RestartResult[] = [];
     for (const row of rows) results.push(await restartOne(transaction, ledger, row));
     const { topics } = await decideAndWrite(transaction, ledger, () => undefined);
     const { restarted } = ledger.changes();
-    const ids = restarted.map(({ run }) => run.id).filter((id) => ended.includes(id));
-    if (ids.length > 0) transaction.start("forgetPausesOf", forgetText, [textArray(ids)]);
-    return { results, topics };
+    const revived = restarted.map(({ run }) => run.id).filter((id) => ended.includes(id));
+    if (revived.length > 0) transaction.start("forgetPausesOf", forgetText, [textArray(revived)]);
+    return { results: withKept(results, rows, (id) => had.get(id)), topics };
   });
 }
+
+/** What runs, which are locked, have recorded and keep in their state. */
+export async function findKept(db: Runner, ids: readonly string[]): Promise<Map<string, KeptOfRun>> {
+  const rows = await db.run<KeptOfRun & { readonly id: string }>("findKept", keptText, [textArray(ids)]);
+  return new Map(rows.map(({ id, steps, values }) => [id, { steps, values }]));
+}
+
+const keptText = `
+  select r.id, r.step_count as steps, coalesce(s.keys, 0) as values
+  from unnest($1::text[]) n(id) join holdfast.runs r on r.id = n.id left join holdfast.state_scopes s
+    on s.scope_kind = 'run' and s.scope_id = r.id and s.generation = r.generation`;
 
 /** See `Store.markRuns`. */
 export async function markRuns(

@@ -1,6 +1,17 @@
-import type { Edge, Links, MarkOrder, MarkResult, RestartOrder, RestartResult } from "../../core/index.ts";
+import {
+  type Edge,
+  type JobRow,
+  type KeptOfRun,
+  type Links,
+  type MarkOrder,
+  type MarkResult,
+  type RestartOrder,
+  type RestartResult,
+  withKept,
+} from "../../core/index.ts";
 import { admitMarks, admitRestarts } from "../admission.ts";
 import { type Connection, listText } from "./connection.ts";
+import { selectJobs } from "./job-rows.ts";
 import { forgetPausesOf } from "./pauses.ts";
 import { ringChanges } from "./rings.ts";
 import { loadRuns, selectRuns } from "./run-rows.ts";
@@ -18,6 +29,8 @@ export function restartRuns(turn: Turn, { rows }: { rows: readonly RestartOrder[
   const runs = loadRuns(db, ids);
   stored.take(runs);
   ledger.linkFlipped(ids, selectFlipped(db, ids));
+  ledger.loadJobs({ jobs: selectOpenJobs(db, ids, [...new Set(runs.map(({ rootId }) => rootId))]) });
+  const had = selectKept(db, ids);
   const ended = new Set(runs.filter(({ endedAt }) => endedAt !== null).map(({ id }) => id));
   const results = rows.map((row): RestartResult => {
     for (;;) {
@@ -34,7 +47,26 @@ export function restartRuns(turn: Turn, { rows }: { rows: readonly RestartOrder[
     changes.restarted.map(({ run }) => run.id).filter((id) => ended.has(id)),
   );
   ringChanges(turn, changes, stored);
-  return results;
+  return withKept(results, rows, (id) => had.get(id));
+}
+
+/** Open jobs of these runs, and those of their trees whose runs ended without them. */
+function selectOpenJobs(db: Connection, ids: readonly string[], rootIds: readonly string[]): JobRow[] {
+  const own = "INDEXED BY external_jobs_key WHERE run_id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL";
+  const owed = `WHERE ended_at IS NULL AND id IN (
+    SELECT subject FROM obligations INDEXED BY obligations_tree
+    WHERE root_id IN (SELECT value FROM json_each(?)) AND kind = 'external_job' AND met_at IS NULL)`;
+  return [...selectJobs(db, own, listText(ids)), ...selectJobs(db, owed, listText(rootIds))];
+}
+
+function selectKept(db: Connection, ids: readonly string[]): Map<string, KeptOfRun> {
+  const rows = db.list<KeptOfRun & { readonly id: string }>(
+    `SELECT r.id, r.step_count AS steps, coalesce(s.keys, 0) AS "values" FROM runs r LEFT JOIN state_scopes s
+       ON s.scope_kind = 'run' AND s.scope_id = r.id AND s.generation = r.generation
+     WHERE r.id IN (SELECT value FROM json_each(?))`,
+    listText(ids),
+  );
+  return new Map(rows.map(({ id, steps, values }) => [id, { steps, values }]));
 }
 
 export function markRuns(turn: Turn, { rows }: { rows: readonly MarkOrder[] }): MarkResult[] {
