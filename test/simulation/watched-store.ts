@@ -183,7 +183,9 @@ export class Watch {
     if (before.status === "cancelling" && isEnded(run.status)) {
       check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
     }
-    if (before.ending !== null && !(isEnded(before.status) && decided.has(verb)))
+    // One that was cleared starts again instead of ending, in a generation of its own.
+    const isAnew = before.ending?.again !== undefined && run.generation === before.generation + 1;
+    if (before.ending !== null && !isAnew && !(isEnded(before.status) && decided.has(verb)))
       check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
   }
 

@@ -35,9 +35,9 @@ export function addRunControl(runs: Command, carry: Carry, asking: Asking): void
       }, flags),
     );
   many(asking(runs.command("clear [run]")))
-    .description("start a run again, with everything that depends on it")
+    .description("start a run again, with everything that depends on it; what it has under way is ended first")
     .option("--fresh", "from the beginning: no recorded step answers (default)")
-    .option("--resume", "keep recorded steps and what has succeeded below it")
+    .option("--resume", "keep recorded steps, state, open external jobs and what has succeeded below it")
     .option("--reason <text>", "why, for those who look at it later")
     .action((id, flags) =>
       carry(async (t) => {
