@@ -6,7 +6,6 @@ import type { LedgerRows } from "./ledger-rows.ts";
 import { answerMark, type MarkOrder, type MarkResult } from "./marks.ts";
 import {
   isBound,
-  livedAnew,
   planRestart,
   planRevision,
   type RestartChange,
@@ -81,12 +80,14 @@ export class LedgerRestarts {
 
   /** A body that waits or is to start once more does so in its next try, with all that it has open. */
   #goOn(run: RunRow, data: RestartOrder["data"]): void {
-    const again = { attempt: run.attempt + 1, error: null, ranMs: 0, losses: 0, takeovers: 0, wakeAt: null };
+    const attempt = run.attempt + 1;
+    const again = { attempt, firstAttempt: attempt, error: null, ranMs: 0, losses: 0, takeovers: 0, wakeAt: null };
     const waiting = run.waiting === null ? null : unawaited(run.waiting);
     const gate = run.status === "ready" && run.wakeAt === null ? run.gate : firstGate(run);
     const row: RunRow = { ...run, ...again, status: "ready", waiting, gate };
     const facts = { ...data, status: row.status, fresh: false, generation: row.generation, attempt: row.attempt };
     this.#rows.write(row, "run.restarted", facts);
+    this.#restarted.set(run.id, { run: row, forgetsInput: false });
     if (isClaimable(row)) this.#rows.readied += 1;
   }
 
@@ -152,4 +153,23 @@ export class LedgerRestarts {
   changes(): RestartChange[] {
     return [...this.#restarted.values()];
   }
+}
+
+/** A run that has not ended, as it starts again afresh: the slots that are held for its life it keeps. */
+function livedAnew(run: RunRow, now: number): RunRow {
+  const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
+  return {
+    ...run,
+    ...{
+      attempt: run.attempt + 1,
+      firstAttempt: run.attempt + 1,
+      generation: run.generation + 1,
+      ending: null,
+      error: null,
+      spreading: false,
+    },
+    ...{ claimedBy: null, claimedAt: null, wakeAt: null, waiting: null, ranMs: 0, losses: 0, takeovers: 0 },
+    ...{ openChildren: 0, children: { succeeded: 0, failed: 0, skipped: 0 } },
+    ...(spanMs === null ? {} : { expiresFrom: now, expiresAt: now + spanMs }),
+  };
 }

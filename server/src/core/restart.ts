@@ -381,18 +381,6 @@ class Plan {
   }
 }
 
-/** A run that has not ended, as it starts again afresh: the slots that are held for its life it keeps. */
-export function livedAnew(run: RunRow, now: number): RunRow {
-  const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
-  return {
-    ...run,
-    ...{ attempt: run.attempt + 1, generation: run.generation + 1, ending: null, error: null, spreading: false },
-    ...{ claimedBy: null, claimedAt: null, wakeAt: null, waiting: null, ranMs: 0, losses: 0, takeovers: 0 },
-    ...{ openChildren: 0, children: { succeeded: 0, failed: 0, skipped: 0 } },
-    ...(spanMs === null ? {} : { expiresFrom: now, expiresAt: now + spanMs }),
-  };
-}
-
 /** A node's arguments are bound when it starts; the input of a root, of an item and of a run that a body has called is given. */
 export function isBound({ parentId, workflow, item }: RunRow): boolean {
   return parentId !== null && workflow !== null && item === null;

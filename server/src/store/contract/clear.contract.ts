@@ -165,7 +165,7 @@ function liveAfresh(contract: Contract): void {
     await world.finish(run, next.retry(hourMs));
     assert.deepEqual((await clear(world, run.id)).outcome, "restarted");
     const again = await world.activate(run.id);
-    assert.deepEqual([again.generation, again.attempt, again.wakeAt], [2, 3, null]);
+    assert.deepEqual([again.generation, again.attempt, again.firstAttempt, again.wakeAt], [2, 3, 3, null]);
   });
 
   contract("what has not begun is left as it is", async (world) => {
@@ -278,7 +278,7 @@ function goingOn(contract: Contract): void {
     await world.finish(run, next.retry(hourMs));
     assert.equal((await resume(world, run.id)).outcome, "restarted");
     const again = await world.activate(run.id);
-    assert.deepEqual([again.attempt, again.generation], [3, 1]);
+    assert.deepEqual([again.attempt, again.firstAttempt, again.generation], [3, 3, 1]);
   });
 }
 
