@@ -253,7 +253,9 @@ export class Watch {
     for (const { type, data } of events) {
       const { key } = (data ?? {}) as { readonly key?: string };
       if (type !== "run.woken" || key === undefined || generation !== (before?.generation ?? 1)) continue;
-      const steps = await this.#options.store.listSteps({ runId, generation });
+      // Who has waited to start afresh was woken by a job of the generation before.
+      const each = [generation, generation - 1].map((of) => this.#options.store.listSteps({ runId, generation: of }));
+      const steps = (await Promise.all(each)).flat();
       check(
         steps.some((step) => step.key === key),
         `P3 ${run.name} was woken by "${key}", of which there is no record`,
