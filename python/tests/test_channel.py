@@ -1,5 +1,6 @@
 """Faults to catch: a reply given to another caller; a caller left waiting when the channel ends; an unasked or broken frame
-obeyed; a message of another activation's; the channel of a process that a body forked."""
+obeyed; a message of another activation's; the channel of a process that a body forked; a caller and a supervisor that wait
+for each other to read."""
 
 import json
 import os
@@ -155,6 +156,26 @@ class ChannelTest(unittest.TestCase):
         self.assertEqual(raised.exception.code, "too_large")
         call("log.write", {"lines": []})
         self.assertEqual(self.supervisor.hears()["params"], {"lines": []})
+
+    def test_answers_are_read_while_the_supervisor_reads_no_more_calls(self):
+        call = self.supervisor.channel.calls(NONCE)
+        count, answers, read = 4_000, queue.SimpleQueue(), 100
+        said = threading.Thread(
+            target=lambda: [answers.put(call("state.get", {"key": "k" * 1_000})) for _ in range(count)], daemon=True
+        )
+        said.start()
+        # As a supervisor that is crowded does: it answers what it has read, and reads no more before that is taken.
+        self.supervisor.socket.settimeout(PATIENCE)
+        asked = [self.supervisor.hears()["id"] for _ in range(read)]
+        while len(asked) < count:
+            for frame_id in asked[-read:]:
+                self.supervisor.answers(frame_id, "x" * 60_000)
+            asked.extend(self.supervisor.hears()["id"] for _ in range(read))
+        for frame_id in asked[-read:]:
+            self.supervisor.answers(frame_id, "x")
+        for _ in range(count):
+            answers.get(timeout=PATIENCE).result(PATIENCE)
+        self.assertEqual(asked, sorted(asked))
 
     def test_what_is_said_together_leaves_together(self):
         channel = self.supervisor.channel

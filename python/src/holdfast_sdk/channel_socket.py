@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import threading
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
@@ -36,6 +37,10 @@ class Command:
 class ChannelSocket:
     """``on_command`` and ``on_closed`` are called in the thread that reads.
 
+    Nobody who speaks waits for the supervisor to read: what has no room leaves later, by a thread of its own. Else a caller that
+    waits for room, with locks that whoever takes answers needs, and a supervisor that waits for its answers to be read would wait
+    for each other.
+
     ``on_closed`` is told when the supervisor has gone or says what cannot be understood; its second argument is True when
     the descriptor itself failed.
     """
@@ -46,19 +51,24 @@ class ChannelSocket:
         # A body that closes or replaces low descriptors does not reach this one, and what it starts does not inherit it.
         self._fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_DESCRIPTORS)
         os.close(fd)
+        self._socket = socket.socket(fileno=self._fd)
         self._on_command = on_command
         self._on_closed = on_closed
         self._decoder = FrameDecoder()
         self._callers: Dict[int, Future[Any]] = {}
         self._lock = threading.RLock()
+        self._unsent: List[memoryview] = []
+        self._is_sending = False
+        self._has_unsent = threading.Condition(self._lock)
         self._next_id = 1
         self._owner = os.getpid()
         self._closed: Optional[str] = None
         self._held: Optional[List[bytes]] = None
 
     def listen(self) -> None:
-        """Starts to read, in a thread of its own."""
+        """Starts to read, and to send what had no room, in threads of their own."""
         threading.Thread(target=self._read, name="holdfast-channel", daemon=True).start()
+        threading.Thread(target=self._send_rest, name="holdfast-channel-rest", daemon=True).start()
 
     def hello(self, sdk: str) -> None:
         """The first thing a child says."""
@@ -113,11 +123,32 @@ class ChannelSocket:
             self._held.append(data)
             return
         left = memoryview(data)
-        try:
-            while left:
-                left = left[os.write(self._fd, left) :]
-        except OSError as error:
-            self._close(str(error), True)
+        if not self._unsent and not self._is_sending:
+            try:
+                while left:
+                    left = left[self._socket.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                pass  # no room now
+            except OSError as error:
+                return self._close(str(error), True)
+        if left:
+            self._unsent.append(left)
+            self._has_unsent.notify()
+
+    def _send_rest(self) -> None:
+        while True:
+            with self._lock:
+                self._is_sending = False
+                while not self._unsent:
+                    self._has_unsent.wait()
+                rest, self._unsent = self._unsent, []
+                self._is_sending = True
+            try:
+                for left in rest:
+                    while left:
+                        left = left[os.write(self._fd, left) :]
+            except OSError as error:
+                return self._close(str(error), True)
 
     def _read(self) -> None:
         while True:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import os
+import resource
 import signal
+import sys
 import threading
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Mapping, Set
 
 _FD_FOLDERS = ("/proc/self/fd", "/dev/fd")
 _SIGNALS = [each for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP)]
@@ -19,8 +22,7 @@ class Before:
         self.threads: Set[int] = {id(each) for each in threading.enumerate()}
         self.descriptors = _descriptors()
         self.folder = os.getcwd()
-        self.environment = dict(os.environ)
-        self.handlers = _handlers()
+        self.states = {word: read() for word, read in _STATES.items()}
 
 
 def leftovers(before: Before) -> List[str]:
@@ -34,11 +36,7 @@ def leftovers(before: Before) -> List[str]:
         found.append("open descriptor")
     if _folder() != before.folder:
         found.append("working folder")
-    if dict(os.environ) != before.environment:
-        found.append("environment")
-    if _handlers() != before.handlers:
-        found.append("signal handler")
-    return found
+    return found + [word for word, read in _STATES.items() if read() != before.states[word]]
 
 
 def _folder() -> str:
@@ -86,3 +84,33 @@ def _target(folder: str, number: str) -> Any:
 
 def _handlers() -> List[Any]:
     return [signal.getsignal(each) for each in _SIGNALS]
+
+
+def _timers() -> List[bool]:
+    """Which would go off, in whatever runs then."""
+    return [signal.getitimer(each)[0] > 0 for each in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)]
+
+
+def _limits() -> List[Any]:
+    return [resource.getrlimit(each) for each in _LIMITS]
+
+
+def _umask() -> int:
+    """It is read only by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+_LIMITS = sorted(number for name, number in vars(resource).items() if name.startswith("RLIMIT_"))
+_STATES: Mapping[str, Callable[[], Any]] = {
+    "environment": lambda: dict(os.environ),
+    "signal handler": _handlers,
+    "timer": _timers,
+    "process limit": _limits,
+    "umask": _umask,
+    "priority": lambda: os.getpriority(os.PRIO_PROCESS, 0),
+    "standard stream": lambda: [id(sys.stdout), id(sys.stderr)],
+    "builtin": lambda: {name: id(value) for name, value in vars(builtins).items()},
+    "sys.path": lambda: list(sys.path),
+}
