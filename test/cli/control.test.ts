@@ -191,6 +191,21 @@ test("an action for many runs is shown before it is done, done with --yes, and s
     (await project.run("runs", "pause", "--definition", "work", "--yes")).stderr,
     /0 runs: paused; 3 had been paused before\./,
   );
+  const listed = JSON.parse((await project.run("runs", "list", "--json")).stdout) as { runs: { id: string }[] };
+  const one = listed.runs[0]?.id ?? "";
+  for (const verb of ["cancel", "pause", "resume", "retry", "clear"]) {
+    const shown = await project.run("runs", verb, one, "--preview", "--json");
+    const { runs: meant } = JSON.parse(shown.stdout) as { runs: { id: string; status: string; outcome: string }[] };
+    assert.deepEqual(
+      meant.map(({ id, status, outcome }) => [id, status, outcome]),
+      [[one, "ready", "matched"]],
+      verb,
+    );
+  }
+  for (const filter of [["--status", "failed"], ["--definition", "work"], ["--since", "2h"], ["--all"]]) {
+    const both = await project.run("runs", "cancel", one, ...filter);
+    assert.deepEqual([both.code, /Name a run or a filter, not both\./.test(both.stderr)], [2, true], filter[0]);
+  }
   const wrong = await project.run("runs", "pause", "--definition", "wrok", "--preview");
   assert.match(wrong.stderr, /No run is meant, and there is no definition "wrok" now\. Did you mean "work"\?/);
   const cancelled = await project.run("runs", "cancel", "--status", "ready", "--since", "1h", "--yes", "--json");

@@ -1,11 +1,12 @@
 import { createInterface } from "node:readline/promises";
-import type { Bulk, BulkPage } from "@holdfast/protocol";
+import { type Bulk, type BulkPage, isEnded } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import type { CommonFlags } from "./project.ts";
 import { noneFound, readMoment, readStatus } from "./run-filters.ts";
+import { listBelow } from "./run-tree-list.ts";
 import { paintStatus } from "./statuses.ts";
 import { tableText } from "./table.ts";
 import { oneLine, type Terminal } from "./terminal.ts";
@@ -51,6 +52,35 @@ export function bulk(terminal: Terminal, action: Bulk["action"], flags: BulkFlag
     terminal.note(`${counts.join("; ")}.`);
     for (const { id, message } of of("refused").slice(0, shownRuns)) terminal.note(`${id}: ${message ?? ""}`);
     return of("refused").length > 0 ? exitCodes.failed : exitCodes.done;
+  });
+}
+
+/** One action for one run. Beside a run a filter says nothing; with `--preview` it is shown what is meant, and nothing is done. */
+export async function actOnOne(
+  terminal: Terminal,
+  { action, id, flags }: { readonly action: Bulk["action"]; readonly id: string; readonly flags: BulkFlags },
+  act: () => Promise<number>,
+): Promise<number> {
+  const filter = (["status", "definition", "since", "all"] as const).find((flag) => flags[flag] !== undefined);
+  if (filter !== undefined) {
+    throw new UsageError(
+      `--${filter} says which runs are meant, and ${id} says which one.`,
+      "Name a run or a filter, not both.",
+    );
+  }
+  if (flags.preview !== true) return act();
+  return connected(terminal, flags, async ({ plane }) => {
+    const run = await plane.getRun(id);
+    const below = (await listBelow(plane, run)).filter(({ status }) => action === "clear" || !isEnded(status));
+    const meant = [run, ...below].map(({ id: runId, name, status }) => ({
+      id: runId,
+      name,
+      status,
+      outcome: "matched" as const,
+    }));
+    terminal.answer({ action, runs: meant });
+    list(terminal, action, meant);
+    return exitCodes.done;
   });
 }
 

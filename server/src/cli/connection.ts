@@ -32,6 +32,15 @@ export async function connect(terminal: Terminal, flags: CommonFlags, opened?: S
   return (await runningDev(settings, flags)) ?? (await openEmbedded(settings));
 }
 
+/** What is said of work that waits for a node, where this process has the store itself and no node is surely there. */
+export async function unlessNodes(
+  { kind, services }: Pick<Connection, "kind" | "services">,
+  said: string,
+): Promise<string> {
+  if (kind !== "embedded") return "";
+  return ((await services?.reasons.nodes()) ?? 0) > 0 ? "" : said;
+}
+
 /** For commands that only read: a store that is not there is not made, and reads as an empty one. */
 export async function connectToRead(terminal: Terminal, flags: CommonFlags): Promise<Connection> {
   const named = namedServer(flags);

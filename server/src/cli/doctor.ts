@@ -12,6 +12,7 @@ import {
   failure,
   folderFindings,
   guardFinding,
+  memberFinding,
   nodeFinding,
   obligationFinding,
 } from "./findings.ts";
@@ -88,12 +89,7 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
     findings.push(clockFinding({ now, startedAt, endedAt }));
     findings.push(await writeFinding(connection));
     const members = (await store.listMembers({ namespace })).filter(({ endedAt }) => endedAt === null);
-    const names = members.map(({ name, leaseUntil }) => (timedLeases && leaseUntil < now ? `${name} (late)` : name));
-    findings.push({
-      what: "members",
-      state: "ok",
-      said: members.length === 0 ? "none: runs wait for holdfast dev or holdfast server" : names.join(", "),
-    });
+    findings.push(memberFinding(members, { now, timedLeases }));
     findings.push(obligationFinding(await obligations.list({}), now));
     const list = await definitions.list();
     findings.push({ what: "definitions", state: "ok", said: counted(list.length, "definition") });

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { clockFinding, folderFindings, obligationFinding } from "./findings.ts";
+import { clockFinding, folderFindings, memberFinding, obligationFinding } from "./findings.ts";
 
 test("clocks are compared without the time that the answer took", () => {
   const slow = clockFinding({ now: 5_000, startedAt: 1_000, endedAt: 9_000 });
@@ -58,4 +58,19 @@ test("what was told to end and goes on is spoken of once it is old, with its nod
   );
   assert.deepEqual([state, said], ["warn", "1 process that was told to end goes on, the first for 2h (n)"]);
   assert.match(hint ?? "", /holdfast why old/);
+});
+
+test("a node that is silent for longer than its lease is told of, and that nothing starts where no other is there", () => {
+  const timed = { now: 100_000, timedLeases: true };
+  const here = { name: "vm/1", leaseUntil: 110_000, serves: {} };
+  const late = { name: "vm/2", leaseUntil: 80_000, serves: {} };
+  const looking = { name: "holdfast doctor", leaseUntil: 110_000, serves: null };
+  assert.deepEqual(memberFinding([here], timed), { what: "members", state: "ok", said: "vm/1" });
+  const one = memberFinding([here, late], timed);
+  assert.deepEqual([one.state, one.said], ["warn", "vm/1, vm/2 (silent: its lease ran out 20s ago)"]);
+  const none = memberFinding([late, looking], timed);
+  assert.equal(none.state, "wrong");
+  assert.match(none.hint ?? "", /^Nothing starts\. .*holdfast server\.$/);
+  assert.equal(memberFinding([late], { ...timed, timedLeases: false }).state, "ok");
+  assert.match(memberFinding([], timed).said, /^none: /);
 });

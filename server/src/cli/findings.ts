@@ -107,6 +107,41 @@ export function clockFinding({ now, startedAt, endedAt }: ClockReading): Finding
   };
 }
 
+/** A member whose end nobody has noted. `serves`: null where it claims nothing. */
+export interface MemberReading {
+  readonly name: string;
+  readonly leaseUntil: number;
+  readonly serves: unknown;
+}
+
+/** Who is there as far as the store knows, and who has been silent for longer than its lease. */
+export function memberFinding(
+  members: readonly MemberReading[],
+  { now, timedLeases }: { readonly now: number; readonly timedLeases: boolean },
+): Finding {
+  const what = "members";
+  if (members.length === 0) return { what, state: "ok", said: "none: runs wait for holdfast dev or holdfast server" };
+  const isLate = ({ leaseUntil }: MemberReading) => timedLeases && leaseUntil < now;
+  const late = members.filter(isLate);
+  const said = members
+    .map((one) =>
+      isLate(one) ? `${one.name} (silent: its lease ran out ${lengthText(now - one.leaseUntil)} ago)` : one.name,
+    )
+    .join(", ");
+  if (late.length === 0) return { what, state: "ok", said };
+  const isServed = members.some((one) => one.serves !== null && !isLate(one));
+  if (isServed) {
+    return {
+      what,
+      state: "warn",
+      said,
+      hint: "What a silent node held, another one takes over. Look at its process and its way to the store.",
+    };
+  }
+  const hint = "Nothing starts. Look at its process and its way to the store, or start another: holdfast server.";
+  return { what, state: "wrong", said, hint };
+}
+
 /** What was told to end so long ago that somebody should look. */
 export function obligationFinding({ obligations, more }: ObligationPage, now: number): Finding {
   const old = obligations.filter(({ orderedAt }) => now - Date.parse(orderedAt) > oldObligationMs);

@@ -1,5 +1,5 @@
 import { type IntentView, limits } from "@holdfast/protocol";
-import { connected } from "./connection.ts";
+import { connected, unlessNodes } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes, UsageError } from "./failures.ts";
 import { readNumber } from "./number-flags.ts";
@@ -59,12 +59,13 @@ export function retryIntents(
   if (ids.length === 0 && flags.all !== true) {
     throw new UsageError("It is not said which intents.", "Name them as holdfast intents list does, or say --all.");
   }
-  return connected(terminal, flags, async ({ plane, kind }) => {
-    const answer = await plane.retryIntents(ids.length === 0 ? undefined : ids);
+  return connected(terminal, flags, async (connection) => {
+    const answer = await connection.plane.retryIntents(ids.length === 0 ? undefined : ids);
     terminal.answer(answer);
-    const later = kind === "embedded" && answer.reopened > 0 ? " A node does it at the next start." : "";
-    terminal.note(`${counted(answer.reopened, "intent")} will be tried again.${later}`);
-    return exitCodes.done;
+    const { reopened } = answer;
+    const later = reopened > 0 ? await unlessNodes(connection, " A node does it at the next start.") : "";
+    terminal.note(`${counted(reopened, "intent")} will be tried again.${later}`);
+    return toldMissing(terminal, ids, reopened);
   });
 }
 
@@ -75,8 +76,18 @@ export function dropIntents(terminal: Terminal, given: readonly string[], flags:
     const answer = await plane.dropIntents(ids);
     terminal.answer(answer);
     terminal.note(`${counted(answer.dropped, "rejected intent")} dropped.`);
-    return exitCodes.done;
+    return toldMissing(terminal, ids, answer.dropped);
   });
+}
+
+/** Says that of those that were named some are not there, or not rejected; the exit code. */
+function toldMissing(terminal: Terminal, ids: readonly number[], found: number): number {
+  const missing = new Set(ids).size - found;
+  if (missing <= 0) return exitCodes.done;
+  const which =
+    ids.length === 1 ? `There is no rejected intent ${ids[0]}.` : `${missing} of them are no rejected intents.`;
+  terminal.note(`${which} holdfast intents list shows those that are.`);
+  return exitCodes.failed;
 }
 
 function readId(text: string): number {

@@ -1,4 +1,6 @@
+import type { Bulk } from "@holdfast/protocol";
 import type { Command } from "commander";
+import type { BulkFlags } from "./bulk.ts";
 import type { Terminal } from "./terminal.ts";
 
 // Commands by which people control what runs.
@@ -19,20 +21,26 @@ export function addRunControl(runs: Command, carry: Carry, asking: Asking): void
     .option("--force", "do not wait for what is running: its node ends it when it can")
     .option("--reason <text>", "why, for those who look at it later")
     .action((id, flags) =>
-      carry(async (t) => {
-        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "cancel", flags);
-        return (await import("./runs.ts")).cancel(t, id, flags);
-      }, flags),
+      carry(
+        (t) =>
+          oneOrMany(t, { action: "cancel", id, flags }, async (run) =>
+            (await import("./runs.ts")).cancel(t, run, flags),
+          ),
+        flags,
+      ),
     );
   many(asking(runs.command("retry [run]")))
     .description("try again what did not succeed, keeping what is recorded")
     .option("--from-failed", "everything below it that failed, also where the rest goes on")
     .option("--reason <text>", "why, for those who look at it later")
     .action((id, flags) =>
-      carry(async (t) => {
-        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "retry", flags);
-        return (await import("./restarts.ts")).retry(t, id, flags);
-      }, flags),
+      carry(
+        (t) =>
+          oneOrMany(t, { action: "retry", id, flags }, async (run) =>
+            (await import("./restarts.ts")).retry(t, run, flags),
+          ),
+        flags,
+      ),
     );
   many(asking(runs.command("clear [run]")))
     .description("start a run again, with everything that depends on it; what it has under way is ended first")
@@ -40,10 +48,13 @@ export function addRunControl(runs: Command, carry: Carry, asking: Asking): void
     .option("--resume", "keep recorded steps, state, open external jobs and what has succeeded below it")
     .option("--reason <text>", "why, for those who look at it later")
     .action((id, flags) =>
-      carry(async (t) => {
-        if (id === undefined) return (await import("./bulk.ts")).bulk(t, "clear", flags);
-        return (await import("./restarts.ts")).clear(t, id, flags);
-      }, flags),
+      carry(
+        (t) =>
+          oneOrMany(t, { action: "clear", id, flags }, async (run) =>
+            (await import("./restarts.ts")).clear(t, run, flags),
+          ),
+        flags,
+      ),
     );
   asking(runs.command("signal <run> <name>"))
     .description("send a signal to a run whose body waits for it, or will")
@@ -61,6 +72,16 @@ export function addRunControl(runs: Command, carry: Carry, asking: Asking): void
   addPauses(runs, "run", carry, asking);
 }
 
+/** Where a run may be left out: what is done for the one that is named, else for those of a filter. */
+async function oneOrMany(
+  terminal: Terminal,
+  { action, id, flags }: { action: Bulk["action"]; id: string | undefined; flags: BulkFlags },
+  act: (id: string) => Promise<number>,
+): Promise<number> {
+  const { actOnOne, bulk } = await import("./bulk.ts");
+  return id === undefined ? bulk(terminal, action, flags) : actOnOne(terminal, { action, id, flags }, () => act(id));
+}
+
 function many(command: Command): Command {
   return command
     .option("--status <status>", "without a run: those of this status (repeatable)", (value, before: string[] = []) => [
@@ -70,7 +91,7 @@ function many(command: Command): Command {
     .option("--definition <id>", "without a run: those of this definition")
     .option("--since <moment>", "without a run: those created since then, or so long ago (2h)")
     .option("--all", "without a run: also runs inside of workflows")
-    .option("--preview", "list them and do nothing")
+    .option("--preview", "list what is meant and do nothing")
     .option("--yes", "do it without asking");
 }
 
@@ -106,16 +127,16 @@ function addPauses(parent: Command, kind: keyof typeof paused, carry: Carry, ask
     .option("--reason <text>", "why, for those who look at it later")
     .action((given, flags) =>
       carry(async (t) => {
-        if (given === undefined) return (await import("./bulk.ts")).bulk(t, "pause", flags);
-        return (await import("./pauses.ts")).pause(t, { kind, name: given }, flags);
+        const act = async (name: string) => (await import("./pauses.ts")).pause(t, { kind, name }, flags);
+        return kind === "run" ? oneOrMany(t, { action: "pause", id: given, flags }, act) : act(given);
       }, flags),
     );
   add(`resume ${name}`)
     .description(`let ${paused[kind]} go on`)
     .action((given, flags) =>
       carry(async (t) => {
-        if (given === undefined) return (await import("./bulk.ts")).bulk(t, "resume", flags);
-        return (await import("./pauses.ts")).resume(t, { kind, name: given }, flags);
+        const act = async (name: string) => (await import("./pauses.ts")).resume(t, { kind, name }, flags);
+        return kind === "run" ? oneOrMany(t, { action: "resume", id: given, flags }, act) : act(given);
       }, flags),
     );
 }

@@ -6,6 +6,7 @@ import { exitCodes } from "./failures.ts";
 import { pauseText } from "./pauses.ts";
 import type { CommonFlags } from "./project.ts";
 import { errorText, valueText } from "./run-text.ts";
+import { listBelow } from "./run-tree-list.ts";
 import { stateText } from "./state.ts";
 import { paintStatus } from "./statuses.ts";
 import type { Terminal } from "./terminal.ts";
@@ -129,22 +130,4 @@ function timeText(time: string | null, now: number): string | null {
   const distance =
     moment > now ? `in ${agoText(new Date(now).toISOString(), moment).replace(/ ago$/, "")}` : agoText(time, now);
   return `${new Date(time).toLocaleString("sv-SE")} (${distance})`;
-}
-
-/** Everything below a run, in the order of creation. */
-async function listBelow(plane: ControlPlane, root: RunView): Promise<RunView[]> {
-  const below: RunView[] = [];
-  const inside = new Map([[root.id, root.generation]]);
-  let after: string | undefined;
-  do {
-    const { runs, cursor } = await plane.listTree(root.id, after);
-    for (const run of runs) {
-      // What an earlier generation made is history.
-      if (run.parentId === null || inside.get(run.parentId) !== run.parentGeneration) continue;
-      inside.set(run.id, run.generation);
-      below.push(run);
-    }
-    after = cursor ?? undefined;
-  } while (after !== undefined);
-  return below;
 }

@@ -1,5 +1,5 @@
 import { isEnded, limits, type RunView } from "@holdfast/protocol";
-import { connected } from "./connection.ts";
+import { connected, unlessNodes } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes } from "./failures.ts";
 import { readNumber } from "./number-flags.ts";
@@ -80,8 +80,8 @@ export function cancel(
   id: string,
   { reason, force = false, ...flags }: CommonFlags & { readonly reason?: string; readonly force?: boolean },
 ): Promise<number> {
-  return connected(terminal, flags, async ({ plane, kind }) => {
-    const { run, requested, forced } = await plane.cancelRun(id, {
+  return connected(terminal, flags, async (connection) => {
+    const { run, requested, forced } = await connection.plane.cancelRun(id, {
       force,
       ...(reason === undefined ? {} : { reason }),
     });
@@ -91,7 +91,7 @@ export function cancel(
       terminal.note(`Run ${run.id} ${state}.`);
     } else if (isEnded(run.status)) terminal.note(`Run ${run.id} is cancelled.`);
     else {
-      const later = kind === "embedded" ? " A node ends its processes at the next start." : "";
+      const later = await unlessNodes(connection, " A node ends its processes at the next start.");
       const soFar = requested > limits.pageRows ? " so far" : "";
       terminal.note(`Run ${run.id} is being cancelled (${counted(requested, "run")}${soFar}).${later}`);
     }

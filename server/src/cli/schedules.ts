@@ -1,6 +1,6 @@
 import { limits, type ScheduleView, type TickNoteView } from "@holdfast/protocol";
 import { timeIn } from "../ticks.ts";
-import { connected } from "./connection.ts";
+import { connected, unlessNodes } from "./connection.ts";
 import { exitCodes } from "./failures.ts";
 import { readNumber } from "./number-flags.ts";
 import type { CommonFlags } from "./project.ts";
@@ -164,11 +164,11 @@ export function removeSchedule(terminal: Terminal, id: string, flags: CommonFlag
 
 /** `holdfast schedules start SCHEDULE`. */
 export function startSchedule(terminal: Terminal, id: string, flags: CommonFlags): Promise<number> {
-  return connected(terminal, flags, async ({ plane, kind }) => {
-    const { run, existing } = await plane.startSchedule(id, crypto.randomUUID());
+  return connected(terminal, flags, async (connection) => {
+    const { run, existing } = await connection.plane.startSchedule(id, crypto.randomUUID());
     terminal.answer({ run, existing });
     terminal.print(run.id);
-    const later = kind === "embedded" ? " A node carries it out at the next start." : "";
+    const later = await unlessNodes(connection, " A node carries it out at the next start.");
     const line = run.limit === null ? "" : " It takes its turn behind the run that is under way.";
     terminal.note(`${run.definition} was started.${line}${later}`);
     return exitCodes.done;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { isAppError } from "@holdfast/protocol";
+import { type AppError, isAppError } from "@holdfast/protocol";
 import { systemClock } from "../../clock.ts";
 import { next, World } from "../contract/world.contract.ts";
 import { mergeCalls } from "../merging.ts";
@@ -24,6 +24,8 @@ test("states of PostgreSQL and of the way to it become codes that callers act on
     "57P01": "store_unavailable",
     "08006": "store_unavailable",
     "25006": "store_unavailable",
+    "26000": "store_unavailable",
+    "42P05": "store_unavailable",
     "42501": "store_unavailable",
     ECONNREFUSED: "store_unavailable",
     EPIPE: "store_unavailable",
@@ -34,6 +36,10 @@ test("states of PostgreSQL and of the way to it become codes that callers act on
     assert.ok(isAppError(failure), code);
     assert.equal(failure.code, expected, code);
     assert.equal(isConflict(failure), code === "40P01");
+  }
+  for (const code of ["26000", "42P05"]) {
+    const failure = postgresFailure(Object.assign(new Error("no such statement"), { code }));
+    assert.match((failure as AppError).hint ?? "", /add \?pooler=transaction to the address/, code);
   }
   const bug = Object.assign(new Error("syntax"), { code: "42601" });
   assert.equal(postgresFailure(bug), bug);

@@ -45,6 +45,8 @@ function stateFailure(error: DriverError): unknown {
   }
   // Whoever may do it can grant it while the caller waits.
   if (error.code === "42501") return unavailable(error, "forbids it");
+  // Its connections know their statements, unless what lies between gives each transaction another one.
+  if (error.code === "26000" || error.code === "42P05") return unavailable(error, "did not do it");
   switch (error.code.slice(0, 2)) {
     case "22":
     case "23":
@@ -67,8 +69,15 @@ function stateFailure(error: DriverError): unknown {
   }
 }
 
+const poolerHint =
+  "A pooler such as PgBouncer in transaction mode lies between: add ?pooler=transaction to the address, and &direct=HOST:PORT of the " +
+  "server where it can be reached.";
+
 /** By the state, or its class: what helps, where repeating alone does not. */
 const hints: Readonly<Record<string, string>> = {
+  "26000": poolerHint,
+  "42P05": poolerHint,
+  "08P01": "If it names a parameter: the address says one that the server, or the pooler before it, does not know.",
   "25006": "It only reads: give the address of the primary server, and look at default_transaction_read_only.",
   "42501":
     "Nodes and `holdfast migrate` work as the role that owns the schema holdfast, or with all rights on it; the first migration needs " +
