@@ -2,9 +2,10 @@ import { spawn } from "node:child_process";
 import { dirname } from "node:path";
 import type { Manifest, Problem } from "@holdfast/protocol";
 import { findPython, type Interpreter, NoPython } from "../placements/process/interpreter.ts";
+import { isFile, type PythonTask, pythonScript, pythonTasksOf } from "./python-tasks.ts";
 
-// What can be said of Python tasks before one runs: which Python there is, how old it is, and whether it can read the files. No
-// code of theirs is run.
+// What can be said of Python tasks before one runs: which Python there is, how old it is, and whether it can read the files
+// and find their functions. No code of theirs is run.
 
 const patienceMs = 20_000;
 const neededVersion = [3, 9] as const;
@@ -19,7 +20,7 @@ export interface PythonState {
 
 export interface PythonCheck {
   readonly pythons: readonly PythonState[];
-  /** Files that Python cannot read, with the line; relative to the root. */
+  /** Files that Python cannot read and functions that are no bodies of their tasks, with the line; relative to the root. */
   readonly problems: readonly Problem[];
 }
 
@@ -32,7 +33,7 @@ export interface PythonCheckOptions {
 
 /** The Python of a task at the project's root. */
 export async function lookForPython({ root, python }: PythonCheckOptions): Promise<PythonState> {
-  return (await examine({ root, python, folder: ".", files: [] })).python;
+  return (await examine({ root, python, folder: ".", tasks: [] })).python;
 }
 
 /** Every Python task of the manifests. */
@@ -40,33 +41,23 @@ export async function checkPythonTasks(
   manifests: readonly Manifest[],
   options: PythonCheckOptions,
 ): Promise<PythonCheck> {
-  const files = new Set<string>();
-  let some = false;
-  for (const { definitions } of manifests) {
-    for (const spec of Object.values(definitions)) {
-      if (spec.kind !== "task" || spec.executor !== "python") continue;
-      some = true;
-      if (spec.source.module.endsWith(".py")) files.add(spec.source.module);
-    }
-  }
-  if (!some) return { pythons: [], problems: [] };
-  const byFolder = Map.groupBy(files.size === 0 ? ["."] : files, (file) => (file === "." ? file : dirname(file)));
+  const tasks = pythonTasksOf(manifests);
+  if (tasks.length === 0) return { pythons: [], problems: [] };
+  const byFolder = Map.groupBy(tasks, (task) => (isFile(task) ? dirname(task.module) : "."));
   const found = await Promise.all(
-    [...byFolder].map(([folder, inside]) =>
-      examine({ ...options, folder, files: inside.filter((file) => file !== ".") }),
-    ),
+    [...byFolder].map(([folder, inside]) => examine({ ...options, folder, tasks: inside })),
   );
   const pythons = new Map(found.map(({ python }) => [python.said, python]));
   return { pythons: [...pythons.values()], problems: found.flatMap(({ problems }) => problems) };
 }
 
 interface Examination extends PythonCheckOptions {
-  /** Relative to the root, as the files. */
+  /** Relative to the root: whose Python it is. */
   readonly folder: string;
-  readonly files: readonly string[];
+  readonly tasks: readonly PythonTask[];
 }
 
-async function examine({ root, python, folder, files }: Examination): Promise<{
+async function examine({ root, python, folder, tasks }: Examination): Promise<{
   readonly python: PythonState;
   readonly problems: readonly Problem[];
 }> {
@@ -85,7 +76,7 @@ async function examine({ root, python, folder, files }: Examination): Promise<{
     };
   }
   const { program } = interpreter;
-  const answer = await ask(program, root, files);
+  const answer = await ask(program, root, tasks);
   if (typeof answer === "string") {
     const hint = "Is it a Python? Name another in holdfast.config.ts: python.";
     return { python: { state: "warn", said: `${program} does not answer: ${answer}`, hint }, problems: [] };
@@ -93,8 +84,8 @@ async function examine({ root, python, folder, files }: Examination): Promise<{
   const [major = 0, minor = 0] = answer.version;
   const said = `Python ${answer.version.join(".")} at ${program}`;
   const isOld = major < neededVersion[0] || (major === neededVersion[0] && minor < neededVersion[1]);
-  const problems = answer.problems.map(({ file, line, message }) => {
-    return { file, line, message: `Python cannot read it: ${message}.`, hint: `By ${said}.` };
+  const problems = answer.problems.map(({ file, line, message, hint }) => {
+    return { file, line, message: `${message}.`, hint: hint === undefined ? `By ${said}.` : `${hint} By ${said}.` };
   });
   if (!isOld) return { python: { state: "ok", said }, problems };
   const hint = `Python tasks want ${neededVersion.join(".")} or later.`;
@@ -103,30 +94,13 @@ async function examine({ root, python, folder, files }: Examination): Promise<{
 
 interface Answer {
   readonly version: readonly number[];
-  readonly problems: readonly { readonly file: string; readonly line: number; readonly message: string }[];
+  readonly problems: readonly (Pick<Problem, "file" | "line" | "message"> & { readonly hint?: string })[];
 }
 
-/** In words of every Python 3, so that an old one can say how old it is. */
-const script = `
-import ast, json, os, sys
-root, files = json.load(sys.stdin)
-problems = []
-for file in files:
-    try:
-        with open(os.path.join(root, file), "rb") as source:
-            ast.parse(source.read(), file)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        problems.append({"file": file, "line": line, "message": getattr(error, "msg", None) or str(error)})
-    except OSError:
-        pass
-print(json.dumps({"version": list(sys.version_info[:3]), "problems": problems}))
-`;
-
 /** The answer, or why there is none. */
-function ask(program: string, root: string, files: readonly string[]): Promise<Answer | string> {
+function ask(program: string, root: string, tasks: readonly PythonTask[]): Promise<Answer | string> {
   return new Promise((resolve) => {
-    const child = spawn(program, ["-I", "-c", script], {
+    const child = spawn(program, ["-I", "-c", pythonScript], {
       cwd: root,
       timeout: patienceMs,
       stdio: ["pipe", "pipe", "pipe"],
@@ -145,7 +119,7 @@ function ask(program: string, root: string, files: readonly string[]): Promise<A
       else resolve(answerOf(said) ?? "it prints something else than it is asked for");
     });
     child.stdin.on("error", () => undefined);
-    child.stdin.end(JSON.stringify([root, files]));
+    child.stdin.end(JSON.stringify([root, tasks]));
   });
 }
 
