@@ -122,7 +122,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const runs = new Runs({ store, definitions, concurrency, namespace, clock, random, keyRetentionMs, observer });
   const reasons = new Reasons({ store, runs, namespace });
   const history = new History({ store, runs, namespace, clock, pollMs });
-  const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace });
+  const intents = new Intents({ intents: intentsOf(store), runs, definitions, namespace, clock });
   runs.useIntents((runId) => intents.redeemRun(runId));
   const pauses = new Pauses({ store, runs, definitions, namespace });
   const requests = new Requests({ store, namespace });
@@ -139,7 +139,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   };
   const scheduledRuns = new ScheduledRuns({ definitions, concurrency, namespace });
   const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
-  const firing = new Firing({ store, scheduledRuns, namespace });
+  const firing = new Firing({ store, scheduledRuns, namespace, clock });
   const backlog = new BacklogMetrics({ store, namespace, metrics: telemetry.metrics });
   const asked = {
     definitions,

@@ -1,4 +1,5 @@
 import { type ErrorCode, isAppError, limits } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
 import {
   countNotes,
   note,
@@ -11,10 +12,17 @@ import {
 } from "../core/index.ts";
 import type { DueSchedule, EnqueueRow, FiringResult, ScheduleFiring, Store } from "../store/store.ts";
 import { type DueTicks, dueAt, dueTicks } from "./due-ticks.ts";
+import { isOverrun } from "./evaluation/evaluator.ts";
+import { PatientWork } from "./patient-work.ts";
 import type { ScheduledRuns } from "./scheduled-runs.ts";
 
 /** What makes it impossible to start a tick's run, now and when it is tried again. */
 const tickFailures: ReadonlySet<ErrorCode> = new Set(["invalid_input", "too_large", "not_found"]);
+
+/** Until the next look where the runs of some are being made ready. */
+const slowMs = 100;
+/** Schedules that one look reads, those included whose runs are being made ready. */
+const mostRead = 5_000;
 
 /** Runs that one call of the store inserts; a schedule's own ticks stay together. */
 const runsPerCall = 1_000;
@@ -23,11 +31,12 @@ export interface FiringOptions {
   readonly store: Store;
   readonly scheduledRuns: ScheduledRuns;
   readonly namespace: string;
+  readonly clock: Pick<Clock, "sleep">;
 }
 
 /** What a look at the schedules came to. */
 export interface Fired {
-  /** Schedules that were due. */
+  /** Schedules that were due, and whose runs were ready to be started. */
   readonly looked: number;
   /** Of these, those that were moved on by this call; others were at the rest. */
   readonly moved: number;
@@ -56,19 +65,29 @@ export class Firing {
   readonly #store: Store;
   readonly #scheduledRuns: ScheduledRuns;
   readonly #namespace: string;
+  /** The ticks that are due, judged and with their runs. What an input or a key takes to be checked delays no other schedule. */
+  readonly #work: PatientWork<Prepared>;
 
-  constructor({ store, scheduledRuns, namespace }: FiringOptions) {
+  constructor({ store, scheduledRuns, namespace, clock }: FiringOptions) {
+    this.#work = new PatientWork({ clock });
     this.#store = store;
     this.#scheduledRuns = scheduledRuns;
     this.#namespace = namespace;
   }
 
   async fireDue(limitRows: number): Promise<Fired> {
-    const { due, now, nextInMs } = await this.#store.dueSchedules({ namespace: this.#namespace, limitRows });
-    const found = { looked: due.length, nextInMs };
-    if (due.length === 0) return { ...found, moved: 0, started: 0, notes: [] };
+    const read = Math.min(limitRows + this.#work.size, mostRead);
+    const { due, now, nextInMs } = await this.#store.dueSchedules({ namespace: this.#namespace, limitRows: read });
+    if (due.length === 0) return { looked: 0, nextInMs, moved: 0, started: 0, notes: [] };
     const open = await this.#openRuns(due);
-    const prepared = await Promise.all(due.map((each) => this.#prepare(each, now, open)));
+    const pieces = due.map((each) => ({
+      id: JSON.stringify([each.schedule.id, each.schedule.version, each.manifestHash]),
+      group: each.schedule.definition,
+      work: () => this.#prepare(each, now, open),
+    }));
+    const prepared = [...(await this.#work.take(pieces)).values()];
+    const isAll = prepared.length === due.length;
+    const found = { looked: prepared.length, nextInMs: isAll ? nextInMs : Math.min(nextInMs ?? slowMs, slowMs) };
     const told: Fired["notes"][number][] = [];
     let [moved, started] = [0, 0];
     for (const rows of batches(prepared)) {
@@ -141,7 +160,7 @@ export class Firing {
   ): Promise<{ runs: { tick: number; row: EnqueueRow }[]; failed: TickNote[] }> {
     const runs: { tick: number; row: EnqueueRow }[] = [];
     const failed: TickNote[] = [];
-    for (const tick of start) {
+    for (const [place, tick] of start.entries()) {
       if (manifestHash === null) {
         failed.push(note("failed", tick, `there is no definition "${schedule.definition}"`));
         continue;
@@ -150,7 +169,10 @@ export class Firing {
         runs.push({ tick, row: await this.#scheduledRuns.ofTick(schedule, tick, manifestHash) });
       } catch (error) {
         if (!isAppError(error) || !tickFailures.has(error.code)) throw error;
-        failed.push(note("failed", tick, error.message));
+        // What has taken too long is not tried with each of its ticks.
+        const ticks = isOverrun(error) ? start.slice(place) : [tick];
+        failed.push(...ticks.map((each) => note("failed", each, error.message)));
+        if (isOverrun(error)) break;
       }
     }
     return { runs, failed };

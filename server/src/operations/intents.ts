@@ -9,10 +9,12 @@ import {
   signalRunSchema,
   startRunSchema,
 } from "@holdfast/protocol";
+import type { Clock } from "../clock.ts";
 import { type Logger, silentLog } from "../log.ts";
 import type { IntentResult, IntentRow, IntentStore, IntentVerdict } from "../store/intents.ts";
 import type { Definitions } from "./definitions.ts";
 import { asRunError, refusalOf } from "./intent-refusals.ts";
+import { PatientWork } from "./patient-work.ts";
 import type { Runs } from "./runs.ts";
 
 // What users have promised in transactions of their own becomes runs, signals and cancels here, in the order in which it was
@@ -28,14 +30,18 @@ export interface IntentsOptions {
   readonly runs: Runs;
   readonly definitions: Definitions;
   readonly namespace: string;
+  readonly clock: Pick<Clock, "sleep">;
 }
 
 export class Intents {
   readonly #options: IntentsOptions;
+  /** What an input takes to be checked delays no other intent. */
+  readonly #work: PatientWork<IntentVerdict>;
   #log: Logger = silentLog;
 
   constructor(options: IntentsOptions) {
     this.#options = options;
+    this.#work = new PatientWork(options);
   }
 
   /** Where it is said what was rejected. */
@@ -71,7 +77,7 @@ export class Intents {
       const rows = await store.listIntents({ namespace, state: "open", after, limitRows: pageRows });
       const last = rows.at(-1);
       if (last === undefined) return { settled: 0, more: false };
-      const settled = await this.#settle(rows);
+      const settled = await this.#settleReady(rows);
       if (settled > 0) return { settled, more: true };
       // All of them are another node's, or wait for one of those: or for an intent that was made later, as a signal does that was made
       // before its own run.
@@ -85,12 +91,12 @@ export class Intents {
     if (intents === undefined) return undefined;
     const intent = await intents.findIntent({ namespace, runId });
     if (intent === undefined) return (await intents.findKeptId({ namespace, runId })) ?? runId;
-    if (intent.rejection === null) await this.#settle([intent]);
+    if (intent.rejection === null) await this.#settle([intent], [await this.#judge(intent)]);
     let standing = await intents.findIntent({ namespace, runId });
     if (standing?.rejection === null) {
       // Behind a cancel that was made before it.
       await this.redeem();
-      await this.#settle([standing]);
+      await this.#settle([standing], [await this.#judge(standing)]);
       standing = await intents.findIntent({ namespace, runId });
     }
     if (standing?.rejection != null) throw rejected(runId, standing.rejection.error);
@@ -143,9 +149,18 @@ export class Intents {
     return (await this.#store().listIntents({ namespace, state, after, limitRows: 1 })).length === 0;
   }
 
-  /** Answers how many were carried out or rejected. */
-  async #settle(rows: readonly IntentRow[]): Promise<number> {
-    const verdicts = await Promise.all(rows.map((row) => this.#judge(row)));
+  /** Of a page, those that are judged in a moment, or were meanwhile. Answers how many were carried out or rejected. */
+  async #settleReady(rows: readonly IntentRow[]): Promise<number> {
+    const idOf = ({ id, rejection }: IntentRow) => `${id}/${rejection?.at ?? ""}`;
+    const verdicts = await this.#work.take(
+      rows.map((row) => ({ id: idOf(row), group: row.definition ?? "", work: () => this.#judge(row) })),
+    );
+    const ready = rows.filter((row) => verdicts.has(idOf(row)));
+    return ready.length === 0 ? 0 : this.#settle(ready, [...verdicts.values()]);
+  }
+
+  /** Answers how many were carried out or rejected. `verdicts`: in the order of the rows. */
+  async #settle(rows: readonly IntentRow[], verdicts: readonly IntentVerdict[]): Promise<number> {
     const results = await this.#settleVerdicts(verdicts);
     const again: IntentVerdict[] = [];
     let settled = 0;

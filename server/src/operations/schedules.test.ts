@@ -344,7 +344,7 @@ test("what the store refuses of one schedule keeps no other from firing, and tha
       };
     },
   });
-  const firing = new Firing({ store: refusing, scheduledRuns, namespace });
+  const firing = new Firing({ store: refusing, scheduledRuns, namespace, clock: holdfast.clock });
   await holdfast.clock.advanceMs(minuteMs);
   const { moved, started, notes } = await firing.fireDue(10);
   assert.deepEqual([moved, started, refusals], [3, 2, 2]);
@@ -400,4 +400,38 @@ test("a schedule that is not there is told of with the nearest one, by every ver
   const told = { code: "not_found", message: 'There is no schedule "load:ue".', hint: 'Did you mean "load:eu"?' };
   for (const verb of verbs) await assert.rejects(verb, told);
   await assert.rejects(() => schedules.get("other", 1), { hint: /^holdfast schedules list/ });
+});
+
+test("a schedule whose runs take long to be made ready delays no other, and starts them when they are", async () => {
+  const holdfast = await open([spec({ id: "load:a" }), spec({ id: "load:b" })]);
+  const ready = Promise.withResolvers<void>();
+  class Slow extends ScheduledRuns {
+    override async ofTick(...args: Parameters<ScheduledRuns["ofTick"]>) {
+      if (args[0].id === "load:a") await ready.promise;
+      return super.ofTick(...args);
+    }
+  }
+  const { store, namespace, clock } = holdfast;
+  const firing = new Firing({ store, scheduledRuns: new Slow({ ...holdfast }), namespace, clock });
+  const look = async () => {
+    const fired = firing.fireDue(10);
+    let isOver = false;
+    void fired.then(() => {
+      isOver = true;
+    });
+    while (!isOver) await clock.advanceMs(50);
+    return fired;
+  };
+  await clock.advanceMs(minuteMs);
+  assert.equal((await look()).started, 1);
+  assert.deepEqual(
+    (await holdfast.listed()).map(({ key }) => key),
+    ["schedule/load:b/2026-01-01T00:01:00.000Z"],
+  );
+  await clock.advanceMs(minuteMs);
+  assert.equal((await look()).started, 1, "the other goes on while the first waits");
+  ready.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await look()).started, 1, "the tick that was made ready");
+  assert.equal((await look()).started, 1, "and the one that has come since");
 });

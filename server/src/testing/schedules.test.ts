@@ -82,7 +82,7 @@ const mistakes: readonly (readonly [said: unknown, told: RegExp])[] = [
   [{ every: "1h", params: { day: "x" }, catchup: "all" }, /unknown option "catchup"/],
   [[{ every: "1h", params: { day: "x" } }], /"schedule\[0\]" has no id/],
   [[1, 2].map(() => ({ id: "a", every: "1h", params: { day: "x" } })), /two schedules have the id "a"/],
-  ["0 3 * * *", /schedule: its options are string/],
+  ["0 3 * * *", /schedule: its options are "0 3 \* \* \*"/],
 ];
 
 for (const [said, told] of mistakes) {

@@ -112,7 +112,11 @@ export class Evaluator {
     if (failure !== undefined) throw thrown(failure);
     for (const result of results) done.push(result);
     if (ended !== undefined) throw unended(bounded, ended);
-    if (overrun !== undefined) throw this.#overran(subject, overrun, bounded, done.length);
+    if (overrun !== undefined) {
+      const error = this.#overran(subject, overrun, bounded, done.length);
+      overruns.add(error);
+      throw error;
+    }
     return done;
   }
 
@@ -162,6 +166,14 @@ export class Evaluator {
     const less = `It has less time than others for ${leftS} s yet, since it has run over ${longestWorkMs} ms of late.`;
     return new AppError(bounded.code, message, { hint: `${overrun.hint} ${less}` });
   }
+}
+
+/** Errors that say that something took too long. */
+const overruns = new WeakSet<object>();
+
+/** Whether an error says that an evaluation took too long: it may be no mistake of this value, and the next takes as long. */
+export function isOverrun(error: object): boolean {
+  return overruns.has(error);
 }
 
 function itemsOf(name: string): Bounded {
