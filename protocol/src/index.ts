@@ -1,3 +1,4 @@
+export * from "./assets.ts";
 export * from "./canonical.ts";
 export * from "./channel.ts";
 export * from "./code-file.ts";

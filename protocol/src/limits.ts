@@ -42,6 +42,18 @@ export const limits = {
   stateOpsPerTransaction: 100,
   /** Values of state that one call reads by their keys: with the largest values as much as a page. */
   stateKeysPerRead: 256,
+  /** What one event of an asset says, as JSON. */
+  assetEventBytes: 64 * 1024,
+  /** Lists and objects within each other in it: the input of the run that it starts has more around it. */
+  assetEventNestingLevels: 490,
+  /** A list that is a watermark. */
+  watermarkParts: 16,
+  /** Assets whose events start runs of one definition. */
+  assetsPerStart: 10,
+  /** Events of one asset that go into one run, and the payloads of all of them together: what is left is the next run's. */
+  eventsPerStart: 100,
+  eventBytesPerStart: 768 * 1024,
+  uriCharacters: 2_000,
   keyCharacters: 512,
   idCharacters: 200,
   itemCharacters: 200,

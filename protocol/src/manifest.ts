@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { startOnSchema } from "./assets.ts";
 import { type Json, jsonSchema } from "./json.ts";
 import { limits } from "./limits.ts";
 import { triggerRules } from "./status.ts";
@@ -175,6 +176,8 @@ const taskFields = {
   env: environmentSchema.optional(),
   reads: z.array(idSchema),
   writes: z.array(idSchema),
+  /** Of the manifest's root alone. */
+  startOn: startOnSchema.optional(),
 };
 const codeTaskSchema = withCode(taskFields);
 const externalTaskSchema = z.strictObject({ ...taskFields, ...jobFields });
@@ -230,6 +233,8 @@ export const workflowSpecSchema = z.strictObject({
   concurrencyKey: concurrencyKeySchema.optional(),
   rate: rateSchema.optional(),
   fair: bindingSchema.optional(),
+  /** Of the manifest's root alone. */
+  startOn: startOnSchema.optional(),
   expiresAfterMs: millis.optional(),
   /** In the order of the builder; an upstream stands before its dependents. */
   nodes: z.array(nodeSchema).max(limits.nodesPerWorkflow),
@@ -242,8 +247,12 @@ export type DefinitionSpec = z.infer<typeof definitionSpecSchema>;
 
 export const assetSpecSchema = z.strictObject({
   id: idSchema,
-  uri: z.string().optional(),
+  /** Its other name; no two assets of a namespace have one. */
+  uri: z.string().min(1).max(limits.uriCharacters).optional(),
+  /** JSON Schemas, where the schema library can say them: of its marks, of what its events say, of its state. */
   watermark: jsonSchema.optional(),
+  event: jsonSchema.optional(),
+  state: jsonSchema.optional(),
 });
 export type AssetSpec = z.infer<typeof assetSpecSchema>;
 

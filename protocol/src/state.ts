@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { assetOpSchemasOf } from "./assets.ts";
 import { type Json, jsonSchema } from "./json.ts";
 import { limits, textDefect } from "./limits.ts";
 
@@ -12,11 +13,15 @@ export interface StateKindRules {
   readonly retentionMs: number | null;
 }
 
-/** `run`: all attempts of one run; `task`: all runs of one definition; `asset`: a named thing that runs read or write. */
+/**
+ * `run`: all attempts of one run; `task`: all runs of one definition; `asset`: a named thing that runs read or write; `watermark`: the marks
+ * of an asset, which only `advance` moves.
+ */
 export const stateKinds = {
   run: { owner: "run", retentionMs: null },
   task: { owner: "namespace", retentionMs: null },
   asset: { owner: "namespace", retentionMs: null },
+  watermark: { owner: "namespace", retentionMs: null },
 } as const satisfies Record<string, StateKindRules>;
 export type StateKind = keyof typeof stateKinds;
 
@@ -76,13 +81,18 @@ export function stateOpSchemaOf<Scope extends z.ZodType>(scope: Scope) {
   ]);
 }
 
-export const stateOpSchema = stateOpSchemaOf(stateScopeSchema);
-/** One change of state. See {@link stateOpSchemaOf}. */
+export const stateOpSchema = z.discriminatedUnion("op", [
+  ...stateOpSchemaOf(stateScopeSchema).options,
+  ...assetOpSchemasOf(stateScopeSchema),
+]);
+/** One change of state, or one that is made to an asset. See {@link stateOpSchemaOf}, {@link assetOpSchemasOf}. */
 export type StateOp = z.infer<typeof stateOpSchema>;
 
 /**
  * What an op did. `version`: of the value from now on; 0: there is none. `value`: of `increment` the new number, of `setIfMax` what stands
  * now, and `changed` whether this op put it there. `length`: of the list that `append` left. `cleared`: how many values `clear` deleted.
+ * `advance` answers as `setIfMax` does. `number`: of the event that `emit` or `advance` told, or of the one that had its key before;
+ * `emitted`: whether it is new. `emit` has version 0.
  */
 export const stateOpResultSchema = z.strictObject({
   version: versionSchema,
@@ -90,6 +100,8 @@ export const stateOpResultSchema = z.strictObject({
   changed: z.boolean().optional(),
   length: z.number().int().optional(),
   cleared: z.number().int().optional(),
+  number: z.number().int().optional(),
+  emitted: z.boolean().optional(),
 });
 export type StateOpResult = z.infer<typeof stateOpResultSchema>;
 

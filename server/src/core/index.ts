@@ -1,4 +1,7 @@
 export * from "./aftermath.ts";
+export * from "./asset-declarations.ts";
+export { type KeyedEvent, type TellingAsset, type TellingOp, tellingsOf } from "./asset-events.ts";
+export * from "./asset-rows.ts";
 export * from "./causes.ts";
 export * from "./changes.ts";
 export * from "./claims.ts";

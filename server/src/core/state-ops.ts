@@ -10,11 +10,12 @@ import {
   type StateWriter,
   stateBytes,
 } from "./state-rows.ts";
+import { compareMarks } from "./watermarks.ts";
 
 // What each op of state does to a draft. Nothing of a draft is kept once an op has been refused.
 
 /** Why an op changes nothing; which one it is its transaction says. */
-type Refusal =
+export type Refusal =
   | { readonly outcome: "conflict"; readonly version: number }
   | Omit<Extract<StateResult, { outcome: "mismatch" }>, "index">
   | {
@@ -22,13 +23,15 @@ type Refusal =
       readonly limit: "stateValueBytes" | "stateKeysPerScope" | "stateBytesPerScope";
     };
 
-interface OpContext {
+export interface OpContext {
   readonly now: number;
   readonly writer: StateWriter | null;
   readonly retentionMs: StateTransaction["retentionMs"];
 }
 
-type ValueOp = Exclude<StateOp, { op: "clear" }>;
+/** All but events, which are not of a scope's values. */
+export type ScopeOp = Exclude<StateOp, { op: "emit" }>;
+type ValueOp = Exclude<ScopeOp, { op: "clear" }>;
 type WritingOp = Exclude<ValueOp, { op: "delete" }>;
 
 /** Where an op writes, and what stands there: `row` also when it has expired, `there` only when it has not. */
@@ -41,7 +44,7 @@ interface Target {
 export function applyOp(
   draft: StateDraft,
   place: StatePlace,
-  op: StateOp,
+  op: ScopeOp,
   context: OpContext,
 ): StateOpResult | Refusal {
   if (op.op === "clear") return clear(draft, place, op.prefix ?? "", context.now);
@@ -68,6 +71,8 @@ export function applyOp(
     }
     case "setIfMax":
       return setIfMax(draft, target, op, context);
+    case "advance":
+      return advance(draft, target, op, context);
   }
 }
 
@@ -113,6 +118,25 @@ function setIfMax(
   return typeof version === "number" ? { version, value: op.value, changed: true } : version;
 }
 
+/** What it tells is its transaction's to add. */
+function advance(
+  draft: StateDraft,
+  target: Target,
+  op: Extract<StateOp, { op: "advance" }>,
+  context: OpContext,
+): StateOpResult | Refusal {
+  const { there } = target;
+  const before = there?.value;
+  if (there !== undefined && before !== undefined) {
+    const order = compareMarks(before, op.to);
+    if (order === undefined && op.backwards !== true) return mismatch(there);
+    if (order === 0 || (order === 1 && op.backwards !== true))
+      return { version: there.version, value: before, changed: false };
+  }
+  const version = write(draft, target, { op, value: op.to, context });
+  return typeof version === "number" ? { version, value: op.to, changed: true } : version;
+}
+
 /** Puts a value in its place; answers its version, or why it does not fit. */
 function write(
   draft: StateDraft,
@@ -143,10 +167,11 @@ function expiryOf(
   { kind }: StatePlace,
   { now, retentionMs: kept }: OpContext,
 ): number | null {
-  if (op.retentionMs === undefined && op.op !== "set" && there !== undefined) return there.expiresAt;
+  const said = op.op === "advance" ? undefined : op.retentionMs;
+  if (said === undefined && op.op !== "set" && there !== undefined) return there.expiresAt;
   const ofKind = kept?.[kind];
   const usual = ofKind === undefined ? stateKinds[kind].retentionMs : ofKind;
-  const ms = op.retentionMs === undefined ? usual : op.retentionMs;
+  const ms = said === undefined ? usual : said;
   return ms === null ? null : now + ms;
 }
 

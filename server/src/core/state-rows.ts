@@ -7,6 +7,7 @@ import {
   type StateScope,
   utf8Bytes,
 } from "@holdfast/protocol";
+import type { AssetEvent } from "./asset-rows.ts";
 import type { RunRow } from "./run.ts";
 
 // What stores keep of state, and what they are asked and answer about it (core/state.ts decides).
@@ -85,7 +86,7 @@ export type StateLimit =
  * `applied`: one result an op. Everything else has changed nothing, and `index` is the op at fault. `existing`: a step stands under the
  * writer's key, with this record. `conflict`: the value has another version than it was to have, 0: it is not there. `mismatch`: what is
  * there (`was`) is not what the op works on; `overflow`: the sum would be none that can be kept exactly. `limit_exceeded` without `index`:
- * of the run's steps. `not_found`: there is no such run.
+ * of the run's steps. `not_found`: there is no such run, or no manifest declares the asset.
  */
 export type StateResult =
   | { readonly outcome: "applied"; readonly results: readonly StateOpResult[] }
@@ -117,6 +118,8 @@ export interface StateChanges {
   readonly steps: readonly StateStep[];
   /** What the steps mean for their runs, whose losses and takeovers begin anew. */
   readonly progress: readonly { readonly runId: string; readonly steps: number; readonly bytes: number }[];
+  /** Events that were told, of each asset in the order of their numbers. */
+  readonly events: readonly AssetEvent[];
 }
 
 /** Whether nobody sees a value any more. */

@@ -1,6 +1,7 @@
-import { type Json, limits, type StateOpResult, type StateScope, stateKinds, stateRecord } from "@holdfast/protocol";
+import { type Json, limits, type StateOp, type StateOpResult, type StateScope, stateKinds, stateRecord } from "@holdfast/protocol";
+import { EventBook, EventDraft, type KeyedEvent, type TellingAsset } from "./asset-events.ts";
 import { StateDraft } from "./state-draft.ts";
-import { applyOp } from "./state-ops.ts";
+import { applyOp, type Refusal } from "./state-ops.ts";
 import {
   placeName,
   rowName,
@@ -36,6 +37,9 @@ export interface StateLoad {
   readonly uses?: readonly StateUse[];
   /** What lies under the keys that are named, and what is to be cleared. */
   readonly rows?: readonly StateRow[];
+  /** The assets whose marks are moved or of which events are told, and their events that stand under the keys of those. */
+  readonly assets?: readonly TellingAsset[];
+  readonly events?: readonly KeyedEvent[];
 }
 
 export class StateBook {
@@ -49,13 +53,15 @@ export class StateBook {
   readonly #touched = new Map<string, Pick<StateRow, "place" | "key">>();
   readonly #newSteps: StateStep[] = [];
   readonly #progress = new Map<string, { readonly runId: string; readonly steps: number; readonly bytes: number }>();
+  readonly #events = new EventBook();
 
   /** `now`: the moment of the transactions, read after the locks were taken (P9). */
   constructor(now: number) {
     this.#now = now;
   }
 
-  load({ runs = [], steps = [], uses = [], rows = [] }: StateLoad): void {
+  load({ runs = [], steps = [], uses = [], rows = [], assets = [], events = [] }: StateLoad): void {
+    this.#events.load(assets, events);
     for (const run of runs) this.#runs.set(run.id, run);
     for (const step of steps) this.#steps.set(stepName(step), step.value);
     for (const use of uses) {
@@ -71,7 +77,7 @@ export class StateBook {
   }
 
   transact(transaction: StateTransaction): StateResult {
-    const { namespace, ops, writer } = transaction;
+    const { ops, writer } = transaction;
     if (writer !== null) {
       const known = this.#fence(writer);
       if (known !== undefined) return known;
@@ -80,17 +86,17 @@ export class StateBook {
       (place) => this.#uses.get(placeName(place)) ?? unused(place),
       (place) => this.#rowsOf(place),
     );
+    const events = new EventDraft(this.#events);
     const results: StateOpResult[] = [];
     for (const [index, op] of ops.entries()) {
-      const place = this.#place(op.scope, namespace, writer);
-      if (place === undefined) return { outcome: "not_found", index };
-      const done = applyOp(draft, place, op, { now: this.#now, writer, retentionMs: transaction.retentionMs });
+      const done = this.#apply({ draft, events }, op, transaction);
       if ("outcome" in done) return { ...done, index };
       results.push(done);
     }
     const refusal = writer === null ? undefined : this.#record(writer, results);
     if (refusal !== undefined) return refusal;
     this.#keep(draft);
+    this.#events.keep(events);
     return { outcome: "applied", results };
   }
 
@@ -103,7 +109,24 @@ export class StateBook {
       else if (this.#loadedRows.has(name)) deleted.push({ place, key });
     }
     const uses = [...this.#uses].flatMap(([name, use]) => (this.#loadedUses.get(name) === use ? [] : use));
-    return { written, deleted, uses, steps: this.#newSteps, progress: [...this.#progress.values()] };
+    const [steps, progress, events] = [this.#newSteps, [...this.#progress.values()], this.#events.told];
+    return { written, deleted, uses, steps, progress, events };
+  }
+
+  #apply(
+    { draft, events }: { readonly draft: StateDraft; readonly events: EventDraft },
+    op: StateOp,
+    { namespace, writer, retentionMs }: StateTransaction,
+  ): StateOpResult | Refusal | { readonly outcome: "not_found" } {
+    const asset = { namespace, id: op.scope.id };
+    if ((op.op === "emit" || op.op === "advance") && !events.isActive(asset)) return { outcome: "not_found" };
+    const telling = { ...asset, now: this.#now, writer };
+    if (op.op === "emit") return { version: 0, ...events.tell({ ...telling, key: op.key, payload: op.payload }) };
+    const place = this.#place(op.scope, namespace, writer);
+    if (place === undefined) return { outcome: "not_found" };
+    const done = applyOp(draft, place, op, { now: this.#now, writer, retentionMs });
+    if (op.op !== "advance" || op.event === undefined || "outcome" in done || done.changed !== true) return done;
+    return { ...done, ...events.tell({ ...telling, key: op.event.key, payload: op.event.payload }) };
   }
 
   /** Why a writer's transaction is not carried out. */

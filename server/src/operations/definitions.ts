@@ -12,6 +12,7 @@ import {
   utf8Bytes,
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
+import type { UriConflict } from "../core/index.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
 import { declareDefinitions } from "./concurrency.ts";
 import { Evaluator } from "./evaluation/evaluator.ts";
@@ -48,7 +49,8 @@ export class Definitions {
     for (const manifest of manifests) await this.evaluator.check(manifest);
     // First, so that no run makes its limit itself: others that need it would wait for that transaction.
     await declareDefinitions(this.#store, this.#namespace, manifests);
-    const { changed } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
+    const { changed, conflict } = await this.#store.applyManifests({ namespace: this.#namespace, manifests: rows });
+    if (conflict !== undefined) throw uriTaken(conflict);
     const ids = new Set(rows.map((row) => row.id));
     const all = await this.list();
     const schedules = { declared: [], withdrawn: [] };
@@ -167,6 +169,12 @@ export function inputSchema(spec: DefinitionSpec): { readonly schema?: Schema; r
 
 function isSchema(schema: Json | undefined): schema is Schema {
   return typeof schema === "object" && schema !== null;
+}
+
+function uriTaken({ asset, uri, holder }: UriConflict): AppError {
+  return new AppError("invalid_definition", `The asset "${asset}" has the URI ${uri}, which is "${holder}"'s.`, {
+    hint: `Name and URI are one asset: use "${holder}", or give one of them another URI. Nothing was applied.`,
+  });
 }
 
 function manifestRow(manifest: Manifest): ManifestRow {

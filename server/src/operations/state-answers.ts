@@ -18,7 +18,7 @@ export function stateView({ key, value, version, writer, createdAt, updatedAt, e
 /** One change, as far as its refusal speaks of it. */
 export interface RefusedOp {
   readonly op: string;
-  readonly key?: string;
+  readonly key?: string | undefined;
   readonly ifVersion?: number | undefined;
   /** Whose state it is: `run 1ngej3…`, `task load`. */
   readonly whose: string;

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode, isAppError, type LogLine, limits } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
 import type { Expansion, Finish, JobNote, StateTransaction, WaitsOrder } from "../core/index.ts";
+import type { AssetVerbs } from "./asset-verbs.ts";
 import { intentsOf } from "./intents.ts";
 import { isRepeatable, type StateQuery } from "./state-verbs.ts";
 import type { DefinitionRow, EnqueueRow, ScopeQuery, StepRow, Store } from "./store.ts";
@@ -69,6 +70,7 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     readState: ({ rows }) => reads.call(rows),
     listState: (args) => store.listState(args),
     sweepState: (args) => store.sweepState(args),
+    ...assetsOf(store),
     appendLogs: ({ rows }) => logs.call(rows),
     expandRuns: ({ rows }) => expand.call(rows),
     openWaits: ({ rows }) => waits.call(rows),
@@ -100,6 +102,23 @@ export function mergeCalls(store: Store, options: MergingOptions): Store {
     ring: (topics) => store.ring(topics),
     onRing: (listener) => store.onRing(listener),
     ...(intents === undefined ? {} : { intents }),
+  };
+}
+
+type AssetVerb = keyof AssetVerbs;
+
+/** The verbs of assets: none of them merges. */
+function assetsOf(store: Store): Pick<Store, AssetVerb> {
+  return {
+    listAssets: (args) => store.listAssets(args),
+    findAsset: (args) => store.findAsset(args),
+    listAssetEvents: (args) => store.listAssetEvents(args),
+    dueConsumers: (args) => store.dueConsumers(args),
+    findConsumer: (args) => store.findConsumer(args),
+    consumeEvents: (args) => store.consumeEvents(args),
+    noteConsumer: (args) => store.noteConsumer(args),
+    pruneAssetEvents: (args) => store.pruneAssetEvents(args),
+    forgetAsset: (args) => store.forgetAsset(args),
   };
 }
 

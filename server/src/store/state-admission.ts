@@ -1,6 +1,7 @@
 import { limits } from "@holdfast/protocol";
 import type { StateTransaction } from "../core/index.ts";
 import { admitCount, admitKey, admitSpan, admitText, admitValue, given, refuse } from "./admission.ts";
+import { admitAssetOp } from "./asset-admission.ts";
 import type { StateFilter, StateQuery } from "./state-verbs.ts";
 
 // What every store refuses of state, as admission.ts says of everything else. How large values and scopes may be is core's to say, since a
@@ -21,7 +22,8 @@ export function admitState(rows: readonly StateTransaction[]): void {
     for (const op of ops) {
       if (op.scope.kind === "run" && writer !== null && op.scope.id !== writer.runId)
         refuse(index, "writes the state of another run");
-      if (op.op !== "clear") admitStateKey(op.key, index);
+      admitAssetOp(op, index);
+      if (op.op !== "clear" && op.op !== "emit") admitStateKey(op.key, index);
       if ("retentionMs" in op) admitRetention(op.retentionMs, index);
       if (op.op === "set" || op.op === "append") admitValue(op.value, given(limits.frameBytes), index, "value");
     }

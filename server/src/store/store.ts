@@ -11,6 +11,7 @@ import type {
   RestartResult,
   RunRow,
 } from "../core/index.ts";
+import type { Applying, MemoryVerbs } from "./asset-verbs.ts";
 import type { EnqueueResult, EnqueueRow } from "./enqueue-rows.ts";
 import type { JobVerbs } from "./job-verbs.ts";
 import type { KeyVerbs } from "./key-verbs.ts";
@@ -18,9 +19,9 @@ import type { ObligationVerbs } from "./obligation-verbs.ts";
 import type { PauseVerbs } from "./pause-verbs.ts";
 import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
-import type { StateVerbs } from "./state-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
+export type { AssetDetail, AssetQuery, ConsumerDetail, ConsumingResult, Consumption } from "./asset-verbs.ts";
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
 export type { JobFilter } from "./job-verbs.ts";
 export type { Forced, ObligationNote } from "./obligation-verbs.ts";
@@ -36,8 +37,8 @@ export type { DueSchedule, FiringResult, ScheduleDeclaration, ScheduleFiring } f
 // refuses (unfit text, sizes, rows that contradict themselves): that call changes nothing.
 // One suite, store.contract.ts, holds every store to these words.
 
-/** What changed that somebody may be waiting for. `jobs`: external jobs that nobody tracks, or whose end is ordered. */
-export type RingTopic = "ready" | "cancelling" | "ended" | "events" | "jobs";
+/** What changed that somebody may be waiting for. `jobs`: external jobs that nobody tracks, or whose end is ordered. `assets`: their events. */
+export type RingTopic = "ready" | "cancelling" | "ended" | "events" | "jobs" | "assets";
 
 export interface StoreDescription {
   readonly kind: "memory" | "file" | "sqlite" | "postgres";
@@ -172,7 +173,7 @@ export interface Judgement extends Aftermath {
   readonly more: boolean;
 }
 
-export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs, StateVerbs, KeyVerbs {
+export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, ObligationVerbs, MemoryVerbs, KeyVerbs {
   /** Opens for use. Creates or migrates the schema only when asked by `migrate`; `store_newer` for a schema from the future. */
   describe(): Promise<StoreDescription>;
   close(): Promise<void>;
@@ -181,9 +182,9 @@ export interface Store extends PauseVerbs, ScheduleVerbs, WaitVerbs, JobVerbs, O
 
   /**
    * Keeps manifests and makes each the current one of its definition. Answers the ids whose current manifest changed, in the
-   * order of the call; the others keep their `appliedAt`.
+   * order of the call; the others keep their `appliedAt`. What they say of assets comes into force with it, or, with a `conflict`, nothing.
    */
-  applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<{ changed: string[] }>;
+  applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<Applying>;
   findDefinition(args: { namespace: string; id: string }): Promise<DefinitionRow | undefined>;
   listDefinitions(args: { namespace: string }): Promise<DefinitionRow[]>;
   findManifest(args: { hash: string }): Promise<Manifest | undefined>;

@@ -1,5 +1,10 @@
 import type { Json, LogLine, Manifest, RunEvent } from "@holdfast/protocol";
 import type {
+  AssetDeclaration,
+  AssetEvent,
+  AssetRow,
+  ConsumerRow,
+  CursorRow,
   Edge,
   JobRow,
   LedgerEvent,
@@ -78,6 +83,19 @@ export type Change =
   | { readonly is: "state"; readonly row: StateRow }
   | { readonly is: "stateDeleted"; readonly place: StatePlace; readonly key: string }
   | { readonly is: "stateUse"; readonly use: StateUse }
+  | { readonly is: "asset"; readonly asset: AssetRow }
+  | { readonly is: "assetForgotten"; readonly namespace: string; readonly id: string }
+  | { readonly is: "assetDeclared"; readonly declaration: AssetDeclaration }
+  | { readonly is: "assetWithdrawn"; readonly namespace: string; readonly asset: string; readonly root: string }
+  | { readonly is: "assetEvent"; readonly event: AssetEvent }
+  | {
+      readonly is: "assetEventsForgotten";
+      readonly namespace: string;
+      readonly id: string;
+      readonly upTo: number;
+    }
+  | { readonly is: "consumer"; readonly consumer: ConsumerRow }
+  | { readonly is: "cursor"; readonly cursor: CursorRow }
   | { readonly is: "wait"; readonly wait: WaitRow }
   | { readonly is: "waitEnded"; readonly runId: string; readonly generation: number; readonly key: string }
   | { readonly is: "job"; readonly job: JobRow }

@@ -1,6 +1,7 @@
 import type { Manifest } from "@holdfast/protocol";
 import { admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import type { RunFilter, ScopeQuery, Store } from "../store.ts";
+import * as assets from "./assets.ts";
 import { findAnswer } from "./control.ts";
 import * as membership from "./membership.ts";
 import type { Memory } from "./memory.ts";
@@ -124,6 +125,26 @@ export class MemoryReads {
     const memory = this.#open();
     admitStateFilter(filter);
     return state.listState(memory, filter);
+  }
+
+  async listAssets(args: Args<"listAssets">): Answer<"listAssets"> {
+    return assets.listAssets(this.#open(), args);
+  }
+
+  async findAsset(query: Args<"findAsset">): Answer<"findAsset"> {
+    return assets.findAsset(this.#open(), query);
+  }
+
+  async listAssetEvents(args: Args<"listAssetEvents">): Answer<"listAssetEvents"> {
+    return assets.listAssetEvents(this.#open(), args);
+  }
+
+  async dueConsumers(args: Args<"dueConsumers">): Answer<"dueConsumers"> {
+    return assets.dueConsumers(this.#open(), args);
+  }
+
+  async findConsumer(args: Args<"findConsumer">): Answer<"findConsumer"> {
+    return assets.findConsumer(this.#open(), args);
   }
 
   async listPauses(args: Args<"listPauses">): Answer<"listPauses"> {

@@ -12,11 +12,13 @@ import {
   admitSteps,
   admitText,
 } from "../admission.ts";
+import { admitConsumptions } from "../asset-admission.ts";
 import { admitNotes } from "../job-admission.ts";
 import type { StoreClock } from "../steady-time.ts";
-import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store, StoreDescription } from "../store.ts";
+import type { EnqueueRow, RingTopic, StepRow, Store, StoreDescription } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
+import * as assets from "./assets.ts";
 import { carryOutOnce, control } from "./control.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -84,10 +86,10 @@ class MemoryStore extends MemoryReads implements Store {
     this.#memory.bell.silence();
   }
 
-  async applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Promise<{ changed: string[] }> {
+  async applyManifests(args: Args<"applyManifests">): Answer<"applyManifests"> {
     const memory = this.#open();
     admitManifests(args.manifests);
-    return { changed: memory.definitions.apply(args.namespace, kept(args.manifests), memory.now()) };
+    return assets.applyManifests(memory, args.namespace, kept(args.manifests));
   }
 
   async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
@@ -118,6 +120,26 @@ class MemoryStore extends MemoryReads implements Store {
 
   async sweepState(args: Args<"sweepState">): Answer<"sweepState"> {
     return state.sweepState(this.#open(), args);
+  }
+
+  async consumeEvents({ rows }: Args<"consumeEvents">): Answer<"consumeEvents"> {
+    const memory = this.#open();
+    admitConsumptions(rows);
+    return assets.consumeEvents(memory, kept(rows));
+  }
+
+  async noteConsumer(args: Args<"noteConsumer">): Answer<"noteConsumer"> {
+    const memory = this.#open();
+    admitText([args]);
+    return assets.noteConsumer(memory, args);
+  }
+
+  async pruneAssetEvents(args: Args<"pruneAssetEvents">): Answer<"pruneAssetEvents"> {
+    return assets.pruneAssetEvents(this.#open(), args);
+  }
+
+  async forgetAsset(args: Args<"forgetAsset">): Answer<"forgetAsset"> {
+    return assets.forgetAsset(this.#open(), args);
   }
 
   async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {

@@ -18,6 +18,7 @@ import {
 } from "../../core/index.ts";
 import { SteadyTime, type StoreClock } from "../steady-time.ts";
 import type { RingTopic } from "../store.ts";
+import { AssetTable } from "./asset-table.ts";
 import { Bell } from "./bell.ts";
 import type { Note } from "./changes.ts";
 import { DefinitionTable } from "./definitions.ts";
@@ -59,6 +60,7 @@ export class Memory {
   readonly names: UniqueNames;
   readonly steps: StepTable;
   readonly state: StateTable;
+  readonly assets: AssetTable;
   readonly waits: WaitTable;
   readonly jobs: JobTable;
   readonly events: EventHistory;
@@ -81,6 +83,7 @@ export class Memory {
     this.names = new UniqueNames(note);
     this.steps = new StepTable(note);
     this.state = new StateTable(note);
+    this.assets = new AssetTable(note);
     this.waits = new WaitTable(note);
     this.jobs = new JobTable(note);
     this.events = new EventHistory(note);

@@ -21,6 +21,7 @@ export function contentOf(memory: Memory): Iterable<Change | Summary> {
     ...waits.content(),
     ...memory.jobs.content(),
     ...memory.state.content(),
+    ...memory.assets.content(),
     ...obligations.content(),
   );
   for (const member of members.values()) rest.push({ is: "member", member });
@@ -62,6 +63,14 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   state: ({ state }, { row }) => state.put(frozen(row)),
   stateDeleted: ({ state }, { place, key }) => state.delete(place, key),
   stateUse: ({ state }, { use }) => state.setUse(frozen(use)),
+  asset: ({ assets }, { asset }) => assets.put(frozen(asset)),
+  assetForgotten: ({ assets }, name) => assets.forget(name),
+  assetDeclared: ({ assets }, { declaration }) => assets.declare(frozen(declaration)),
+  assetWithdrawn: ({ assets }, declaration) => assets.withdraw(declaration),
+  assetEvent: ({ assets }, { event }) => assets.tell(frozen(event)),
+  assetEventsForgotten: ({ assets }, { upTo, ...name }) => assets.forgetEvents(name, upTo),
+  consumer: ({ assets }, { consumer }) => assets.putConsumer(frozen(consumer)),
+  cursor: ({ assets }, { cursor }) => assets.putCursor(frozen(cursor)),
   name: ({ names }, change) => names.restore(change.name, change.kept),
   namesForgotten: (memory, { names }) => memory.names.forget(names),
   limit: ({ slots }, { limit }) => slots.resize(limit),

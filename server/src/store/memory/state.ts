@@ -2,12 +2,14 @@ import type { StateScope } from "@holdfast/protocol";
 import {
   isExpired,
   type StateChanges,
+  type StateLoad,
   type StatePlace,
   type StateResult,
   type StateRow,
   type StateRun,
   type StateTransaction,
   statePlace,
+  tellingsOf,
 } from "../../core/index.ts";
 import {
   type ExpiredValue,
@@ -27,8 +29,8 @@ export function transactState(memory: Memory, rows: readonly StateTransaction[])
   const book = memory.decisions.newStateBook(memory.now());
   const named = rows.flatMap(({ namespace, ops, writer }) =>
     ops.flatMap((op) => {
-      const place = placeOf(memory, op.scope, namespace, writer?.generation);
-      return place === undefined ? [] : { place, op };
+      const place = op.op === "emit" ? undefined : placeOf(memory, op.scope, namespace, writer?.generation);
+      return place === undefined || op.op === "emit" ? [] : { place, op };
     }),
   );
   const runs = rows.flatMap(({ ops, writer }) => [
@@ -46,13 +48,28 @@ export function transactState(memory: Memory, rows: readonly StateTransaction[])
     rows: named.flatMap(({ place, op }) =>
       op.op === "clear" ? memory.state.under(place, op.prefix) : (memory.state.find(place, op.key) ?? []),
     ),
+    ...telling(memory, rows),
   });
   const results = rows.map((row) => book.transact(row));
   apply(memory, book.changes());
   return results;
 }
 
-function apply(memory: Memory, { written, deleted, uses, steps, progress }: StateChanges): void {
+/** The assets that transactions are about, and what stands under the keys of their events. */
+function telling({ assets }: Memory, rows: readonly StateTransaction[]): Pick<StateLoad, "assets" | "events"> {
+  const tellings = rows.flatMap(tellingsOf);
+  return {
+    assets: tellings.flatMap(({ namespace, asset: id }) => assets.find({ namespace, id }) ?? []),
+    events: tellings.flatMap(({ namespace, asset, key }) => {
+      const number = key === undefined ? undefined : assets.numberUnder({ namespace, id: asset }, key);
+      return key === undefined || number === undefined ? [] : { namespace, asset, key, number };
+    }),
+  };
+}
+
+function apply(memory: Memory, { written, deleted, uses, steps, progress, events }: StateChanges): void {
+  for (const event of events) memory.assets.tell(frozen(event));
+  if (events.length > 0) memory.bell.ring(["assets"]);
   for (const row of written) memory.state.put(frozen(row));
   for (const { place, key } of deleted) memory.state.delete(place, key);
   for (const use of uses) memory.state.setUse(frozen(use));
@@ -94,11 +111,12 @@ export function sweepState(
   const swept = found.slice(0, limitRows);
   const more = found.length > swept.length;
   if (dryRun) return { swept: 0, more, expired: swept.map(expiredValue) };
-  for (const row of swept) sweepOne(memory, row);
+  for (const row of swept) deleteValue(memory.state, row);
   return { swept: swept.length, more, expired: [] };
 }
 
-function sweepOne({ state }: Memory, { place, key, bytes, version }: StateRow): void {
+/** Deletes a value, and counts what that leaves. */
+export function deleteValue(state: Memory["state"], { place, key, bytes, version }: StateRow): void {
   const use = state.use(place);
   state.delete(place, key);
   state.setUse({ ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });

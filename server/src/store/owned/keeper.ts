@@ -75,4 +75,9 @@ export const readingVerbs: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "sequenceEvents",
   "listTopic",
   "listLogs",
+  "listAssets",
+  "findAsset",
+  "listAssetEvents",
+  "dueConsumers",
+  "findConsumer",
 ]);

@@ -8,7 +8,7 @@ import type { RingTopic } from "../store.ts";
 const channel = "holdfast";
 /** At least so long between two notifications. */
 const pauseMs = 4;
-const topicNames: readonly RingTopic[] = ["ready", "cancelling", "ended", "events", "jobs"];
+const topicNames: readonly RingTopic[] = ["ready", "cancelling", "ended", "events", "jobs", "assets"];
 
 export interface DoorbellOptions {
   readonly url: string;

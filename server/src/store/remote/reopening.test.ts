@@ -71,7 +71,7 @@ test("the next owner is told of the members behind a link before anything else, 
     owner = new DirectLink(after, clock);
     link?.cut();
     await reopening.call("describe", undefined);
-    assert.deepEqual([...heard].sort(), ["cancelling", "ended", "events", "jobs", "ready"]);
+    assert.deepEqual([...heard].sort(), ["assets", "cancelling", "ended", "events", "jobs", "ready"]);
     joinNode(after, "owner");
     const judging = { by: "owner", limitRows: 10 };
     assert.deepEqual(call(after, "judgeMembers", judging, start + 6_000), { judged: [], taken: 0, more: false });

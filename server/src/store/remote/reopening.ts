@@ -103,7 +103,7 @@ export class ReopeningLink implements StoreLink {
         this.#current = link;
         link.onRing((topics) => this.#bell.tell(topics));
         // Whatever was rung meanwhile has been missed.
-        this.#bell.tell(["ready", "cancelling", "ended", "events", "jobs"]);
+        this.#bell.tell(["ready", "cancelling", "ended", "events", "jobs", "assets"]);
         return link;
       }
       if (this.#closed || performance.now() > until) throw this.#options.unavailable();

@@ -84,6 +84,15 @@ const verbTable = {
   readState: true,
   listState: true,
   sweepState: true,
+  listAssets: true,
+  findAsset: true,
+  listAssetEvents: true,
+  dueConsumers: true,
+  findConsumer: true,
+  consumeEvents: true,
+  noteConsumer: true,
+  pruneAssetEvents: true,
+  forgetAsset: true,
   prune: true,
 } as const satisfies Record<StoreVerb, true>;
 
@@ -112,7 +121,7 @@ export interface StoreAnswer {
   readonly error?: StoreFailure | undefined;
 }
 
-const topicSchema = z.enum(["ready", "cancelling", "ended", "events", "jobs"] satisfies RingTopic[]);
+const topicSchema = z.enum(["ready", "cancelling", "ended", "events", "jobs", "assets"] satisfies RingTopic[]);
 const codeSchema = z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]);
 const failureSchema = z.object({
   code: codeSchema,
