@@ -1,5 +1,7 @@
 import type { Manifest } from "@holdfast/protocol";
-import type { DefinitionRow, ManifestRow } from "../store.ts";
+import type { Applying } from "../asset-verbs.ts";
+import type { DefinitionRow, ManifestRow, RingTopic } from "../store.ts";
+import { declareAssets } from "./asset-declarations.ts";
 import type { Runner } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
 
@@ -27,14 +29,17 @@ const currentText = `
 export async function applyManifests(
   pool: SessionPool,
   { namespace, manifests }: { namespace: string; manifests: readonly ManifestRow[] },
-): Promise<{ changed: string[] }> {
-  if (manifests.length === 0) return { changed: [] };
+): Promise<Applying & { topics: RingTopic[] }> {
+  if (manifests.length === 0) return { changed: [], topics: [] };
   return pool.transaction(async (transaction) => {
+    const { conflict, consumes } = await declareAssets(transaction, namespace, manifests);
+    if (conflict !== undefined) return { changed: [], conflict, topics: [] };
     const answers = manifests.map(async (row) => {
       const [, changed] = await Promise.all([keepManifest(transaction, row), makeCurrent(transaction, namespace, row)]);
       return changed;
     });
-    return { changed: (await Promise.all(answers)).flat().map(({ id }) => id) };
+    const changed = (await Promise.all(answers)).flat().map(({ id }) => id);
+    return { changed, topics: consumes ? ["assets"] : [] };
   });
 }
 

@@ -1,6 +1,8 @@
 import type { Manifest } from "@holdfast/protocol";
 import { admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import type { RunFilter, ScopeQuery, Store } from "../store.ts";
+import { listAssetEvents } from "./asset-events.ts";
+import * as assets from "./asset-rows.ts";
 import { measureBacklog } from "./backlog.ts";
 import * as definitions from "./definitions.ts";
 import * as endings from "./endings.ts";
@@ -41,6 +43,26 @@ export class PostgresReads {
 
   findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
     return definitions.findManifest(this.#pool, hash);
+  }
+
+  listAssets(args: Args<"listAssets">): Answer<"listAssets"> {
+    return assets.listAssets(this.#pool, args);
+  }
+
+  findAsset(query: Args<"findAsset">): Answer<"findAsset"> {
+    return assets.findAsset(this.#pool, query);
+  }
+
+  listAssetEvents(args: Args<"listAssetEvents">): Answer<"listAssetEvents"> {
+    return listAssetEvents(this.#pool, args);
+  }
+
+  dueConsumers(args: Args<"dueConsumers">): Answer<"dueConsumers"> {
+    return assets.dueConsumers(this.#pool, args);
+  }
+
+  findConsumer(args: Args<"findConsumer">): Answer<"findConsumer"> {
+    return assets.findConsumer(this.#pool, args);
   }
 
   async readState({ rows }: Args<"readState">): Answer<"readState"> {

@@ -14,6 +14,7 @@ import {
   admitSteps,
   admitText,
 } from "../admission.ts";
+import { admitConsumptions } from "../asset-admission.ts";
 import type { WithIntents } from "../intents.ts";
 import { admitNotes } from "../job-admission.ts";
 import { admitState } from "../state-admission.ts";
@@ -21,7 +22,9 @@ import type { EnqueueRow, ManifestRow, RingTopic, StepRow, Store } from "../stor
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
 import { readAddress } from "./address.ts";
+import { forgetAsset, pruneAssetEvents } from "./asset-pruning.ts";
 import { claimRuns } from "./claim.ts";
+import * as consuming from "./consuming.ts";
 import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as endings from "./endings.ts";
@@ -115,7 +118,7 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
 
   async applyManifests(args: { namespace: string; manifests: readonly ManifestRow[] }): Answer<"applyManifests"> {
     admitManifests(args.manifests);
-    return definitions.applyManifests(this.#pool, args);
+    return this.#told(definitions.applyManifests(this.#pool, args));
   }
 
   async enqueueRuns({ rows }: { rows: readonly EnqueueRow[] }): Answer<"enqueueRuns"> {
@@ -149,7 +152,25 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
 
   async transactState({ rows }: Args<"transactState">): Answer<"transactState"> {
     admitState(rows);
-    return transactState(this.#pool, rows);
+    return this.#rung(transactState(this.#pool, rows));
+  }
+
+  async consumeEvents({ rows }: Args<"consumeEvents">): Answer<"consumeEvents"> {
+    admitConsumptions(rows);
+    return rows.length === 0 ? [] : this.#rung(consuming.consumeEvents(this.#pool, rows));
+  }
+
+  async noteConsumer(args: Args<"noteConsumer">): Answer<"noteConsumer"> {
+    admitText([args]);
+    return consuming.noteConsumer(this.#pool, args);
+  }
+
+  pruneAssetEvents(args: Args<"pruneAssetEvents">): Answer<"pruneAssetEvents"> {
+    return pruneAssetEvents(this.#pool, args);
+  }
+
+  forgetAsset(args: Args<"forgetAsset">): Answer<"forgetAsset"> {
+    return forgetAsset(this.#pool, args);
   }
 
   sweepState(args: Args<"sweepState">): Answer<"sweepState"> {

@@ -120,8 +120,10 @@ async function carryOut(db: Work, call: OnceCall): Promise<{ answer: unknown; to
     }
     case "pauseSchedule":
       return { answer: await pauseSchedule(db, call.args), topics: [] };
-    case "transactState":
-      return { answer: await transactState(db, call.args.rows), topics: [] };
+    case "transactState": {
+      const { results, topics } = await transactState(db, call.args.rows);
+      return { answer: results, topics };
+    }
     case "removeSchedule":
       return { answer: await removeSchedule(db, call.args), topics: [] };
   }

@@ -1,13 +1,18 @@
 import type { Manifest } from "@holdfast/protocol";
 import { admitManifests } from "../admission.ts";
+import type { Applying } from "../asset-verbs.ts";
 import type { DefinitionRow, ManifestRow } from "../store.ts";
+import { declareAssets } from "./asset-declarations.ts";
 import type { Turn } from "./turn.ts";
 
 export function applyManifests(
-  { db, now }: Turn,
+  turn: Turn,
   { namespace, manifests }: { namespace: string; manifests: readonly ManifestRow[] },
-): { changed: string[] } {
+): Applying {
   admitManifests(manifests);
+  const conflict = declareAssets(turn, namespace, manifests);
+  if (conflict !== undefined) return { changed: [], conflict };
+  const { db, now } = turn;
   const changed: string[] = [];
   for (const { id, kind, hash, manifest } of manifests) {
     db.run(

@@ -155,7 +155,8 @@ export function forgetPauses(db: Connection): void {
   );
 }
 
-function findPause(db: Connection, id: string): PauseRow | undefined {
+/** The pause of this id that holds. */
+export function findPause(db: Connection, id: string): PauseRow | undefined {
   return db.find<PauseRow>(`SELECT ${columns} FROM pauses WHERE id = ? AND over = 0`, id);
 }
 

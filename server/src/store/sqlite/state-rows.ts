@@ -9,6 +9,7 @@ import {
   type StateUse,
   unused,
 } from "../../core/index.ts";
+import { insertAssetEvent } from "./asset-rows.ts";
 import type { Connection } from "./connection.ts";
 import { insertRecord } from "./steps.ts";
 
@@ -119,6 +120,7 @@ export function writeState(db: Connection, changes: StateChanges, now: number): 
   for (const { place, key } of changes.deleted) deleteValue(db, place, key);
   for (const use of changes.uses) writeUse(db, use);
   for (const step of changes.steps) insertRecord(db, step, JSON.stringify(step.value), now);
+  for (const event of changes.events) insertAssetEvent(db, event);
   for (const { runId, steps, bytes } of changes.progress) {
     db.run(
       "UPDATE runs SET losses = 0, takeovers = 0, step_count = step_count + ?, step_bytes = step_bytes + ? WHERE id = ?",
@@ -129,11 +131,18 @@ export function writeState(db: Connection, changes: StateChanges, now: number): 
   }
 }
 
-export function deleteValue(db: Connection, { kind, id, generation }: StatePlace, key: string): void {
+/** Deletes a value, and counts what that leaves. */
+export function forgetValue(db: Connection, { place, key, bytes, version }: StateRow): void {
+  const use = useOf(db, place);
+  deleteValue(db, place, key);
+  writeUse(db, { ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });
+}
+
+function deleteValue(db: Connection, { kind, id, generation }: StatePlace, key: string): void {
   db.run(`DELETE FROM "values" WHERE ${ofPlace} AND key = ?`, kind, id, generation, key);
 }
 
-export function writeUse(db: Connection, { place, keys, bytes, floor, last }: StateUse): void {
+function writeUse(db: Connection, { place, keys, bytes, floor, last }: StateUse): void {
   db.run(
     `INSERT INTO state_scopes (scope_kind, scope_id, generation, keys, bytes, floor, last) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET keys = excluded.keys, bytes = excluded.bytes, floor = excluded.floor, last = excluded.last`,

@@ -6,6 +6,7 @@ import {
   type StateResult,
   type StateTransaction,
   statePlace,
+  tellingsOf,
 } from "../../core/index.ts";
 import { admitState, admitStateFilter, admitStateQueries } from "../state-admission.ts";
 import {
@@ -17,29 +18,34 @@ import {
   type StateReading,
   stateValue,
 } from "../state-verbs.ts";
+import { findAssetRow, numberUnder } from "./asset-rows.ts";
 import type { Connection } from "./connection.ts";
 import {
-  deleteValue,
   findStateRun,
   findValue,
+  forgetValue,
   listExpired,
   listUnder,
   listValues,
   useOf,
   writeState,
-  writeUse,
 } from "./state-rows.ts";
 import { findRecord } from "./steps.ts";
 import type { Turn } from "./turn.ts";
 
 // State (core/state.ts has the rules).
 
-export function transactState({ db, now }: Turn, { rows }: { rows: readonly StateTransaction[] }): StateResult[] {
+export function transactState(
+  { db, now, ring }: Turn,
+  { rows }: { rows: readonly StateTransaction[] },
+): StateResult[] {
   admitState(rows);
   const book = new StateBook(now);
   for (const row of rows) load(db, book, row);
   const results = rows.map((row) => book.transact(row));
-  writeState(db, book.changes(), now);
+  const changes = book.changes();
+  writeState(db, changes, now);
+  if (changes.events.length > 0) ring("assets");
   return results;
 }
 
@@ -50,7 +56,16 @@ function load(db: Connection, book: StateBook, { namespace, ops, writer }: State
   const record = writer === null ? undefined : findRecord(db, writer);
   const steps = writer === null || record === undefined ? [] : [{ ...writer, value: record }];
   book.load({ runs, steps });
+  for (const { asset: id, key } of tellingsOf({ namespace, ops })) {
+    const asset = findAssetRow(db, { namespace, id });
+    const number = key === undefined ? undefined : numberUnder(db, { namespace, id }, key);
+    book.load({
+      assets: asset === undefined ? [] : [asset],
+      events: key === undefined || number === undefined ? [] : [{ namespace, asset: id, key, number }],
+    });
+  }
   for (const op of ops) {
+    if (op.op === "emit") continue;
     const place = placeOf(db, op.scope, namespace, writer?.generation);
     if (place === undefined) continue;
     const rows = op.op === "clear" ? listUnder(db, place, op.prefix ?? "") : findValue(db, place, op.key);
@@ -87,11 +102,7 @@ export function sweepState(
   const swept = found.slice(0, limitRows);
   const more = found.length > swept.length;
   if (dryRun) return { swept: 0, more, expired: swept.map(expiredValue) };
-  for (const { place, key, bytes, version } of swept) {
-    const use = useOf(db, place);
-    deleteValue(db, place, key);
-    writeUse(db, { ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });
-  }
+  for (const row of swept) forgetValue(db, row);
   return { swept: swept.length, more, expired: [] };
 }
 

@@ -1,6 +1,17 @@
 import { AppError } from "@holdfast/protocol";
 import { admitText } from "../admission.ts";
 import type { Store, StoreDescription, StoreVerb } from "../store.ts";
+import {
+  consumeEvents,
+  dueConsumers,
+  findAsset,
+  findConsumer,
+  forgetAsset,
+  listAssetEvents,
+  listAssets,
+  noteConsumer,
+  pruneAssetEvents,
+} from "./assets.ts";
 import { measureBacklog } from "./backlog.ts";
 import { claimRuns, listClaimed } from "./claims.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
@@ -54,6 +65,15 @@ const verbs: Verbs = {
   readState,
   listState,
   sweepState,
+  listAssets,
+  findAsset,
+  listAssetEvents,
+  dueConsumers,
+  findConsumer,
+  consumeEvents,
+  noteConsumer,
+  pruneAssetEvents,
+  forgetAsset,
   appendLogs,
   expandRuns,
   openWaits,
