@@ -1,7 +1,9 @@
 import { describe, test } from "node:test";
+import { assetsContract } from "./contract/assets.contract.ts";
 import { cancelContract } from "./contract/cancel.contract.ts";
 import { claimContract } from "./contract/claim.contract.ts";
 import { clearContract } from "./contract/clear.contract.ts";
+import { consumersContract } from "./contract/consumers.contract.ts";
 import { definitionsContract } from "./contract/definitions.contract.ts";
 import { doorbellContract } from "./contract/doorbell.contract.ts";
 import { dueContract } from "./contract/due.contract.ts";
@@ -69,6 +71,8 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   "state of bodies": stateStepsContract,
   "lists of state": stateListsContract,
   "limits of state": stateLimitsContract,
+  assets: assetsContract,
+  consumers: consumersContract,
   nesting: nestingContract,
   waits: waitsContract,
   jobs: jobsContract,

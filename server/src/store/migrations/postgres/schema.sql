@@ -480,6 +480,54 @@ begin
   end if;
   return ms;
 end $$;
+CREATE TABLE holdfast.asset_cursors (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    asset text NOT NULL COLLATE pg_catalog."C",
+    definition text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    active boolean NOT NULL
+);
+CREATE TABLE holdfast.asset_declarations (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    asset text NOT NULL COLLATE pg_catalog."C",
+    root text NOT NULL COLLATE pg_catalog."C",
+    spec text NOT NULL,
+    uses text NOT NULL,
+    declared_at bigint NOT NULL
+);
+CREATE TABLE holdfast.asset_events (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    asset text NOT NULL COLLATE pg_catalog."C",
+    number bigint NOT NULL,
+    key text COLLATE pg_catalog."C",
+    payload text NOT NULL,
+    at bigint NOT NULL,
+    writer_run text NOT NULL COLLATE pg_catalog."C",
+    writer_epoch integer NOT NULL,
+    writer_generation integer NOT NULL
+);
+CREATE TABLE holdfast.assets (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    uri text COLLATE pg_catalog."C",
+    spec text NOT NULL,
+    active boolean NOT NULL,
+    created_at bigint NOT NULL,
+    declared_at bigint NOT NULL,
+    last_event bigint NOT NULL
+);
+CREATE TABLE holdfast.consumers (
+    namespace text NOT NULL COLLATE pg_catalog."C",
+    definition text NOT NULL COLLATE pg_catalog."C",
+    mode text NOT NULL,
+    start_on text NOT NULL,
+    active boolean NOT NULL,
+    version bigint NOT NULL,
+    started bigint NOT NULL,
+    last_run text COLLATE pg_catalog."C",
+    last_at bigint,
+    problem text
+);
 CREATE TABLE holdfast.definitions (
     namespace text NOT NULL COLLATE pg_catalog."C",
     id text NOT NULL COLLATE pg_catalog."C",
@@ -861,6 +909,16 @@ ALTER TABLE holdfast.waits ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY holdfast.events ATTACH PARTITION holdfast.events_default DEFAULT;
 ALTER TABLE ONLY holdfast.logs ATTACH PARTITION holdfast.logs_default DEFAULT;
+ALTER TABLE ONLY holdfast.asset_cursors
+    ADD CONSTRAINT asset_cursors_pkey PRIMARY KEY (namespace, asset, definition);
+ALTER TABLE ONLY holdfast.asset_declarations
+    ADD CONSTRAINT asset_declarations_pkey PRIMARY KEY (namespace, asset, root);
+ALTER TABLE ONLY holdfast.asset_events
+    ADD CONSTRAINT asset_events_pkey PRIMARY KEY (namespace, asset, number);
+ALTER TABLE ONLY holdfast.assets
+    ADD CONSTRAINT assets_pkey PRIMARY KEY (namespace, id);
+ALTER TABLE ONLY holdfast.consumers
+    ADD CONSTRAINT consumers_pkey PRIMARY KEY (namespace, definition);
 ALTER TABLE ONLY holdfast.definitions
     ADD CONSTRAINT definitions_pkey PRIMARY KEY (namespace, id);
 ALTER TABLE ONLY holdfast.edges
@@ -905,6 +963,10 @@ ALTER TABLE ONLY holdfast."values"
     ADD CONSTRAINT values_pkey PRIMARY KEY (scope_kind, scope_id, generation, key);
 ALTER TABLE ONLY holdfast.waits
     ADD CONSTRAINT waits_pkey PRIMARY KEY (run_id, generation, key);
+CREATE INDEX asset_cursors_definition ON holdfast.asset_cursors USING btree (namespace, definition, asset);
+CREATE INDEX asset_declarations_root ON holdfast.asset_declarations USING btree (namespace, root);
+CREATE UNIQUE INDEX asset_events_key ON holdfast.asset_events USING btree (namespace, asset, key) WHERE (key IS NOT NULL);
+CREATE UNIQUE INDEX assets_uri ON holdfast.assets USING btree (namespace, uri) WHERE (uri IS NOT NULL);
 CREATE INDEX events_of_topic ON ONLY holdfast.events USING btree (namespace, "position");
 CREATE INDEX events_default_namespace_position_idx ON holdfast.events_default USING btree (namespace, "position");
 CREATE INDEX events_of_run ON ONLY holdfast.events USING btree (run_id, number);
