@@ -43,7 +43,10 @@ export function assetOpSchemasOf<Scope extends z.ZodType>(scope: Scope) {
         .string()
         .min(1)
         .max(limits.stateKeyCharacters)
-        .refine((key) => textDefect(key) === undefined, "Invalid input: a mark's name has no NUL and no lone surrogate"),
+        .refine(
+          (key) => textDefect(key) === undefined,
+          "Invalid input: a mark's name has no NUL and no lone surrogate",
+        ),
       to: watermarkSchema,
       /** Told in the same commit, of the asset whose mark it is. */
       event: z.strictObject({ payload: eventPayloadSchema, key: eventKeySchema.optional() }).optional(),

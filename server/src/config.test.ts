@@ -44,7 +44,12 @@ test("a flag beats the environment, which beats the file, which beats the defaul
   assert.equal(settings.concurrency, 3);
   assert.equal(settings.leaseMs, 20_000);
   assert.deepEqual(settings.include, ["a/**", "b/**"]);
-  assert.deepEqual(settings.retention, { runsMs: 5 * 86_400_000, keysMs: 30 * 86_400_000, logsMs: 86_400_000 });
+  assert.deepEqual(settings.retention, {
+    runsMs: 5 * 86_400_000,
+    keysMs: 30 * 86_400_000,
+    logsMs: 86_400_000,
+    assetEventsMs: 30 * 86_400_000,
+  });
   assert.equal(settings.store, "sqlite:.holdfast/holdfast.db");
   assert.equal(settings.app, "@acme/shop");
 });

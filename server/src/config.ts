@@ -42,8 +42,8 @@ export interface Config {
    * priority always goes first. The same on every node.
    */
   readonly ageing?: Duration | "never";
-  /** How long ended runs, keys and log lines are kept; defaults 30d, 30d, 7d. */
-  readonly retention?: { readonly runs?: Duration; readonly keys?: Duration; readonly logs?: Duration };
+  /** How long ended runs, keys, log lines, and events of assets that everybody has had are kept; defaults 30d, 30d, 7d, 30d. */
+  readonly retention?: Partial<Readonly<Record<"runs" | "keys" | "logs" | "assetEvents", Duration>>>;
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
   readonly python?: string;
   /**
@@ -83,7 +83,7 @@ export interface Settings {
   /** Undefined where nothing is said of queues: what was declared stays. */
   readonly queues: Readonly<Record<string, QueueSettings>> | undefined;
   readonly ageingMs: number;
-  readonly retention: { readonly runsMs: number; readonly keysMs: number; readonly logsMs: number };
+  readonly retention: Readonly<Record<"runsMs" | "keysMs" | "logsMs" | "assetEventsMs", number>>;
   readonly python: string | undefined;
   readonly connections: Readonly<Record<string, ConnectionSettings>>;
   /** Undefined: nothing was said. */
@@ -164,6 +164,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       runsMs: reader.duration("retention.runs", 0) ?? 30 * dayMs,
       keysMs: reader.duration("retention.keys", 0) ?? 30 * dayMs,
       logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
+      assetEventsMs: reader.duration("retention.assetEvents", 0) ?? 30 * dayMs,
     },
     python: reader.text("python", /^[^\0]{1,1000}$/),
     connections: readConnections(isRecord(sources.file) ? sources.file.connections : undefined, {
@@ -232,7 +233,7 @@ class SettingsReader {
     }
     this.#checkKeys(this.#file, knownKeys, "");
     const { retention } = this.#file;
-    if (isRecord(retention)) this.#checkKeys(retention, ["runs", "keys", "logs"], "retention.");
+    if (isRecord(retention)) this.#checkKeys(retention, ["runs", "keys", "logs", "assetEvents"], "retention.");
     else if (retention !== undefined) this.addInFile("retention", '"retention" is no object', 'Write { runs: "30d" }.');
   }
 

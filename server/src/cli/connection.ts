@@ -142,14 +142,14 @@ export async function openEmbedded(
     address: shownStore(settings.store),
     ...(queueLimits === undefined ? {} : { configured: queueLimits }),
     work: async ({ schedules, mockJobs = false, url }) => {
-      const { runsMs, logsMs } = retention;
+      const { runsMs, logsMs, assetEventsMs } = retention;
       const found = {
         ...(python === undefined ? {} : { python }),
         connections: settings.connections,
         mockJobs: settings.mockJobs ?? mockJobs,
         publicUrl: settings.publicUrl ?? url,
       };
-      const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, schedules, ...found };
+      const shared = { root, concurrency, leaseMs, queueLimits, runsMs, logsMs, assetEventsMs, schedules, ...found };
       node = await startNode(services, log === undefined ? shared : { ...shared, log });
       return node;
     },

@@ -143,7 +143,16 @@ export class DeclarationBook {
     const active = standing.length > 0;
     const spec: AssetSpec = latest?.spec ?? (active ? { id } : (known?.spec ?? { id }));
     const { createdAt = now, lastEvent = 0 } = known ?? {};
-    return { namespace, id, spec, active, uri: active ? (spec.uri ?? null) : null, createdAt, declaredAt: now, lastEvent };
+    return {
+      namespace,
+      id,
+      spec,
+      active,
+      uri: active ? (spec.uri ?? null) : null,
+      createdAt,
+      declaredAt: now,
+      lastEvent,
+    };
   }
 
   #consume(definition: string, startOn: StartOn | undefined): void {

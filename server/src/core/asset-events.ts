@@ -100,7 +100,9 @@ export class EventDraft {
   }
 
   #numberUnder(key: Omit<KeyedEvent, "number">): number | undefined {
-    const drafted = this.told.find((event) => event.key === key.key && keyOf({ ...event, key: key.key }) === keyOf(key));
+    const drafted = this.told.find(
+      (event) => event.key === key.key && keyOf({ ...event, key: key.key }) === keyOf(key),
+    );
     return drafted?.number ?? this.#book.numberUnder(key);
   }
 }

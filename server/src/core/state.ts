@@ -1,4 +1,12 @@
-import { type Json, limits, type StateOp, type StateOpResult, type StateScope, stateKinds, stateRecord } from "@holdfast/protocol";
+import {
+  type Json,
+  limits,
+  type StateOp,
+  type StateOpResult,
+  type StateScope,
+  stateKinds,
+  stateRecord,
+} from "@holdfast/protocol";
 import { EventBook, EventDraft, type KeyedEvent, type TellingAsset } from "./asset-events.ts";
 import { StateDraft } from "./state-draft.ts";
 import { applyOp, type Refusal } from "./state-ops.ts";

@@ -2,6 +2,7 @@ import { isStoreGone, type JobAddress, type Tracking } from "@holdfast/protocol"
 import type { Clock } from "../clock.ts";
 import type { JobRow, NewJob } from "../core/index.ts";
 import type { Logger } from "../log.ts";
+import type { Consuming } from "../operations/consuming.ts";
 import type { Firing } from "../operations/firing.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
@@ -18,6 +19,7 @@ import { Redeemer } from "./redeemer.ts";
 import { Rescuer } from "./rescuer.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Sequencer } from "./sequencer.ts";
+import { Starter } from "./starter.ts";
 import { Timer } from "./timer.ts";
 import { Triggerer } from "./triggerer.ts";
 
@@ -49,6 +51,8 @@ export interface EngineOptions {
   readonly activations: Activations;
   /** Undefined: schedules are others' business. */
   readonly firing: Firing | undefined;
+  /** Undefined: who waits for events is others' business. */
+  readonly consuming: Consuming | undefined;
   /** Who calls the services of external jobs. */
   readonly tracking: Tracking;
   readonly successorOf: (row: JobRow) => Promise<NewJob>;
@@ -65,6 +69,7 @@ export interface EngineOptions {
   readonly pollMs: number;
   readonly runsMs: number;
   readonly logsMs: number;
+  readonly assetEventsMs: number;
   readonly timedLeases: boolean;
   readonly newId: () => string;
   readonly metrics?: Metrics;
@@ -123,7 +128,7 @@ export class Engine {
 
   /** Joins and begins to work. Rejects when the store does not answer. */
   async start(): Promise<void> {
-    const { store, runs, intents, activations, firing, clock, leaseMs, pollMs, runsMs, logsMs, log } = this.#options;
+    const { store, runs, intents, activations, firing, consuming, clock, leaseMs, pollMs, log } = this.#options;
     const membership = this.#membership;
     await membership.join();
     this.#stopRings = store.onRing((topics) => this.#hear(topics));
@@ -136,7 +141,9 @@ export class Engine {
     this.#run(new Canceller({ store, membership, activations, claims: this.#dispatcher, clock, pollMs }));
     this.#run(this.#triggerer);
     this.#run(new Sequencer({ store, pollMs }), 20);
-    this.#run(new Pruner({ store, runsMs, logsMs }));
+    // What comes together goes into one run.
+    if (consuming !== undefined) this.#run(new Starter({ consuming, log, pollMs }), 20);
+    this.#run(new Pruner(this.#options));
     if (intents.isSupported) this.#run(new Redeemer({ intents, clock, pollMs }));
     runs.useSlots(this.#dispatcher);
   }
@@ -216,6 +223,7 @@ export class Engine {
     if (topics.includes("ready")) this.#bell("dispatcher").ring();
     if (topics.includes("cancelling")) this.#bell("canceller").ring();
     if (topics.includes("jobs")) this.#triggerer.hear();
+    if (topics.includes("assets")) this.#bell("starter").ring();
     if (!topics.includes("events")) return;
     this.#bell("sequencer").ring();
     // A retry may have been put off: the timer has to know when it is due.

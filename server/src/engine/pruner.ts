@@ -4,22 +4,27 @@ import type { Loop } from "./loop.ts";
 const limitRows = 500;
 const periodMs = 60_000;
 
-/** Deletes what is past its retention, runs and values of state, in small batches. */
+export interface PrunerOptions {
+  readonly store: Store;
+  readonly runsMs: number;
+  readonly logsMs: number;
+  readonly assetEventsMs: number;
+}
+
+/** Deletes what is past its retention, runs, values of state and events of assets, in small batches. */
 export class Pruner implements Loop {
   readonly name = "pruner";
-  readonly #store: Store;
-  readonly #runsMs: number;
-  readonly #logsMs: number;
+  readonly #options: PrunerOptions;
 
-  constructor({ store, runsMs, logsMs }: { store: Store; runsMs: number; logsMs: number }) {
-    this.#store = store;
-    this.#runsMs = runsMs;
-    this.#logsMs = logsMs;
+  constructor(options: PrunerOptions) {
+    this.#options = options;
   }
 
   async tick(): Promise<number> {
-    const pruned = await this.#store.prune({ runsMs: this.#runsMs, logsMs: this.#logsMs, limitRows });
-    const swept = await this.#store.sweepState({ limitRows });
-    return pruned.more || swept.more ? 0 : periodMs;
+    const { store, runsMs, logsMs, assetEventsMs: eventsMs } = this.#options;
+    const pruned = await store.prune({ runsMs, logsMs, limitRows });
+    const swept = await store.sweepState({ limitRows });
+    const told = await store.pruneAssetEvents({ eventsMs, limitRows });
+    return pruned.more || swept.more || told.more ? 0 : periodMs;
   }
 }

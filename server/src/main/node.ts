@@ -34,13 +34,15 @@ export interface NodeOptions {
   readonly pollMs?: number;
   readonly runsMs?: number;
   readonly logsMs?: number;
+  /** How long events of assets are kept once every consumer has had them. */
+  readonly assetEventsMs?: number;
   /** The queues that it serves; default every one. */
   readonly queues?: readonly string[];
   /** What is declared for all nodes: see `Concurrency.declareQueues`. Undefined: nothing new. */
   readonly queueLimits?: Readonly<Record<string, QueueLimits>> | undefined;
   /** The Python of Python tasks, where it is not to be looked for. */
   readonly python?: string;
-  /** False: schedules are others' business; default true. */
+  /** False: schedules, and definitions that wait for events, are others' business; default true. */
   readonly schedules?: boolean;
   readonly log?: Logger;
   readonly grants?: readonly AccessGroup[];
@@ -96,6 +98,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     intents,
     activations,
     firing: options.schedules === false ? undefined : services.firing,
+    consuming: options.schedules === false ? undefined : services.consuming,
     tracking,
     successorOf: (row) => successors.successorOf(row),
     callsOf: (address) => connections[connectionOf(connections, address) ?? ""]?.calls,
@@ -111,6 +114,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     pollMs: options.pollMs ?? defaults.pollMs,
     runsMs: options.runsMs ?? defaults.runsMs,
     logsMs: options.logsMs ?? defaults.logsMs,
+    assetEventsMs: options.assetEventsMs ?? defaults.assetEventsMs,
     newId: () => hex(random.bytes(10)),
     metrics: services.telemetry.metrics,
   });

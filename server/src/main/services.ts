@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { BulkActions } from "../operations/bulk.ts";
 import { Concurrency } from "../operations/concurrency.ts";
+import { Consuming } from "../operations/consuming.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { Evaluator } from "../operations/evaluation/evaluator.ts";
 import { ExternalJobs } from "../operations/external-jobs.ts";
@@ -39,6 +40,7 @@ export const defaults = {
   runsMs: 30 * dayMs,
   keysMs: 30 * dayMs,
   logsMs: 7 * dayMs,
+  assetEventsMs: 30 * dayMs,
   graceMs: 10_000,
 };
 
@@ -51,6 +53,7 @@ export interface Services {
   readonly reasons: Reasons;
   readonly schedules: Schedules;
   readonly firing: Firing;
+  readonly consuming: Consuming;
   readonly history: History;
   readonly intents: Intents;
   readonly pauses: Pauses;
@@ -140,6 +143,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const scheduledRuns = new ScheduledRuns({ definitions, concurrency, namespace });
   const schedules = new Schedules({ store, definitions, runs, scheduledRuns, namespace, random });
   const firing = new Firing({ store, scheduledRuns, namespace, clock });
+  const consuming = new Consuming({ store, definitions, concurrency, namespace });
   const backlog = new BacklogMetrics({ store, namespace, metrics: telemetry.metrics });
   const asked = {
     definitions,
@@ -147,6 +151,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     runs,
     schedules,
     firing,
+    consuming,
     reasons,
     history,
     intents,

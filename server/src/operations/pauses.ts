@@ -39,6 +39,8 @@ export class Pauses {
     const name = await this.#nameOf(kind, given);
     const target = this.#target(kind, name);
     const result = await control.resumeRuns({ target, limitRows: limits.pageRows });
+    // Events may have waited for it.
+    if (kind === "definition") this.#store.ring(["assets"]);
     return this.#answer(kind, name, { paused: false, result });
   }
 

@@ -59,12 +59,7 @@ export type ConsumingResult =
 
 export interface AssetVerbs {
   /** In the order of ids, from after `after`. Those that nothing declares only when asked for. */
-  listAssets(args: {
-    namespace: string;
-    after?: string;
-    inactive?: boolean;
-    limitRows: number;
-  }): Promise<AssetRow[]>;
+  listAssets(args: { namespace: string; after?: string; inactive?: boolean; limitRows: number }): Promise<AssetRow[]>;
   /** Also one that nothing declares, by its id. */
   findAsset(args: AssetQuery): Promise<AssetDetail | undefined>;
   /** Events from after this number, in order; fewer where they are large (`limits.pageBytes`), never none where some are there. */

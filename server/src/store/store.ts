@@ -21,7 +21,7 @@ import type { KeptAnswer, OnceResult, RequestName } from "./request-verbs.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";
 import type { WaitVerbs } from "./wait-verbs.ts";
 
-export type { AssetDetail, AssetQuery, ConsumerDetail, ConsumingResult, Consumption } from "./asset-verbs.ts";
+export type { ConsumerDetail, ConsumingResult, Consumption } from "./asset-verbs.ts";
 export type { EnqueueResult, EnqueueRow, Uniqueness } from "./enqueue-rows.ts";
 export type { JobFilter } from "./job-verbs.ts";
 export type { Forced, ObligationNote } from "./obligation-verbs.ts";

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { limits } from "@holdfast/protocol";
 import { advance, applyTo, declaring, emit, eventsOf, tell, told, toldOnce } from "./assets.fixture.ts";
-import { applied, change, changeAs, contentOf, inTask, opsIn, orders, transact, transaction, writerOf } from "./state.fixture.ts";
+import {
+  applied,
+  change,
+  changeAs,
+  contentOf,
+  inTask,
+  opsIn,
+  orders,
+  transact,
+  transaction,
+  writerOf,
+} from "./state.fixture.ts";
 import { type Contract, namespace, next, plain, refused, type World } from "./world.contract.ts";
 
 // Faults to catch: a mark that goes back; a mark and its event of which one stands without the other; an event twice under one key; numbers
@@ -12,7 +23,10 @@ const stale = { outcome: "stale_epoch" };
 const marks = { kind: "watermark", id: "orders" } as const;
 
 async function withOrders(world: World): Promise<void> {
-  await applyTo(world.store, declaring("load", { writes: ["orders"], assets: [{ id: "orders", uri: "s3://shop/orders" }] }));
+  await applyTo(
+    world.store,
+    declaring("load", { writes: ["orders"], assets: [{ id: "orders", uri: "s3://shop/orders" }] }),
+  );
 }
 
 /** What stores promise about assets: what declares them, their marks and their events. */
@@ -38,33 +52,49 @@ export function assetsContract(contract: Contract): void {
   contract("a mark goes back, or becomes another kind, only when it is told to", async (world) => {
     await withOrders(world);
     await change(world, advance("m", 5));
-    for (const to of ["5", [5]]) assert.deepEqual(await change(world, advance("m", to)), { outcome: "mismatch", index: 0, was: "number" });
+    for (const to of ["5", [5]])
+      assert.deepEqual(await change(world, advance("m", to)), { outcome: "mismatch", index: 0, was: "number" });
     const back = { backwards: true };
     assert.deepEqual(await change(world, advance("m", 3, back)), applied({ version: 2, value: 3, changed: true }));
-    assert.deepEqual(await change(world, advance("m", ["eu"], back)), applied({ version: 3, value: ["eu"], changed: true }));
+    assert.deepEqual(
+      await change(world, advance("m", ["eu"], back)),
+      applied({ version: 3, value: ["eu"], changed: true }),
+    );
     assert.deepEqual(await change(world, advance("m", ["eu", 1])), { outcome: "mismatch", index: 0, was: "list" });
   });
 
-  contract("a mark and its event are one: neither stands when the transaction is refused, both when it is not", async (world) => {
-    await withOrders(world);
-    const event = { event: { payload: { files: ["a"] }, key: "k" } };
-    const refusal = await change(world, advance("m", 1, event), inTask.set("a", 1, { ifVersion: 9 }));
-    assert.equal(refusal.outcome, "conflict");
-    assert.deepEqual([await contentOf(world, marks), await eventsOf(world.store)], [[], []]);
-    assert.deepEqual(
-      await change(world, advance("m", 1, event)),
-      applied({ version: 1, value: 1, changed: true, number: 1, emitted: true }),
-    );
-    // What does not go on tells nothing.
-    assert.deepEqual(await change(world, advance("m", 1, { event: { payload: 2 } })), applied({ version: 1, value: 1, changed: false }));
-    assert.deepEqual((await eventsOf(world.store)).map(({ number, payload }) => [number, payload]), [[1, { files: ["a"] }]]);
-  });
+  contract(
+    "a mark and its event are one: neither stands when the transaction is refused, both when it is not",
+    async (world) => {
+      await withOrders(world);
+      const event = { event: { payload: { files: ["a"] }, key: "k" } };
+      const refusal = await change(world, advance("m", 1, event), inTask.set("a", 1, { ifVersion: 9 }));
+      assert.equal(refusal.outcome, "conflict");
+      assert.deepEqual([await contentOf(world, marks), await eventsOf(world.store)], [[], []]);
+      assert.deepEqual(
+        await change(world, advance("m", 1, event)),
+        applied({ version: 1, value: 1, changed: true, number: 1, emitted: true }),
+      );
+      // What does not go on tells nothing.
+      assert.deepEqual(
+        await change(world, advance("m", 1, { event: { payload: 2 } })),
+        applied({ version: 1, value: 1, changed: false }),
+      );
+      assert.deepEqual(
+        (await eventsOf(world.store)).map(({ number, payload }) => [number, payload]),
+        [[1, { files: ["a"] }]],
+      );
+    },
+  );
 
   contract("an event has its number, key and writer, and under a key there is one, the first", async (world) => {
     await withOrders(world);
     const run = await world.running();
     assert.deepEqual(await change(world, emit(null)), toldOnce(1));
-    assert.deepEqual(await changeAs(world, run, "s", emit({ a: 1 }, "k"), emit("again", "k"), emit(3)), applied(told(2), told(2, false), told(3)));
+    assert.deepEqual(
+      await changeAs(world, run, "s", emit({ a: 1 }, "k"), emit("again", "k"), emit(3)),
+      applied(told(2), told(2, false), told(3)),
+    );
     assert.deepEqual(await change(world, emit("later", "k")), applied(told(2, false)));
     const marked = { version: 1, value: 1, changed: true, number: 2, emitted: false };
     assert.deepEqual(await change(world, advance("m", 1, { event: { payload: 4, key: "k" } })), applied(marked));
@@ -78,33 +108,45 @@ export function assetsContract(contract: Contract): void {
         ["number", { namespace, asset: "orders", number: 3, key: null, payload: 3, writer: by }],
       ],
     );
-    assert.deepEqual((await eventsOf(world.store, "orders", 2)).map(({ number }) => number), [3]);
+    assert.deepEqual(
+      (await eventsOf(world.store, "orders", 2)).map(({ number }) => number),
+      [3],
+    );
     assert.equal((await world.store.listAssetEvents({ namespace, id: "orders", after: 0, limitRows: 2 })).length, 2);
-    assert.deepEqual(await world.store.listAssetEvents({ namespace: "other", id: "orders", after: 0, limitRows: 2 }), []);
+    assert.deepEqual(
+      await world.store.listAssetEvents({ namespace: "other", id: "orders", after: 0, limitRows: 2 }),
+      [],
+    );
   });
 
-  contract("numbers have no holes, whatever was refused, and each asset and namespace counts its own", async (world) => {
-    await applyTo(world.store, declaring("load", { writes: ["orders", "customers"] }));
-    await world.store.applyManifests({
-      namespace: "other",
-      manifests: [{ id: "load", kind: "task", hash: "h", manifest: declaring("load", { writes: ["orders"] }) }],
-    });
-    const rows = [
-      transaction([emit(1), emit(2, undefined, "customers")]),
-      transaction([emit(3), inTask.set("a", 1, { ifVersion: 9 })]),
-      transaction([emit(4)]),
-      { ...transaction([emit(5)]), namespace: "other" },
-      transaction([emit(6, undefined, "nothing")]),
-    ];
-    assert.deepEqual(plain(await world.store.transactState({ rows })), [
-      applied(told(1), told(1)),
-      { outcome: "conflict", index: 1, version: 0 },
-      applied(told(2)),
-      applied(told(1)),
-      { outcome: "not_found", index: 0 },
-    ]);
-    assert.deepEqual((await eventsOf(world.store)).map(({ payload }) => payload), [1, 4]);
-  });
+  contract(
+    "numbers have no holes, whatever was refused, and each asset and namespace counts its own",
+    async (world) => {
+      await applyTo(world.store, declaring("load", { writes: ["orders", "customers"] }));
+      await world.store.applyManifests({
+        namespace: "other",
+        manifests: [{ id: "load", kind: "task", hash: "h", manifest: declaring("load", { writes: ["orders"] }) }],
+      });
+      const rows = [
+        transaction([emit(1), emit(2, undefined, "customers")]),
+        transaction([emit(3), inTask.set("a", 1, { ifVersion: 9 })]),
+        transaction([emit(4)]),
+        { ...transaction([emit(5)]), namespace: "other" },
+        transaction([emit(6, undefined, "nothing")]),
+      ];
+      assert.deepEqual(plain(await world.store.transactState({ rows })), [
+        applied(told(1), told(1)),
+        { outcome: "conflict", index: 1, version: 0 },
+        applied(told(2)),
+        applied(told(1)),
+        { outcome: "not_found", index: 0 },
+      ]);
+      assert.deepEqual(
+        (await eventsOf(world.store)).map(({ payload }) => payload),
+        [1, 4],
+      );
+    },
+  );
 
   contract("many tell events at once through every door: no number is missing and none is doubled", async (world) => {
     await withOrders(world);
@@ -118,11 +160,17 @@ export function assetsContract(contract: Contract): void {
     );
     assert.ok(answers.flat().every(({ outcome }) => outcome === "applied"));
     const events = await eventsOf(world.store);
-    assert.deepEqual(events.map(({ number }) => number), events.map((_, index) => index + 1));
+    assert.deepEqual(
+      events.map(({ number }) => number),
+      events.map((_, index) => index + 1),
+    );
     const keys = events.flatMap(({ key }) => key ?? []);
     assert.equal(new Set(keys).size, keys.length);
     assert.equal((await world.store.findAsset({ namespace, id: "orders" }))?.asset.lastEvent, events.length);
-    assert.deepEqual((await contentOf(world, marks)).map(([, value]) => value), [57]);
+    assert.deepEqual(
+      (await contentOf(world, marks)).map(([, value]) => value),
+      [57],
+    );
   });
 
   contract("only a live activation tells and advances; told again under its step, nothing is told", async (world) => {
@@ -139,53 +187,71 @@ export function assetsContract(contract: Contract): void {
     assert.deepEqual(await changeAs(world, second, "t", emit(3)), toldOnce(3));
     await world.finish(second, next.success());
     assert.deepEqual(await changeAs(world, second, "u", emit(4)), stale);
-    assert.deepEqual((await eventsOf(world.store)).map(({ payload }) => payload), [1, 2, 3]);
-    assert.deepEqual((await contentOf(world, marks)).map(([, value]) => value), [1]);
-  });
-
-  contract("an asset is found by its id and its URI, with who declares and uses it, and who wrote it last", async (world) => {
-    await withOrders(world);
-    const reader = declaring("report", { reads: ["orders"], startOn: { mode: "any", assets: ["orders"] } });
-    await applyTo(world.store, reader);
-    const [one, two] = [await world.running(), await world.running()];
-    await changeAs(world, one, "s", opsIn(orders).set("a", 1));
-    await world.pass(5);
-    await changeAs(world, two, "s", emit(1));
-    const byId = await world.store.findAsset({ namespace, id: "orders" });
-    assert.deepEqual(plain(await world.store.findAsset({ namespace, uri: "s3://shop/orders" })), plain(byId));
-    const { createdAt: _, declaredAt: __, ...asset } = byId?.asset ?? { createdAt: 0, declaredAt: 0 };
-    const spec = { id: "orders", uri: "s3://shop/orders" };
-    assert.deepEqual(asset, { namespace, id: "orders", uri: spec.uri, spec, active: true, lastEvent: 1 });
     assert.deepEqual(
-      byId?.declarations.map(({ root, uses, spec: said }) => [root, plain(uses), said]),
-      [
-        ["load", { writes: ["load"] }, spec],
-        ["report", { reads: ["report"], starts: ["report"] }, { id: "orders" }],
-      ],
+      (await eventsOf(world.store)).map(({ payload }) => payload),
+      [1, 2, 3],
     );
-    assert.deepEqual(byId?.writers.map(({ runId }) => runId), [two.id, one.id]);
-    assert.equal(byId?.firstEvent, 1);
-    assert.equal(await world.store.findAsset({ namespace: "other", id: "orders" }), undefined);
-    assert.equal(await world.store.findAsset({ namespace, uri: "s3://shop/none" }), undefined);
-    assert.deepEqual((await world.store.listAssets({ namespace, limitRows: 10 })).map(({ id }) => id), ["orders"]);
+    assert.deepEqual(
+      (await contentOf(world, marks)).map(([, value]) => value),
+      [1],
+    );
   });
 
-  contract("what no current manifest declares is inactive: its state stays, and nothing is told of it", async (world) => {
-    await withOrders(world);
-    await change(world, advance("m", 1), opsIn(orders).set("a", 1), emit(1));
-    await applyTo(world.store, declaring("load", {}));
-    const gone = await world.store.findAsset({ namespace, id: "orders" });
-    assert.deepEqual([gone?.asset.active, gone?.asset.uri, gone?.declarations], [false, null, []]);
-    assert.deepEqual(await world.store.listAssets({ namespace, limitRows: 10 }), []);
-    assert.equal((await world.store.listAssets({ namespace, inactive: true, limitRows: 10 })).length, 1);
-    assert.equal(await world.store.findAsset({ namespace, uri: "s3://shop/orders" }), undefined);
-    for (const op of [emit(2), advance("m", 2)])
-      assert.deepEqual(await change(world, inTask.set("x", 1), op), { outcome: "not_found", index: 1 });
-    await withOrders(world);
-    assert.deepEqual(await contentOf(world, orders), [["a", 1, 1]]);
-    assert.deepEqual(await change(world, emit(2)), toldOnce(2));
-    assert.deepEqual(await change(world, advance("m", 1)), applied({ version: 1, value: 1, changed: false }));
-  });
+  contract(
+    "an asset is found by its id and its URI, with who declares and uses it, and who wrote it last",
+    async (world) => {
+      await withOrders(world);
+      const reader = declaring("report", { reads: ["orders"], startOn: { mode: "any", assets: ["orders"] } });
+      await applyTo(world.store, reader);
+      const [one, two] = [await world.running(), await world.running()];
+      await changeAs(world, one, "s", opsIn(orders).set("a", 1));
+      await world.pass(5);
+      await changeAs(world, two, "s", emit(1));
+      const byId = await world.store.findAsset({ namespace, id: "orders" });
+      assert.deepEqual(plain(await world.store.findAsset({ namespace, uri: "s3://shop/orders" })), plain(byId));
+      const { createdAt: _, declaredAt: __, ...asset } = byId?.asset ?? { createdAt: 0, declaredAt: 0 };
+      const spec = { id: "orders", uri: "s3://shop/orders" };
+      assert.deepEqual(asset, { namespace, id: "orders", uri: spec.uri, spec, active: true, lastEvent: 1 });
+      assert.deepEqual(
+        byId?.declarations.map(({ root, uses, spec: said }) => [root, plain(uses), said]),
+        [
+          ["load", { writes: ["load"] }, spec],
+          ["report", { reads: ["report"], starts: ["report"] }, { id: "orders" }],
+        ],
+      );
+      assert.deepEqual(
+        byId?.writers.map(({ runId }) => runId),
+        [two.id, one.id],
+      );
+      assert.equal(byId?.firstEvent, 1);
+      assert.equal(await world.store.findAsset({ namespace: "other", id: "orders" }), undefined);
+      assert.equal(await world.store.findAsset({ namespace, uri: "s3://shop/none" }), undefined);
+      assert.deepEqual(
+        (await world.store.listAssets({ namespace, limitRows: 10 })).map(({ id }) => id),
+        ["orders"],
+      );
+    },
+  );
+
+  contract(
+    "what no current manifest declares is inactive: its state stays, and nothing is told of it",
+    async (world) => {
+      await withOrders(world);
+      await change(world, advance("m", 1), opsIn(orders).set("a", 1), emit(1));
+      await applyTo(world.store, declaring("load", {}));
+      const gone = await world.store.findAsset({ namespace, id: "orders" });
+      assert.deepEqual([gone?.asset.active, gone?.asset.uri, gone?.declarations], [false, null, []]);
+      assert.deepEqual(await world.store.listAssets({ namespace, limitRows: 10 }), []);
+      assert.equal((await world.store.listAssets({ namespace, inactive: true, limitRows: 10 })).length, 1);
+      assert.equal(await world.store.findAsset({ namespace, uri: "s3://shop/orders" }), undefined);
+      for (const op of [emit(2), advance("m", 2)])
+        assert.deepEqual(await change(world, inTask.set("x", 1), op), { outcome: "not_found", index: 1 });
+      await withOrders(world);
+      assert.deepEqual(await contentOf(world, orders), [["a", 1, 1]]);
+      assert.deepEqual(await change(world, emit(2)), toldOnce(2));
+      assert.deepEqual(await change(world, advance("m", 1)), applied({ version: 1, value: 1, changed: false }));
+    },
+  );
 
   contract("two assets never have one URI: such manifests change nothing at all, until it is free", async (world) => {
     await withOrders(world);
@@ -194,9 +260,18 @@ export function assetsContract(contract: Contract): void {
     const conflict = { asset: "copies", uri: "s3://shop/orders", holder: "orders" };
     assert.deepEqual(plain(await applyTo(world.store, ...both)), { changed: [], conflict });
     assert.equal(await world.store.findDefinition({ namespace, id: "more" }), undefined);
-    assert.deepEqual((await world.store.listAssets({ namespace, inactive: true, limitRows: 10 })).map(({ id }) => id), ["orders"]);
+    assert.deepEqual(
+      (await world.store.listAssets({ namespace, inactive: true, limitRows: 10 })).map(({ id }) => id),
+      ["orders"],
+    );
     // One manifest that swaps two URIs is no conflict.
-    const pair = (a: string, b: string) => declaring("pair", { assets: [{ id: "a", uri: a }, { id: "b", uri: b }] });
+    const pair = (a: string, b: string) =>
+      declaring("pair", {
+        assets: [
+          { id: "a", uri: a },
+          { id: "b", uri: b },
+        ],
+      });
     await applyTo(world.store, pair("u:1", "u:2"));
     assert.deepEqual(plain(await applyTo(world.store, pair("u:2", "u:1"))), { changed: ["pair"] });
     assert.equal((await world.store.findAsset({ namespace, uri: "u:1" }))?.asset.id, "b");
@@ -237,7 +312,10 @@ export function assetsContract(contract: Contract): void {
       await refused(world.store.transactState({ rows }), "invalid_request", "too_large");
     }
     assert.deepEqual([await contentOf(world, { kind: "task", id: "load" }), await eventsOf(world.store)], [[], []]);
-    assert.deepEqual(await change(world, emit("x".repeat(limits.assetEventBytes - 2), "k".repeat(limits.keyCharacters))), toldOnce(1));
+    assert.deepEqual(
+      await change(world, emit("x".repeat(limits.assetEventBytes - 2), "k".repeat(limits.keyCharacters))),
+      toldOnce(1),
+    );
     assert.deepEqual(await change(world, { op: "clear", scope: marks }), applied({ version: 0, cleared: 0 }));
   });
 
@@ -245,8 +323,7 @@ export function assetsContract(contract: Contract): void {
     await withOrders(world);
     const large = "x".repeat(limits.assetEventBytes - 2);
     const fit = Math.ceil(limits.pageBytes / limits.assetEventBytes);
-    for (let n = 0; n < 3; n++)
-      await transact(world, transaction(Array.from({ length: 90 }, () => emit(large))));
+    for (let n = 0; n < 3; n++) await transact(world, transaction(Array.from({ length: 90 }, () => emit(large))));
     const page = await eventsOf(world.store);
     assert.equal(page.length, fit);
     assert.equal((await eventsOf(world.store, "orders", fit)).length, 270 - fit);
@@ -255,7 +332,9 @@ export function assetsContract(contract: Contract): void {
   contract("an asset's events ring, and said again under a request they are told once", async (world) => {
     await withOrders(world);
     const heard = new Set<string>();
-    const stop = world.store.onRing((topics) => topics.forEach((topic) => heard.add(topic)));
+    const stop = world.store.onRing((topics) => {
+      for (const topic of topics) heard.add(topic);
+    });
     const request = { namespace, key: "r", part: "", hash: "h", retentionMs: 60_000 };
     const call = { verb: "transactState", args: { rows: [transaction([emit(1)])] } } as const;
     assert.equal((await world.store.carryOutOnce({ request, call })).outcome, "done");
@@ -277,8 +356,14 @@ export function assetsContract(contract: Contract): void {
     const forget = (limitRows: number) => world.store.forgetAsset({ namespace, id: "orders", limitRows });
     assert.deepEqual(await forget(4), { outcome: "active" });
     await applyTo(world.store, declaring("load", {}));
-    assert.deepEqual([await forget(4), await forget(4), await forget(4)].map(({ outcome }) => outcome), ["more", "forgotten", "not_found"]);
-    assert.deepEqual([await contentOf(world, orders), await contentOf(world, marks), await eventsOf(world.store)], [[], [], []]);
+    assert.deepEqual(
+      [await forget(4), await forget(4), await forget(4)].map(({ outcome }) => outcome),
+      ["more", "forgotten", "not_found"],
+    );
+    assert.deepEqual(
+      [await contentOf(world, orders), await contentOf(world, marks), await eventsOf(world.store)],
+      [[], [], []],
+    );
     await withOrders(world);
     assert.deepEqual(await change(world, emit(1)), toldOnce(1));
     // Versions go on: nobody's ifVersion holds by accident.

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
-import { type AssetSpec, defaultRetry, type Json, type Manifest, type StartOn, type StateOp, type TaskSpec, type Watermark } from "@holdfast/protocol";
+import {
+  type AssetSpec,
+  defaultRetry,
+  type Json,
+  type Manifest,
+  type StartOn,
+  type StateOp,
+  type TaskSpec,
+  type Watermark,
+} from "@holdfast/protocol";
 import type { AssetEvent } from "../../core/index.ts";
-import type { ConsumerDetail, Consumption, ConsumingResult } from "../asset-verbs.ts";
+import type { ConsumerDetail, ConsumingResult, Consumption } from "../asset-verbs.ts";
 import type { ManifestRow, Store } from "../store.ts";
 import { applied, change } from "./state.fixture.ts";
 import { namespace, type World } from "./world.contract.ts";
@@ -18,15 +27,29 @@ export interface Declaring {
 }
 
 /** A task's manifest that declares assets. */
-export function declaring(id: string, { reads = [], writes = [], startOn, assets = [], description }: Declaring): Manifest {
+export function declaring(
+  id: string,
+  { reads = [], writes = [], startOn, assets = [], description }: Declaring,
+): Manifest {
   const spec: TaskSpec = {
-    ...{ kind: "task", id, executor: "typescript", source: { module: "tasks/unit.ts", export: "unit" }, queue: "default" },
+    ...{
+      kind: "task",
+      id,
+      executor: "typescript",
+      source: { module: "tasks/unit.ts", export: "unit" },
+      queue: "default",
+    },
     ...{ priority: 0, retry: defaultRetry, placement: "process", isolation: "pool" },
     ...{ reads: [...reads], writes: [...writes] },
     ...(startOn === undefined ? {} : { startOn }),
     ...(description === undefined ? {} : { description }),
   };
-  return { format: 1, root: id, definitions: { [id]: spec }, assets: Object.fromEntries(assets.map((one) => [one.id, one])) };
+  return {
+    format: 1,
+    root: id,
+    definitions: { [id]: spec },
+    assets: Object.fromEntries(assets.map((one) => [one.id, one])),
+  };
 }
 
 /** As it is applied; its hash is its text. */
@@ -77,7 +100,9 @@ export async function dueOf(store: Store): Promise<string[]> {
 /** What a consumer as it was seen takes: everything that there is, for one run. */
 export function takingAll(world: World, { consumer, places, manifestHash }: ConsumerDetail): Consumption {
   const { definition, version } = consumer;
-  const taken = places.flatMap(({ asset, position, lastEvent }) => (lastEvent > position ? { asset, to: lastEvent } : []));
+  const taken = places.flatMap(({ asset, position, lastEvent }) =>
+    lastEvent > position ? { asset, to: lastEvent } : [],
+  );
   const run = world.row({ definition, name: definition, manifestHash: manifestHash ?? "", input: { taken } as never });
   return { namespace, definition, version, taken, run };
 }

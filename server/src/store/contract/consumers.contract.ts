@@ -26,44 +26,61 @@ const pause = { namespace, kind: "definition", name: "report" } as const;
 
 /** What stores promise about who is started by events. */
 export function consumersContract(contract: Contract): void {
-  contract("who waits for all is due when each asset has something new, who waits for any when one has", async (world) => {
-    const { store } = world;
-    await withConsumer(world, "all", "orders", "customers");
-    await applyTo(store, declaring("either", { startOn: { mode: "any", assets: ["orders", "customers"] } }));
-    assert.deepEqual(await dueOf(store), []);
-    await tell(world, "orders", 3);
-    assert.deepEqual(await dueOf(store), ["either"]);
-    await tell(world, "customers", 1);
-    assert.deepEqual(await dueOf(store), ["either", "report"]);
-    assert.deepEqual((await store.dueConsumers({ namespace, limitRows: 1 })).map(({ consumer }) => consumer.definition), ["either"]);
-    assert.deepEqual((await store.dueConsumers({ namespace, after: "either", limitRows: 9 })).map(({ consumer }) => consumer.definition), ["report"]);
-    assert.deepEqual(await store.dueConsumers({ namespace: "other", limitRows: 9 }), []);
-    const { places, manifestHash, paused, consumer } = await consumerOf(store, "report");
-    assert.deepEqual(places, [
-      { asset: "orders", position: 0, lastEvent: 3 },
-      { asset: "customers", position: 0, lastEvent: 1 },
-    ]);
-    assert.deepEqual([manifestHash === null, paused, consumer.active, consumer.started], [false, false, true, 0]);
-  });
+  contract(
+    "who waits for all is due when each asset has something new, who waits for any when one has",
+    async (world) => {
+      const { store } = world;
+      await withConsumer(world, "all", "orders", "customers");
+      await applyTo(store, declaring("either", { startOn: { mode: "any", assets: ["orders", "customers"] } }));
+      assert.deepEqual(await dueOf(store), []);
+      await tell(world, "orders", 3);
+      assert.deepEqual(await dueOf(store), ["either"]);
+      await tell(world, "customers", 1);
+      assert.deepEqual(await dueOf(store), ["either", "report"]);
+      assert.deepEqual(
+        (await store.dueConsumers({ namespace, limitRows: 1 })).map(({ consumer }) => consumer.definition),
+        ["either"],
+      );
+      assert.deepEqual(
+        (await store.dueConsumers({ namespace, after: "either", limitRows: 9 })).map(
+          ({ consumer }) => consumer.definition,
+        ),
+        ["report"],
+      );
+      assert.deepEqual(await store.dueConsumers({ namespace: "other", limitRows: 9 }), []);
+      const { places, manifestHash, paused, consumer } = await consumerOf(store, "report");
+      assert.deepEqual(places, [
+        { asset: "orders", position: 0, lastEvent: 3 },
+        { asset: "customers", position: 0, lastEvent: 1 },
+      ]);
+      assert.deepEqual([manifestHash === null, paused, consumer.active, consumer.started], [false, false, true, 0]);
+    },
+  );
 
-  contract("events are taken and their run is there in one step, and the consumer waits for what comes next", async (world) => {
-    const { store } = world;
-    await withConsumer(world, "all", "orders", "customers");
-    await tell(world, "orders", 3);
-    await tell(world, "customers", 1);
-    const taking = takingAll(world, await consumerOf(store, "report"));
-    const [result] = await store.consumeEvents({ rows: [taking] });
-    assert.equal(result?.outcome === "consumed" && result.run.outcome, "created");
-    assert.equal(await world.status(taking.run.run.id), "ready");
-    assert.deepEqual(await positionsOf(store, "report"), { orders: 3, customers: 1 });
-    assert.deepEqual(await dueOf(store), []);
-    const { consumer } = await consumerOf(store, "report");
-    assert.deepEqual([consumer.started, consumer.lastRunId, typeof consumer.lastAt], [1, taking.run.run.id, "number"]);
-    await tell(world, "orders", 1);
-    assert.deepEqual(await dueOf(store), []);
-    await tell(world, "customers", 1);
-    assert.deepEqual(await dueOf(store), ["report"]);
-  });
+  contract(
+    "events are taken and their run is there in one step, and the consumer waits for what comes next",
+    async (world) => {
+      const { store } = world;
+      await withConsumer(world, "all", "orders", "customers");
+      await tell(world, "orders", 3);
+      await tell(world, "customers", 1);
+      const taking = takingAll(world, await consumerOf(store, "report"));
+      const [result] = await store.consumeEvents({ rows: [taking] });
+      assert.equal(result?.outcome === "consumed" && result.run.outcome, "created");
+      assert.equal(await world.status(taking.run.run.id), "ready");
+      assert.deepEqual(await positionsOf(store, "report"), { orders: 3, customers: 1 });
+      assert.deepEqual(await dueOf(store), []);
+      const { consumer } = await consumerOf(store, "report");
+      assert.deepEqual(
+        [consumer.started, consumer.lastRunId, typeof consumer.lastAt],
+        [1, taking.run.run.id, "number"],
+      );
+      await tell(world, "orders", 1);
+      assert.deepEqual(await dueOf(store), []);
+      await tell(world, "customers", 1);
+      assert.deepEqual(await dueOf(store), ["report"]);
+    },
+  );
 
   contract("what was seen before somebody else took it takes nothing, and starts nothing", async (world) => {
     const { store } = world;
@@ -75,7 +92,10 @@ export function consumersContract(contract: Contract): void {
     const [third] = await store.consumeEvents({ rows: [takingAll(world, seen)] });
     assert.deepEqual([first?.outcome, second?.outcome, third?.outcome], ["consumed", "stale", "stale"]);
     assert.equal(await store.findRun({ id: rows[1]?.run.run.id ?? "" }), undefined);
-    assert.equal((await store.listRuns({ namespace, definition: "report", rootsOnly: true, limitRows: 9 })).runs.length, 1);
+    assert.equal(
+      (await store.listRuns({ namespace, definition: "report", rootsOnly: true, limitRows: 9 })).runs.length,
+      1,
+    );
     assert.deepEqual(await store.consumeEvents({ rows: [] }), []);
   });
 
@@ -99,7 +119,9 @@ export function consumersContract(contract: Contract): void {
     assert.equal(consumer.started, runs.length);
     assert.deepEqual(await positionsOf(store, "report"), { orders: 15, customers: 15 });
     // Each run says up to where it has them: no place is said twice.
-    const ends = runs.flatMap(({ input }) => (input as { taken: { asset: string; to: number }[] }).taken.map((one) => JSON.stringify(one)));
+    const ends = runs.flatMap(({ input }) =>
+      (input as { taken: { asset: string; to: number }[] }).taken.map((one) => JSON.stringify(one)),
+    );
     assert.equal(new Set(ends).size, ends.length);
   });
 
@@ -138,7 +160,10 @@ export function consumersContract(contract: Contract): void {
     const assets = ["orders"];
     await applyTo(store, declaring("newest", { startOn: { mode: "any", assets } }));
     await applyTo(store, declaring("first", { startOn: { mode: "any", assets, from: "start" } }));
-    assert.deepEqual([await positionsOf(store, "newest"), await positionsOf(store, "first")], [{ orders: 2 }, { orders: 0 }]);
+    assert.deepEqual(
+      [await positionsOf(store, "newest"), await positionsOf(store, "first")],
+      [{ orders: 2 }, { orders: 0 }],
+    );
     assert.deepEqual(await dueOf(store), ["first"]);
     // Applied again, it stays where it is.
     await consume(world, "first");
@@ -146,22 +171,25 @@ export function consumersContract(contract: Contract): void {
     assert.deepEqual(await positionsOf(store, "first"), { orders: 2 });
   });
 
-  contract("what is not declared any more takes nothing, and goes on from its place when it is again", async (world) => {
-    const { store } = world;
-    await withConsumer(world, "any", "orders", "customers");
-    await tell(world, "orders", 2);
-    await consume(world, "report");
-    await applyTo(store, declaring("report", {}));
-    await tell(world, "orders", 2);
-    await tell(world, "customers", 1);
-    assert.deepEqual(await dueOf(store), []);
-    const { consumer, places } = await consumerOf(store, "report");
-    assert.deepEqual([consumer.active, places], [false, []]);
-    await applyTo(store, declaring("report", { startOn: { mode: "any", assets: ["orders"] } }));
-    assert.deepEqual(await positionsOf(store, "report"), { orders: 2 });
-    assert.deepEqual(await dueOf(store), ["report"]);
-    assert.equal((await consumerOf(store, "report")).consumer.started, 1);
-  });
+  contract(
+    "what is not declared any more takes nothing, and goes on from its place when it is again",
+    async (world) => {
+      const { store } = world;
+      await withConsumer(world, "any", "orders", "customers");
+      await tell(world, "orders", 2);
+      await consume(world, "report");
+      await applyTo(store, declaring("report", {}));
+      await tell(world, "orders", 2);
+      await tell(world, "customers", 1);
+      assert.deepEqual(await dueOf(store), []);
+      const { consumer, places } = await consumerOf(store, "report");
+      assert.deepEqual([consumer.active, places], [false, []]);
+      await applyTo(store, declaring("report", { startOn: { mode: "any", assets: ["orders"] } }));
+      assert.deepEqual(await positionsOf(store, "report"), { orders: 2 });
+      assert.deepEqual(await dueOf(store), ["report"]);
+      assert.equal((await consumerOf(store, "report")).consumer.started, 1);
+    },
+  );
 
   contract("why a consumer starts nothing is kept until it does, or is declared anew", async (world) => {
     const { store } = world;
@@ -169,7 +197,12 @@ export function consumersContract(contract: Contract): void {
     await tell(world, "orders", 1);
     const problemOf = async () => (await consumerOf(store, "report")).consumer.problem;
     const note = async (problem: string) =>
-      store.noteConsumer({ namespace, definition: "report", version: (await consumerOf(store, "report")).consumer.version, problem });
+      store.noteConsumer({
+        namespace,
+        definition: "report",
+        version: (await consumerOf(store, "report")).consumer.version,
+        problem,
+      });
     assert.deepEqual(await note("it does not fit"), { noted: true });
     assert.equal(await problemOf(), "it does not fit");
     assert.deepEqual(await dueOf(store), ["report"]);
@@ -178,9 +211,16 @@ export function consumersContract(contract: Contract): void {
     await note("again");
     await withConsumer(world, "any", "orders");
     assert.equal(await problemOf(), null);
-    assert.deepEqual(await store.noteConsumer({ namespace, definition: "report", version: 1, problem: "late" }), { noted: false });
-    assert.deepEqual(await store.noteConsumer({ namespace, definition: "none", version: 1, problem: "x" }), { noted: false });
-    await refused(store.noteConsumer({ namespace, definition: "report", version: 1, problem: "a\u0000" }), "invalid_request");
+    assert.deepEqual(await store.noteConsumer({ namespace, definition: "report", version: 1, problem: "late" }), {
+      noted: false,
+    });
+    assert.deepEqual(await store.noteConsumer({ namespace, definition: "none", version: 1, problem: "x" }), {
+      noted: false,
+    });
+    await refused(
+      store.noteConsumer({ namespace, definition: "report", version: 1, problem: "a\u0000" }),
+      "invalid_request",
+    );
   });
 
   contract("old events go once every consumer has had them, the oldest first and so many at a time", async (world) => {
@@ -199,11 +239,17 @@ export function consumersContract(contract: Contract): void {
     assert.deepEqual(await prune(10, dayMs), { pruned: 0, more: false });
     assert.deepEqual(await prune(3), { pruned: 3, more: true });
     assert.deepEqual(await prune(3), { pruned: 1, more: false });
-    assert.deepEqual((await eventsOf(store)).map(({ number }) => number), [5, 6]);
+    assert.deepEqual(
+      (await eventsOf(store)).map(({ number }) => number),
+      [5, 6],
+    );
     assert.equal((await store.findAsset({ namespace, id: "orders" }))?.firstEvent, 5);
     // Numbers go on, and a key that went with its event is free.
     await tell(world, "customers", 1);
-    assert.deepEqual((await eventsOf(store, "customers")).map(({ number }) => number), [3]);
+    assert.deepEqual(
+      (await eventsOf(store, "customers")).map(({ number }) => number),
+      [3],
+    );
     const result = await change(world, emit(1, "k"));
     assert.deepEqual(plain(result), { outcome: "applied", results: [{ version: 0, number: 7, emitted: true }] });
     // Who begins from the start now has what is left.
@@ -211,17 +257,20 @@ export function consumersContract(contract: Contract): void {
     assert.deepEqual(await positionsOf(store, "first"), { orders: 4 });
   });
 
-  contract("a consumer that was away while events went is never waiting for what nobody has any more", async (world) => {
-    const { store } = world;
-    await withConsumer(world, "all", "orders");
-    await applyTo(store, declaring("report", {}));
-    await tell(world, "orders", 3);
-    await world.pass(5);
-    assert.deepEqual(await store.pruneAssetEvents({ eventsMs: 0, limitRows: 10 }), { pruned: 3, more: false });
-    await withConsumer(world, "all", "orders");
-    assert.deepEqual(await positionsOf(store, "report"), { orders: 3 });
-    assert.deepEqual(await dueOf(store), []);
-  });
+  contract(
+    "a consumer that was away while events went is never waiting for what nobody has any more",
+    async (world) => {
+      const { store } = world;
+      await withConsumer(world, "all", "orders");
+      await applyTo(store, declaring("report", {}));
+      await tell(world, "orders", 3);
+      await world.pass(5);
+      assert.deepEqual(await store.pruneAssetEvents({ eventsMs: 0, limitRows: 10 }), { pruned: 3, more: false });
+      await withConsumer(world, "all", "orders");
+      assert.deepEqual(await positionsOf(store, "report"), { orders: 3 });
+      assert.deepEqual(await dueOf(store), []);
+    },
+  );
 
   contract("a taking that contradicts itself is refused, and its call changes nothing", async (world) => {
     const { store } = world;

@@ -84,7 +84,10 @@ export function listAssetEvents(
   { namespace, id, after, limitRows }: Args<"listAssetEvents">,
 ): Answer<"listAssetEvents"> {
   const found = assets.events({ namespace, id }, after).slice(0, limitRows);
-  return found.slice(0, fittingRows(found, ({ payload }) => jsonBytes(payload)));
+  return found.slice(
+    0,
+    fittingRows(found, ({ payload }) => jsonBytes(payload)),
+  );
 }
 
 export function findConsumer(
@@ -133,9 +136,7 @@ export function consumeEvents(memory: Memory, rows: readonly Consumption[]): Con
       if (cursor !== undefined) memory.assets.putCursor(frozen({ ...cursor, position: to }));
     }
     const moved = { version: version + 1, started: consumer.started + 1, problem: null };
-    memory.assets.putConsumer(
-      frozen({ ...consumer, ...moved, lastRunId: run.run.id, lastAt: memory.now() }),
-    );
+    memory.assets.putConsumer(frozen({ ...consumer, ...moved, lastRunId: run.run.id, lastAt: memory.now() }));
     return { outcome: "consumed", run: result };
   });
 }

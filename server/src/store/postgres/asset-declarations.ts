@@ -11,7 +11,14 @@ import {
 } from "../../core/index.ts";
 import type { ManifestRow } from "../store.ts";
 import { msArray, numberArray, textArray } from "./arrays.ts";
-import { assetColumns, consumerColumns, type StoredAsset, type StoredConsumer, toAsset, toConsumer } from "./asset-rows.ts";
+import {
+  assetColumns,
+  consumerColumns,
+  type StoredAsset,
+  type StoredConsumer,
+  toAsset,
+  toConsumer,
+} from "./asset-rows.ts";
 import type { Runner, Transaction } from "./session.ts";
 
 // What manifests say of assets (core/asset-declarations.ts). Whoever applies some in a namespace holds its lock, so that what several
@@ -35,7 +42,11 @@ const declaredByText = `
   union select k.asset from holdfast.asset_cursors k where k.namespace = $1 and k.definition = any ($2::text[])`;
 
 /** Holds the consumers that these definitions are. */
-export function lockConsumersOf(db: Runner, namespace: string, definitions: readonly string[]): Promise<StoredConsumer[]> {
+export function lockConsumersOf(
+  db: Runner,
+  namespace: string,
+  definitions: readonly string[],
+): Promise<StoredConsumer[]> {
   return db.run<StoredConsumer>("lockConsumersOf", lockConsumersText, [namespace, textArray(definitions)]);
 }
 
@@ -79,7 +90,10 @@ const declarationsText = `
   from holdfast.asset_declarations d where d.namespace = $1 and d.asset = any ($2::text[])`;
 
 export function toDeclaration({ spec, uses, ...row }: StoredDeclaration): AssetDeclaration {
-  const said = { spec: JSON.parse(spec) as AssetDeclaration["spec"], uses: JSON.parse(uses) as AssetDeclaration["uses"] };
+  const said = {
+    spec: JSON.parse(spec) as AssetDeclaration["spec"],
+    uses: JSON.parse(uses) as AssetDeclaration["uses"],
+  };
   return { ...row, ...said };
 }
 

@@ -49,7 +49,8 @@ export async function findAsset(db: Runner, query: AssetQuery): Promise<AssetDet
         ]);
   if (row === undefined) return undefined;
   const { declarations, writers, first_event: firstEvent, ...asset } = row;
-  const said = JSON.parse(declarations ?? "[]") as (Omit<AssetDeclaration, "spec" | "uses"> & Record<"spec" | "uses", string>)[];
+  const said = JSON.parse(declarations ?? "[]") as (Omit<AssetDeclaration, "spec" | "uses"> &
+    Record<"spec" | "uses", string>)[];
   return {
     asset: toAsset(asset),
     declarations: said.map(({ spec, uses, ...rest }) => ({ ...rest, spec: JSON.parse(spec), uses: JSON.parse(uses) })),

@@ -1,10 +1,4 @@
-import {
-  type AssetRow,
-  type ConsumerRow,
-  pauseId,
-  type StatePlace,
-  statePlace,
-} from "../../core/index.ts";
+import { type AssetRow, type ConsumerRow, pauseId, type StatePlace, statePlace } from "../../core/index.ts";
 import { admitText } from "../admission.ts";
 import { admitConsumptions } from "../asset-admission.ts";
 import type { AssetDetail, ConsumerDetail, ConsumingResult, Consumption } from "../asset-verbs.ts";
@@ -69,10 +63,7 @@ export function listAssetEvents(
   return rows.selectAssetEvents(db, { namespace, id }, after, fit);
 }
 
-export function findConsumer(
-  turn: Turn,
-  { namespace, definition }: Args<"findConsumer">,
-): ConsumerDetail | undefined {
+export function findConsumer(turn: Turn, { namespace, definition }: Args<"findConsumer">): ConsumerDetail | undefined {
   const consumer = rows.findConsumerRow(turn.db, namespace, definition);
   return consumer === undefined ? undefined : detailOf(turn, consumer);
 }
@@ -163,7 +154,9 @@ export function forgetAsset({ db }: Turn, args: Args<"forgetAsset">): Answer<"fo
   const asset = rows.findAssetRow(db, { namespace, id });
   if (asset === undefined) return { outcome: "not_found" };
   if (asset.active) return { outcome: "active" };
-  const values = placesOf(asset).flatMap((place) => listUnder(db, place, "")).slice(0, limitRows);
+  const values = placesOf(asset)
+    .flatMap((place) => listUnder(db, place, ""))
+    .slice(0, limitRows);
   for (const row of values) forgetValue(db, row);
   const events = rows.firstEvents(db, asset, limitRows - values.length);
   const last = events.at(-1);

@@ -35,10 +35,7 @@ import type { Turn } from "./turn.ts";
 
 // State (core/state.ts has the rules).
 
-export function transactState(
-  { db, now, ring }: Turn,
-  { rows }: { rows: readonly StateTransaction[] },
-): StateResult[] {
+export function transactState({ db, now, ring }: Turn, { rows }: { rows: readonly StateTransaction[] }): StateResult[] {
   admitState(rows);
   const book = new StateBook(now);
   for (const row of rows) load(db, book, row);
