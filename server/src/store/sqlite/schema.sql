@@ -1,9 +1,66 @@
--- Schema 15, as the migrations make it.
+-- Schema 16, as the migrations make it.
+
+CREATE TABLE asset_cursors (
+  namespace TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  PRIMARY KEY (namespace, asset, definition)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE asset_declarations (
+  namespace TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  root TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  uses TEXT NOT NULL,
+  declared_at INTEGER NOT NULL,
+  PRIMARY KEY (namespace, asset, root)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE asset_events (
+  namespace TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  key TEXT,
+  payload TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  writer_run TEXT NOT NULL,
+  writer_epoch INTEGER NOT NULL,
+  writer_generation INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE assets (
+  namespace TEXT NOT NULL,
+  id TEXT NOT NULL,
+  uri TEXT,
+  spec TEXT NOT NULL,
+  active INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  declared_at INTEGER NOT NULL,
+  last_event INTEGER NOT NULL,
+  PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE clock (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   now REAL NOT NULL
 ) STRICT;
+
+CREATE TABLE consumers (
+  namespace TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  start_on TEXT NOT NULL,
+  active INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  last_run TEXT,
+  last_at INTEGER,
+  problem TEXT,
+  PRIMARY KEY (namespace, definition)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE definitions (
   namespace TEXT NOT NULL,
@@ -270,6 +327,16 @@ CREATE TABLE waits (
   epoch INTEGER NOT NULL,
   opened_at REAL NOT NULL
 , job_id TEXT) STRICT;
+
+CREATE INDEX asset_cursors_definition ON asset_cursors (namespace, definition, asset);
+
+CREATE INDEX asset_declarations_root ON asset_declarations (namespace, root);
+
+CREATE UNIQUE INDEX asset_events_key ON asset_events (namespace, asset, key) WHERE key IS NOT NULL;
+
+CREATE UNIQUE INDEX asset_events_number ON asset_events (namespace, asset, number);
+
+CREATE UNIQUE INDEX assets_uri ON assets (namespace, uri) WHERE uri IS NOT NULL;
 
 CREATE UNIQUE INDEX events_run ON events (run, number);
 
