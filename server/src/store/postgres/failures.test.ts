@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type AppError, isAppError } from "@holdfast/protocol";
 import { systemClock } from "../../clock.ts";
-import { next, World } from "../contract/world.contract.ts";
+import { next, until, World } from "../contract/world.contract.ts";
 import { mergeCalls } from "../merging.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { isConflict, postgresFailure } from "./failures.ts";
@@ -63,4 +63,58 @@ test("a row that only the server refuses fails alone in a merged batch, and ever
   }
   assert.deepEqual(await store.listSteps({ runId: runs[13]?.id ?? "", generation: 1 }), []);
   for (const run of runs) assert.equal((await world.finish(run, next.success())).outcome, "finished");
+});
+
+test("what a process holds that was stopped in the midst of a transaction is free again after a while, and its call is repeated", async () => {
+  const world = new World({ store: await database.open(), close: async () => {} });
+  const [run, other] = [await world.running(), await world.running()];
+  const [isHeld, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const stopped = await database.open({
+    idleTransactionMs: 200,
+    beforeStatement: async (name) => {
+      if (name !== "updateRuns") return;
+      isHeld.resolve();
+      await goesOn.promise;
+    },
+  });
+  const ending = { to: "ended", status: "succeeded", outcome: "succeeded", output: 1 } as const;
+  const rows = [{ runId: run.id, epoch: run.epoch, ranMs: 1, next: ending }];
+  const late = stopped.finishActivations({ rows });
+  late.catch(() => undefined);
+  await isHeld.promise;
+  // Waits for the row until the server has let go of it.
+  assert.equal((await world.finish(run, next.success("first"))).outcome, "finished");
+  goesOn.resolve();
+  await late.catch((error) => assert.ok(isAppError(error, "store_unavailable")));
+  assert.equal((await world.get(run.id)).output, "first");
+  assert.equal((await world.finish(other, next.success())).outcome, "finished");
+});
+
+test("a run that somebody holds delays the waits of no other", async () => {
+  const world = new World({ store: await database.open(), close: async () => {} });
+  const sleeping = async () => {
+    const run = await world.running();
+    const opens = [{ key: "nap", kind: "sleep", hash: "h", delayMs: 1, signal: null, child: null }] as const;
+    const order = { runId: run.id, epoch: run.epoch, generation: 1, opens, settles: [] };
+    await world.store.openWaits({ rows: [{ ...order, suspend: { ranMs: 1, groups: [["nap"]] } }] });
+    return run.id;
+  };
+  const [first, second] = [await sleeping(), await sleeping()];
+  const holder = await database.sql.reserve();
+  try {
+    await holder`begin`;
+    await holder`select 1 from holdfast.runs where id = ${first} for update`;
+    await until(async () => {
+      await world.store.wakeRuns({ limitRows: 100 });
+      return (await world.status(second)) === "ready";
+    });
+    assert.equal(await world.status(first), "waiting");
+  } finally {
+    await holder`rollback`;
+    holder.release();
+  }
+  await until(async () => {
+    await world.store.wakeRuns({ limitRows: 100 });
+    return (await world.status(first)) === "ready";
+  });
 });

@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => database.drop());
 
-test("a restart locks all that depends on its run, and what is above it, in one statement", async () => {
+test("a restart locks all that depends on its run, and what is above it, in one statement, and then their open jobs", async () => {
   const { parent, ids } = await world.workflow([
     { name: "a" },
     { name: "b", after: ["a"] },
@@ -31,7 +31,7 @@ test("a restart locks all that depends on its run, and what is above it, in one 
   const order = { runId: ids.a ?? "", fresh: false, ifAttempt: null, data: {} };
   const [result] = await world.store.restartRuns({ rows: [order] });
   assert.deepEqual(result?.outcome === "restarted" && [...result.reset].sort(), [ids.b, ids.c].sort());
-  assert.deepEqual(locks, ["lockReach"]);
+  assert.deepEqual(locks, ["lockReach", "lockOpenJobs"]);
 });
 
 test("an order locks its run and the level below it in one statement", async () => {

@@ -11,6 +11,8 @@ export interface PostgresStoreOptions {
   readonly prepare?: boolean;
   /** A statement without an answer for so long fails with `store_unavailable`; default 30 s. */
   readonly answerMs?: number;
+  /** A transaction whose process says nothing for so long is undone by the server; default 10 s. */
+  readonly idleTransactionMs?: number;
   /** For tests: no ring is ever heard. */
   readonly swallowRings?: boolean;
   /** For tests: awaited before each statement, by its name. */

@@ -67,8 +67,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   } finally {
     await session.close();
   }
-  const { beforeStatement, afterStatement } = options;
-  const shared = { applicationName, prepare, answerMs, beforeStatement, afterStatement };
+  const { beforeStatement, afterStatement, idleTransactionMs } = options;
+  const shared = { applicationName, prepare, answerMs, idleTransactionMs, beforeStatement, afterStatement };
   const pool = { ...shared, url, isPooled, maxSessions: options.maxSessions ?? 8 };
   // Beside the pooler, where work may have to wait for a connection.
   const own = { url: directUrl ?? url, isPooled: directUrl === undefined };

@@ -15,6 +15,11 @@ export interface SessionOptions {
   readonly prepare: boolean;
   /** A pooler gives each transaction another connection: what is set for one would hold for anybody's. */
   readonly isPooled?: boolean;
+  /**
+   * A transaction whose process says nothing for so long is undone by the server, and what it had locked is free again; default 10 s. A
+   * process that was stopped keeps its connections, and its lease means nothing to the server (P1).
+   */
+  readonly idleTransactionMs?: number | undefined;
   /** For tests: awaited before a statement of this name is sent. */
   readonly beforeStatement?: ((name: string) => Promise<void>) | undefined;
   /** For tests, beside `beforeStatement`: told when a statement has been answered or has failed. */
@@ -42,6 +47,8 @@ export const plannerSettings = `
 
 /** int8 is asked for only where it stays below 2^53. */
 const int8 = { to: 20, from: [20], serialize: String, parse: Number };
+
+const usualIdleMs = 10_000;
 
 interface Pending {
   readonly reject: (error: unknown) => void;
@@ -77,13 +84,18 @@ export class Session implements Runner {
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#sql.unsafe(options.isPooled === true ? "select 1" : plannerSettings);
+      const settings = `${plannerSettings}; set ${session.#idleBound}`;
+      await session.#sql.unsafe(options.isPooled === true ? "select 1" : settings);
       session.#reserved = await session.#sql.reserve();
       return session;
     } catch (error) {
       await session.#sql.end({ timeout: 0 });
       throw postgresFailure(error);
     }
+  }
+
+  get #idleBound(): string {
+    return `idle_in_transaction_session_timeout = ${this.#options.idleTransactionMs ?? usualIdleMs}`;
   }
 
   get isDead(): boolean {
@@ -106,6 +118,7 @@ export class Session implements Runner {
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const transaction = new Transaction(this);
     transaction.start("begin", "begin");
+    if (this.#options.isPooled === true) transaction.start("boundTransaction", `set local ${this.#idleBound}`);
     let value: T;
     try {
       value = await work(transaction);

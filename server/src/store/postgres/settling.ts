@@ -73,6 +73,11 @@ const lockText = `
   select ${slimRunColumns}, holdfast.clock_ms() as now
   from holdfast.runs r where r.id in (select unnest($1::text[])) order by r.id for update of r`;
 
+/** Locks those runs of `ids` that nobody else holds. */
+export function lockFreeRuns(db: Runner, ids: readonly string[]): Promise<LockedRun[]> {
+  return db.run<LockedRun>("lockFreeRuns", `${lockText} skip locked`, [textArray(ids)]);
+}
+
 /** Edges from the runs of `ids` that have not been flipped. */
 export function listOpenEdges(db: Runner, ids: readonly string[]): Promise<Edge[]> {
   return db.run<Edge & object>("listOpenEdges", openEdgesText, [textArray(ids)]);

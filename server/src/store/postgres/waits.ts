@@ -6,7 +6,7 @@ import { findNames, takeNames } from "./names.ts";
 import { toRun } from "./run-rows.ts";
 import type { Transaction } from "./session.ts";
 import type { SessionPool } from "./session-pool.ts";
-import { decideAndWrite, lockRuns, nowOf } from "./settling.ts";
+import { decideAndWrite, lockFreeRuns, lockRuns, nowOf } from "./settling.ts";
 import {
   findNextDueWait,
   findRecords,
@@ -113,6 +113,9 @@ export async function signalRunWithin(
   return { result: value, topics };
 }
 
+/** Until the next look at waits whose runs others held. */
+const passedOverMs = 50;
+
 /** Ends waits whose moment has come; answers how many, and how long until the next one's. */
 export async function endDueWaits(
   pool: SessionPool,
@@ -121,16 +124,24 @@ export async function endDueWaits(
   const due = await listDueWaits(pool, limitRows);
   const { value: ended, topics } = due.length === 0 ? { value: 0, topics: [] } : await endThem(pool, due);
   const [next] = await findNextDueWait(pool);
-  return { ended, nextInMs: next?.in_ms ?? null, topics };
+  // Those that were passed over are due all the same.
+  const leastMs = ended < due.length ? passedOverMs : 0;
+  return { ended, nextInMs: next === undefined ? null : Math.max(next.in_ms, leastMs), topics };
 }
 
 function endThem(pool: SessionPool, due: readonly WaitRow[]) {
   return pool.transaction(async (transaction) => {
-    const stored = await lockRuns(transaction, [...new Set(due.map(({ runId }) => runId))]);
+    // Runs that others hold are passed over: a node may have been stopped with one in its hands, and all nodes look at the same page.
+    const stored = await lockFreeRuns(transaction, [...new Set(due.map(({ runId }) => runId))]);
+    const held = new Set(stored.map(({ id }) => id));
     const ledger = new Ledger(nowOf(stored));
     ledger.load(stored.map(toRun));
     // As they are now that their runs are held: another node may have ended them.
     ledger.loadWaits({ waits: await findWaits(transaction, due) });
-    return decideAndWrite(transaction, ledger, () => due.filter((wait) => ledger.endWait(wait)).length);
+    return decideAndWrite(
+      transaction,
+      ledger,
+      () => due.filter((wait) => held.has(wait.runId) && ledger.endWait(wait)).length,
+    );
   });
 }
