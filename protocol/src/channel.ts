@@ -274,6 +274,18 @@ export const channelMethods = {
 } as const satisfies Record<string, Method>;
 
 export type ChannelMethod = keyof typeof channelMethods;
+
+/** What an activation carries out: a body, or the clean-up of its run. */
+export type ActivationKind = "body" | "cleanUp";
+
+/**
+ * What an activation may not call though its process is granted the group: a clean-up waits for nothing, starts no job that somebody would
+ * have to watch, and does not say again how its run ends. Data, as the grants are.
+ */
+export const withheldMethods: Readonly<Record<ActivationKind, readonly ChannelMethod[]>> = {
+  body: [],
+  cleanUp: ["run.suspend", "wait.open", "external.submit", "external.adopt", "run.skip"],
+};
 export type ChannelParams<M extends ChannelMethod> = z.infer<(typeof channelMethods)[M]["params"]>;
 export type ChannelResult<M extends ChannelMethod> = z.infer<(typeof channelMethods)[M]["result"]>;
 
@@ -304,6 +316,8 @@ export const activationStartSchema = withCode({
   tokenSeed: z.string(),
   /** W3C `traceparent` of this activation's span, where there is a trace to go on with. */
   traceparent: z.string().optional(),
+  /** It is no start of the body, but a try of the run's clean-up: why the run was cut off, and which try. */
+  cleanUp: z.strictObject({ code: z.string(), message: z.string(), try: z.number().int().positive() }).optional(),
 });
 /** Everything a body needs to start: pushed by the supervisor before any user code is loaded for it. */
 export type ActivationStart = z.infer<typeof activationStartSchema>;

@@ -73,6 +73,21 @@ const typescriptSourceSchema = sourceSchema.extend({ plain: z.literal(true).opti
 
 const noNul = /^[^\0]*$/;
 
+/** How often the clean-up of a run is tried, and how long a try may run, where its definition does not say. */
+export const defaultCleanUp = { attempts: 3, timeoutMs: 60_000 } as const;
+
+/**
+ * What is carried out when a run of the task was cut off and everything that it had under way has ended: the task's own `onCancel`, or
+ * `export` of the same module as its body, or `command`.
+ */
+const cleanUpSchema = z.strictObject({
+  export: z.string().min(1).optional(),
+  command: z.string().min(1).max(limits.commandCharacters).regex(noNul, "a command has no NUL").optional(),
+  attempts: z.number().int().min(1).max(limits.attempts),
+  timeoutMs: millis,
+});
+export type CleanUpSpec = z.infer<typeof cleanUpSchema>;
+
 /**
  * What a task's body is, by executor. `typescript`: a module and its export. `python`: a file (`tasks/clean.py`) or a dotted
  * module name (`shop.clean`), and its function. `process`: what `/bin/sh -c` is given, in the project's root.
@@ -174,6 +189,7 @@ const taskFields = {
   isolation: z.enum(["pool", "fresh"]),
   memoryBytes: z.number().int().positive().optional(),
   env: environmentSchema.optional(),
+  onCancel: cleanUpSchema.optional(),
   reads: z.array(idSchema),
   writes: z.array(idSchema),
   /** Of the manifest's root alone. */

@@ -4,12 +4,15 @@ import { limits } from "./limits.ts";
 // What orders to end have still to bring to an end, or had to, over HTTP.
 
 export const obligationViewSchema = z.object({
-  /** `activation`: a process, or code in a node, that works for a run. `external_job`: a job in another system. */
-  kind: z.enum(["activation", "external_job"]),
+  /**
+   * `activation`: a process, or code in a node, that works for a run. `external_job`: a job in another system. `clean_up`: a run's
+   * `onCancel`, which is to be carried out.
+   */
+  kind: z.enum(["activation", "external_job", "clean_up"]),
   runId: z.string(),
-  /** Of an activation: its epoch. Of an external job: its id. */
+  /** Of an activation: its epoch. Of an external job: its id. Of a clean-up: a number of its own. */
   subject: z.string(),
-  /** The name of the node that has to end it. */
+  /** The name of the node that has to end it; null: any may. */
   node: z.string().nullable(),
   /** Why it is to end. */
   reason: z.string(),

@@ -7,6 +7,7 @@ import {
   limits,
   utf8Bytes,
 } from "@holdfast/protocol";
+import { cleanUpContext, cleanUpOf } from "./clean-up.ts";
 import { ActivationContext } from "./context.ts";
 import type { TaskData } from "./definition.ts";
 import { failure, type Outcome } from "./outcome.ts";
@@ -43,6 +44,7 @@ async function bodyOutcome(run: BodyRun, context: ActivationContext): Promise<Ou
     const input = await checked(run.task.options.input, run.start.input, (issues) => {
       return new AppError("invalid_input", `The input does not fit ${run.task.options.id}: ${issues}`);
     });
+    if (run.start.cleanUp !== undefined) return await cleanedUp(run, input, context);
     const returned = await run.task.body(input as never, context);
     await context.stepsDone();
     await context.callsDone();
@@ -54,6 +56,20 @@ async function bodyOutcome(run: BodyRun, context: ActivationContext): Promise<Ou
   } finally {
     context.close();
   }
+}
+
+/** Carries out the task's clean-up instead of its body; a plain function that a workflow's file names is one itself. */
+async function cleanedUp({ task, start, call }: BodyRun, input: unknown, context: ActivationContext): Promise<Outcome> {
+  const own = cleanUpContext({ context, start, call });
+  const isPlain = start.executor === "typescript" && start.source.plain === true;
+  const clean = isPlain ? task.body : cleanUpOf(task.options.onCancel);
+  if (clean === undefined) {
+    const message = `The task ${task.options.id} has no "onCancel" any more: nothing was cleaned up.`;
+    return { method: "run.fail", params: { error: { code: "definition_missing", message }, fatal: true } };
+  }
+  await clean(input as never, own as never);
+  await context.stepsDone();
+  return { method: "run.succeed", params: { output: null } };
 }
 
 async function success(task: TaskData, returned: unknown): Promise<Outcome> {

@@ -85,6 +85,7 @@ export interface TaskData {
     readonly concurrencyKey?: unknown;
     readonly rate?: unknown;
     readonly fair?: unknown;
+    readonly onCancel?: unknown;
   };
   readonly body: (input: never, ctx: TaskContext) => unknown;
 }

@@ -11,6 +11,7 @@ export { type AssetOptions, asset } from "./asset.ts";
 export type { Bound, Resolved } from "./bound.ts";
 export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
 export { cel, type Expression } from "./cel.ts";
+export type { CancelReason, CleanUp, CleanUpContext, CleanUpOptions } from "./clean-up.ts";
 export {
   Client,
   type DefinedTarget,

@@ -10,11 +10,12 @@ export class OptionReader {
   readonly #options: Readonly<Record<string, unknown>>;
   /** Begins every message: `task "extract"`. */
   readonly what: string;
-  readonly #at: Position | undefined;
+  /** Where its problems are told. */
+  readonly at: Position | undefined;
 
   constructor(options: unknown, what: string, at: Position | undefined) {
     this.what = what;
-    this.#at = at;
+    this.at = at;
     if (typeof options === "object" && options !== null) this.#options = options as Record<string, unknown>;
     else {
       this.#options = {};
@@ -23,7 +24,7 @@ export class OptionReader {
   }
 
   add(wrong: string, hint: string): void {
-    this.problems.add(this.#at, `${this.what}: ${wrong}.`, hint);
+    this.problems.add(this.at, `${this.what}: ${wrong}.`, hint);
   }
 
   value(name: string): unknown {
@@ -146,7 +147,7 @@ export class OptionReader {
       this.add(`"${name}" is ${show(value)}`, "Write an object: { attempts: 5 }.");
       return undefined;
     }
-    const inner = new OptionReader(value, `${this.what}: ${name}`, this.#at);
+    const inner = new OptionReader(value, `${this.what}: ${name}`, this.at);
     inner.onlyKnown(["attempts", "delay", "factor", "maxDelay", "jitter"]);
     const delayMs = inner.duration("delay", { mayBeZero: true }) ?? defaultRetry.delayMs;
     const policy = {

@@ -14,6 +14,7 @@ import {
   type WorkflowSpec,
 } from "@holdfast/protocol";
 import type { InspectExpression } from "./binding.ts";
+import { readCleanUp } from "./clean-up.ts";
 import { type AssetData, type DefinitionData, definitionData, type TaskData, type WorkflowData } from "./definition.ts";
 import { type LimitSpecs, readLimits } from "./definition-key.ts";
 import { type Callee, Graph } from "./graph.ts";
@@ -228,7 +229,11 @@ class Compiler {
       ...present({ timeoutMs: read.duration("timeout"), expiresAfterMs: read.duration("expiresAfter") }),
       placement: read.oneOf("placement", ["process", "inline"]) ?? "process",
       isolation: read.oneOf("isolation", ["pool", "fresh"]) ?? "pool",
-      ...present({ memoryBytes: read.memoryBytes("memory"), env: read.environment("env") }),
+      ...present({
+        memoryBytes: read.memoryBytes("memory"),
+        env: read.environment("env"),
+        onCancel: readCleanUp(read),
+      }),
       reads: assetIds(data.options.reads),
       writes: assetIds(data.options.writes),
     };

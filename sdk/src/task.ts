@@ -1,4 +1,5 @@
 import { checkSchema, readId } from "./asset.ts";
+import { type CleanUp, readCleanUp } from "./clean-up.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
 import type { KeyOf, RateOptions } from "./definition-key.ts";
@@ -13,7 +14,7 @@ import type { Wait } from "./wait.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "rate", "fair", "priority", "placement",
-  "isolation", "memory", "env", "reads", "schedule", "state", "taskState", "writes",
+  "isolation", "memory", "env", "reads", "schedule", "state", "taskState", "writes", "onCancel",
 ]; // biome-ignore format: one list
 const later = ["secrets", "onFailure", "onSuccess", "access", "code"];
 
@@ -49,6 +50,11 @@ export function task<
     readonly rate?: RateOptions<KeyedBy<In, I>>;
     /** The key by which its runs take turns: however many of one key are ready, those of another do not wait behind them all. */
     readonly fair?: KeyOf<KeyedBy<In, I>>;
+    /**
+     * Carried out when a run was cut off (cancelled or expired) after its body had begun, once all that it had under way has ended, and
+     * before the run is `cancelled`: at least once, three times at most. It changes nothing of how the run ends.
+     */
+    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>>;
   },
   body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Declared<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
@@ -68,6 +74,7 @@ export function task<
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
     readonly rate?: RateOptions<KeyedBy<In, I>>;
     readonly fair?: KeyOf<KeyedBy<In, I>>;
+    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>>;
   },
   body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Returned<R>,
 ): Task<CallerInput<In, I>, Stored<R>>;
@@ -104,6 +111,7 @@ function checkTask(reader: OptionReader): void {
   reader.oneOf("isolation", ["pool", "fresh"]);
   reader.memoryBytes("memory");
   reader.environment("env");
+  readCleanUp(reader);
   for (const name of ["reads", "writes"]) checkAssets(reader, name);
   for (const name of ["state", "taskState"]) checkState(reader, name);
 }

@@ -12,6 +12,7 @@ A task's body is a plain annotated function that a workflow's file names; it may
 
 from .abort import AbortSignal
 from .asking import StartedRun
+from .clean_up import CancelReason
 from .context import AsyncTaskContext, Context, RunIdentity, TaskContext
 from .errors import AppError
 from .external import (
@@ -43,6 +44,7 @@ __all__ = [
     "AsyncTaskContext",
     "BigQueryJob",
     "CallError",
+    "CancelReason",
     "CloudRunJob",
     "Context",
     "CustomHttp",

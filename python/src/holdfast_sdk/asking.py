@@ -44,13 +44,23 @@ NO_INPUT = NoInput()
 class Asking:
     """Makes of the arguments of a context's verbs what is waited for. Raises at once for what cannot be."""
 
-    def __init__(self, waits: Waits, check_key: Callable[[str], None], start_own: StartOwn) -> None:
-        """``start_own``: lets the body start a job by itself."""
+    def __init__(
+        self, waits: Waits, check_key: Callable[[str], None], start_own: StartOwn, *, waits_for: bool = True
+    ) -> None:
+        """``start_own``: lets the body start a job by itself. ``waits_for``: False where nothing may be waited for."""
+        self._may_wait = waits_for
         self.waits = waits
         self._check_key = check_key
         self._start_own = start_own
 
     def check(self, key: str) -> None:
+        """Raises for a key that cannot be waited under, and where nothing may be waited for."""
+        if not self._may_wait:
+            why = "the run is to end, and its clean-up waits for nothing"
+            raise RuntimeError(f'"{key}" cannot be waited for in on_cancel: {why}.')
+        self.check_key(key)
+
+    def check_key(self, key: str) -> None:
         self._check_key(key)
         _refuse_in_step(key)
 

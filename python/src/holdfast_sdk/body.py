@@ -43,7 +43,8 @@ def run_body(task: Signature, given: Any, context: Context, project_root: str) -
     try:
         positional, named = task.bind(given, context)
         returned = _ended(task, positional, named, context)
-        return _success(returned)
+        # What a clean-up returns says nothing about its run.
+        return _success(returned) if context.reason is None else Outcome("run.succeed", {"output": None})
     except BaseException as error:  # also SystemExit and KeyboardInterrupt: success is what a body returns
         return failure(error, project_root)
     finally:

@@ -46,7 +46,8 @@ class Signature:
             values, surplus = self._values(given)
         except InputMismatch as mismatch:
             raise AppError("invalid_input", f"The input does not fit {self.name}: {mismatch}.") from None
-        for key in surplus:
+        # A clean-up takes of the input what it needs.
+        for key in surplus if context.reason is None else []:
             hint = nearest(key, [each.name for each in self._inputs])
             context.log.warning(f'"{key}" of the input is no parameter of {self.name} and is left out.{hint}')
         values.update({name: context for name in self._context_names})

@@ -20,6 +20,7 @@ from . import limits
 from .abort import AbortSignal
 from .asking import NO_INPUT, Asking, StartedRun, definition_id, in_step, input_of
 from .channel_socket import Call
+from .clean_up import does_not_skip, kept_value, large_output, reason_of
 from .errors import AppError
 from .external_job import Submit
 from .framing import json_text
@@ -84,6 +85,8 @@ class Context:
         """The try that users see and count, from 1."""
         self.epoch: int = start["epoch"]
         """Which start of the body this is, over all attempts."""
+        self.reason = reason_of(start)
+        """Why the run was cut off, in the function that a task's ``on_cancel`` names; None in a body."""
         self.abort_signal = abort_signal
         self.traceparent: Optional[str] = start.get("traceparent")
         """W3C ``traceparent`` of this activation's span, for what the body calls; None where nothing is traced."""
@@ -94,7 +97,7 @@ class Context:
         recorded = {step["key"]: step["value"] for step in start["steps"]}
         self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
         self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
-        self._asking = Asking(self._waits, self._steps.check, self._start_own)
+        self._asking = Asking(self._waits, self._steps.check, self._start_own, waits_for=self.reason is None)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
         """Tells watchers how far the body is; only the latest report counts. Never raises and never waits."""
@@ -107,6 +110,8 @@ class Context:
 
     def skip(self, reason: str) -> NoReturn:
         """Ends the run ``skipped`` with this reason. It raises: what follows it in the body does not happen."""
+        if self.reason is not None:
+            raise does_not_skip()
         skip(reason)
 
     def _scopes(self) -> Tuple[Scope, Scope]:
@@ -166,12 +171,19 @@ class TaskContext(Context, WaitContext):
                     raise TypeError(f'The function of step "{key}" is async: make the body async, and await ctx.step.')
                 return cast(T, use.keep(self._steps.commit(key, returned, began).result()))
 
+    def recorded(self, key: str) -> Any:
+        """What is recorded of this run under this key: the result of a step, the payload of a signal, the output of what was
+        called, the result of a job. None: nothing, or it did not come to a good end."""
+        value = self._steps.known(key)
+        elsewhere = large_output(value)
+        return kept_value(value) if elsewhere is None else self._call("output.get", elsewhere).result()["output"]
+
     def start(
         self, key: str, definition: str, input: Any = NO_INPUT, *, run_key: Optional[str] = None
     ) -> StartedRun:
         """Starts a run of its own, once under this key, and answers its id: nobody waits for its end, and it is no part of
         this run. ``run_key``: the run's own key, which is unique."""
-        self._asking.check(key)
+        self._asking.check_key(key)
         with self._steps.use(key) as use:
             if not use.recorded:
                 with self._waits.under_way():
@@ -209,6 +221,14 @@ class AsyncTaskContext(Context, AsyncWaitContext):
                         returned = await returned
                 return cast(T, use.keep(await asyncio.wrap_future(self._steps.commit(key, returned, began))))
 
+    async def recorded(self, key: str) -> Any:
+        """As TaskContext.recorded."""
+        value = self._steps.known(key)
+        elsewhere = large_output(value)
+        if elsewhere is None:
+            return kept_value(value)
+        return (await asyncio.wrap_future(self._call("output.get", elsewhere)))["output"]
+
     def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
         entered = self._waits.enter()
 
@@ -224,7 +244,7 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         self, key: str, definition: str, input: Any = NO_INPUT, *, run_key: Optional[str] = None
     ) -> StartedRun:
         """As TaskContext.start."""
-        self._asking.check(key)
+        self._asking.check_key(key)
         with self._steps.use(key) as use:
             if not use.recorded:
                 async with self._waits.under_way_in_loop():
@@ -269,6 +289,9 @@ class _Steps:
 
     def value(self, key: str) -> Any:
         return self._recorded[key]
+
+    def known(self, key: str) -> Any:
+        return self._recorded.get(key)
 
     def end(self, key: str) -> None:
         with self._changed:

@@ -1,6 +1,6 @@
 import { AppError, type RunError } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
-import type { HeldActivation } from "../operations/completion.ts";
+import { type HeldActivation, isCleanUp } from "../operations/completion.ts";
 import { deferralOf } from "../operations/returned-jobs.ts";
 import type { Handlers } from "./handlers.ts";
 
@@ -19,6 +19,10 @@ type Lifecycle =
 export const lifecycle: Handlers<Lifecycle> = {
   "run.succeed": async ({ completion, held, task, definitions, jobs }, { output, jobs: own, enough }) => {
     mayEnd(held);
+    if (isCleanUp(held)) {
+      await completion.cleanedUp(held);
+      return {};
+    }
     const returned = own === undefined ? deferralOf(task, output) : { output, jobs: own, enough: enough ?? own.length };
     if (returned !== undefined) {
       await jobs.park(held, task, returned);

@@ -10,7 +10,9 @@ import {
   type ErrorCode,
   isAppError,
   processKinds,
+  withheldMethods,
 } from "@holdfast/protocol";
+import type { RunRow } from "../core/index.ts";
 import { newRun } from "../core/run.fixture.ts";
 import { ActivationLog } from "../operations/activation-log.ts";
 import { BodyState } from "../operations/body-state.ts";
@@ -22,6 +24,7 @@ import { JobBodies } from "../operations/job-bodies.ts";
 import { Runs } from "../operations/runs.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
+import type { Store } from "../store/store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import type { Session } from "./handlers.ts";
 import { answer } from "./session.ts";
@@ -55,17 +58,25 @@ const refusedWith: ReadonlyMap<ChannelMethod, ErrorCode> = new Map<ChannelMethod
 const methods = Object.keys(examples) as ChannelMethod[];
 
 /** A session of an activation on a real store. */
-async function openSession(): Promise<Session> {
+async function openSession({ cleansUp = false } = {}): Promise<Session> {
   const clock = new VirtualClock();
   const store = openMemoryStore({ clock });
   await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", serves: null, leaseMs: 60_000 });
-  const run = newRun({ id: "1ngej3ekqqrdnmay8b0n", namespace: "n", definition: "unit", name: "unit", input: {} });
+  const run = newRun({
+    id: "1ngej3ekqqrdnmay8b0n",
+    namespace: "n",
+    definition: "unit",
+    name: "unit",
+    input: {},
+    cleansUp,
+  });
   const [result] = await store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "node" }] });
   assert.ok(result?.outcome === "created");
+  const claimed = cleansUp ? await cleaning(store, result.run) : result.run;
   const revoked = new AbortController().signal;
   const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
   const completion = new Completion({ store, clock, random: systemRandom });
-  const log = new ActivationLog({ store, clock, runId: run.id, epoch: 1, revoked });
+  const log = new ActivationLog({ store, clock, runId: run.id, epoch: claimed.epoch, revoked });
   const definitions = new Definitions({ store, namespace: "n" });
   const concurrency = new Concurrency({ store, namespace: "n", clock, evaluator: definitions.evaluator });
   const parts = { store, definitions, concurrency, clock };
@@ -77,7 +88,7 @@ async function openSession(): Promise<Session> {
     ...{ placement: "process", isolation: "pool", reads: [], writes: [] },
   };
   return {
-    held: { run: result.run, retry, ranMs: 0, revoked, isToldToEnd: false },
+    held: { run: claimed, retry, ranMs: 0, revoked, isToldToEnd: false },
     task,
     definitions,
     completion,
@@ -86,6 +97,17 @@ async function openSession(): Promise<Session> {
     jobs: new JobBodies({ store, waits, completion, definitions }),
     log,
   };
+}
+
+/** The run at its clean-up. */
+async function cleaning(store: Store, { id, epoch }: RunRow): Promise<RunRow> {
+  const ending = { status: "cancelled", error: { code: "cancelled", message: "No." } } as const;
+  await store.orderEnd({ runId: id, ending, data: {}, limitRows: 1 });
+  const next = { to: "ready", outcome: "released", error: null, delayMs: 0 } as const;
+  await store.finishActivations({ rows: [{ runId: id, epoch, ranMs: 0, next }] });
+  const { runs } = await store.claimCleanUps({ memberId: "node", namespace: "n", queues: null, limitRows: 1 });
+  assert.ok(runs[0]);
+  return runs[0];
 }
 
 for (const kind of processKinds) {
@@ -100,6 +122,16 @@ for (const kind of processKinds) {
       else await assert.rejects(asked, (error) => isAppError(error, "method_denied"));
     });
   }
+}
+
+for (const method of methods) {
+  const isWithheld = withheldMethods.cleanUp.includes(method);
+  test(`a clean-up ${isWithheld ? "may not" : "may"} ask for ${method}`, async () => {
+    const asked = answer(await openSession({ cleansUp: true }), defaultGrants.task, method, examples[method]);
+    const code = isWithheld ? "method_denied" : refusedWith.get(method);
+    if (code !== undefined) await assert.rejects(asked, (error) => isAppError(error, code));
+    else assert.ok(channelMethods[method].result.safeParse(await asked).success);
+  });
 }
 
 test("every method is in one of the groups, and what no grant names is denied", async () => {

@@ -5,7 +5,9 @@ import {
   type ChannelParams,
   type ChannelResult,
   channelMethods,
+  withheldMethods,
 } from "@holdfast/protocol";
+import { isCleanUp } from "../operations/completion.ts";
 import type { Handlers, Session } from "./handlers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { logging } from "./logging.ts";
@@ -29,6 +31,12 @@ export async function answer<M extends ChannelMethod>(
     throw new AppError(
       "method_denied",
       `${method} belongs to the group "${group}", which this process is not granted.`,
+    );
+  }
+  if (withheldMethods[isCleanUp(session.held) ? "cleanUp" : "body"].includes(method)) {
+    throw new AppError(
+      "method_denied",
+      `${method} is nothing for a clean-up: its run is to end, and waits for nothing.`,
     );
   }
   return handlers[method](session, params);

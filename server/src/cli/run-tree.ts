@@ -28,6 +28,7 @@ const statusAfter: Readonly<Partial<Record<RunEventView["type"], RunStatus>>> = 
   "run.lost": "ready",
   "run.given_back": "ready",
   "run.cancel_requested": "cancelling",
+  "run.clean_up_due": "cancelling",
   "run.restarted": "ready",
   "run.reset": "pending",
   "run.reopened": "waiting",

@@ -52,7 +52,8 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     for (const value of state.values) terminal.print(fieldText(terminal, "state", stateText(value)));
     if (state.cursor !== null) terminal.print(fieldText(terminal, "state", `and more: holdfast state list ${run.id}`));
     for (const obligation of owed.filter(({ metAt }) => metAt === null)) {
-      terminal.print(fieldText(terminal, "to be ended", owedText(obligation, run.id, now)));
+      const name = obligation.kind === "clean_up" ? "to be done" : "to be ended";
+      terminal.print(fieldText(terminal, name, owedText(obligation, run.id, now)));
     }
     if (run.error !== null) terminal.print(`\n${errorText(terminal, run.error)}`);
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
@@ -116,10 +117,11 @@ function owedText(
 ): string {
   const whose = runId === of ? "" : ` of ${runId}`;
   const told = tries > 1 ? `, told ${tries} times` : "";
-  const what =
-    kind === "external_job"
-      ? `the external job ${subject}${whose}`
-      : `the process of epoch ${subject}${whose} on ${node ?? "a node"}`;
+  const what = {
+    activation: `the process of epoch ${subject}${whose} on ${node ?? "a node"}`,
+    external_job: `the external job ${subject}${whose}`,
+    clean_up: `the clean-up (onCancel)${whose}`,
+  }[kind];
   const run = forcedAt === null ? "" : "; its run has ended without it";
   return `${what}: ordered ${agoText(orderedAt, now)}${told}${run}${error === null ? "" : `\n${error}`}`;
 }

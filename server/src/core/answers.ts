@@ -1,6 +1,6 @@
 import type { EventType, Json, RunError } from "@holdfast/protocol";
 import type { Finish, FinishResult, Next } from "./next.ts";
-import type { RunRow } from "./run.ts";
+import { isCleaningUp, type RunRow } from "./run.ts";
 import { mayBeActive, type RunInput, transition } from "./transitions.ts";
 import type { WaitsOrder, WaitsResult } from "./wait-rows.ts";
 import { externalsOf } from "./waiting.ts";
@@ -19,6 +19,8 @@ export function refuseWaits(run: RunRow | undefined, order: WaitsOrder): WaitsRe
   if (run === undefined || refusal?.outcome === "not_found") return { outcome: "not_found" };
   if (refusal?.outcome === "repeated") return refusal;
   if (refusal !== undefined || run.generation !== order.generation) return { outcome: "stale_epoch" };
+  // What cleans up has nothing to wait for.
+  if (isCleaningUp(run)) return { outcome: "repeated", status: run.status };
   const isOver = order.suspend === null && transition(run.status, "suspend") === "ordered";
   return isOver ? { outcome: "repeated", status: run.status } : undefined;
 }

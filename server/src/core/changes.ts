@@ -2,7 +2,7 @@ import type { EventType, Json } from "@holdfast/protocol";
 import { type JobChanges, noJobChanges } from "./job-rows.ts";
 import { type GateChange, gateChange } from "./limits.ts";
 import type { Edge } from "./next.ts";
-import { type ObligationChange, obligationChange } from "./obligations.ts";
+import { type ObligationChange, obligationChanges } from "./obligations.ts";
 import type { RestartChange } from "./restart.ts";
 import type { RunRow } from "./run.ts";
 import { noWaitChanges, type WaitChanges, type WaitRow } from "./wait-rows.ts";
@@ -41,7 +41,7 @@ export interface LedgerChanges {
   readonly gates: readonly GateChange[];
   readonly waits: WaitChanges;
   readonly jobs: JobChanges;
-  /** What the changes mean for activations that orders have to end, and for jobs that have ended. */
+  /** What the changes mean for activations that orders have to end, for clean-ups, and for jobs that have ended. */
   readonly obligations: readonly ObligationChange[];
 }
 
@@ -73,8 +73,7 @@ export function rowChanges(
     if (old !== undefined && old.limits !== row.limits) relimited.push(row);
     const change = gateChange(old, row);
     if (change !== undefined) gates.push(change);
-    const obligation = old === undefined ? undefined : obligationChange(old, row, { now, forced: forced.has(id) });
-    if (obligation !== undefined) obligations.push(obligation);
+    if (old !== undefined) obligations.push(...obligationChanges(old, row, { now, forced: forced.has(id) }));
   }
   return { inserted, updated, relimited, gates, obligations };
 }

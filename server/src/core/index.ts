@@ -5,6 +5,7 @@ export * from "./asset-rows.ts";
 export * from "./causes.ts";
 export * from "./changes.ts";
 export * from "./claims.ts";
+export * from "./clean-up.ts";
 export * from "./forcing.ts";
 export * from "./ids.ts";
 export * from "./job-rows.ts";

@@ -1,18 +1,19 @@
 import type { EventType, Json, RunError, RunStatus } from "@holdfast/protocol";
 import { brief, inputOf, startingAgain } from "./answers.ts";
 import { inheritedEnding } from "./causes.ts";
+import { afterCleanUp, type CleanUpStep, cleanUpDue, owesCleanUp } from "./clean-up.ts";
 import { type Jobs, orderOfRun } from "./jobs.ts";
 import type { LedgerRestarts } from "./ledger-restarts.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { Next } from "./next.ts";
-import { type Ending, type RunRow, unstarted } from "./run.ts";
+import { type Ending, isCleaningUp, type RunRow, unstarted } from "./run.ts";
 import { transition } from "./transitions.ts";
 import { externalsOf, isHeldUp } from "./waiting.ts";
 import type { Waits } from "./waits.ts";
 
 /**
  * How runs of one ledger end, and how they are ordered to. P6: a run that was ordered to end ends as ordered, whatever its
- * activation says, and after all that lives below it and its external jobs.
+ * activation says, and after all that lives below it, its external jobs, and its clean-up (clean-up.ts).
  */
 export class LedgerEnds {
   /** How many live runs were ordered to end so far. */
@@ -96,6 +97,7 @@ export class LedgerEnds {
 
   /** What an activation asked for, or what its takeover makes of it: a run that was ordered to end ends as ordered. */
   follow(run: RunRow, next: Next, ranMs: number, takenFrom?: RunRow): RunStatus {
+    if (isCleaningUp(run)) return this.#followCleanUp(run, next, takenFrom);
     const arrival = transition(run.status, inputOf(next));
     const released = { ...run, claimedBy: null, claimedAt: null, ranMs };
     if (arrival === "ordered") return this.endAsOrdered(released);
@@ -118,9 +120,23 @@ export class LedgerEnds {
   endAsOrdered(run: RunRow): RunStatus {
     if (run.ending === null) throw new Error(`run ${run.id} was never ordered to end`);
     if (isHeldUp(run)) return this.#awaitOthers(run);
+    if (owesCleanUp(run)) return this.#tell(cleanUpDue(run, run.ending, this.#rows.arrive(run, "clean_up")));
+    // Whatever else has ended of it: only its clean-up ends it now.
+    if (isCleaningUp(run)) return run.status;
     const ending = (run.ending.again && this.orderFromAbove(run)) ?? run.ending;
     if (ending.again !== undefined) return this.#restarts.startAnew(run, ending.again);
     return this.end({ ...run, ending }, ending.status, { error: ending.error });
+  }
+
+  #followCleanUp(run: RunRow, next: Next, takenFrom: RunRow | undefined): RunStatus {
+    const { isOver, ...step } = afterCleanUp(run, next, { now: this.#rows.now, takenFrom });
+    const status = this.#tell(step);
+    return isOver ? this.endAsOrdered(this.#rows.get(run.id) ?? step.row) : status;
+  }
+
+  #tell({ row, type, data }: CleanUpStep): RunStatus {
+    this.#rows.write(row, type, data);
+    return row.status;
   }
 
   /** What is below it, and its external jobs, end first: the last of them ends it. */

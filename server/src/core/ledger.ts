@@ -2,6 +2,7 @@ import type { EventType, Json, RunError } from "@holdfast/protocol";
 import { leavesCalls, refuseActivation, refuseWaits } from "./answers.ts";
 import { droppedEnding } from "./causes.ts";
 import type { LedgerChanges, Links } from "./changes.ts";
+import { passingOver } from "./clean-up.ts";
 import type { JobLoad, JobNote, JobNoteResult } from "./job-rows.ts";
 import { Jobs } from "./jobs.ts";
 import { LedgerEdges } from "./ledger-edges.ts";
@@ -236,16 +237,14 @@ export class Ledger {
 
   /**
    * Ends a run as it was ordered to, though its activation or its external jobs have not ended: what that activation still says
-   * counts no more (P6).
+   * counts no more (P6). Its clean-up is passed over.
    */
   force(id: string): boolean {
     const run = this.#rows.get(id);
-    if (run?.status !== "cancelling" || (run.claimedBy === null && externalsOf(run) === 0)) return false;
-    const { epoch, claimedBy } = run;
-    this.#rows.write({ ...run, epoch: epoch + (claimedBy === null ? 0 : 1) }, "run.forced", {
-      epoch,
-      member: claimedBy,
-    });
+    if (run?.status !== "cancelling") return false;
+    const { row, data } = passingOver(run);
+    if (run.claimedBy === null && externalsOf(run) === 0 && row.ending === run.ending) return false;
+    this.#rows.write({ ...row, epoch: run.epoch + (run.claimedBy === null ? 0 : 1) }, "run.forced", data);
     this.#ends.endAsOrdered(this.#ends.letGo({ ...(this.#rows.get(id) ?? run), claimedBy: null, claimedAt: null }));
     return true;
   }

@@ -1,6 +1,6 @@
 import { limits, type RetryPolicy, type RunError } from "@holdfast/protocol";
 import type { Next } from "./next.ts";
-import type { RunRow } from "./run.ts";
+import { type RunRow, tryOf } from "./run.ts";
 
 /** How an attempt failed, as far as the decision about the next one needs it. */
 export interface Failure {
@@ -19,10 +19,10 @@ export function retryDelayMs(policy: RetryPolicy, tries: number, random: number)
   return Math.round(full * (1 - policy.jitter * random));
 }
 
-/** What follows a failed attempt: another one, or the end. A run that was started over has all its attempts before it again. */
+/** What follows a failed attempt, or a failed try of a clean-up: another one, or the end. A run that was started over has all its attempts before it again. */
 export function afterFailure(run: RunRow, policy: RetryPolicy, failure: Failure, random: number): Next {
   const { outcome, error } = failure;
-  const tries = run.attempt - run.firstAttempt + 1;
+  const tries = tryOf(run);
   if (failure.fatal || tries >= policy.attempts) return { to: "ended", status: "failed", outcome, error };
   const delayMs = failure.afterMs ?? retryDelayMs(policy, tries, random);
   return { to: "ready", outcome, error, delayMs };

@@ -8,12 +8,22 @@ export interface OutcomeCounts {
   readonly skipped: number;
 }
 
+/** A clean-up that is due or at work (clean-up.ts). */
+export interface CleanUp {
+  /** The number of the run's last event when it became due: names the obligation. */
+  readonly since: number;
+  /** The try that is due or at work, from 1. */
+  readonly try: number;
+}
+
 /** What a cancel or an expiry has ordered: how the run ends once its obligations are met. */
 export interface Ending {
   readonly status: "cancelled" | "failed";
   readonly error: RunError;
   /** It does not end, but starts again afresh then: who asked for that, as data of its event. */
   readonly again?: { readonly [name: string]: Json };
+  /** Its clean-up, once that is due; null: it is passed over. */
+  readonly cleanUp?: CleanUp | null;
 }
 
 /** `activation`: given back whenever an activation ends. `run`: held until the run ends, waits and retries included. */
@@ -99,6 +109,8 @@ export interface RunRow {
   readonly claimedBy: string | null;
   readonly claimedAt: number | null;
   readonly ending: Ending | null;
+  /** Whether its definition has a clean-up for runs that are cut off (clean-up.ts). */
+  readonly cleansUp: boolean;
   /** Its order is on its way to what lies below: until it is there, nothing of the whole tree may be claimed. */
   readonly spreading: boolean;
   readonly lastEvent: number;
@@ -140,13 +152,15 @@ export interface NewRun {
   readonly expiresAfterMs: number | null;
   /** How many edges end in it. */
   readonly blockedBy: number;
+  /** Absent: false. */
+  readonly cleansUp?: boolean;
 }
 
 const none: OutcomeCounts = { succeeded: 0, failed: 0, skipped: 0 };
 
 /** The row of a run at the moment it is inserted, event 1 (`run.enqueued`) counted, not yet claimed. */
 export function startingRun(run: NewRun, now: number, parentGeneration = 1): RunRow {
-  const { startAfter, expiresAfterMs, input, trace = null, ageingMs, ...rest } = run;
+  const { startAfter, expiresAfterMs, input, trace = null, ageingMs, cleansUp = false, ...rest } = run;
   const wakeAt = startAfter !== null && startAfter > now ? startAfter : null;
   const mayStart = run.blockedBy === 0 && wakeAt === null;
   return {
@@ -176,6 +190,7 @@ export function startingRun(run: NewRun, now: number, parentGeneration = 1): Run
     claimedBy: null,
     claimedAt: null,
     ending: null,
+    cleansUp,
     spreading: false,
     lastEvent: 1,
     createdAt: now,
@@ -224,6 +239,16 @@ export function unstarted(run: RunRow, limits: readonly Limit[]): RunRow {
 /** The limits for which a run that is to start stands in line, and whose slots it gives back when it is put aside or set back. */
 export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "startedAt">): readonly Limit[] {
   return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");
+}
+
+/** Whether a run is at its clean-up: it waits for somebody who carries it out, or somebody does. */
+export function isCleaningUp({ status, ending }: Pick<RunRow, "status" | "ending">): boolean {
+  return status === "cancelling" && ending?.cleanUp != null;
+}
+
+/** Which try an activation is, from 1: of a body since the run was started over, or of a clean-up. */
+export function tryOf({ attempt, firstAttempt, ending }: Pick<RunRow, "attempt" | "firstAttempt" | "ending">): number {
+  return ending?.cleanUp?.try ?? attempt - firstAttempt + 1;
 }
 
 /** True when a dispatcher may claim the run now. */

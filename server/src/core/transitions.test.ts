@@ -4,19 +4,19 @@ import { runStatuses } from "@holdfast/protocol";
 import { isEnded, mayBeActive, runInputs, transition } from "./transitions.ts";
 
 const columns =
-  "release refuse claim succeed fail skip retry suspend lose give_back wake cancel settle clear hold_back reopen";
+  "release refuse claim succeed fail skip retry suspend lose give_back wake cancel clean_up settle clear hold_back reopen";
 
 // One line a status; a dot is an input that comes too late or is none of its business and changes nothing.
 const golden = `
-pending    ready skipped . . . . . . . . . ordered . . pending .
-ready      . . running . . . . . . . . ordered . . pending waiting
-running    . . . succeeded failed skipped ready waiting ready ready . cancelling . . . waiting
-waiting    . . . . . . . . . . ready cancelling . . . waiting
-cancelling . . . ordered ordered ordered ordered ordered ordered ordered . . ordered . . .
-succeeded  . . . . . . . . . . . . . ready pending waiting
-failed     . . . . . . . . . . . . . ready pending waiting
-cancelled  . . . . . . . . . . . . . ready pending waiting
-skipped    . . . . . . . . . . . . . ready pending waiting`;
+pending    ready skipped . . . . . . . . . ordered . . . pending .
+ready      . . running . . . . . . . . ordered cancelling . . pending waiting
+running    . . . succeeded failed skipped ready waiting ready ready . cancelling cancelling . . . waiting
+waiting    . . . . . . . . . . ready cancelling cancelling . . . waiting
+cancelling . . . ordered ordered ordered ordered ordered ordered ordered . . cancelling ordered . . .
+succeeded  . . . . . . . . . . . . . . ready pending waiting
+failed     . . . . . . . . . . . . . . ready pending waiting
+cancelled  . . . . . . . . . . . . . . ready pending waiting
+skipped    . . . . . . . . . . . . . . ready pending waiting`;
 
 test("every status answers every input, and as the table of the design says", () => {
   const table = new Map(
@@ -46,7 +46,9 @@ test("only clear, hold_back and reopen leave an ended run", () => {
 });
 
 test("nothing but its order ends a run that is cancelling", () => {
-  for (const input of runInputs) assert.ok(["ordered", "stale"].includes(transition("cancelling", input)), input);
+  for (const input of runInputs) {
+    assert.ok(["ordered", "stale", "cancelling"].includes(transition("cancelling", input)), input);
+  }
 });
 
 test("an activation may be at work on running and cancelling runs only", () => {

@@ -17,6 +17,7 @@ export const runInputs = [
   "give_back",
   "wake", // what it waited for is over
   "cancel",
+  "clean_up", // it ends as ordered, and is cleaned up first
   "settle", // cancelling, and the last obligation is met
   "clear", // an ended run starts again
   "hold_back", // what it depends on starts again
@@ -40,6 +41,7 @@ const ended = {
   give_back: "stale",
   wake: "stale",
   cancel: "stale",
+  clean_up: "stale",
   settle: "stale",
   clear: "ready",
   hold_back: "pending",
@@ -57,7 +59,7 @@ const unclaimed = {
 export const transitions = {
   pending: { ...unclaimed, release: "ready", refuse: "skipped", hold_back: "pending" },
   // A workflow or map that has been woken to say its output waits again.
-  ready: { ...unclaimed, claim: "running", hold_back: "pending", reopen: "waiting" },
+  ready: { ...unclaimed, claim: "running", clean_up: "cancelling", hold_back: "pending", reopen: "waiting" },
   running: {
     ...unclaimed,
     succeed: "succeeded",
@@ -68,9 +70,10 @@ export const transitions = {
     lose: "ready",
     give_back: "ready",
     cancel: "cancelling",
+    clean_up: "cancelling",
     reopen: "waiting",
   },
-  waiting: { ...unclaimed, wake: "ready", cancel: "cancelling", reopen: "waiting" },
+  waiting: { ...unclaimed, wake: "ready", cancel: "cancelling", clean_up: "cancelling", reopen: "waiting" },
   cancelling: {
     ...unclaimed,
     succeed: "ordered",
@@ -81,6 +84,7 @@ export const transitions = {
     lose: "ordered",
     give_back: "ordered",
     cancel: "stale",
+    clean_up: "cancelling",
     settle: "ordered",
   },
   succeeded: ended,

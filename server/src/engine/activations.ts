@@ -14,7 +14,7 @@ import {
   type TaskSpec,
 } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import { type RunRow, tokenIdentity } from "../core/index.ts";
+import { isCleaningUp, type RunRow, tokenIdentity, tryOf } from "../core/index.ts";
 import type { Logger } from "../log.ts";
 import { ActivationLog } from "../operations/activation-log.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
@@ -25,6 +25,7 @@ import { persist } from "../operations/persistence.ts";
 import type { ActivationEnd, ActivationListener, Placement, RunningActivation } from "../placements/placement.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
+import { cleanUpCode } from "./clean-up-code.ts";
 
 /** When a placement has no room although a slot was free: a killed child may take a moment to be gone. */
 const noRoomMs = 200;
@@ -168,6 +169,7 @@ export class Activations {
   async #carry(held: Held): Promise<void> {
     const { expander, completion, clock } = this.#options;
     const { run } = held;
+    if (isCleaningUp(run)) return this.#cleanUp(held);
     const { retry, turn } = await persist(clock, held.revoked, async () => ({
       retry: await expander.retryPolicy(run),
       turn: await expander.turn(run),
@@ -179,8 +181,21 @@ export class Activations {
     else await persist(clock, held.revoked, () => expander.carryOut(held, turn.input));
   }
 
+  /** A try of the run's clean-up in the place of its body. */
+  async #cleanUp(held: Held): Promise<void> {
+    const { definitions, expander, clock } = this.#options;
+    const { run, revoked } = held;
+    const task = await definitions.spec(run.manifestHash, run.definition);
+    const code = task.kind === "task" ? cleanUpCode(task) : undefined;
+    if (code === undefined) throw new Error(`"${task.id}" has no clean-up`);
+    held.retry = code.retry;
+    const input = await persist(clock, revoked, () => expander.inputOf(run));
+    const steps = await this.#steps(held);
+    await this.#place(held, code.spec, { input, steps, remainingMs: code.timeoutMs });
+  }
+
   async #runBody(held: Held, input: Json): Promise<void> {
-    const { definitions, placements, openChannel, grants, completion, jobs, clock } = this.#options;
+    const { definitions, jobs, clock } = this.#options;
     const spec = await definitions.spec(held.run.manifestHash, held.run.definition);
     if (spec.kind !== "task") throw new Error(`"${spec.id}" is not a task`);
     const remainingMs = spec.timeoutMs === undefined ? undefined : spec.timeoutMs - held.run.ranMs;
@@ -189,6 +204,16 @@ export class Activations {
     const steps = await this.#steps(held);
     if (await persist(clock, held.revoked, () => jobs.carryOut(held, { spec, input, steps }))) return;
     if (spec.executor === "external") throw new Error(`"${spec.id}" has no process`);
+    await this.#place(held, spec, { input, steps, remainingMs });
+  }
+
+  /** Lets a placement carry it out, to its end. */
+  async #place(
+    held: Held,
+    spec: CodeTaskSpec,
+    { input, steps, remainingMs }: { input: Json; steps: StepRecord[]; remainingMs: number | undefined },
+  ): Promise<void> {
+    const { placements, openChannel, grants, completion } = this.#options;
     const start = this.#start(held.run, spec, { input, steps });
     if (held.revoked.aborted || held.abortReason !== undefined) {
       await this.#conclude(held, { how: "aborted", reason: held.abortReason ?? "", ranMs: 0 }, spec);
@@ -231,6 +256,7 @@ export class Activations {
       steps,
       tokenSeed: hash(tokenIdentity(incarnation, id, generation)),
       ...(traceparent === undefined ? {} : { traceparent }),
+      ...cleanUpOf(run),
     };
   }
 
@@ -286,6 +312,14 @@ export class Activations {
     const facts = { err: error, run: id, epoch, definition, trace_id: tracing.traceIdOf(held.run) };
     log.error(facts, "An activation could not be carried out.");
   }
+}
+
+/** That it is a clean-up, and why its run was cut off. */
+function cleanUpOf(run: RunRow): Pick<ActivationStart, "cleanUp"> {
+  const { ending } = run;
+  if (!isCleaningUp(run) || ending === null) return {};
+  const { code, message } = ending.error;
+  return { cleanUp: { code, message, try: tryOf(run) } };
 }
 
 /** What the body is, for whoever runs it. */

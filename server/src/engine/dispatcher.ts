@@ -3,7 +3,7 @@
 
 import { isAppError } from "@holdfast/protocol";
 import type { Clock } from "../clock.ts";
-import type { RunRow } from "../core/index.ts";
+import { isCleaningUp, type RunRow } from "../core/index.ts";
 import type { LocalSlots } from "../operations/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { Activations } from "./activations.ts";
@@ -51,6 +51,8 @@ export class Dispatcher implements Loop, LocalSlots, Claims {
   /** The store may hold activations for us that we do not know of, since the answer to a claim was lost. */
   #unsure = false;
   #reconciledMs: number;
+  /** When it is looked for clean-ups next, by the monotonic clock. */
+  #cleanUpsAtMs = Number.NEGATIVE_INFINITY;
   /** What the last look found to be carried out here and not held by the store. */
   #disowned: ReadonlySet<string> = new Set();
 
@@ -66,13 +68,14 @@ export class Dispatcher implements Loop, LocalSlots, Claims {
     if (this.#stopping || memberId === undefined) return pollMs;
     const unlookedMs = this.#options.clock.monotonicMs() - this.#reconciledMs;
     if (this.#unsure || unlookedMs > pollMs * reconcilePolls) await this.#reconcile(memberId);
-    const limitRows = Math.min(this.#free(), this.#claimRows);
-    if (limitRows === 0) return pollMs;
     try {
       this.#isClaiming = true;
+      await this.#claimCleanUps(memberId);
+      const limitRows = Math.min(this.#free(), this.#claimRows);
+      if (limitRows === 0) return this.#untilCleanUps();
       const runs = await store.claimRuns({ memberId, namespace, queues, limitRows });
       for (const run of runs) this.#carryOut(run, memberId);
-      return runs.length === limitRows && this.#free() > 0 ? 0 : pollMs;
+      return runs.length === limitRows && this.#free() > 0 ? 0 : this.#untilCleanUps();
     } catch (error) {
       if (isAppError(error, "member_gone")) {
         membership.lose(memberId);
@@ -83,6 +86,12 @@ export class Dispatcher implements Loop, LocalSlots, Claims {
     } finally {
       this.#isClaiming = false;
     }
+  }
+
+  /** Orders were given, or something ended that was ordered to: clean-ups may be due. */
+  hearOrders(): void {
+    this.#cleanUpsAtMs = Number.NEGATIVE_INFINITY;
+    this.#options.bell.ring();
   }
 
   isExpecting(runId: string): boolean {
@@ -114,6 +123,25 @@ export class Dispatcher implements Loop, LocalSlots, Claims {
     await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
+  /** One more question a poll, and where it was heard that there is something: clean-ups are rare. They come before what is only to begin. */
+  async #claimCleanUps(memberId: string): Promise<void> {
+    const { store, namespace, queues, pollMs, clock } = this.#options;
+    const limitRows = Math.min(this.#free(), this.#claimRows);
+    const now = clock.monotonicMs();
+    if (limitRows === 0 || now < this.#cleanUpsAtMs) return;
+    this.#cleanUpsAtMs = now + pollMs;
+    const { runs, nextInMs } = await store.claimCleanUps({ memberId, namespace, queues, limitRows });
+    if (runs.length === limitRows) this.#cleanUpsAtMs = now;
+    else this.#cleanUpsAtMs = Math.min(this.#cleanUpsAtMs, now + Math.max(1, nextInMs ?? pollMs));
+    for (const run of runs) this.#carryOut(run, memberId);
+  }
+
+  #untilCleanUps(): number {
+    const { clock, pollMs } = this.#options;
+    if (this.#free() === 0) return pollMs;
+    return Math.max(1, Math.min(pollMs, this.#cleanUpsAtMs - clock.monotonicMs()));
+  }
+
   #free(): number {
     return Math.max(0, this.#options.concurrency - this.#active - this.#reserved.size);
   }
@@ -125,6 +153,8 @@ export class Dispatcher implements Loop, LocalSlots, Claims {
     this.#active += 1;
     const over = () => {
       this.#active -= 1;
+      // It may be put off, and due again before the next poll.
+      if (isCleaningUp(run)) this.#cleanUpsAtMs = Number.NEGATIVE_INFINITY;
       bell.ring();
       if (this.#active > 0) return;
       for (const resolve of this.#idle) resolve();

@@ -221,7 +221,10 @@ export class Engine {
   #hear(topics: readonly RingTopic[]): void {
     for (const topic of topics) this.#options.metrics?.rings.add(1, topic);
     if (topics.includes("ready")) this.#bell("dispatcher").ring();
-    if (topics.includes("cancelling")) this.#bell("canceller").ring();
+    if (topics.includes("cancelling")) {
+      this.#bell("canceller").ring();
+      this.#dispatcher.hearOrders();
+    }
     if (topics.includes("jobs")) this.#triggerer.hear();
     if (topics.includes("assets")) this.#bell("starter").ring();
     if (!topics.includes("events")) return;

@@ -226,7 +226,8 @@ export class BodyWaits {
       .update(childIdentity(run.id, run.generation, `${run.attempt}/${key}`))
       .digest();
     const child = { ...childOf(run, spec, key), id: childId(run.id, hash), workflow: null, manifestHash };
-    if (wait.kind === "map") return { ...child, kind: "map", expiresAfterMs: null, input: itemsInput(wait) };
+    if (wait.kind === "map")
+      return { ...child, kind: "map", expiresAfterMs: null, cleansUp: false, input: itemsInput(wait) };
     const input = await definitions.fitInput(spec, wait.input);
     const expiresAfterMs = sooner(child.expiresAfterMs, timeoutMs);
     return { ...child, expiresAfterMs, limits: await concurrency.limitsOfCalled(spec, run, input), input };

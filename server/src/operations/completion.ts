@@ -20,6 +20,7 @@ import {
   afterLoss,
   type Failure,
   type FinishResult,
+  isCleaningUp,
   type Limit,
   type Next,
   type RunRow,
@@ -39,6 +40,11 @@ export interface HeldActivation {
   readonly revoked: AbortSignal;
   /** Its node has told it to end, because it stops or because the run was cancelled. */
   readonly isToldToEnd: boolean;
+}
+
+/** Whether an activation cleans its run up (core/clean-up.ts). */
+export function isCleanUp({ run }: HeldActivation): boolean {
+  return isCleaningUp(run);
 }
 
 export class Completion {
@@ -61,6 +67,11 @@ export class Completion {
     else checkValue("output", output, limits.collectedOutputBytes, limits.boundNestingLevels);
     const status = await this.#finish(held, { to: "ended", status: "succeeded", outcome: "succeeded", output });
     if (status !== "succeeded") throw tooLate(held, status);
+  }
+
+  /** A clean-up is over: its run ends as it was ordered to. */
+  async cleanedUp(held: HeldActivation): Promise<void> {
+    await this.#finish(held, { to: "ended", status: "succeeded", outcome: "succeeded", output: null });
   }
 
   async skip(held: HeldActivation, error: RunError): Promise<void> {

@@ -93,6 +93,16 @@ export class Expander {
     return limited === undefined ? { run: true, input } : { run: "line", limits: limited };
   }
 
+  /** The input of a run that is cleaned up: its body had it, so that it fits and its turn had come. */
+  async inputOf(run: RunRow): Promise<Json> {
+    if (run.input !== undefined || run.parentId === null) return run.input ?? {};
+    const { node, scope } = await this.#place(run, run.parentId);
+    if (node.kind === "map") return {};
+    const place = `"${node.name}"'s input`;
+    const bound = boundInput(await this.#definitions.evaluator.bind(node.args, scope, place), place);
+    return this.#definitions.fitInput(await this.#definitions.spec(run.manifestHash, run.definition), bound);
+  }
+
   /** The retry policy of a run: its node's, else its definition's. Workflows and maps are tried once. */
   async retryPolicy(run: RunRow): Promise<RetryPolicy> {
     const manifest = await this.#definitions.manifest(run.manifestHash);
@@ -308,7 +318,7 @@ function workflowChildren(run: RunRow, manifest: Manifest): { children: NewRun[]
     const kind = node.kind === "map" ? ("map" as const) : definition.kind;
     const child = { ...childOf(run, definition, node.name), kind, rule: node.rule, blockedBy: node.upstream.length };
     // A map is not its task: the time that an item may take begins with the item.
-    if (kind === "map") return { ...child, queue: defaultQueue, expiresAfterMs: null };
+    if (kind === "map") return { ...child, queue: defaultQueue, expiresAfterMs: null, cleansUp: false };
     return kind === "task" ? child : { ...child, queue: defaultQueue };
   });
   return { children, edges };
@@ -347,7 +357,13 @@ export function childOf(run: RunRow, spec: DefinitionSpec, name: string): NewRun
     startAfter: null,
     expiresAfterMs: spec.expiresAfterMs ?? null,
     blockedBy: 0,
+    ...cleansUp(spec),
   };
+}
+
+/** Whether its runs are cleaned up when they are cut off. */
+export function cleansUp(spec: DefinitionSpec): { readonly cleansUp?: true } {
+  return spec.kind === "task" && spec.onCancel !== undefined ? { cleansUp: true } : {};
 }
 
 function idOf(run: RunRow, name: string): string {

@@ -404,3 +404,32 @@ test("a limit of no slots says so", async () => {
   const { message } = await scene.only(run, "limit");
   assert.match(message, /^It stands in line at queue\/etl, which has no slot at all: .*; 0 stand before it\.$/);
 });
+
+test("a clean-up that is due, at work, put off, or served by nobody keeps a run, and force lets it go", async () => {
+  const scene = new Scene();
+  await scene.node("n", { slots: 8, queues: ["default"] });
+  const [here, nowhere] = [
+    await scene.running({ cleansUp: true }),
+    await scene.running({ cleansUp: true, queue: "gpu" }),
+  ];
+  for (const run of [here, nowhere]) {
+    await scene.cancel(run.id);
+    await scene.finish(run, next.release());
+  }
+  const due = await scene.only(here, "cancelling");
+  assert.match(
+    due.message,
+    /clean-up \(onCancel\) is due: a node begins it once it has a free slot\. It was cancelled/,
+  );
+  assert.match(due.remedy ?? "", /cancel .* --force ends the run without it/);
+  const claimIt = () => scene.store.claimCleanUps({ memberId: "n", namespace, queues: ["default"], limitRows: 1 });
+  const [cleaning] = (await claimIt()).runs;
+  assert.ok(cleaning);
+  await scene.clock.advanceMs(5_000);
+  assert.match((await scene.only(here, "cancelling")).message, /has been running on n for 5 s, try 1\./);
+  await scene.finish(cleaning, next.retry(60_000));
+  assert.match((await scene.only(here, "cancelling")).message, /failed and is tried again in 60 s, as try 2\./);
+  assert.match((await scene.only(nowhere, "cancelling")).message, /is due, and no node serves the queue "gpu"/);
+  await scene.store.forceEnds({ runId: nowhere.id, limitRows: 1 });
+  assert.equal(await scene.status(nowhere.id), "cancelled");
+});

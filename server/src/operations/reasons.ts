@@ -1,6 +1,14 @@
 import { type Explained, isEnded, type Reason, type RunStatus, type Why } from "@holdfast/protocol";
-import { isPauseGate, mayBeActive, type ObligationRow, type PauseRow, type RunRow } from "../core/index.ts";
+import {
+  isCleaningUp,
+  isPauseGate,
+  mayBeActive,
+  type ObligationRow,
+  type PauseRow,
+  type RunRow,
+} from "../core/index.ts";
 import type { LimitView, MemberRow, Store, StoreDescription } from "../store/store.ts";
+import { cleanUpReason } from "./clean-up-reason.ts";
 import { endReason } from "./end-reason.ts";
 import { brief, counted, lengthText, reason } from "./reason-texts.ts";
 import type { Runs } from "./runs.ts";
@@ -144,6 +152,10 @@ export class Reasons {
 
   async #cancelling(run: RunRow, moment: Moment) {
     const why = run.ending?.error.message ?? "";
+    if (isCleaningUp(run)) {
+      const members = (await this.#members()).filter((member) => isHere(member, moment));
+      return { reasons: [cleanUpReason(run, members, moment.now)] };
+    }
     if (run.claimedBy === null) {
       const children = await this.#childrenOf(run);
       const have = run.openChildren === 1 ? "has" : "have";

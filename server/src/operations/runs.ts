@@ -31,6 +31,7 @@ import { noObserver, type Observer } from "../telemetry/observer.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { conflict } from "./conflicts.ts";
 import type { Definitions } from "./definitions.ts";
+import { cleansUp } from "./expansion.ts";
 import { checkInput } from "./input-bounds.ts";
 import { refusals } from "./refusals.ts";
 import { type Control, plainControl } from "./requests.ts";
@@ -340,6 +341,7 @@ export function newRun(args: {
     startAfter: request.startAfter === undefined ? null : Date.parse(request.startAfter),
     expiresAfterMs: request.expiresAfterMs ?? spec.expiresAfterMs ?? null,
     blockedBy: 0,
+    ...cleansUp(spec),
   };
 }
 

@@ -163,6 +163,7 @@ function readsOf(store: Store): Pick<Store, ReadVerb> {
 }
 
 type ControlVerb =
+  | "claimCleanUps"
   | "listOwed"
   | "noteObligations"
   | "listObligations"
@@ -187,6 +188,7 @@ type ControlVerb =
 /** The verbs by which people, schedules and obligations control runs: none of them merges. */
 function controlOf(store: Store): Pick<Store, ControlVerb> {
   return {
+    claimCleanUps: (args) => store.claimCleanUps(args),
     listOwed: (args) => store.listOwed(args),
     noteObligations: (args) => store.noteObligations(args),
     listObligations: (args) => store.listObligations(args),

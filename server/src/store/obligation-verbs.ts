@@ -1,4 +1,4 @@
-import type { Aftermath, ObligationKind, ObligationRow } from "../core/index.ts";
+import type { Aftermath, ObligationKind, ObligationRow, RunRow } from "../core/index.ts";
 
 // The part of the store that keeps what orders have to bring to an end (core/obligations.ts): the verbs that change runs open and
 // meet obligations in their own commits (P3); here they are read, tried, and met by those who have to (P6).
@@ -16,7 +16,23 @@ export interface Forced extends Aftermath {
   readonly more: boolean;
 }
 
+export interface ClaimedCleanUps {
+  readonly runs: readonly RunRow[];
+  readonly nextInMs: number | null;
+}
+
 export interface ObligationVerbs {
+  /**
+   * Claims clean-ups of runs that are to end which are due (core/clean-up.ts), the longest owed first: with it the run's epoch rises, and its status
+   * stays. Neither limits of queues nor pauses hold one back. Throws `member_gone`. `queues`: null: every queue. `nextInMs`: until one
+   * that is put off is due; null: none is.
+   */
+  claimCleanUps(args: {
+    memberId: string;
+    namespace: string;
+    queues: readonly string[] | null;
+    limitRows: number;
+  }): Promise<ClaimedCleanUps>;
   /** What a member has to meet and has not, the longest ordered first; null: what is any node's. */
   listOwed(args: { memberId: string | null; kind: ObligationKind; limitRows: number }): Promise<ObligationRow[]>;
   /**
@@ -28,7 +44,7 @@ export interface ObligationVerbs {
   listObligations(args: { namespace: string; rootId?: string; limitRows: number }): Promise<ObligationRow[]>;
   /**
    * Ends as ordered those of a run and of all below it that are `cancelling` and whose activation or external jobs have not ended; what
-   * that activation still says is stale, and what is owed stays open.
+   * that activation still says is stale, and what is owed stays open. Clean-ups are passed over.
    */
   forceEnds(args: { runId: string; limitRows: number }): Promise<Forced>;
   /**

@@ -2,6 +2,7 @@ import { describe, test } from "node:test";
 import { assetsContract } from "./contract/assets.contract.ts";
 import { cancelContract } from "./contract/cancel.contract.ts";
 import { claimContract } from "./contract/claim.contract.ts";
+import { cleanUpsContract } from "./contract/clean-ups.contract.ts";
 import { clearContract } from "./contract/clear.contract.ts";
 import { consumersContract } from "./contract/consumers.contract.ts";
 import { definitionsContract } from "./contract/definitions.contract.ts";
@@ -64,6 +65,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   revivals: revivalsContract,
   marks: marksContract,
   obligations: obligationsContract,
+  "clean-ups": cleanUpsContract,
   requests: requestsContract,
   members: membersContract,
   steps: stepsContract,

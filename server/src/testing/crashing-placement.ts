@@ -11,6 +11,7 @@ import type {
  * Where a body's process dies. `start`: before the body's first line. `step:KEY`: the step's function is done, its result not
  * recorded; `recorded:KEY`: right after it was recorded. `state:KEY`: a write of state is asked for under this key, and nothing of it is stored. `wait:KEY`: a wait is asked for, nothing of it is stored; `waiting:KEY`: right
  * after it was. Of a job that the body starts by itself, `step:KEY` is when it has been started and is not known yet. `succeed`: the body has returned, nothing is recorded of it.
+ * `onCancel`: before the first line of the task's `onCancel`; `cleaned`: it has returned, nothing is recorded of it.
  */
 export type CrashPoint =
   | "start"
@@ -19,9 +20,11 @@ export type CrashPoint =
   | `state:${string}`
   | `wait:${string}`
   | `waiting:${string}`
-  | "succeed";
+  | "succeed"
+  | "onCancel"
+  | "cleaned";
 
-const points = ["start", "step:", "recorded:", "state:", "wait:", "waiting:", "succeed"];
+const points = ["start", "step:", "recorded:", "state:", "wait:", "waiting:", "succeed", "onCancel", "cleaned"];
 
 /** JavaScript and casts say what no type allows. */
 function checkPoint(point: string): void {
@@ -113,8 +116,12 @@ export class CrashingPlacement implements Placement {
 }
 
 /** Where a call may find its process dead: before it is carried out, and after. */
-function pointsOf(method: ChannelMethod, params: unknown): { before: CrashPoint[]; after: CrashPoint[] } {
-  if (method === "run.succeed") return { before: ["succeed"], after: [] };
+function pointsOf(
+  method: ChannelMethod,
+  params: unknown,
+  isCleanUp: boolean,
+): { before: CrashPoint[]; after: CrashPoint[] } {
+  if (method === "run.succeed") return { before: [isCleanUp ? "cleaned" : "succeed"], after: [] };
   if (method === "step.commit" || method === "run.enqueue" || method === "external.adopt") {
     const { key } = params as Pick<StepRecord, "key">;
     return { before: [`step:${key}`], after: [`recorded:${key}`] };
@@ -143,8 +150,12 @@ class CrashingActivation implements RunningActivation {
     const crashed = new Promise<void>((resolve) => {
       this.#crash = resolve;
     });
-    if (plan.springs("start", definition)) this.#crash();
-    else this.#inner = placement.start(job, this.#tapped(listener, definition, plan, placement.name === "process"));
+    const isCleanUp = job.start.cleanUp !== undefined;
+    if (plan.springs(isCleanUp ? "onCancel" : "start", definition)) this.#crash();
+    else {
+      const hasProcess = placement.name === "process";
+      this.#inner = placement.start(job, this.#tapped(listener, { definition, plan, hasProcess, isCleanUp }));
+    }
     const inner = this.#inner;
     const death = crashed.then((): ActivationEnd => {
       inner?.kill();
@@ -174,7 +185,15 @@ class CrashingActivation implements RunningActivation {
     this.#inner?.kill();
   }
 
-  #tapped(listener: ActivationListener, definition: string, plan: CrashPlan, hasProcess: boolean): ActivationListener {
+  #tapped(
+    listener: ActivationListener,
+    {
+      definition,
+      plan,
+      hasProcess,
+      isCleanUp,
+    }: { definition: string; plan: CrashPlan; hasProcess: boolean; isCleanUp: boolean },
+  ): ActivationListener {
     const die = (): Promise<never> => {
       this.#crash();
       // A body of this process would hear a refusal and go on; a supervisor waits for an answer to the call of a dead child.
@@ -183,7 +202,7 @@ class CrashingActivation implements RunningActivation {
     return {
       lines: (lines) => listener.lines(lines),
       call: async (method: ChannelMethod, params: unknown) => {
-        const { before, after } = pointsOf(method, params);
+        const { before, after } = pointsOf(method, params, isCleanUp);
         if (before.some((point) => plan.springs(point, definition))) return die();
         const answer = await listener.call(method, params);
         return after.some((point) => plan.springs(point, definition)) ? die() : answer;

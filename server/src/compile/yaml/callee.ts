@@ -8,6 +8,7 @@ import {
   type TaskSpec,
 } from "@holdfast/protocol";
 import { type Shape, schemaShape, unknownShape } from "@holdfast/sdk/definitions";
+import { readCleanUp } from "./clean-up.ts";
 import { spanMs } from "./form.ts";
 import { withVariables } from "./job-code.ts";
 import { jsonOfType } from "./json-type.ts";
@@ -35,7 +36,7 @@ export interface CalleeReading extends TaskReading {
 /** Keys that say how the task runs, which a task(…) of TypeScript says by itself. */
 const ownKeys = [
   "description", "input_type", "output_type", "timeout", "expires_after", "queue", "concurrency", "concurrency_key", "rate", "fair", "priority", "env",
-  "reads", "writes",
+  "reads", "writes", "on_cancel",
 ]; // biome-ignore format: one list
 
 /** What a task's node calls. Undefined after a mistake that leaves nothing to check further. */
@@ -93,6 +94,7 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
   const env = readEnvironment(task, reading);
   const { values } = task;
   const code = envCode(task, env, reading);
+  const onCancel = readCleanUp(task, reading);
   const fields = {
     kind: "task" as const,
     id: `${reading.workflow}.${task.name}`,
@@ -111,6 +113,7 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     placement: "process" as const,
     isolation: "pool" as const,
     ...(env === undefined || code?.executor === "external" ? {} : { env }),
+    ...(onCancel === undefined ? {} : { onCancel }),
     reads: idsOf(values.reads),
     writes: idsOf(values.writes),
   };

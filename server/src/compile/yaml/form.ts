@@ -144,6 +144,8 @@ const executor = z
   .enum([...executors, ...Object.keys(executorAliases)] as [string, ...string[]], must(executorText))
   .describe("What kind of code it is. node is typescript, shell is process.");
 
+const cleanUpText = "the name of a function (process: a command), or {run, timeout, attempts}";
+
 export const taskForm = z.strictObject({
   executor: executor.optional(),
   description: text("a text").optional(),
@@ -207,6 +209,22 @@ export const taskForm = z.strictObject({
       "The argument by which the task's runs take turns, input.NAME: those of one key do not wait behind all of another.",
     ),
   rate: rateForm.optional().describe("How many may start within a time; each retry is a start."),
+  on_cancel: z
+    .union(
+      [
+        text(cleanUpText),
+        z.strictObject({
+          run: text("the name of a function, or a shell command").describe("The function or command."),
+          timeout: positiveSpan.optional().describe("Running time of a try; default 1m."),
+          attempts: whole(1, limits.attempts).optional().describe("Tries in all; default 3."),
+        }),
+      ],
+      must(cleanUpText),
+    )
+    .optional()
+    .describe(
+      "Carried out when a run was cut off after it had begun, before it is cancelled: a function of the same file, or (process) a command.",
+    ),
   reads: ids.optional().describe("Assets that it reads."),
   writes: ids.optional().describe("Assets that it writes."),
 });

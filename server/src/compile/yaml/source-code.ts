@@ -131,12 +131,17 @@ function pythonModule(name: string, reading: CodeReading): PythonPlace | undefin
 }
 
 /** Says so when the file plainly has no such name; only Python itself knows what an import brings. */
-function checkPythonName({ path }: PythonPlace, name: string, reading: CodeReading): void {
+export function checkPythonName(
+  { path }: PythonPlace,
+  name: string,
+  reading: Omit<CodeReading, "connections">,
+  key = "function",
+): void {
   if (path === undefined) return;
   const text = readFileSync(path, "utf8");
   if (new RegExp(`\\b${name}\\b`).test(text) || /^\s*from\s.*\simport\s+\*/m.test(text)) return;
   const functions = [...text.matchAll(/^(?:async\s+)?def\s+(\w+)/gm)].map(([, found = ""]) => found);
-  const entry = reading.entries.get("function");
+  const entry = reading.entries.get(key);
   const place = entry?.node ?? reading.at;
   const said = entry === undefined ? ' ("function" is main when it is left out)' : "";
   reading.problems.add(
@@ -146,12 +151,16 @@ function checkPythonName({ path }: PythonPlace, name: string, reading: CodeReadi
   );
 }
 
+/** Commands run in the project's root; the paths of a workflow's file are relative to the file. */
+export function commandOf(command: string, reading: Pick<CodeReading, "root" | "workflowFile">): string {
+  const folder = localName(reading.root, dirname(reading.workflowFile));
+  return folder === "" ? command : `cd ${quoted(folder)} || exit\n${command}`;
+}
+
 function readProcess(fields: CodeFields, reading: CodeReading): TaskCode | undefined {
   const folder = localName(reading.root, dirname(reading.workflowFile));
   if (fields.command !== undefined) {
-    // Commands run in the project's root; the paths of a workflow's file are relative to the file.
-    const command = folder === "" ? fields.command : `cd ${quoted(folder)} || exit\n${fields.command}`;
-    return { executor: "process", source: { command } };
+    return { executor: "process", source: { command: commandOf(fields.command, reading) } };
   }
   const file = localFile("file", fields.file ?? "", reading);
   if (file === undefined) return undefined;

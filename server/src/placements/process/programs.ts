@@ -132,6 +132,7 @@ function contractVariables(start: ActivationStart, input: string): Record<string
     ORK_TASK_NAME: run.name,
     ...(run.workflow !== null && { ORK_WORKFLOW_NAME: run.workflow }),
     EXECUTION_ID: `${run.id}-${epoch}`,
+    ...(start.cleanUp !== undefined && { HOLDFAST_CANCELLED: start.cleanUp.message }),
     ...(start.traceparent !== undefined && { TRACEPARENT: start.traceparent }),
     ...(utf8Bytes(input) <= limits.inputVariableBytes && { ORK_INPUT_JSON: input }),
   };

@@ -1,4 +1,4 @@
-import { aftermathOf, externalsOf, type Forcible, forceAll, overdueOf } from "../../core/index.ts";
+import { aftermathOf, externalsOf, type Forcible, forceAll, overdueOf, passingOver } from "../../core/index.ts";
 import type { Forced } from "../obligation-verbs.ts";
 import type { Memory } from "./memory.ts";
 
@@ -27,10 +27,11 @@ function force(memory: Memory, { runIds, jobIds }: Forcible): Omit<Forced, "more
   return { forced, ...aftermathOf([ledger]) };
 }
 
-/** Of a run and all below it those that are being ended while somebody, or something outside, works for them, by id. */
+/** Of a run and all below it those that are being ended and have to wait for it: for somebody, something outside, a clean-up; by id. */
 function stubborn(memory: Memory, runId: string): string[] {
   const run = memory.runs.find(runId);
   if (run === undefined || run.endedAt !== null) return [];
-  const own = run.status === "cancelling" && (run.claimedBy !== null || externalsOf(run) > 0) ? [run.id] : [];
+  const waits = run.claimedBy !== null || externalsOf(run) > 0 || passingOver(run).row !== run;
+  const own = run.status === "cancelling" && waits ? [run.id] : [];
   return [...own, ...memory.runs.children(runId).flatMap(({ id }) => stubborn(memory, id))].sort();
 }

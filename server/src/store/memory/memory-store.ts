@@ -19,6 +19,7 @@ import type { EnqueueRow, RingTopic, StepRow, Store, StoreDescription } from "..
 import { admitSignal, admitWaits } from "../wait-admission.ts";
 import * as activations from "./activations.ts";
 import * as assets from "./assets.ts";
+import { claimCleanUps } from "./clean-ups.ts";
 import { carryOutOnce, control } from "./control.ts";
 import * as endings from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -100,6 +101,10 @@ class MemoryStore extends MemoryReads implements Store {
 
   async claimRuns(args: Args<"claimRuns">): Answer<"claimRuns"> {
     return activations.claimRuns(this.#open(), args);
+  }
+
+  async claimCleanUps(args: Args<"claimCleanUps">): Answer<"claimCleanUps"> {
+    return claimCleanUps(this.#open(), args);
   }
 
   async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {

@@ -2,6 +2,7 @@ import { isEnded } from "@holdfast/protocol";
 import {
   type GateChange,
   isClaimable,
+  isCleaningUp,
   isTrackable,
   isWithoutJobs,
   type JobChanges,
@@ -197,7 +198,8 @@ export class Memory {
 function rungBy(before: RunRow | undefined, row: RunRow): RingTopic[] {
   const topics: RingTopic[] = [];
   if (isClaimable(row) && !(before !== undefined && isClaimable(before))) topics.push("ready");
-  if (row.status === "cancelling" && (row.claimedBy !== null || row.spreading)) topics.push("cancelling");
+  if (row.status === "cancelling" && (row.claimedBy !== null || row.spreading || isCleaningUp(row)))
+    topics.push("cancelling");
   if (isEnded(row.status)) topics.push("ended");
   return topics;
 }

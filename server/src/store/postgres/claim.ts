@@ -73,7 +73,7 @@ export function memberGoneError(memberId: string): AppError {
 }
 
 // The member's row is held against the judge, who ends it only when no claim is under way.
-const memberText = `
+export const memberText = `
   member as materialized (
     select m.id from holdfast.members m where m.id = $1 and m.ended_at is null for key share of m
   )`;

@@ -39,6 +39,7 @@ export function insertRoots(db: Runner, rows: readonly EnqueueRow[]): Promise<In
     text((run) => run.trace ?? null),
     // What its rank lies behind the moment at which it comes.
     msArray(rows.map((row) => rankOf(row.run, 0))),
+    textArray(rows.map((row) => String(row.run.cleansUp === true))),
   ]);
 }
 
@@ -47,9 +48,9 @@ const insertRootsText = `
   with given as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
       $9::text[], $10::int[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::int[], $17::boolean[],
-      $18::text[], $19::text[], $20::text[], $21::bigint[])
+      $18::text[], $19::text[], $20::text[], $21::bigint[], $22::boolean[])
       with ordinality n(id, namespace, kind, definition, workflow, manifest_hash, name, key, queue, priority, rule, input,
-        start_after, expires_after, claim_for, depth, only_if_current, limits, gate, trace, rank, place)
+        start_after, expires_after, claim_for, depth, only_if_current, limits, gate, trace, rank, cleans_up, place)
   ),
   outdated as materialized (
     select g.id from given g
@@ -77,11 +78,11 @@ const insertRootsText = `
     insert into holdfast.runs (id, root_id, namespace, kind, definition, workflow, manifest_hash, name, key, depth, queue,
       priority, rule, status, generation, attempt, epoch, losses, takeovers, input, blocked_by, upstream_succeeded,
       upstream_failed, upstream_skipped, open_children, children_succeeded, children_failed, children_skipped, wake_at,
-      limits, trace, rank, gate, expires_at, ran_ms, claimed_by, claimed_at, last_event, created_at, started_at)
+      limits, trace, rank, cleans_up, gate, expires_at, ran_ms, claimed_by, claimed_at, last_event, created_at, started_at)
     select s.id, s.id, s.namespace, s.kind, s.definition, s.workflow, s.manifest_hash, s.name, s.key, s.depth, s.queue,
       s.priority, s.rule, case when s.claimer is null then 'ready' else 'running' end, 1, 1,
       case when s.claimer is null then 0 else 1 end, 0, 0, s.input, 0, 0, 0, 0, 0, 0, 0, 0, s.wake_at,
-      s.limits, s.trace, s.now + s.rank, case when s.wake_at is null then s.gate end, s.now + s.expires_after, 0, s.claimer, case when s.claimer is not null then s.now end,
+      s.limits, s.trace, s.now + s.rank, s.cleans_up, case when s.wake_at is null then s.gate end, s.now + s.expires_after, 0, s.claimer, case when s.claimer is not null then s.now end,
       case when s.claimer is null then 1 else 2 end, s.now, case when s.claimer is not null then s.now end
     from starting s order by s.place
     on conflict (id) do nothing

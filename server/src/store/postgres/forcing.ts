@@ -44,20 +44,21 @@ async function force(pool: Work, { runIds, jobIds }: Forcible): Promise<Omit<For
   return { forced: value.forced, ...aftermathOf([value.ledger]), topics };
 }
 
-/** Of a run and all below it those that are being ended while somebody, or something outside, works for them. */
+/** Of a run and all below it those that are being ended and have to wait for it: for somebody, something outside, a clean-up. */
 export function listStubborn(db: Runner, runId: string, limitRows: number): Promise<{ id: string }[]> {
   return db.run("listStubborn", stubbornText, [runId, limitRows]);
 }
 
 const stubbornText = `
   with recursive below as (
-    select r.id, r.status, r.claimed_by, r.waiting from holdfast.runs r where r.id = $1 and r.ended_at is null
+    select r.id, r.status, r.claimed_by, r.waiting, r.cleans_up, r.ending from holdfast.runs r where r.id = $1 and r.ended_at is null
     union all
-    select c.id, c.status, c.claimed_by, c.waiting from below b join holdfast.runs c on c.parent_id = b.id
+    select c.id, c.status, c.claimed_by, c.waiting, c.cleans_up, c.ending from below b join holdfast.runs c on c.parent_id = b.id
     where c.parent_id is not null and c.ended_at is null
   )
   select b.id from below b where b.status = 'cancelling'
-    and (b.claimed_by is not null or coalesce((b.waiting::jsonb ->> 'externals')::int, 0) > 0)
+    and (b.claimed_by is not null or coalesce((b.waiting::jsonb ->> 'externals')::int, 0) > 0
+      or (b.cleans_up and b.ending::jsonb -> 'cleanUp' is distinct from 'null'::jsonb))
   order by b.id limit $2`;
 
 type Overdue = Pick<ObligationRow, "runId" | "kind" | "subject">;

@@ -25,6 +25,7 @@ import { readAddress } from "./address.ts";
 import { forgetAsset, pruneAssetEvents } from "./asset-pruning.ts";
 import { claimRuns } from "./claim.ts";
 import * as consuming from "./consuming.ts";
+import { claimCleanUps } from "./clean-ups.ts";
 import * as definitions from "./definitions.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as endings from "./endings.ts";
@@ -138,6 +139,12 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
     // What they held of fair lines is the next ones'.
     if (runs.some(({ limits }) => limits.some(({ ageingMs }) => ageingMs !== undefined))) this.#gates.requestStarts();
     return runs;
+  }
+
+  async claimCleanUps(args: Args<"claimCleanUps">): Answer<"claimCleanUps"> {
+    const claimed = await claimCleanUps(this.#pool, args);
+    if (claimed.runs.length > 0) this.#doorbell.ring(["events"]);
+    return claimed;
   }
 
   async finishActivations({ rows }: { rows: readonly Finish[] }): Answer<"finishActivations"> {

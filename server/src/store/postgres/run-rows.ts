@@ -54,6 +54,7 @@ export interface StoredRun {
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
   readonly ending: string | null;
+  readonly cleans_up: boolean;
   readonly spreading: boolean;
   readonly last_event: number;
   readonly created_at: number;
@@ -65,7 +66,7 @@ const columnsBesideValues = `r.id, r.root_id, r.parent_id, r.namespace, r.kind, 
   r.name, r.item, r.item_index, r.key, r.depth, r.queue, r.priority, r.rank, r.rule, r.status, r.parent_generation, r.generation, r.attempt, r.first_attempt,
   r.epoch, r.losses, r.takeovers, r.error, r.blocked_by, r.upstream_succeeded, r.upstream_failed, r.upstream_skipped,
   r.open_children, r.children_succeeded, r.children_failed, r.children_skipped, r.waiting, r.wake_at, r.limits, r.trace, r.gate,
-  r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
+  r.expires_at, r.expires_from, r.ran_ms, r.claimed_by, r.claimed_at, r.ending, r.cleans_up, r.spreading, r.last_event, r.created_at, r.started_at, r.ended_at`;
 
 /** Every column of a row `r` that RunRow has. */
 export const runColumns = `${columnsBesideValues}, r.input, r.output`;
@@ -117,6 +118,7 @@ export function toRun(row: StoredRun): RunRow {
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
     ending: row.ending === null ? null : (JSON.parse(row.ending) as Ending),
+    cleansUp: row.cleans_up,
     spreading: row.spreading,
     lastEvent: row.last_event,
     createdAt: row.created_at,
@@ -181,6 +183,7 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
     text((run) => run.trace),
     number((run) => run.parentGeneration),
     ms((run) => run.rank),
+    number((run) => (run.cleansUp ? 1 : 0)),
   ];
   return db.run("insertRuns", insertText, parameters);
 }
@@ -188,13 +191,19 @@ export function insertRuns(db: Runner, rows: readonly RunRow[]): Promise<unknown
 const insertText = `
   insert into holdfast.runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
     item_index, key, depth, queue, priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at,
-    limits, gate, trace, parent_generation, rank, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
+    limits, gate, trace, parent_generation, rank, cleans_up, generation, attempt, epoch, losses, takeovers, upstream_succeeded, upstream_failed, upstream_skipped, open_children,
     children_succeeded, children_failed, children_skipped, ran_ms)
-  select n.*, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  select n.id, n.root_id, n.parent_id, n.namespace, n.kind, n.definition, n.workflow, n.manifest_hash, n.name, n.item,
+    n.item_index, n.key, n.depth, n.queue, n.priority, n.rule, n.status, n.input, n.blocked_by, n.wake_at, n.expires_at,
+    n.last_event, n.created_at, n.limits, n.gate, n.trace, n.parent_generation, n.rank, n.cleans_up = 1,
+    1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::int[], $12::text[], $13::int[], $14::text[], $15::int[], $16::text[], $17::text[], $18::text[],
     $19::int[], $20::bigint[], $21::bigint[], $22::int[], $23::bigint[], $24::text[], $25::text[],
-    $26::text[], $27::int[], $28::bigint[]) n`;
+    $26::text[], $27::int[], $28::bigint[], $29::int[])
+    n(id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item, item_index, key, depth, queue,
+      priority, rule, status, input, blocked_by, wake_at, expires_at, last_event, created_at, limits, gate, trace,
+      parent_generation, rank, cleans_up)`;
 
 /**
  * Writes what a ledger can change, into rows that are locked. An input or output is written once; rows were read without

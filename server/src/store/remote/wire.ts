@@ -19,6 +19,7 @@ const verbTable = {
   findManifest: true,
   enqueueRuns: true,
   claimRuns: true,
+  claimCleanUps: true,
   finishActivations: true,
   commitSteps: true,
   appendLogs: true,

@@ -17,7 +17,7 @@ interface Place {
   readonly rank: number;
 }
 
-interface Claim {
+export interface Claim {
   readonly memberId: string;
   readonly namespace: string;
   readonly queues: readonly string[] | null;

@@ -33,9 +33,10 @@ export function forceOverdue(turn: Turn, { afterMs, limitRows }: { afterMs: numb
   return { ...force(turn, overdueOf(found.slice(0, limitRows))), more: found.length > limitRows };
 }
 
-/** Whether a run is being ended while somebody, or something outside, works for it. */
+/** Whether a run is being ended and has to wait for it: for somebody, something outside, a clean-up. */
 function held(run: string): string {
-  return `${run}.status = 'cancelling' AND (${run}.claimed_by IS NOT NULL OR coalesce(json_extract(${run}.waiting, '$.externals'), 0) > 0)`;
+  return `${run}.status = 'cancelling' AND (${run}.claimed_by IS NOT NULL OR coalesce(json_extract(${run}.waiting, '$.externals'), 0) > 0
+    OR (${run}.cleans_up = 1 AND json_type(${run}.ending, '$.cleanUp') IS NOT 'null'))`;
 }
 
 function force(turn: Turn, { runIds, jobIds }: Forcible): Omit<Forced, "more"> {

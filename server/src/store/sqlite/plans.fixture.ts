@@ -97,6 +97,8 @@ export function endOne(call: Call): void {
 function exerciseObligations(call: Call, runId: string): void {
   call("listOwed", { memberId: "m", kind: "activation", limitRows: 5 });
   call("listOwed", { memberId: null, kind: "activation", limitRows: 5 });
+  for (const queues of [null, ["default"]])
+    call("claimCleanUps", { memberId: "m", namespace: "shop", queues, limitRows: 5 });
   call("listObligations", { ...list, rootId: runId });
   call("listObligations", list);
   const name = { kind: "activation", runId, subject: "1" };

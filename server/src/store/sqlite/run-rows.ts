@@ -48,6 +48,7 @@ interface Stored {
   readonly claimed_by: string | null;
   readonly claimed_at: number | null;
   readonly ending: string | null;
+  readonly cleans_up: number;
   readonly spreading: number;
   readonly last_event: number;
   readonly created_at: number;
@@ -65,7 +66,7 @@ export interface PlacedRun {
 
 const leanColumns = `seq, id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
   item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, first_attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-  open_children, children, waiting, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, spreading,
+  open_children, children, waiting, wake_at, limits, trace, gate, expires_at, expires_from, ran_ms, claimed_by, claimed_at, ending, cleans_up, spreading,
   last_event, created_at, started_at, ended_at`;
 const fullColumns = `${leanColumns}, input, output`;
 
@@ -142,6 +143,7 @@ function runOf(row: Stored): RunRow {
     claimedBy: row.claimed_by,
     claimedAt: row.claimed_at,
     ending: row.ending === null ? null : (JSON.parse(row.ending) as Ending),
+    cleansUp: row.cleans_up === 1,
     spreading: row.spreading === 1,
     lastEvent: row.last_event,
     createdAt: row.created_at,
@@ -155,9 +157,9 @@ export function insertRun(db: Connection, run: RunRow): boolean {
   const { changes } = db.run(
     `INSERT INTO runs (id, root_id, parent_id, namespace, kind, definition, workflow, manifest_hash, name, item,
        item_index, key, depth, queue, priority, rank, rule, status, parent_generation, generation, attempt, epoch, losses, takeovers, error, blocked_by, upstream,
-       open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, last_event,
+       open_children, children, wake_at, limits, trace, gate, expires_at, ran_ms, claimed_by, claimed_at, ending, cleans_up, last_event,
        created_at, started_at, ended_at, input, output)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO NOTHING`,
     run.id,
     run.rootId,
@@ -197,6 +199,7 @@ export function insertRun(db: Connection, run: RunRow): boolean {
     run.claimedBy,
     run.claimedAt,
     nullOrText(run.ending),
+    run.cleansUp ? 1 : 0,
     run.lastEvent,
     run.createdAt,
     run.startedAt,

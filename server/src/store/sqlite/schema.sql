@@ -249,7 +249,7 @@ CREATE TABLE runs (
   -- Last, so that reading what stands before them touches no overflow page.
   input TEXT,
   output TEXT
-, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT, rank REAL NOT NULL DEFAULT 0, first_attempt INTEGER NOT NULL DEFAULT 1) STRICT;
+, trace TEXT, parent_generation INTEGER NOT NULL DEFAULT 1, expires_from REAL, waiting TEXT, rank REAL NOT NULL DEFAULT 0, first_attempt INTEGER NOT NULL DEFAULT 1, cleans_up INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE schedules (
   namespace TEXT NOT NULL,

@@ -14,6 +14,7 @@ import {
 } from "./assets.ts";
 import { measureBacklog } from "./backlog.ts";
 import { claimRuns, listClaimed } from "./claims.ts";
+import { claimCleanUps } from "./clean-ups.ts";
 import { applyManifests, findDefinition, findManifest, listDefinitions } from "./definitions.ts";
 import { expandRuns, expireRuns, finishActivations, orderEnd, spreadOrders, wakeRuns } from "./endings.ts";
 import { enqueueRuns } from "./enqueue.ts";
@@ -59,6 +60,7 @@ const verbs: Verbs = {
   findManifest,
   enqueueRuns,
   claimRuns,
+  claimCleanUps,
   finishActivations,
   commitSteps,
   transactState,

@@ -804,7 +804,8 @@ CREATE TABLE holdfast.runs (
     expires_from bigint,
     waiting text,
     rank bigint,
-    first_attempt integer DEFAULT 1 NOT NULL
+    first_attempt integer DEFAULT 1 NOT NULL,
+    cleans_up boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
 ALTER TABLE holdfast.runs ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
