@@ -194,6 +194,18 @@ function ends(contract: Contract): void {
 }
 
 function forces(contract: Contract): void {
+  contract("a live run that is cleared is cleaned up before it starts afresh", async (world) => {
+    const run = await world.running(cleansUp);
+    await world.store.restartRuns({ rows: [{ runId: run.id, fresh: true, live: true, ifAttempt: null, data: {} }] });
+    await world.finish(run, next.success());
+    assert.equal(await world.status(run.id), "cancelling");
+    await world.finish(await only(world), next.success());
+    const again = await world.activate(run.id);
+    assert.deepEqual([again.generation, again.ending], [2, null]);
+    assert.deepEqual(await open(world), []);
+    assert.equal((await world.finish(again, next.success())).outcome, "finished");
+  });
+
   contract("force passes a clean-up over: while it is due, at work, or to follow", async (world) => {
     const runs = [await due(world), await due(world)];
     const cleaning = (await claim(world, { limitRows: 1 })).runs[0];
