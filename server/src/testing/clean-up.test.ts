@@ -161,7 +161,7 @@ test("a clean-up says how often it is tried and how long; FatalError ends it at 
   await holdfast.clock.advance("31s");
   const ended = await second.ended();
   assert.equal(ended.status, "cancelled");
-  assert.match(ended.error?.message ?? "", /longer than its timeout of 30 s/);
+  assert.match(ended.error?.message ?? "", /longer than its timeout of 30s/);
 });
 
 test("a clean-up waits for nothing, whatever it asks for", async () => {
