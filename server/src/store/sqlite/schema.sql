@@ -1,4 +1,4 @@
--- Schema 16, as the migrations make it.
+-- Schema 17, as the migrations make it.
 
 CREATE TABLE asset_cursors (
   namespace TEXT NOT NULL,
