@@ -22,6 +22,7 @@ export const errorCodes = {
   upstream_unmet: 409,
   intent_rejected: 409,
   state_conflict: 409,
+  precondition_failed: 412,
   state_mismatch: 409,
   stale_epoch: 409,
   member_gone: 409,

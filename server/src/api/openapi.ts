@@ -107,6 +107,10 @@ function operation(route: Route, { reference, parametersOf }: Describing): JsonO
     schema: { type: "string", maxLength: 512 },
     description: "A repeated request with the same key answers what the first one did.",
   };
+  const conditions = (route.method === "GET" ? ["If-None-Match"] : ["If-Match", "If-None-Match"]).map((name) => ({
+    ...{ name, in: "header", schema: { type: "string" } },
+    description: "A value's entity tag is its version in quotes.",
+  }));
   return {
     summary: route.summary,
     ...(route.isOpen === true ? { security: [] } : {}),
@@ -114,6 +118,7 @@ function operation(route: Route, { reference, parametersOf }: Describing): JsonO
       ...pathParameters,
       ...(route.query === undefined ? [] : parametersOf(route.query)),
       ...(route.idempotent === true || route.keeps === true ? [keyParameter] : []),
+      ...(route.tagged === true ? conditions : []),
     ],
     ...(route.body === undefined
       ? {}

@@ -13,6 +13,9 @@ export interface Call<Query, Body> {
   readonly control: Control | undefined;
   /** The caller's `traceparent`, as it was sent. */
   readonly traceparent: string | undefined;
+  /** The caller's `If-Match` and `If-None-Match`, where the route is `tagged`. */
+  readonly ifMatch: string | undefined;
+  readonly ifNoneMatch: string | undefined;
   /** Fires when the caller has gone or the server stops: waits end with what there is. */
   readonly signal: AbortSignal;
 }
@@ -29,6 +32,8 @@ interface RouteDescription {
   readonly isOpen?: boolean;
   /** True where an Idempotency-Key is heeded. */
   readonly idempotent?: boolean;
+  /** True where the answer has a version, which is its entity tag, and conditions on that are heeded. */
+  readonly tagged?: boolean;
   /** True where the answer is kept under an Idempotency-Key, and `control` makes of it what happens. */
   readonly keeps?: boolean;
 }

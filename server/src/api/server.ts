@@ -26,6 +26,7 @@ import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./acce
 import { parseBody } from "./body.ts";
 import { controlRoutes } from "./control.ts";
 import { definitionRoutes } from "./definitions.ts";
+import { isKnown, tagOf } from "./entity-tags.ts";
 import { externalJobRoutes } from "./external-jobs.ts";
 import { asAppError, failureAnswer, schemaFailure } from "./failures.ts";
 import { historyRoutes } from "./history.ts";
@@ -216,14 +217,20 @@ function addRoute(
         body: parse(route.body, body, "body"),
         requestKey: key,
         traceparent: onlyOne(request.headers.traceparent),
+        ifMatch: route.tagged === true ? request.headers["if-match"] : undefined,
+        ifNoneMatch: route.tagged === true ? request.headers["if-none-match"] : undefined,
         signal: AbortSignal.any([gone.signal, stopping]),
       };
       const own = call.query === undefined ? [] : [call.query as Json];
-      const asked = [route.path, call.params, (call.body ?? null) as Json, ...own];
+      const conditions = [call.ifMatch ?? [], call.ifNoneMatch ?? []].flat();
+      const asked = [route.path, call.params, (call.body ?? null) as Json, ...own, ...conditions];
       const answer =
         key === undefined || route.keeps !== true
           ? await route.answerCall({ ...call, control: undefined })
           : await requests.once(key, asked, (control) => route.answerCall({ ...call, control }));
+      const tag = route.tagged === true ? tagOf(answer) : undefined;
+      if (tag !== undefined) reply.header("etag", tag);
+      if (route.method === "GET" && isKnown(call.ifNoneMatch, tag)) return reply.code(304).send();
       return reply.type("application/json").send(JSON.stringify(answer));
     },
   });

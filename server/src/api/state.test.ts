@@ -207,3 +207,50 @@ test("a client over a socket sees and changes the same, under keys that a path c
   assert.deepEqual(await state.sweep({ preview: true }), { swept: 0, more: false, expired: [] });
   await api.close();
 });
+
+test("a value's tag is its version: conditions on it hold for changes, and who has what there is gets no more", async () => {
+  const { api, ask, services } = await open();
+  const path = `${base}/a`;
+  const send = async (method: "GET" | "PUT" | "DELETE", headers: Record<string, string>, body?: object) => {
+    const json = body === undefined ? {} : { "content-type": "application/json" };
+    const payload = body === undefined ? {} : { payload: JSON.stringify(body) };
+    const answer = await api.inject({
+      method,
+      url: path,
+      headers: { host: "localhost", ...json, ...headers },
+      ...payload,
+    });
+    return [answer.statusCode, answer.headers.etag ?? null];
+  };
+  const put = (headers: Record<string, string>, value: Json = 1) => send("PUT", headers, { value });
+  for (const header of ['"1"', "*", '"1", "2"'])
+    assert.deepEqual(await put({ "if-match": header }), [412, null], header);
+  assert.deepEqual(await put({ "if-none-match": "*" }), [200, '"1"']);
+  assert.deepEqual(await put({ "if-none-match": "*" }), [412, null]);
+  assert.deepEqual(await put({ "if-match": '"1"' }, 2), [200, '"2"']);
+  assert.deepEqual(await put({ "if-match": '"1"' }, 3), [412, null]);
+  assert.deepEqual(await put({ "if-match": 'W/"2"' }, 3), [412, null]);
+  assert.deepEqual(await put({ "if-match": '"1", "2"' }, 3), [200, '"3"']);
+  assert.deepEqual(await put({ "if-match": "*" }, 4), [200, '"4"']);
+  assert.deepEqual(await send("GET", {}), [200, '"4"']);
+  assert.deepEqual(await send("GET", { "if-none-match": '"3", W/"4"' }), [304, '"4"']);
+  assert.deepEqual(await send("GET", { "if-none-match": '"3"' }), [200, '"4"']);
+  for (const headers of [
+    { "if-match": "4" },
+    { "if-none-match": '"4"' },
+    { "if-match": '"4"', "if-none-match": "*" },
+  ] as Record<string, string>[]) {
+    assert.deepEqual(await put(headers), [400, null], JSON.stringify(headers));
+  }
+  assert.deepEqual(await send("PUT", { "if-match": '"4"' }, { value: 1, ifVersion: 4 }), [400, null]);
+  assert.deepEqual(await send("DELETE", { "if-match": '"3"' }), [412, null]);
+  // What a key has done is done once, under its condition.
+  const once = { "idempotency-key": "k", "if-match": '"4"' };
+  assert.deepEqual(await put(once, 5), [200, '"5"']);
+  assert.deepEqual(await put(once, 5), [200, '"5"']);
+  assert.deepEqual(await put({ ...once, "if-match": '"5"' }, 5), [409, null]);
+  assert.deepEqual(await send("DELETE", { "if-match": '"5"' }), [200, null]);
+  assert.equal((await ask("GET", path)).status, 404);
+  await api.close();
+  await services.close();
+});

@@ -17,6 +17,7 @@ import {
 } from "@holdfast/protocol";
 import { z } from "zod";
 import type { State } from "../operations/state.ts";
+import { underCondition } from "./entity-tags.ts";
 import { type Route, route } from "./route.ts";
 import { idOf } from "./runs.ts";
 
@@ -60,6 +61,7 @@ function reads(state: State, kind: StateOwner): Route[] {
       path: `${owners[kind]}/{key}`,
       summary: `One value of the state of ${whose[kind]}.`,
       errors: ["not_found", "ambiguous_id"],
+      tagged: true,
       answer: stateViewSchema,
       handle: ({ params }) => state.get({ kind, id: idOf(params) }, keyOf(params)),
     }),
@@ -73,27 +75,33 @@ function writes(state: State, kind: StateOwner): Route[] {
       method: "PUT",
       path: `${owners[kind]}/{key}`,
       summary: `Sets one value of the state of ${whose[kind]}.`,
-      errors,
+      errors: [...errors, "precondition_failed"],
       maxBodyBytes: valueBodyBytes,
       keeps: true,
+      tagged: true,
       body: putStateSchema,
       answer: stateOpResultSchema,
-      handle: async ({ params, body, control }) => {
-        const op = { op: "set", key: keyOf(params), ...body } as const;
-        return first(await state.change({ kind, id: idOf(params) }, [op], control));
+      handle: ({ params, body: { ifVersion: given, ...body }, control, ...conditions }) => {
+        const [target, key] = [{ kind, id: idOf(params) }, keyOf(params)];
+        return underCondition(conditions, { state, target, key, given }, async (only) =>
+          first(await state.change(target, [{ op: "set", key, ...body, ...only }], control)),
+        );
       },
     }),
     route({
       method: "DELETE",
       path: `${owners[kind]}/{key}`,
       summary: `Deletes one value of the state of ${whose[kind]}, if it is there.`,
-      errors,
+      errors: [...errors, "precondition_failed"],
       keeps: true,
+      tagged: true,
       query: deleteStateQuerySchema,
       answer: stateOpResultSchema,
-      handle: async ({ params, query, control }) => {
-        const op = { op: "delete", key: keyOf(params), ...query } as const;
-        return first(await state.change({ kind, id: idOf(params) }, [op], control));
+      handle: ({ params, query: { ifVersion: given }, control, ...conditions }) => {
+        const [target, key] = [{ kind, id: idOf(params) }, keyOf(params)];
+        return underCondition(conditions, { state, target, key, given }, async (only) =>
+          first(await state.change(target, [{ op: "delete", key, ...only }], control)),
+        );
       },
     }),
     route({
