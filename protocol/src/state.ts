@@ -13,6 +13,9 @@ export interface StateKindRules {
   readonly retentionMs: number | null;
 }
 
+/** The key under which a scope's values have the version of their schema; it stays unless somebody says otherwise. */
+export const stateVersionKey = "holdfast.version";
+
 /**
  * `run`: all attempts of one run; `task`: all runs of one definition; `asset`: a named thing that runs read or write; `watermark`: the marks
  * of an asset, which only `advance` moves.

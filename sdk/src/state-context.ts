@@ -7,10 +7,11 @@ import {
   limits,
   type StateOpResult,
   type StateView,
+  stateVersionKey,
 } from "@holdfast/protocol";
 import type { DeleteOptions, SetOptions, StateChange, StateDeclaration, StateHandle, StepName } from "./state.ts";
 import { writeName } from "./state-keys.ts";
-import { migrated, versionKey } from "./state-migration.ts";
+import { migrated } from "./state-migration.ts";
 import { StateSchema } from "./state-schema.ts";
 import type { StateSteps, Write } from "./state-steps.ts";
 
@@ -76,7 +77,7 @@ class ScopeState {
         this.#steps.during(undefined, async () => {
           await this.ready();
           const all = await this.#steps.list(this.#scope, prefix);
-          return all.filter(({ key }) => key !== versionKey);
+          return all.filter(({ key }) => key !== stateVersionKey);
         }),
       set: async (key: string, value: unknown, options: SetOptions & StepName = {}) =>
         (await this.#one(op.set(key, value, options), options)).version,
@@ -128,9 +129,9 @@ class ScopeState {
       clear: ({ prefix }: { prefix?: string } = {}) => {
         const clear = { op: "clear", scope, ...(prefix === undefined ? {} : { prefix: prefixOf(prefix) }) } as const;
         const { versioned } = schema;
-        if (versioned === undefined || !versionKey.startsWith(prefix ?? "")) return made(clear);
+        if (versioned === undefined || !stateVersionKey.startsWith(prefix ?? "")) return made(clear);
         // What is written from now on is still of this version.
-        return made(clear, { op: "set", scope, key: versionKey, value: versioned.version });
+        return made(clear, { op: "set", scope, key: stateVersionKey, value: versioned.version });
       },
       increment: (key: string, by = 1) => {
         if (typeof by === "number" && Number.isFinite(by))

@@ -6,6 +6,7 @@ import {
   isAppError,
   type Json,
   limits,
+  stateVersionKey,
 } from "@holdfast/protocol";
 import type { VersionedState } from "./state.ts";
 import type { StateSchema } from "./state-schema.ts";
@@ -13,9 +14,6 @@ import type { StateSteps } from "./state-steps.ts";
 
 // Values that were written by code of an earlier version are made into those of this one, at the first use of their scope, in one
 // commit with the version that is kept beside them. Who was slower finds them done.
-
-/** Where the version of a scope's values is kept. Absent: they are of version 1. */
-export const versionKey = "holdfast.version";
 
 interface Place {
   readonly steps: StateSteps;
@@ -29,7 +27,7 @@ interface Place {
 export async function migrated({ version, migrate }: VersionedState, place: Place): Promise<void> {
   const { steps, scope, name } = place;
   for (;;) {
-    const marked = await steps.read(scope, versionKey);
+    const marked = await steps.read(scope, stateVersionKey);
     const from = typeof marked?.value === "number" ? marked.value : 1;
     if (from === version) return;
     if (from > version) {
@@ -39,7 +37,7 @@ export async function migrated({ version, migrate }: VersionedState, place: Plac
         { hint: "Newer code has written it: run that, or clear the state." },
       );
     }
-    const mark = { op: "set", scope, key: versionKey, value: version, ifVersion: marked?.version ?? 0 } as const;
+    const mark = { op: "set", scope, key: stateVersionKey, value: version, ifVersion: marked?.version ?? 0 } as const;
     const changes = await changesOf(place, { from, version, migrate });
     try {
       await steps.commit(steps.freshKey(`migrate/${name}`), [mark, ...changes]);
@@ -58,7 +56,7 @@ async function changesOf(
     migrate,
   }: { readonly from: number; readonly version: number; readonly migrate: VersionedState["migrate"] },
 ): Promise<ChannelStateOp[]> {
-  const found = (await steps.list(scope, undefined)).filter(({ key }) => key !== versionKey);
+  const found = (await steps.list(scope, undefined)).filter(({ key }) => key !== stateVersionKey);
   if (found.length === 0 || migrate === undefined) return [];
   const values = Object.fromEntries(found.map(({ key, value }) => [key, value]));
   const made = new Map<string, Json>(

@@ -76,6 +76,22 @@ test("queues may have slots, rates or both; ageing is a duration, or never", () 
   assert.equal(of({ ageing: "soon" }).problems.length, 1);
 });
 
+test("values of state are kept as long as their kind says, a duration or never, and mistakes are named", () => {
+  const of = (state: unknown) =>
+    resolveSettings({ place: { root: join(root, "shop"), configFile: undefined }, file: { state } });
+  assert.deepEqual(of(undefined).settings.stateRetention, {});
+  const { settings, problems } = of({ retention: { run: "30d", task: "never" } });
+  assert.deepEqual([settings.stateRetention, problems], [{ run: 30 * 86_400_000, task: null }, []]);
+  const told = (state: unknown) => of(state).problems.map(({ message, hint }) => `${message} ${hint}`);
+  assert.deepEqual(told({ retention: { runs: "1d", task: 5, run: "0s" } }), [
+    'unknown key "state.retention.runs". Did you mean "run"?',
+    '"state.retention.task" is 5. Write a duration such as "30d", or "never".',
+    '"state.retention.run" is "0s". Write a duration such as "30d", or "never".',
+  ]);
+  assert.deepEqual(told({ retain: {} }), ['unknown key "state.retain". Known: "retention".']);
+  assert.deepEqual(told({ retention: 5 }), ['"retention" is no object. Write { run: "30d", task: "never" }.']);
+});
+
 test("unknown keys and wrong values are problems that name the place and what is meant", () => {
   const text =
     'export default {\n  stroe: "memory:",\n  port: 70_000,\n  queues: { etl: 4 },\n  retention: { rnus: "1d" },\n  lease: "soon",\n};\n';

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
 import { type ConnectionSettings, readConnections } from "./connection-settings.ts";
 import { makeFolders } from "./folders.ts";
+import { readStateRetention, type StateConfig, type StateRetentionSettings } from "./state-retention-settings.ts";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
@@ -44,6 +45,7 @@ export interface Config {
   readonly ageing?: Duration | "never";
   /** How long ended runs, keys, log lines, and events of assets that everybody has had are kept; defaults 30d, 30d, 7d, 30d. */
   readonly retention?: Partial<Readonly<Record<"runs" | "keys" | "logs" | "assetEvents", Duration>>>;
+  readonly state?: StateConfig;
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
   readonly python?: string;
   /**
@@ -84,6 +86,7 @@ export interface Settings {
   readonly queues: Readonly<Record<string, QueueSettings>> | undefined;
   readonly ageingMs: number;
   readonly retention: Readonly<Record<"runsMs" | "keysMs" | "logsMs" | "assetEventsMs", number>>;
+  readonly stateRetention: StateRetentionSettings;
   readonly python: string | undefined;
   readonly connections: Readonly<Record<string, ConnectionSettings>>;
   /** Undefined: nothing was said. */
@@ -129,7 +132,7 @@ export function ensureStateFolder(root: string): string {
 }
 
 type Flags = {
-  readonly [K in Exclude<keyof Config, "retention" | "include" | "queues" | "connections" | "mockJobs">]?:
+  readonly [K in Exclude<keyof Config, "retention" | "state" | "include" | "queues" | "connections" | "mockJobs">]?:
     | string
     | number;
 };
@@ -166,6 +169,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       logsMs: reader.duration("retention.logs", 0) ?? 7 * dayMs,
       assetEventsMs: reader.duration("retention.assetEvents", 0) ?? 30 * dayMs,
     },
+    stateRetention: readStateRetention(sources.file, reader.addInFile),
     python: reader.text("python", /^[^\0]{1,1000}$/),
     connections: readConnections(isRecord(sources.file) ? sources.file.connections : undefined, {
       root,
@@ -191,6 +195,7 @@ const knownKeys = [
   "queues",
   "ageing",
   "retention",
+  "state",
   "python",
   "connections",
   "mockJobs",

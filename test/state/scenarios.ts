@@ -200,17 +200,22 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     id: "TS-15",
-    says: "retention: absent and never stay, a duration ends then, anything else is refused",
+    says: "retention: absent is as the kind says (of tasks two hours here), never stays, a duration ends then, anything else is refused",
     first: [
       ...[undefined, "never", 0, "1h"].flatMap((retention): Act[] => [
         { do: "set", key: "a", value: 1, ...(retention === undefined ? {} : { retention }) },
         { do: "entry", key: "a" },
       ]),
       ...["-1h", "soon", 5, "99999999d"].map((retention): Act => ({ do: "set", key: "a", value: 1, retention })),
+      { do: "set", of: "task", key: "TS-15", value: 1 },
+      { do: "entry", of: "task", key: "TS-15" },
+      { do: "set", of: "task", key: "TS-15", value: 1, retention: "never" },
+      { do: "entry", of: "task", key: "TS-15" },
     ],
     seen: [
       ...[null, null, null, 60].flatMap((expires, index) => [{ version: index + 1 }, { expires }]),
       ...[invalid, invalid, invalid, invalid],
+      ...[120, null].flatMap((expires, index) => [{ version: index + 1 }, { expires }]),
     ],
   },
   {
@@ -245,7 +250,7 @@ export const scenarios: readonly Scenario[] = [
     id: "TS-19",
     says: "a changed default leaves existing expiries",
     unfit: {
-      all: "what a kind keeps by default is fixed; each value has its own moment in its row, which nothing but a write changes",
+      all: "server/src/store/state-retention.test.ts: a value is kept as its kind says where its writer says nothing, and another default leaves it as it is",
     },
   },
   {

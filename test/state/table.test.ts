@@ -122,7 +122,7 @@ for (const kind of stores) {
       for (const name of ["bodies.ts", "bodies.py", "scenarios.ts"])
         cpSync(join(import.meta.dirname, name), join(folder, name));
       address = await addressOf(kind, folder);
-      services = await openServices({ address, migrate: true, pollMs: 20 });
+      services = await openServices({ address, migrate: true, pollMs: 20, stateRetention: { task: 7_200_000 } });
       node = await startNode(services, { root: folder, concurrency: 4, pollMs: 20 });
       const all = Object.fromEntries(sides.map((side) => [idOf(side), taskOf(side)]));
       await services.definitions.apply(

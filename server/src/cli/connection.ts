@@ -128,6 +128,7 @@ export async function openEmbedded(
     namespace,
     keysMs: retention.keysMs,
     ageingMs: settings.ageingMs,
+    stateRetention: settings.stateRetention,
     ...options,
     onNotice: log === undefined || log.level === "silent" ? noted : (text) => log.warn(text),
     ...(log === undefined ? {} : { log }),

@@ -1,4 +1,12 @@
-import { type Json, limits, type StateOp, type StateOpResult, stateKinds, stateTypeOf } from "@holdfast/protocol";
+import {
+  type Json,
+  limits,
+  type StateOp,
+  type StateOpResult,
+  stateKinds,
+  stateTypeOf,
+  stateVersionKey,
+} from "@holdfast/protocol";
 import type { StateDraft } from "./state-draft.ts";
 import {
   compareKeys,
@@ -170,7 +178,7 @@ function expiryOf(
   const said = op.op === "advance" ? undefined : op.retentionMs;
   if (said === undefined && op.op !== "set" && there !== undefined) return there.expiresAt;
   const ofKind = kept?.[kind];
-  const usual = ofKind === undefined ? stateKinds[kind].retentionMs : ofKind;
+  const usual = op.key === stateVersionKey ? null : ofKind === undefined ? stateKinds[kind].retentionMs : ofKind;
   const ms = said === undefined ? usual : said;
   return ms === null ? null : now + ms;
 }

@@ -24,6 +24,7 @@ import { type Random, systemRandom } from "../random.ts";
 import { intentsOf } from "../store/intents.ts";
 import { mergeCalls } from "../store/merging.ts";
 import { openStore } from "../store/open.ts";
+import { keepState, type StateRetention } from "../store/state-retention.ts";
 import type { Store } from "../store/store.ts";
 import { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
 import { measureStore } from "../telemetry/measured-store.ts";
@@ -89,6 +90,8 @@ export interface ServicesOptions {
   readonly keysMs?: number;
   /** What a point of priority is worth of waiting, for the runs that are made here; default: ten minutes. */
   readonly ageingMs?: number;
+  /** How long values of state are kept where nobody says, by kind; a kind that is absent: until they are deleted. */
+  readonly stateRetention?: StateRetention;
   /** What to do about a definition that is not there; default: to apply its file. */
   readonly missingHint?: string;
   /** Who is told what happens; default: as the OTEL_* variables say. */
@@ -110,7 +113,11 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     ...(onNotice === undefined ? {} : { onNotice }),
   });
   const measured = measureStore(store, telemetry);
-  return serve(mergeCalls(measured, { clock }), { ...options, clock, telemetry });
+  return serve(keepState(mergeCalls(measured, { clock }), options.stateRetention ?? {}), {
+    ...options,
+    clock,
+    telemetry,
+  });
 }
 
 /** What is asked of a store that is open already. Closing the services closes it. */

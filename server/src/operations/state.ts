@@ -9,14 +9,12 @@ import {
   type StateView,
   type SweepState,
   type SweptState,
+  stateVersionKey,
 } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
 import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
 import { stateRefusal, stateView } from "./state-answers.ts";
-
-/** Where the version of a scope's schema is kept, which a clear of people leaves: what is written from then on is still of it. */
-const versionKey = "holdfast.version";
 
 /** State as people and programs see and change it. Of a run that is the state of its present generation. */
 export class State {
@@ -89,9 +87,9 @@ export class State {
 
   /** Deletes all values of a scope, or those whose keys begin so, and answers how many. The version of its schema stays. */
   async clear(given: StateTarget, prefix: string | undefined, control: Control = plainControl(this.#store)) {
-    const kept = versionKey.startsWith(prefix ?? "") ? await this.#version(given) : undefined;
+    const kept = stateVersionKey.startsWith(prefix ?? "") ? await this.#version(given) : undefined;
     const clear = { op: "clear", ...(prefix === undefined ? {} : { prefix }) } as const;
-    const stays = kept === undefined ? [] : [{ op: "set", key: versionKey, value: kept.value } as const];
+    const stays = kept === undefined ? [] : [{ op: "set", key: stateVersionKey, value: kept.value } as const];
     const { results } = await this.change(given, [clear, ...stays], control);
     return { cleared: (results[0]?.cleared ?? 0) - stays.length };
   }
@@ -110,7 +108,9 @@ export class State {
 
   async #version(given: StateTarget): Promise<StateView | undefined> {
     const scope = await this.#scope(given);
-    const [read] = await this.#store.readState({ rows: [{ namespace: this.#namespace, scope, keys: [versionKey] }] });
+    const [read] = await this.#store.readState({
+      rows: [{ namespace: this.#namespace, scope, keys: [stateVersionKey] }],
+    });
     const value = read?.outcome === "read" ? read.values[0] : undefined;
     return value === undefined ? undefined : stateView(value);
   }
