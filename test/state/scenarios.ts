@@ -322,7 +322,7 @@ export const scenarios: readonly Scenario[] = [
     id: "TS-27",
     says: "items keep their own state when others come before them",
     unfit: {
-      all: "server/src/testing/state.test.ts: items of a map keep their own state by their identity",
+      all: "test/state/items.test.ts: items keep their own state by their identity, whatever comes before them or is gone",
     },
   },
   {
