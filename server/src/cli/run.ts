@@ -14,6 +14,7 @@ import {
 } from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import type { CompiledManifest } from "../compile/compile.ts";
+import { findFiles } from "../compile/files.ts";
 import type { Settings } from "../config.ts";
 import type { StopOptions } from "../main.ts";
 import { type Connection, type EmbeddedConnection, namedServer, openEmbedded, runningDev } from "./connection.ts";
@@ -143,7 +144,11 @@ async function compileTarget(
 ): Promise<readonly CompiledManifest[] | undefined> {
   if (looksLikeFile(target)) return (await compilePaths(terminal, settings, [target], { isElsewhere })).manifests;
   // A server has what was applied to it, and `dev` keeps what it serves up to date by itself.
-  if (isElsewhere || settings.configFile === undefined) return undefined;
+  if (isElsewhere) return undefined;
+  // Nothing need be a project to run what its store knows.
+  const isProject =
+    settings.configFile !== undefined || (await findFiles(settings.root, settings.include)).files.length > 0;
+  if (!isProject) return undefined;
   return (await compilePaths(terminal, settings, [])).manifests;
 }
 

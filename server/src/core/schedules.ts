@@ -30,7 +30,7 @@ export interface ScheduleState {
   /** The last tick that started a run, and that run, or one that a person started. */
   readonly lastTick: number | null;
   readonly lastRunId: string | null;
-  /** Runs of it that may be under way; kept where `overlap` asks. */
+  /** Runs of it that may be under way, also since they were started again; kept where `overlap` asks. */
   readonly openRuns: readonly string[];
   /** Runs that it has started, and ticks that started none. */
   readonly started: number;

@@ -139,7 +139,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const obligations = new Obligations({ store, runs, namespace });
   const externalJobs = new ExternalJobs({ store, runs, namespace });
   const restarts = new Restarts({ store, runs });
-  const marks = new Marks({ store, runs });
+  const marks = new Marks({ store, runs, definitions });
   const signals = new Signals({ store, runs });
   const bulk = new BulkActions({ store, runs, pauses, restarts });
   const close = async () => {

@@ -21,6 +21,8 @@ const tickFailures: ReadonlySet<ErrorCode> = new Set(["invalid_input", "too_larg
 
 /** Until the next look where the runs of some are being made ready. */
 const slowMs = 100;
+/** Runs of a schedule that stay remembered, the newest, though they have ended. */
+const revivable = 10;
 /** Schedules that one look reads, those included whose runs are being made ready. */
 const mostRead = 5_000;
 
@@ -149,7 +151,10 @@ export class Firing {
     // Nothing is ended for a tick that starts nothing.
     if (plan.endsOpen && runs.length > 0) await this.#endOpen(schedule, open);
     const notes = [...dropped, ...[...plan.leftOut, ...failed].sort((a, b) => a.from - b.from)];
-    return prepared({ schedule, next, runs, notes, open });
+    // One that has ended may be started again, and is under way then.
+    const remembered = schedule.state.openRuns;
+    const kept = remembered.filter((id, place) => all.has(id) || place >= remembered.length - revivable);
+    return prepared({ schedule, next, runs, notes, open: kept });
   }
 
   /** A tick whose run cannot be made, say since its input does not fit any more, is told of and left behind. */

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode, type Marked, type MarkRun } from "@holdfast/protocol";
 import { type MarkResult, refusalText, type Verdict } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
+import type { Definitions } from "./definitions.ts";
 import { type Control, plainControl } from "./requests.ts";
 import { type Runs, unknownRun } from "./runs.ts";
 
@@ -8,21 +9,30 @@ import { type Runs, unknownRun } from "./runs.ts";
 export class Marks {
   readonly #store: Store;
   readonly #runs: Runs;
+  readonly #definitions: Definitions;
 
-  constructor({ store, runs }: { store: Store; runs: Runs }) {
+  constructor({ store, runs, definitions }: { store: Store; runs: Runs; definitions: Definitions }) {
     this.#store = store;
+    this.#definitions = definitions;
     this.#runs = runs;
   }
 
-  /** Ends a run so, or says that it had ended so; what depends on it follows. Throws `run_live`, `run_superseded`, `limit_exceeded`. */
+  /**
+   * Ends a run so, or says that it had ended so; what depends on it follows. Throws `run_live`, `run_superseded`, `limit_exceeded`,
+   * `invalid_output` for an output that is not what the task declares.
+   */
   async mark(
     id: string,
     { status, output, reason }: MarkRun,
     control: Control = plainControl(this.#store),
   ): Promise<Marked> {
-    const { id: runId } = await this.#runs.row(id);
+    const { id: runId, kind, manifestHash, definition } = await this.#runs.row(id);
     if (output !== undefined && status !== "succeeded") {
       throw new AppError("invalid_request", `A run that is marked as ${status} has no output.`);
+    }
+    if (status === "succeeded" && kind === "task") {
+      const spec = await this.#definitions.spec(manifestHash, definition);
+      if (spec.kind === "task") await this.#definitions.checkDeclared(spec, output ?? null);
     }
     const verdict = verdictOf(status, output ?? null, reason);
     const rows = [{ runId, verdict, data: { reason: reason ?? null } }];

@@ -201,6 +201,21 @@ test("with wait one tick waits for the run before it, and more are left out", as
   assert.equal(await finishAll(holdfast), 0);
 });
 
+test("with skip a run that has been started again counts as under way", async () => {
+  const holdfast = await open([spec({ overlap: "skip" })]);
+  await holdfast.pass(minuteMs);
+  await finishAll(holdfast);
+  await holdfast.pass(minuteMs);
+  await finishAll(holdfast);
+  const [first] = await holdfast.listed();
+  const order = { runId: first?.id ?? "", fresh: true, ifAttempt: null, data: {} };
+  const [restarted] = await holdfast.store.restartRuns({ rows: [order] });
+  assert.equal(restarted?.outcome, "restarted");
+  assert.equal(await holdfast.pass(minuteMs), 0);
+  await finishAll(holdfast);
+  assert.equal(await holdfast.pass(minuteMs), 1);
+});
+
 test("with cancel the run before is ordered to end, and the tick's starts after it", async () => {
   const holdfast = await open([spec({ overlap: "cancel" })]);
   await holdfast.pass(minuteMs);

@@ -119,16 +119,17 @@ function parseSpec(tracker: Tracker, spec: Json): Json {
   if (tracker.spec === undefined) throw cannotSubmit(tracker);
   const parsed = tracker.spec.safeParse(spec);
   if (parsed.success) return parsed.data;
-  throw permanent(
-    "invalid_spec",
-    `A job of ${tracker.service} cannot be started like this: ${z.prettifyError(parsed.error)}`,
-  );
+  throw permanent("invalid_spec", `A job of ${tracker.service} cannot be started like this: ${said(parsed.error)}`);
+}
+
+/** What is wrong with a value of a user's, with the place in it. */
+function said({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`)).join("; ");
 }
 
 function refOf({ tracker, settings }: OpenConnection, ref: Json, code = "invalid_ref"): Json {
   const parsed = tracker.ref.safeParse(ref);
-  if (!parsed.success)
-    throw permanent(code, `This names no job of ${tracker.service}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw permanent(code, `This names no job of ${tracker.service}: ${said(parsed.error)}`);
   return tracker.completeRef?.(parsed.data, settings) ?? parsed.data;
 }
 

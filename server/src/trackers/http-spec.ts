@@ -55,7 +55,7 @@ function decides(poll: z.infer<typeof pollSchema>): boolean {
 }
 
 const decidedPollSchema = pollSchema.refine(decides, {
-  error: "says nowhere what success is: statuses.succeeded, or codes",
+  error: 'it says nowhere what success is, as statuses: { succeeded: ["done"] } or codes do',
 });
 export type HttpRef = z.infer<typeof pollSchema>;
 
