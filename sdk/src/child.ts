@@ -1,7 +1,8 @@
 // Step 5 of 6: the child carries out one activation at a time. The only entry of a child process: it says hello, waits to
 // be told what to run, runs it through body.ts and says how it went. No user code is loaded before it is told.
 
-import { readFileSync } from "node:fs";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { readFileSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 // Not the globals of these names: a body may replace them (fake timers), and its end has to be said all the same.
 import { setImmediate, setTimeout } from "node:timers";
@@ -28,6 +29,9 @@ interface Current {
   thrown: Outcome | undefined;
 }
 
+/** For whom something runs, whenever it does: a timer of a body that has returned may go off while another body is at work. */
+const doneFor = new AsyncLocalStorage<Current>();
+
 let projectRoot = process.cwd();
 let current: Current | undefined;
 /** What was imported stays as it was imported, so that a warm child need not look for it again. */
@@ -44,9 +48,27 @@ process.on("uncaughtException", (error) => {
     console.error(error);
     process.exit(1);
   }
+  if (isOfAnother()) blameNobody(error instanceof Error ? (error.stack ?? error.message) : String(error));
   current.thrown ??= failure(error, projectRoot);
   current.uncaught.resolve(current.thrown);
 });
+
+process.on("exit", (code) => {
+  if (isOfAnother()) blameNobody(`process.exit(${code})`);
+});
+
+/** Whether what happens now was begun by a body that has returned. */
+function isOfAnother(): boolean {
+  const whose = doneFor.getStore();
+  return whose !== undefined && whose !== current;
+}
+
+/** The body at work is not to be failed for what an earlier one left: this process ends as one that somebody else has ended. */
+function blameNobody(what: string): void {
+  writeSync(2, `A run that had this process before left something behind that ends it now: ${what}\n`);
+  process.removeAllListeners("SIGTERM");
+  process.kill(process.pid, "SIGTERM");
+}
 
 function obey(command: Command): void {
   switch (command.method) {
@@ -73,7 +95,7 @@ async function carryOut(start: ActivationStart): Promise<void> {
   const call = channel.calls(start.nonce);
   enterTrace(start);
   const { outcome, clean } = await Promise.race<{ outcome: Outcome | undefined; clean: () => boolean }>([
-    bodyOutcome(start, call, abort.signal),
+    doneFor.run(running, () => bodyOutcome(start, call, abort.signal)),
     running.uncaught.promise.then((thrown) => ({ outcome: thrown, clean: () => false })),
   ]);
   // Its run waits: this process is ended from outside, with whatever the body is doing beside the wait.

@@ -137,6 +137,20 @@ describe("a supervised child", { timeout: 120_000 }, () => {
       await Promise.all([ended(Number(said.output.child)), ended(Number(said.output.sleeper))]);
     });
 
+    it("fails nobody for what an earlier body left behind unseen: the process is lost, which uses up no attempt", async () => {
+      const placement = open();
+      for (const bomb of ["throw", "reject", "exit"]) {
+        const left = (await carryOut(placement, { do: "leaveBomb", value: bomb })).said.output;
+        const { end, said } = await carryOut(placement, { do: "setOff" });
+        assert.deepEqual([end.how, end.how === "exited" && end.lost], ["exited", true], bomb);
+        assert.equal(said.output, undefined);
+        await ended(Number(left));
+      }
+      // What it does itself is its own.
+      const own = await carryOut(placement, { do: "setOff", value: "throw" });
+      assert.match(JSON.stringify(own.said), /late/);
+    });
+
     it("keeps no more processes than it has slots, and a spare", async () => {
       const placement = open({ concurrency: 1, spareChildren: 1 });
       for (const definition of ["acting", "other", "acting", "other"]) await pidOf(placement, { definition });
