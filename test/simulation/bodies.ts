@@ -135,6 +135,7 @@ class Body implements RunningActivation {
     const { chance, successFromExit = false } = this.#options;
     const recorded = new Map(start.steps.map(({ key, value }) => [key, value]));
     const place = `${start.run.id}/${start.run.generation}`;
+    if (start.cleanUp !== undefined) return this.#cleanUp({ place, epoch: start.epoch, recorded }, listener);
     const external = { place, attempt: start.attempt, recorded, script };
     if (script.ahead) await this.#openJobs(external, listener);
     const dies = chance.happens(script.lost) ? chance.between(0, script.steps) : undefined;
@@ -160,6 +161,20 @@ class Body implements RunningActivation {
     else if (script.end === "skip") await listener.call("run.skip", { reason: "as its script says" });
     else if (script.end === "mute" && !successFromExit) return this.#exit(0, null, false);
     else await this.#succeed(start.run.id, start.epoch, script.end !== "mute", listener);
+    this.#end({ how: "settled", ranMs: this.ranMs });
+  }
+
+  /** Dies, fails or hangs now and then, as bodies do. */
+  async #cleanUp(
+    { place, epoch, recorded }: { place: string; epoch: number; recorded: Map<string, Json> },
+    listener: ActivationListener,
+  ): Promise<void> {
+    const { chance } = this.#options;
+    await this.#step({ place, key: "cleaned", epoch, workMs: 300, recorded }, listener);
+    if (chance.happens(0.1)) return this.#exit(null, "SIGKILL", true);
+    if (chance.happens(0.1)) {
+      await listener.call("run.fail", { error: { code: "task_failed", message: "it cannot clean up" } });
+    } else await listener.call("run.succeed", { output: null });
     this.#end({ how: "settled", ranMs: this.ranMs });
   }
 

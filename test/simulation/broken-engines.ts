@@ -1,5 +1,11 @@
 import type { Tracking } from "@holdfast/protocol";
-import { type JobNoteResult, Ledger, type LedgerChanges, type Links } from "../../server/src/core/index.ts";
+import {
+  type JobNoteResult,
+  Ledger,
+  type LedgerChanges,
+  type Links,
+  type RunRow,
+} from "../../server/src/core/index.ts";
 import type { NotedLimit } from "../../server/src/store/memory/changes.ts";
 import { SlotTable } from "../../server/src/store/memory/slots.ts";
 import type { Store } from "../../server/src/store/store.ts";
@@ -37,6 +43,23 @@ class CarelessLedger extends Ledger {
       became === "forced" ? { became: "met" as const, row: { ...row, metAt: row.forcedAt } } : { became, row },
     );
     return { ...changes, obligations: met };
+  }
+}
+
+/** A run that is cut off ends at once, whatever it has to clean up (P6). */
+class HastyLedger extends Ledger {
+  readonly #cleansUp = new Map<string, boolean>();
+
+  override load(rows: Iterable<RunRow>): void {
+    const all = [...rows];
+    for (const { id, cleansUp } of all) if (!this.#cleansUp.has(id)) this.#cleansUp.set(id, cleansUp);
+    super.load(all.map((row) => ({ ...row, cleansUp: false })));
+  }
+
+  override changes(): LedgerChanges {
+    const changes = super.changes();
+    const updated = changes.updated.map((row) => ({ ...row, cleansUp: this.#cleansUp.get(row.id) ?? row.cleansUp }));
+    return { ...changes, updated };
   }
 }
 
@@ -283,6 +306,7 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "a forced end that takes along what is owed": { decisions: { newLedger: (now) => new CarelessLedger(now) } },
   "a process that counts as ended once it is told": { store: withHastyNotes },
   "an obligation that nobody ever meets": { store: withoutNotes },
+  "a run that ends without its clean-up": { decisions: { newLedger: (now) => new HastyLedger(now) } },
   "an order that forgets what it has not reached": { decisions: { newLedger: (now) => new ForgetfulLedger(now) } },
   "an order that is not handed on": { store: withoutSpreading },
   "a schedule that moves on without its runs": { store: withLateRuns },

@@ -65,7 +65,13 @@ export function link({ store, world, machine, chance, weather, outage }: LinkOpt
   });
 }
 
-const ofActivations: ReadonlySet<string> = new Set(["claimRuns", "finishActivations", "commitSteps", "expandRuns"]);
+const ofActivations: ReadonlySet<string> = new Set([
+  "claimRuns",
+  "claimCleanUps",
+  "finishActivations",
+  "commitSteps",
+  "expandRuns",
+]);
 
 function away(): AppError {
   return new AppError("store_unavailable", "The store is away.");

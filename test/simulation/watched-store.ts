@@ -1,6 +1,7 @@
 import { isEnded, type Manifest } from "@holdfast/protocol";
 import type { JobNote, JobNoteResult } from "../../server/src/core/index.ts";
-import { judgeRule, type ObligationRow, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import { isCleaningUp, judgeRule, type ObligationRow, outcomeOf, type RunRow } from "../../server/src/core/index.ts";
+import type { ClaimedCleanUps } from "../../server/src/store/obligation-verbs.ts";
 import type { Store } from "../../server/src/store/store.ts";
 import type { Script } from "./bodies.ts";
 import { Breach, check } from "./breach.ts";
@@ -12,6 +13,7 @@ import type { Outside } from "./outside.ts";
 const changing: ReadonlySet<string> = new Set([
   "enqueueRuns",
   "claimRuns",
+  "claimCleanUps",
   "finishActivations",
   "commitSteps",
   "expandRuns",
@@ -126,6 +128,7 @@ export class Watch {
           if (name === "claimRuns") await this.#safely(name, () => this.#unpaused(answer as RunRow[]));
           // Much of a fleet's time is asking in vain: what was handed to nobody is as it was.
           if (claims.has(name) && (answer as unknown[]).length === 0) return answer;
+          if (name === "claimCleanUps" && (answer as ClaimedCleanUps).runs.length === 0) return answer;
           await this.#look(name === "carryOutOnce" ? (args as { call: { verb: string } }).call.verb : name);
           return answer;
         };
@@ -183,10 +186,20 @@ export class Watch {
     if (before.status === "cancelling" && isEnded(run.status)) {
       check(run.status === before.ending?.status, `P6 ${run.name} was cancelling and ended ${run.status}`);
     }
+    if (!decided.has(verb)) this.#cleaned(before, run);
     // One that was cleared starts again instead of ending, in a generation of its own.
     const isAnew = before.ending?.again !== undefined && run.generation === before.generation + 1;
     if (before.ending !== null && !isAnew && !(isEnded(before.status) && decided.has(verb)))
       check(run.ending !== null, `P6 the cancel of ${run.name} was forgotten`);
+  }
+
+  /** P6: who was cut off after it had begun ends once its clean-up is over, or passed over by force. */
+  #cleaned(before: RunRow, run: RunRow): void {
+    const { ending } = run;
+    if (isEnded(before.status) || !isEnded(run.status) || ending === null || before.ending?.again !== undefined) return;
+    const isCut = ending.status === "cancelled" || ending.error.code === "expired";
+    if (!before.cleansUp || run.startedAt === null || !isCut) return;
+    check(ending.cleanUp === null, `P6 ${run.name} ended without its clean-up`);
   }
 
   /** Whatever part of a tree an order has reached, nothing below its run begins, and no child is put below a run that heeds it. */
@@ -196,7 +209,7 @@ export class Watch {
       check(parent?.status !== "cancelling", `P6 ${run.name} was put below ${parent?.name}, which is cancelling`);
       return;
     }
-    if (run.claimedBy === null || run.epoch === before.epoch) return;
+    if (run.claimedBy === null || run.epoch === before.epoch || isCleaningUp(run)) return;
     for (let above = this.#parentOf(run); above !== undefined; above = this.#parentOf(above)) {
       check(above.status !== "cancelling", `P6 ${run.name} was started below ${above.name}, which is cancelling`);
     }
@@ -220,8 +233,11 @@ export class Watch {
     const open = all.filter(({ kind }) => kind === "activation");
     const owed = new Map(open.map((row) => [`${row.runId}@${row.subject}`, row]));
     const waiting = new Set<string>();
-    for (const { id, name, epoch, status, claimedBy } of runs) {
-      if (status !== "cancelling" || claimedBy === null) continue;
+    const dueOf = new Set(all.flatMap(({ kind, runId }) => (kind === "clean_up" ? runId : [])));
+    for (const run of runs) {
+      const { id, name, epoch, status, claimedBy } = run;
+      check(isCleaningUp(run) === dueOf.has(id), `P6 the clean-up of ${name}, which is ${status}, is owed wrongly`);
+      if (status !== "cancelling" || claimedBy === null || isCleaningUp(run)) continue;
       waiting.add(`${id}@${epoch}`);
       check(owed.has(`${id}@${epoch}`), `P6 nobody owes the end of ${name} in epoch ${epoch}`);
     }
@@ -306,7 +322,7 @@ export class Watch {
         );
       }
     }
-    if (run.claimedAt === null || run.epoch === before?.epoch) return;
+    if (run.claimedAt === null || run.epoch === before?.epoch || isCleaningUp(run)) return;
     for (const { id, slots, hold, perMs } of run.limits) {
       if (perMs === undefined || (hold === "run" && before?.startedAt != null)) continue;
       const { claimedAt } = run;
@@ -350,9 +366,11 @@ export class Watch {
   /** L1 (core/limits.ts): never more are under way than a limit has slots, whatever the store believes of who holds them. */
   #limited(runs: readonly RunRow[]): void {
     const underWay = new Map<string, number>();
-    for (const { limits, status, claimedBy, startedAt } of runs) {
+    for (const run of runs) {
+      const { limits, status, claimedBy, startedAt } = run;
       for (const { id, slots, hold, perMs } of limits) {
-        if (perMs !== undefined) continue;
+        // A clean-up stands in no line, and what its run held for an activation it has given back.
+        if (perMs !== undefined || (hold === "activation" && isCleaningUp(run))) continue;
         const counts = hold === "activation" ? claimedBy !== null : startedAt !== null && !isEnded(status);
         const count = (underWay.get(id) ?? 0) + Number(counts);
         underWay.set(id, count);

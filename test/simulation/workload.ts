@@ -21,6 +21,7 @@ const unit: TaskSpec = {
   priority: 0,
   retry: { ...defaultRetry, attempts: 3, delayMs: 500 },
   timeoutMs: 3_000,
+  onCancel: { attempts: 2, timeoutMs: 2_000 },
   placement: "process",
   isolation: "pool",
   reads: [],
