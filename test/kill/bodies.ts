@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { FatalError, type TaskContext, task } from "holdfast";
 import { pass } from "./points.ts";
@@ -35,7 +35,7 @@ const folder = dirname(process.env.TMPDIR ?? ".");
 
 pass(folder, "child.loading");
 
-function write({ run, epoch }: TaskContext, act: string): void {
+function write({ run, epoch }: Pick<TaskContext, "run" | "epoch">, act: string): void {
   appendFileSync(
     join(folder, "effects"),
     `${JSON.stringify({ runId: run.id, epoch, act, pid: process.pid } satisfies Effect)}\n`,
@@ -91,6 +91,22 @@ async function sit({ abortSignal }: TaskContext): Promise<void> {
   clearInterval(alive);
   pass(folder, "body.aborted");
 }
+
+/** Waits, and is cleaned up as long as there is no file `go`. */
+export const tidy = task(
+  {
+    id: "tidy",
+    onCancel: async (_input: unknown, ctx) => {
+      write(ctx, "cleaning");
+      while (!existsSync(join(folder, "go"))) await new Promise((resolve) => setTimeout(resolve, 20));
+      await ctx.step("cleaned", () => write(ctx, "cleaned"));
+    },
+  },
+  async (_input: unknown, ctx) => {
+    write(ctx, "begun");
+    await ctx.sleep("night", "8h");
+  },
+);
 
 export const unit = task({ id: "unit" }, (input: Script, ctx) => act(input, ctx));
 export const metered = task({ id: "metered" }, (input: Script, ctx) => act(input, ctx));
