@@ -163,6 +163,10 @@ const rateSchema = z.strictObject({
 });
 export type RateSpec = z.infer<typeof rateSchema>;
 
+/** What a task keeps in state. `schema`: JSON Schema of an object of its values, absent when the schema library cannot say. */
+const keptStateSchema = z.strictObject({ version: z.number().int().positive(), schema: jsonSchema.optional() });
+export type KeptStateSpec = z.infer<typeof keptStateSchema>;
+
 const taskFields = {
   kind: z.literal("task"),
   id: idSchema,
@@ -190,6 +194,9 @@ const taskFields = {
   memoryBytes: z.number().int().positive().optional(),
   env: environmentSchema.optional(),
   onCancel: cleanUpSchema.optional(),
+  /** Of each run, and of the task over all its runs. */
+  state: keptStateSchema.optional(),
+  taskState: keptStateSchema.optional(),
   reads: z.array(idSchema),
   writes: z.array(idSchema),
   /** Of the manifest's root alone. */

@@ -26,6 +26,7 @@ import { type InspectTiming, readSchedules } from "./schedule-spec.ts";
 import { type Shape, schemaShape, unknownShape } from "./shape.ts";
 import { positionInStack } from "./source-position.ts";
 import { isStandardSchema, type StandardSchema } from "./standard-schema.ts";
+import { readStates, type StateSpecs } from "./state-spec.ts";
 
 /** A definition and where it is exported. */
 export interface ExportedDefinition {
@@ -74,6 +75,7 @@ class Compiler {
   readonly #sources = new Map<DefinitionData, Source>();
   readonly #roots = new Set<DefinitionData>();
   readonly #schemas = new Map<StandardSchema, Partial<Record<"input" | "output", SchemaReading>>>();
+  readonly #states = new Map<DefinitionData, StateSpecs>();
   readonly #compiled = new Map<DefinitionData, Compiled>();
   readonly #open: DefinitionData[] = [];
   readonly #inspect: Inspections;
@@ -99,10 +101,10 @@ class Compiler {
       if (data.kind === "task") {
         await this.#readSchema(data, "input", "input");
         await this.#readSchema(data, "output", "output");
+        this.#states.set(data, await readStates(data.options));
+        for (const asset of assetsOf(data)) await this.#readSchema(asset, "watermark", "output");
       } else if (data.kind === "workflow") await this.#readSchema(data, "params", "input");
       else if (options !== undefined) await this.#readSchema(data, "watermark", "output");
-      if (data.kind === "task")
-        for (const asset of assetsOf(data)) await this.#readSchema(asset, "watermark", "output");
     }
   }
 
@@ -233,6 +235,7 @@ class Compiler {
         memoryBytes: read.memoryBytes("memory"),
         env: read.environment("env"),
         onCancel: readCleanUp(read),
+        ...this.#states.get(data),
       }),
       reads: assetIds(data.options.reads),
       writes: assetIds(data.options.writes),

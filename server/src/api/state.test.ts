@@ -254,3 +254,40 @@ test("a value's tag is its version: conditions on it hold for changes, and who h
   await api.close();
   await services.close();
 });
+
+test("what people set has to fit what the task declares of its state, and the place of the mistake is named", async () => {
+  const { api, services, ask, code } = await open();
+  const of = (properties: Json, rest: Json = false): Json => ({
+    ...{ type: "object", properties, required: Object.keys(properties as object), additionalProperties: rest },
+  });
+  const typed = {
+    ...{
+      ...task,
+      id: "typed",
+      state: { version: 1, schema: of({ cursor: { type: "object", properties: { at: { type: "integer" } } } }) },
+    },
+    taskState: { version: 2, schema: of({ total: { $ref: "#/$defs/n" }, name: { type: "string" } }) },
+  };
+  (typed.taskState.schema as { $defs?: Json }).$defs = { n: { type: "number", maximum: 10 } };
+  await ask("POST", "/v1/definitions", { manifests: [{ ...manifest, root: "typed", definitions: { typed } }] });
+  const run = String(
+    ((await ask("POST", "/v1/runs", { definition: "typed", input: {} })).json.run as { id: string }).id,
+  );
+  const put = async (place: string, key: string, value: Json) => {
+    const said = await ask("PUT", `${place}/state/${key}`, { value });
+    return said.status === 200 ? "kept" : `${code(said)}: ${(said.json.error as { message: string }).message}`;
+  };
+  assert.equal(await put("/v1/tasks/typed", "total", 10), "kept");
+  assert.match(await put("/v1/tasks/typed", "total", 11), /^invalid_input: .*task typed: .*total/);
+  assert.match(await put("/v1/tasks/typed", "totals", 1), /^invalid_input: .*totals/);
+  assert.equal(await put(`/v1/runs/${run}`, "cursor", { at: 1 }), "kept");
+  assert.match(await put(`/v1/runs/${run}`, "cursor", { at: "now" }), /^invalid_input: .*cursor.*at/);
+  assert.match(await put(`/v1/runs/${run}`, "total", 1), /^invalid_input: /);
+  const both = { ops: [{ op: "set", key: "total", value: 1 }, { op: "set", key: "name", value: 5 }] }; // biome-ignore format: short
+  assert.equal(code(await ask("POST", "/v1/tasks/typed/state", both)), "invalid_input");
+  const total = await ask("GET", "/v1/tasks/typed/state/total");
+  assert.equal(total.json.value, 10, "nothing of a refused change is kept");
+  assert.equal(await put("/v1/tasks/typed", "holdfast.version", 2), "kept");
+  await api.close();
+  await services.close();
+});

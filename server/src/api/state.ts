@@ -69,7 +69,14 @@ function reads(state: State, kind: StateOwner): Route[] {
 }
 
 function writes(state: State, kind: StateOwner): Route[] {
-  const errors = ["not_found", "ambiguous_id", "request_conflict", "state_conflict", "limit_exceeded"] as const;
+  const errors = [
+    "not_found",
+    "ambiguous_id",
+    "request_conflict",
+    "state_conflict",
+    "limit_exceeded",
+    "invalid_input",
+  ] as const;
   return [
     route({
       method: "PUT",

@@ -169,7 +169,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     restarts,
     marks,
     signals,
-    state: new State({ store, runs, namespace }),
+    state: new State({ store, runs, definitions, namespace }),
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };

@@ -12,18 +12,22 @@ import {
   stateVersionKey,
 } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
+import type { Definitions } from "./definitions.ts";
 import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
 import { stateRefusal, stateView } from "./state-answers.ts";
+import { StateFit } from "./state-fit.ts";
 
 /** State as people and programs see and change it. Of a run that is the state of its present generation. */
 export class State {
   readonly #store: Store;
   readonly #runs: Runs;
+  readonly #fit: StateFit;
   readonly #namespace: string;
 
-  constructor(parts: { store: Store; runs: Runs; namespace: string }) {
+  constructor(parts: { store: Store; runs: Runs; definitions: Definitions; namespace: string }) {
     const { store, runs, namespace } = parts;
+    this.#fit = new StateFit(parts);
     this.#store = store;
     this.#runs = runs;
     this.#namespace = namespace;
@@ -61,7 +65,7 @@ export class State {
   }
 
   /**
-   * Makes all the changes or none. Throws `not_found`, `state_conflict`, `state_mismatch`, `limit_exceeded`. `control`: see
+   * Makes all the changes or none; what is set has to fit what the task declares. Throws `not_found`, `invalid_input`, `state_conflict`, `state_mismatch`, `limit_exceeded`. `control`: see
    * operations/requests.ts.
    */
   async change(
@@ -72,7 +76,9 @@ export class State {
     const own = await this.#scope(given);
     const ops: StateOp[] = [];
     for (const { scope, ...op } of changes) {
-      ops.push({ ...op, scope: scope === undefined ? own : await this.#scope(scope) } as StateOp);
+      const of = scope === undefined ? own : await this.#scope(scope);
+      if (op.op === "set") await this.#fit.check(of, op.key, op.value);
+      ops.push({ ...op, scope: of } as StateOp);
     }
     const [result] = await control.transactState({ rows: [{ namespace: this.#namespace, ops, writer: null }] });
     if (result?.outcome === "applied") return { results: [...result.results] };

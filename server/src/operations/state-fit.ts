@@ -1,0 +1,64 @@
+import { AppError, isAppError, type Json, type StateScope, type TaskSpec } from "@holdfast/protocol";
+import type { Store } from "../store/store.ts";
+import type { Definitions } from "./definitions.ts";
+import type { Schema } from "./schema-fit.ts";
+
+/** Holds what people set against what the task declares of its state, as its manifest says it. Bodies have checked it themselves. */
+export class StateFit {
+  readonly #store: Store;
+  readonly #definitions: Definitions;
+  readonly #namespace: string;
+
+  constructor(parts: { store: Store; definitions: Definitions; namespace: string }) {
+    const { store, definitions, namespace } = parts;
+    this.#store = store;
+    this.#definitions = definitions;
+    this.#namespace = namespace;
+  }
+
+  /** Throws `invalid_input` for a key that there cannot be, and for a value that does not fit; nothing where nothing is declared. */
+  async check(scope: Pick<StateScope, "kind" | "id">, key: string, value: Json): Promise<void> {
+    const spec = key.startsWith("holdfast.") ? undefined : await this.#specOf(scope);
+    const schema = (scope.kind === "run" ? spec?.state : spec?.taskState)?.schema;
+    if (spec === undefined || typeof schema !== "object" || schema === null || Array.isArray(schema)) return;
+    // Of the whole, only this key is looked at.
+    const one = { ...schema, required: [] } as Schema;
+    const options = { what: `schema of the state of "${spec.id}"`, useDefaults: false };
+    const bounded = { what: `Checking the state of "${spec.id}"`, code: "invalid_input", mayRefuse: true } as const;
+    const fitted = await this.#definitions.evaluator.fit({ [key]: value }, one, options, bounded);
+    if ("value" in fitted) return;
+    throw new AppError(
+      "invalid_input",
+      `The value does not fit the state of ${scope.kind} ${scope.id}: ${fitted.problem}.`,
+      {
+        hint: `holdfast manifest ${spec.id} shows what it declares.`,
+        details: { key },
+      },
+    );
+  }
+
+  async #specOf({ kind, id }: Pick<StateScope, "kind" | "id">): Promise<TaskSpec | undefined> {
+    const named = kind === "run" ? await this.#ofRun(id) : await this.#ofTask(id);
+    if (named === undefined) return undefined;
+    const spec = await this.#definitions.spec(named.manifestHash, named.id).catch((error: unknown) => {
+      if (isAppError(error, "not_found")) return undefined;
+      throw error;
+    });
+    return spec?.kind === "task" ? spec : undefined;
+  }
+
+  async #ofRun(id: string): Promise<{ manifestHash: string; id: string } | undefined> {
+    const run = await this.#store.findRun({ id });
+    return run === undefined ? undefined : { manifestHash: run.manifestHash, id: run.definition };
+  }
+
+  /** As it was applied, else as the last run of a workflow's own task has it. */
+  async #ofTask(id: string): Promise<{ manifestHash: string; id: string } | undefined> {
+    const of = { namespace: this.#namespace };
+    const known = await this.#store.findDefinition({ ...of, id });
+    if (known !== undefined) return { manifestHash: known.manifestHash, id };
+    const { runs } = await this.#store.listRuns({ ...of, definition: id, rootsOnly: false, limitRows: 1 });
+    const [last] = runs;
+    return last === undefined ? undefined : { manifestHash: last.manifestHash, id };
+  }
+}
