@@ -64,9 +64,13 @@ export class StateSchema {
 
   /** The keys that there may be; undefined: any. */
   #names(): readonly string[] | undefined {
-    const shape = shapeOf(this.#schema);
-    return shape === undefined || isOpen(this.#schema) ? undefined : Object.keys(shape);
+    return isClosed(this.#schema) ? Object.keys(shapeOf(this.#schema) ?? {}) : undefined;
   }
+}
+
+/** Whether a schema knows all the keys that there may be. */
+export function isClosed(schema: unknown): boolean {
+  return shapeOf(schema) !== undefined && !isOpen(schema);
 }
 
 /** The properties of an object schema of zod. */

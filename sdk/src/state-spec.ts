@@ -2,6 +2,7 @@ import type { KeptStateSpec } from "@holdfast/protocol";
 import { readJsonSchema } from "./json-schema.ts";
 import { isStandardSchema } from "./standard-schema.ts";
 import type { StateDeclaration } from "./state.ts";
+import { isClosed } from "./state-schema.ts";
 
 /** What a task's manifest says of its state. */
 export interface StateSpecs {
@@ -24,7 +25,8 @@ async function readOne(declared: StateDeclaration | undefined): Promise<KeptStat
   try {
     // What is kept is what the schema has made of a value.
     const { jsonSchema, defects } = await readJsonSchema(schema, "output");
-    return jsonSchema === undefined || defects.length > 0 ? { version } : { version, schema: jsonSchema };
+    if (jsonSchema === undefined || defects.length > 0) return { version };
+    return { version, schema: isClosed(schema) ? { ...jsonSchema, additionalProperties: false } : jsonSchema };
   } catch {
     return { version };
   }
