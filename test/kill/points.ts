@@ -134,7 +134,7 @@ export const fleetPoints = [
   "sql.insertRoots",
   "sql.claimRuns",
   "sql.insertRuns",
-  "sql.recordSteps",
+  "sql.recordFreshSteps",
   "sql.insertWaits",
   "sql.writeRecords",
   "sql.endRoots",

@@ -25,7 +25,7 @@ const seeds = chosen === undefined ? drawn : [Number(chosen)];
 /** Statements before which calls have to have been overtaken, or the histories prove little. */
 const places = [
   ...["insertRoots", "takeNames", "claimRuns", "claimRunsOfQueues", "lockRuns", "lockRunsWithLinks", "listOpenEdges"],
-  ...["updateRuns", "insertEvents", "commit", "recordSteps", "endMember", "lockReach", "takePart"],
+  ...["updateRuns", "insertEvents", "commit", "recordFreshSteps", "endMember", "lockReach", "takePart"],
   ...["claimJobs", "findJobNames", "lockJobs"],
 ];
 

@@ -19,7 +19,7 @@ import { findRun, findScopes, listTree, listUpstreams } from "./reading.ts";
 import { updateRuns } from "./run-rows.ts";
 import { plannerSettings } from "./session.ts";
 import { listOpenEdges, lockRuns, lockRunsWithLinks } from "./settling.ts";
-import { recordSteps } from "./steps.ts";
+import { recordFreshSteps, recordSteps } from "./steps.ts";
 import { listTopic, moveEvents, selectEvents, selectTopic } from "./topics.ts";
 import * as waitRows from "./wait-rows.ts";
 
@@ -65,10 +65,9 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
     probe,
     live.map((run) => ({ run, number: 3, type: "run.succeeded", at: 0, data: {} })),
   );
-  await recordSteps(
-    probe,
-    live.map((run) => ({ runId: run.id, epoch: 1, generation: 1, key: "s", value: 1 })),
-  );
+  const steps = live.map((run) => ({ runId: run.id, epoch: 1, generation: 1, key: "s", value: 1 }));
+  await recordFreshSteps(probe, steps);
+  await recordSteps(probe, steps);
   await insertLogs(
     probe,
     live.map((run) => ({ runId: run.id, epoch: 1, seq: 1, at: 1, stream: "log", level: "info", text: "" })),

@@ -155,7 +155,7 @@ test("a step that comes after the takeover leaves nothing", async () => {
   const memberId = await world.member();
   const run = await world.running({}, memberId);
   const step = { runId: run.id, epoch: 1, generation: 1, key: "s", value: 1 };
-  const pause = pauses.at("recordSteps");
+  const pause = pauses.at("recordFreshSteps");
   const committing = mine.commitSteps({ rows: [step] });
   await pause.reached;
   await other.leaveMember({ id: memberId });
@@ -203,7 +203,7 @@ test("equal steps of one call are answered together: no takeover falls between t
   let statements = 0;
   const pausing = await database.open({
     beforeStatement: async (name) => {
-      if (name === "recordSteps" && ++statements === 2) await other.leaveMember({ id: memberId });
+      if (/^record(Fresh)?Steps$/.test(name) && ++statements === 2) await other.leaveMember({ id: memberId });
     },
   });
   const memberId = await worldOf(pausing).member();

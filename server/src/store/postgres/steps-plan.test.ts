@@ -5,7 +5,7 @@ import { World as TestWorld } from "../contract/world.contract.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { PlanProbe } from "./plans.fixture.ts";
 import { plannerSettings } from "./session.ts";
-import { recordSteps } from "./steps.ts";
+import { recordFreshSteps, recordSteps } from "./steps.ts";
 
 test("a step is recorded without a look at others', also in a database that is new", async (t) => {
   const database = await TestDatabase.create();
@@ -22,12 +22,13 @@ test("a step is recorded without a look at others', also in a database that is n
   const probe = new PlanProbe(sql);
   for (const plans of ["custom", "generic"] as const) {
     await probe.prepare(plannerSettings, plans);
-    await recordSteps(
-      probe,
-      runs.map((run) => rowOf(run, "next")),
-    );
-    const { rows } = probe.of("recordSteps");
-    assert.ok(rows <= 100, `${plans}: ${rows} rows were read for 20 steps`);
+    const next = runs.map((run) => rowOf(run, "next"));
+    await recordFreshSteps(probe, next);
+    await recordSteps(probe, next);
+    for (const name of ["recordFreshSteps", "recordSteps"]) {
+      const { rows } = probe.of(name);
+      assert.ok(rows <= 100, `${name}, ${plans}: ${rows} rows were read for 20 steps`);
+    }
   }
   sql.release();
 });
