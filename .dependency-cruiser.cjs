@@ -12,7 +12,7 @@ const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
 const leaf =
-  "(clock|random|log|config|canonical|descriptors|expressions|folders|ticks|guard|child-environment|connection-settings|state-retention-settings|version)";
+  "(clock|random|log|config|canonical|descriptors|expressions|folders|ticks|guard|child-environment|connection-settings|state-retention-settings|state-settings|project-place|version)";
 const leaves = [part(leaf)];
 
 const everything = [
@@ -23,6 +23,7 @@ const everything = [
   "engine",
   "operations",
   "placements",
+  "state-backends",
   "store",
   "telemetry",
   "trackers",
@@ -51,8 +52,9 @@ const directions = [
   {
     name: "operations",
     from: part("operations"),
-    to: [...["telemetry", "store", "core"].map(part), PROTOCOL, ...leaves],
+    to: [...["telemetry", "store", "state-backends/state-backend", "core"].map(part), PROTOCOL, ...leaves],
   },
+  { name: "state-backends", from: part("state-backends"), to: [PROTOCOL, ...leaves] },
   {
     name: "engine",
     from: part("engine"),
@@ -84,6 +86,7 @@ const directionRules = directions.map(({ name, from, to }) => ({
 /** Packages that have one home. */
 const homes = [
   { package: "@marcbachmann/cel-js", home: [part("expressions")] },
+  { package: "@redis/client", home: [part("state-backends/redis-backend")] },
   { package: "croner", home: [part("ticks")] },
   { package: "postgres", home: [part("store/postgres"), part("store/open")] },
   { package: "fastify", home: [part("api")] },

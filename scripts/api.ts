@@ -20,6 +20,7 @@ const surfaces = {
   external: "sdk/src/external.ts",
   store: "server/src/store/store.ts",
   embedded: "server/src/embedded.ts",
+  "state-backend": "server/src/state-backends/index.ts",
   testing: "server/src/testing/index.ts",
   tracker: "server/src/trackers/own-tracker.ts",
 } as const;

@@ -1,7 +1,8 @@
 /** Finds the PostgreSQL server programs that tests run, and installs them where that can be done without asking. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { apt, isDebian } from "./apt.ts";
 
 /** The major version that is looked for first, since the schema's dump is its own; test/postgres-majors runs the others. */
 const preferredMajor = 15;
@@ -68,16 +69,4 @@ export function requirePgBouncer(): string {
   const installed = find();
   if (installed === undefined) throw new Error("apt-get installed no PgBouncer.");
   return installed;
-}
-
-function apt(...args: string[]): void {
-  // RUNLEVEL=1 keeps packages from starting servers of their own.
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  execFileSync("apt-get", ["-q", ...args], { env, stdio: "inherit" });
-}
-
-function isDebian(): boolean {
-  return (
-    existsSync("/etc/os-release") && /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync("/etc/os-release", "utf8"))
-  );
 }

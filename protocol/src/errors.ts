@@ -30,6 +30,7 @@ export const errorCodes = {
   too_large: 413,
   limit_exceeded: 429,
   unsupported: 501,
+  object_missing: 500,
   store_unavailable: 503,
   store_newer: 503,
   store_full: 507,

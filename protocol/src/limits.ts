@@ -35,9 +35,13 @@ export const limits = {
   stateKeyCharacters: 512,
   /** One value of state, as JSON. */
   stateValueBytes: 64 * 1024,
+  /** The same where it lies with a state backend instead of the store. */
+  stateObjectBytes: 4 * 1024 * 1024,
   /** Of one scope: its values, those that have expired and have not been swept among them. */
   stateKeysPerScope: 10_000,
   stateBytesPerScope: 16 * 1024 * 1024,
+  /** Of one scope: what lies with a state backend. */
+  stateObjectBytesPerScope: 1024 * 1024 * 1024,
   /** What one transaction of state does, and in how many scopes. */
   stateOpsPerTransaction: 100,
   /** Values of state that one call reads by their keys: with the largest values as much as a page. */

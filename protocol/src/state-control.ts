@@ -30,7 +30,8 @@ export const listStateQuerySchema = z.strictObject({
 /** `use`: of the whole scope; what has expired counts until it is swept. `cursor`: the next page's `after`; null: there is none. */
 export const statePageSchema = z.object({
   values: z.array(stateViewSchema),
-  use: z.object({ keys: z.number().int(), bytes: z.number().int() }),
+  /** `objectBytes`: what lies with the state backend. */
+  use: z.object({ keys: z.number().int(), bytes: z.number().int(), objectBytes: z.number().int() }),
   cursor: z.string().nullable(),
 });
 export type StatePageView = z.infer<typeof statePageSchema>;
@@ -68,6 +69,8 @@ export type SweepState = z.infer<typeof sweepStateSchema>;
 export const sweptStateSchema = z.object({
   swept: z.number().int(),
   more: z.boolean(),
+  /** Of the state backend: those that no value named any more, and those that nobody knew. */
+  objects: z.object({ swept: z.number().int(), bytes: z.number().int(), unknown: z.number().int() }),
   expired: z.array(
     z.object({
       kind: z.string(),

@@ -88,7 +88,9 @@ test("values of state are kept as long as their kind says, a duration or never, 
     '"state.retention.task" is 5. Write a duration such as "30d", or "never".',
     '"state.retention.run" is "0s". Write a duration such as "30d", or "never".',
   ]);
-  assert.deepEqual(told({ retain: {} }), ['unknown key "state.retain". Known: "retention".']);
+  assert.deepEqual(told({ retain: {} }), [
+    'unknown key "state.retain". Known: "retention", "backend", "inlineBytes", "sweepAfter", "acceptLoss".',
+  ]);
   assert.deepEqual(told({ retention: 5 }), ['"retention" is no object. Write { run: "30d", task: "never" }.']);
 });
 
@@ -134,4 +136,30 @@ test("the Python of Python tasks is looked for unless a flag, the environment or
   assert.equal(python({ file }), ".venv/bin/python");
   assert.equal(python({ file, env: { HOLDFAST_PYTHON: "python3.12" } }), "python3.12");
   assert.equal(resolveSettings({ place, file: { python: 3 } }).problems[0]?.hint, "Write a path or a program's name.");
+});
+
+test("large values of state lie in the store, or where a backend is named; what says nothing without one is refused", () => {
+  const place = { root: join(root, "shop"), configFile: undefined };
+  const of = (state: unknown, env = {}) => resolveSettings({ place, file: state === undefined ? {} : { state }, env });
+  const usual = { backend: "store", inlineBytes: 65_536, sweepAfterMs: 3_600_000, acceptLoss: false };
+  assert.deepEqual(of(undefined), { settings: of(undefined).settings, problems: [] });
+  assert.deepEqual(of(undefined).settings.state, usual);
+  for (const backend of ["file:./objects", "redis://h:6379/1", "rediss://u:p@h", "module:./mine.ts"]) {
+    const { settings, problems } = of({ backend, inlineBytes: 2_048, sweepAfter: "2h", acceptLoss: true });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(settings.state, { backend, inlineBytes: 2_048, sweepAfterMs: 7_200_000, acceptLoss: true });
+  }
+  assert.equal(of({ backend: "store" }, { HOLDFAST_STATE_BACKEND: "redis://h" }).settings.state.backend, "redis://h");
+  const told = (state: unknown) => of(state).problems.map(({ message, hint }) => `${message} ${hint}`);
+  assert.match(told({ backend: "s3://bucket" })[0] ?? "", /"state.backend" is "s3:\/\/bucket". Write "store", "file:/);
+  assert.match(
+    told({ backend: "file:x", inlineBytes: 1e6 })[0] ?? "",
+    /"state.inlineBytes" is 1000000. .*1024 to 65536/,
+  );
+  assert.match(
+    told({ inlineBytes: 4_096 })[0] ?? "",
+    /"state.inlineBytes" says nothing while all values lie in the store/,
+  );
+  assert.match(told({ backnd: "file:x" })[0] ?? "", /unknown key "state.backnd"..*backend/);
+  assert.match(told("file:x")[0] ?? "", /"state" is no object/);
 });

@@ -1,10 +1,13 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
 import { type ConnectionSettings, readConnections } from "./connection-settings.ts";
-import { makeFolders } from "./folders.ts";
-import { readStateRetention, type StateConfig, type StateRetentionSettings } from "./state-retention-settings.ts";
+import type { ProjectPlace } from "./project-place.ts";
+import { readStateRetention, type StateRetentionSettings } from "./state-retention-settings.ts";
+import { readState, type StateConfig, type StateSettings, stateBackendHint, stateKeys } from "./state-settings.ts";
+
+export { ensureStateFolder, findProject, type ProjectPlace } from "./project-place.ts";
 
 // What can be configured, how the sources are ranked, and where a project's root is. `holdfast/config` is this file, so it
 // imports little; reading a config file is the compiler's work (compile/load-config.ts).
@@ -45,6 +48,7 @@ export interface Config {
   readonly ageing?: Duration | "never";
   /** How long ended runs, keys, log lines, and events of assets that everybody has had are kept; defaults 30d, 30d, 7d, 30d. */
   readonly retention?: Partial<Readonly<Record<"runs" | "keys" | "logs" | "assetEvents", Duration>>>;
+  /** Where large values of state lie, by default nowhere: values have 64 KiB at most; and how long values are kept. */
   readonly state?: StateConfig;
   /** The Python of Python tasks: a path (relative to the root) or a program's name; default: found by each task's folder. */
   readonly python?: string;
@@ -87,6 +91,7 @@ export interface Settings {
   readonly ageingMs: number;
   readonly retention: Readonly<Record<"runsMs" | "keysMs" | "logsMs" | "assetEventsMs", number>>;
   readonly stateRetention: StateRetentionSettings;
+  readonly state: StateSettings;
   readonly python: string | undefined;
   readonly connections: Readonly<Record<string, ConnectionSettings>>;
   /** Undefined: nothing was said. */
@@ -97,40 +102,6 @@ export interface Settings {
 }
 
 export const defaultInclude: readonly string[] = ["tasks/**", "workflows/**"];
-const configNames = ["ts", "mts", "js", "mjs"].map((extension) => `holdfast.config.${extension}`);
-
-export interface ProjectPlace {
-  readonly root: string;
-  readonly configFile: string | undefined;
-}
-
-/** The root: the folder of the nearest config file at or above `from`, else of the nearest package.json, else `from`. */
-export function findProject(from: string): ProjectPlace {
-  const folders = [...ancestors(resolve(from))];
-  for (const folder of folders) {
-    const configFile = configNames.map((name) => join(folder, name)).find((file) => existsSync(file));
-    if (configFile !== undefined) return { root: folder, configFile };
-  }
-  const withPackage = folders.find((folder) => existsSync(join(folder, "package.json")));
-  return { root: withPackage ?? resolve(from), configFile: undefined };
-}
-
-function* ancestors(folder: string): Generator<string> {
-  for (let at = folder; ; at = dirname(at)) {
-    yield at;
-    if (dirname(at) === at) return;
-  }
-}
-
-/** `.holdfast/` under the root, made when it is missing, with a .gitignore of its own. */
-export function ensureStateFolder(root: string): string {
-  const folder = join(root, ".holdfast");
-  makeFolders(folder);
-  const ignore = join(folder, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
-  return folder;
-}
-
 type Flags = {
   readonly [K in Exclude<keyof Config, "retention" | "state" | "include" | "queues" | "connections" | "mockJobs">]?:
     | string
@@ -170,6 +141,7 @@ export function resolveSettings(sources: SettingsSources): { settings: Settings;
       assetEventsMs: reader.duration("retention.assetEvents", 0) ?? 30 * dayMs,
     },
     stateRetention: readStateRetention(sources.file, reader.addInFile),
+    state: readState(reader),
     python: reader.text("python", /^[^\0]{1,1000}$/),
     connections: readConnections(isRecord(sources.file) ? sources.file.connections : undefined, {
       root,
@@ -207,6 +179,7 @@ const laterKeys = ["access", "schedules", "secrets", "mode"];
 const hints: Readonly<Record<string, string>> = {
   app: "Use letters, digits and . _ - / @.",
   store: 'Write "sqlite:./file.db", "file:./folder", "postgres://…" or "memory:".',
+  "state.backend": stateBackendHint,
   namespace: "Use lower-case letters, digits, _ and -.",
   python: "Write a path or a program's name.",
   publicUrl: 'Write an address such as "https://holdfast.example.com".',
@@ -237,9 +210,12 @@ class SettingsReader {
       this.addInFile("", "the default export is no object", "Write export default defineConfig({ … }).");
     }
     this.#checkKeys(this.#file, knownKeys, "");
-    const { retention } = this.#file;
-    if (isRecord(retention)) this.#checkKeys(retention, ["runs", "keys", "logs", "assetEvents"], "retention.");
-    else if (retention !== undefined) this.addInFile("retention", '"retention" is no object', 'Write { runs: "30d" }.');
+    this.#checkObject("retention", ["runs", "keys", "logs", "assetEvents"], 'Write { runs: "30d" }.');
+    this.#checkObject(
+      "state",
+      stateKeys,
+      'Write { retention: { run: "30d" } } or { backend: "file:.holdfast/objects" }.',
+    );
   }
 
   text(name: string, pattern: RegExp): string | undefined {
@@ -353,6 +329,12 @@ class SettingsReader {
     if (given.inFile) this.addInFile(name, message, hint);
     else this.problems.push({ file: "", line: 0, message: `${message}.`, hint });
     return undefined;
+  }
+
+  #checkObject(name: string, known: readonly string[], hint: string): void {
+    const value = this.#file[name];
+    if (isRecord(value)) this.#checkKeys(value, known, `${name}.`);
+    else if (value !== undefined) this.addInFile(name, `"${name}" is no object`, hint);
   }
 
   #checkKeys(object: Readonly<Record<string, unknown>>, known: readonly string[], prefix: string): void {

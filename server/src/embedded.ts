@@ -1,10 +1,20 @@
 import { resolve } from "node:path";
 import { AppError } from "@holdfast/protocol";
 import { Client } from "@holdfast/sdk/client";
-import type { ConnectionConfig } from "./config.ts";
+import { type ConnectionConfig, resolveSettings } from "./config.ts";
 import { readConnections } from "./connection-settings.ts";
 import { LocalPlane } from "./embedded/local-plane.ts";
-import { applyProject, openServices, type RunningNode, type Services, startNode } from "./main.ts";
+import {
+  applyProject,
+  openServices,
+  openStateOptions,
+  type RunningNode,
+  type Services,
+  type StateBackend,
+  type StateBackendOptions,
+  startNode,
+} from "./main.ts";
+import type { StateConfig } from "./state-settings.ts";
 import { version } from "./version.ts";
 
 // `holdfast/embedded`: Holdfast inside of an application's own process, on a store.
@@ -25,6 +35,8 @@ export interface EmbeddedOptions {
   readonly connections?: Readonly<Record<string, ConnectionConfig>>;
   /** Whether `mock://` addresses are jobs that pretend; default false. */
   readonly mockJobs?: boolean;
+  /** Where large values of state lie, as in the configuration file; `backend` may also be one that was made here. */
+  readonly state?: Omit<StateConfig, "backend" | "retention"> & { readonly backend: string | StateBackend };
   /** Creates or updates the schema of a PostgreSQL store first. Other stores do it by themselves. */
   readonly migrate?: boolean;
 }
@@ -61,6 +73,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
     address: store,
     ...(namespace === undefined ? {} : { namespace }),
     ...(migrate === undefined ? {} : { migrate }),
+    stateBackend: await backendOf(options.state, root),
   });
   try {
     if (include !== undefined) await applyProject(services, { root, include, ...(run ? { connections } : {}) });
@@ -77,6 +90,18 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
     await services.close();
     throw error;
   }
+}
+
+async function backendOf(given: EmbeddedOptions["state"], root: string): Promise<StateBackendOptions | undefined> {
+  if (given === undefined) return undefined;
+  const { backend, ...rest } = given;
+  const isOwn = typeof backend !== "string";
+  const { settings, problems } = resolveSettings({
+    place: { root, configFile: undefined },
+    file: { state: { ...rest, backend: isOwn ? "module:given" : backend } },
+  });
+  for (const { message, hint } of problems) refuse("state", message.replace(/\.$/, ""), hint ?? "");
+  return openStateOptions(settings.state, root, isOwn ? backend : undefined);
 }
 
 function refuse(_key: string, message: string, hint: string): never {

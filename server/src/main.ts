@@ -7,6 +7,7 @@ import type { Services } from "./main/services.ts";
 
 export { type NodeOptions, type RunningNode, type StopOptions, startNode } from "./main/node.ts";
 export { defaults, openServices, type Services, type ServicesOptions, serve } from "./main/services.ts";
+export { openStateOptions, type StateBackend, type StateBackendOptions } from "./main/state-backend.ts";
 
 export interface RunningServer {
   /** The base address: `http://127.0.0.1:4400`. */

@@ -2,8 +2,8 @@ import { type Duration, durationMs, limits, nameHint, type StateKind } from "@ho
 
 // How long values of state are kept where nobody says, as the configuration says it (docs/guides/state.md).
 
-/** What `state` of the configuration may say. */
-export interface StateConfig {
+/** What `state` of the configuration may say of it. */
+export interface KeptStateConfig {
   /** How long values are kept where nobody says, by kind. */
   readonly retention?: StateRetentionConfig;
 }
@@ -22,11 +22,9 @@ const hint = 'Write { run: "30d", task: "never" }.';
 
 type Add = (key: string, message: string, hint: string) => void;
 
-/** `state` of the file, as far as it is this. `add` is told of mistakes. */
+/** `state` of the file, as far as it is this: what else it says is not looked at. `add` is told of mistakes. */
 export function readStateRetention(file: unknown, add: Add): StateRetentionSettings {
-  const state = partOf(file, "state", add, 'Write { retention: { run: "30d" } }.');
-  const unknown = Object.keys(state).filter((name) => name !== "retention");
-  for (const name of unknown) add(name, `unknown key "state.${name}"`, nameHint(name, ["retention"]));
+  const state = isRecord(file) ? file.state : undefined;
   const found: { [K in Kind]?: number | null } = {};
   for (const [name, value] of Object.entries(partOf(state, "retention", add, hint))) {
     const kind = kinds.find((known) => known === name);

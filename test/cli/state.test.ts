@@ -53,5 +53,8 @@ test("values are listed, read, set and deleted, and a run shows its own", { time
   const cleared = await project.run("state", "clear", "task:count", "--json");
   assert.deepEqual(JSON.parse(cleared.stdout), { cleared: 1 });
   const swept = await project.run("gc", "--dry-run", "--json");
-  assert.deepEqual(JSON.parse(swept.stdout), { expired: [], more: false, swept: 0 });
+  assert.deepEqual(JSON.parse(swept.stdout), {
+    ...{ expired: [], more: false, swept: 0 },
+    objects: { swept: 0, bytes: 0, unknown: 0 },
+  });
 });

@@ -92,7 +92,9 @@ def moment(text):
 
 
 def number(value):
-    """With the numbers that JSON cannot say."""
+    """With the numbers that JSON cannot say, and texts that are too long for an input."""
+    if isinstance(value, dict) and "$repeat" in value:
+        return "x" * value["$repeat"]
     if isinstance(value, dict):
         return float(value["$number"]) if "$number" in value else {name: number(item) for name, item in value.items()}
     return [number(item) for item in value] if isinstance(value, list) else value

@@ -66,10 +66,11 @@ async function done(state: StateHandle, { key = "", prefix, ...act }: Act, as: s
   }
 }
 
-/** With the numbers that JSON cannot say. */
+/** With the numbers that JSON cannot say, and texts that are too long for an input. */
 function plain(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if ("$number" in value) return Number(value.$number);
+  if ("$repeat" in value) return "x".repeat(Number(value.$repeat));
   if (Array.isArray(value)) return value.map(plain);
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plain(item)]));
 }

@@ -95,7 +95,9 @@ function retentionMs(retention: unknown): unknown {
   return count === undefined ? String(retention) : Number(count) * (units[unit] ?? 1);
 }
 
-/** JSON, with the numbers that it cannot say as JavaScript writes them. */
+/** JSON, with the numbers that it cannot say as JavaScript writes them, and long texts. */
 function textOf(body: unknown): string {
-  return JSON.stringify(body).replaceAll(/\{"\$number":"([^"]+)"\}/g, "$1");
+  return JSON.stringify(body)
+    .replaceAll(/\{"\$number":"([^"]+)"\}/g, "$1")
+    .replaceAll(/\{"\$repeat":(\d+)\}/g, (_, count: string) => `"${"x".repeat(Number(count))}"`);
 }

@@ -6,10 +6,11 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { defaultRetry, type Json, type Manifest, type TaskSpec } from "@holdfast/protocol";
+import { defaultRetry, type Json, limits, type Manifest, type TaskSpec } from "@holdfast/protocol";
 import { buildApi } from "../../server/src/api/server.ts";
 import { silentLog } from "../../server/src/log.ts";
 import { openServices, type RunningNode, type Services, startNode } from "../../server/src/main.ts";
+import { FileBackend } from "../../server/src/state-backends/file-backend.ts";
 import { createDatabase, dropDatabase } from "../postgres.ts";
 import { OverHttp } from "./over-http.ts";
 import { type Act, type Scenario, type Side, scenarios, sides } from "./scenarios.ts";
@@ -68,6 +69,7 @@ class World {
     const run = await this.#start(side, { programs, fails: again?.how === "retry" });
     const found = side === "HTTP" ? await this.http.carryOut(run.id, first) : run.output;
     if (found !== null) assert.deepEqual(found, seen);
+    if (scenario.elsewhere !== undefined) assert.deepEqual(await this.#elsewhere(run.id), scenario.elsewhere);
     if (again !== undefined) assert.deepEqual(await this.#again(side, run.id, again), again.seen);
     if (other === undefined) return;
     const next = await this.#start(side, { programs: [other.acts], fails: false });
@@ -76,6 +78,12 @@ class World {
       keys: (await this.services.state.list({ kind: "run", id: run.id }, {})).values.map(({ key }) => key),
     };
     assert.deepEqual(keys, ["a"]);
+  }
+
+  async #elsewhere(id: string): Promise<string[]> {
+    const scope = { kind: "run", id } as const;
+    const page = await this.services.store.listState({ namespace: this.services.namespace, scope, limitRows: 10 });
+    return page.outcome === "read" ? page.values.flatMap(({ key, object }) => (object === undefined ? [] : key)) : [];
   }
 
   async #start(side: Side, { programs, fails }: { programs: readonly (readonly Act[])[]; fails: boolean }) {
@@ -122,7 +130,10 @@ for (const kind of stores) {
       for (const name of ["bodies.ts", "bodies.py", "scenarios.ts"])
         cpSync(join(import.meta.dirname, name), join(folder, name));
       address = await addressOf(kind, folder);
-      services = await openServices({ address, migrate: true, pollMs: 20, stateRetention: { task: 7_200_000 } });
+      const backend = new FileBackend(join(folder, "objects"));
+      const stateBackend = { backend, inlineBytes: limits.stateValueBytes, graceMs: 0 };
+      const stateRetention = { task: 7_200_000 };
+      services = await openServices({ address, migrate: true, pollMs: 20, stateBackend, stateRetention });
       node = await startNode(services, { root: folder, concurrency: 4, pollMs: 20 });
       const all = Object.fromEntries(sides.map((side) => [idOf(side), taskOf(side)]));
       await services.definitions.apply(

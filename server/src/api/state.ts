@@ -22,8 +22,8 @@ import { type Route, route } from "./route.ts";
 import { idOf } from "./runs.ts";
 
 /** JSON may escape every character of a value of the greatest size. */
-const valueBodyBytes = 6 * limits.stateValueBytes + 16 * 1024;
-const changesBodyBytes = 16 * 1024 * 1024;
+const valueBodyBytes = 6 * limits.stateObjectBytes + 16 * 1024;
+const changesBodyBytes = limits.frameBytes;
 
 const owners = { run: "/v1/runs/{id}/state", task: "/v1/tasks/{id}/state" } as const;
 const whose = { run: "a run, in its present generation", task: "a task" } as const;
@@ -35,7 +35,8 @@ export function stateRoutes({ state }: { state: State }): Route[] {
     route({
       method: "POST",
       path: "/v1/state/sweep",
-      summary: "Deletes values of state whose time is over; nodes do it by themselves.",
+      summary:
+        "Deletes values of state whose time is over, and large ones that nobody names; nodes do it by themselves.",
       errors: [],
       body: sweepStateSchema,
       bodyOptional: true,

@@ -22,6 +22,7 @@ import { Concurrency } from "../operations/concurrency.ts";
 import { Definitions } from "../operations/definitions.ts";
 import { JobBodies } from "../operations/job-bodies.ts";
 import { Runs } from "../operations/runs.ts";
+import { StateObjects } from "../operations/state-objects.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import type { Store } from "../store/store.ts";
@@ -93,7 +94,11 @@ async function openSession({ cleansUp = false } = {}): Promise<Session> {
     definitions,
     completion,
     waits,
-    state: new BodyState({ store, clock }),
+    state: new BodyState({
+      store,
+      objects: new StateObjects({ store, clock, random: systemRandom, options: undefined }),
+      clock,
+    }),
     jobs: new JobBodies({ store, waits, completion, definitions }),
     log,
   };

@@ -118,7 +118,7 @@ export async function openEmbedded(
   settings: Settings,
   { log, ...options }: { readonly role?: "owner" | "either"; readonly migrate?: boolean; readonly log?: Logger } = {},
 ): Promise<EmbeddedConnection> {
-  const [{ openServices, startNode }, { LocalPlane }] = await Promise.all([
+  const [{ openServices, openStateOptions, startNode }, { LocalPlane }] = await Promise.all([
     import("../main.ts"),
     import("../embedded/local-plane.ts"),
   ]);
@@ -129,6 +129,7 @@ export async function openEmbedded(
     keysMs: retention.keysMs,
     ageingMs: settings.ageingMs,
     stateRetention: settings.stateRetention,
+    stateBackend: await openStateOptions(settings.state, root),
     ...options,
     onNotice: log === undefined || log.level === "silent" ? noted : (text) => log.warn(text),
     ...(log === undefined ? {} : { log }),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { limits } from "@holdfast/protocol";
 import type { Settings } from "../config.ts";
 import { lookForPython } from "../main/python-check.ts";
 import { version } from "../version.ts";
@@ -88,6 +89,7 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
     findings.push({ what: "schema", state: "ok", said: `version ${schemaVersion}, incarnation ${incarnation}` });
     findings.push(clockFinding({ now, startedAt, endedAt }));
     findings.push(await writeFinding(connection));
+    findings.push(await backendFinding(connection, settings));
     const members = (await store.listMembers({ namespace })).filter(({ endedAt }) => endedAt === null);
     findings.push(memberFinding(members, { now, timedLeases }));
     findings.push(obligationFinding(await obligations.list({}), now));
@@ -99,6 +101,34 @@ async function storeFindings(settings: Settings): Promise<Finding[]> {
     await connection.close();
   }
   return findings;
+}
+
+/** Where large values of state lie, whether it can be used, and whether it keeps them. */
+async function backendFinding(
+  { services: { objects } }: EmbeddedConnection,
+  { state, store }: Settings,
+): Promise<Finding> {
+  const what = "state";
+  const { backend } = objects;
+  if (backend === undefined) {
+    const said = `all values lie in the store, with ${limits.stateValueBytes / 1_024} KiB at most`;
+    return { what, state: "ok", said };
+  }
+  try {
+    await objects.tryBackend();
+    const said = `${backend.place}, for values of more than ${state.inlineBytes} bytes`;
+    const [defect] = await objects.findDefects();
+    if (defect !== undefined) {
+      const isWrong = defect.certain && !state.acceptLoss;
+      return { what, state: isWrong ? "wrong" : "warn", said: `${said}. ${defect.message}`, hint: defect.hint };
+    }
+    if (state.backend.startsWith("file:") && store.startsWith("postgres")) {
+      return { what, state: "warn", said, hint: "Every node needs this same folder: mount it on each." };
+    }
+    return { what, state: "ok", said };
+  } catch (error) {
+    return failure(what, error);
+  }
 }
 
 /** Joins and leaves, which is a write of each kind. */

@@ -1,4 +1,11 @@
-import { durationMs, limits, type StateChangeRequest, type StateTarget, type StateView } from "@holdfast/protocol";
+import {
+  durationMs,
+  limits,
+  type StateChangeRequest,
+  type StateTarget,
+  type StateView,
+  type SweptState,
+} from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
@@ -35,7 +42,7 @@ export function setState(
   { key, json }: { readonly key: string; readonly json: string },
   flags: SetFlags,
 ): Promise<number> {
-  const given = { flag: "the value", what: "The value", maxBytes: limits.stateValueBytes };
+  const given = { flag: "the value", what: "The value", maxBytes: limits.stateObjectBytes };
   const { retention } = flags;
   const op = {
     op: "set",
@@ -97,29 +104,36 @@ export function clearState(
   });
 }
 
-/** `holdfast gc`: deletes values of state whose time is over, all of them; `--dry-run` shows the first. */
+/**
+ * `holdfast gc`: deletes values of state whose time is over, and what the state backend holds for nobody, all of it; `--dry-run` shows the
+ * first.
+ */
 export function gc(terminal: Terminal, flags: CommonFlags & { readonly dryRun?: boolean }): Promise<number> {
   return connected(terminal, flags, async ({ plane }) => {
     if (flags.dryRun === true) {
-      const { expired, more } = await plane.state.sweep({ preview: true });
-      terminal.answer({ expired, more, swept: 0 });
+      const { expired, more, objects } = await plane.state.sweep({ preview: true });
+      terminal.answer({ expired, more, swept: 0, objects });
       for (const { kind, id, key, expiresAt } of expired) terminal.print(`${kind} ${id} ${key}  ${expiresAt}`);
       const what = `${more ? "More than " : ""}${counted(expired.length, "value")} of state`;
       terminal.note(`${what} would be deleted.`);
+      if (objects.swept > 0) terminal.note(`So would ${counted(objects.swept, "object")} (${objects.bytes} bytes).`);
       return exitCodes.done;
     }
-    const swept = await sweepAll(plane);
-    terminal.answer({ swept, more: false });
+    const { swept, objects } = await sweepAll(plane);
+    terminal.answer({ swept, more: false, objects });
     terminal.note(`${counted(swept, "value")} of state deleted.`);
+    const all = objects.swept + objects.unknown;
+    if (all > 0) terminal.note(`${counted(all, "object")} deleted that no value names.`);
     return exitCodes.done;
   });
 }
 
-async function sweepAll(plane: ControlPlane): Promise<number> {
-  let all = 0;
+async function sweepAll(plane: ControlPlane): Promise<Pick<SweptState, "swept" | "objects">> {
+  const all = { swept: 0, objects: { swept: 0, bytes: 0, unknown: 0 } };
   for (;;) {
-    const { swept, more } = await plane.state.sweep({});
-    all += swept;
+    const { swept, more, objects } = await plane.state.sweep({});
+    all.swept += swept;
+    for (const name of ["swept", "bytes", "unknown"] as const) all.objects[name] += objects[name];
     if (!more) return all;
   }
 }

@@ -1,5 +1,5 @@
 import type { StatePlace, StateRow, StateUse } from "./state-rows.ts";
-import { placeName, rowName } from "./state-rows.ts";
+import { placeName, rowName, usedLess } from "./state-rows.ts";
 
 interface DraftRow {
   readonly place: StatePlace;
@@ -43,15 +43,17 @@ export class StateDraft {
       ...use,
       keys: use.keys + (before === undefined ? 1 : 0),
       bytes: use.bytes + row.bytes - (before?.bytes ?? 0),
+      objectBytes: use.objectBytes + (row.object?.bytes ?? 0) - (before?.object?.bytes ?? 0),
       last: Math.max(use.last, row.version),
     });
     this.rows.set(rowName(row), { place: row.place, key: row.key, row });
   }
 
-  delete({ place, key, bytes, version }: StateRow): void {
+  delete(row: StateRow): void {
+    const { place, key } = row;
     const use = this.use(place);
-    const less = { keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) };
-    this.uses.set(placeName(place), { ...use, ...less });
+    const less = usedLess(use, row);
+    this.uses.set(placeName(place), less);
     this.rows.set(rowName({ place, key }), { place, key, row: undefined });
   }
 }

@@ -11,6 +11,11 @@ import type { StateDraft } from "./state-draft.ts";
 import {
   compareKeys,
   isExpired,
+  type ObjectAsked,
+  type Offloaded,
+  type OffloadedValue,
+  type StateLimit,
+  type StateObject,
   type StatePlace,
   type StateResult,
   type StateRow,
@@ -22,19 +27,23 @@ import { compareMarks } from "./watermarks.ts";
 
 // What each op of state does to a draft. Nothing of a draft is kept once an op has been refused.
 
+type ValueLimit = Exclude<StateLimit, "stepsPerRun" | "stepBytesPerRun">;
+
 /** Why an op changes nothing; which one it is its transaction says. */
 export type Refusal =
   | { readonly outcome: "conflict"; readonly version: number }
   | Omit<Extract<StateResult, { outcome: "mismatch" }>, "index">
-  | {
-      readonly outcome: "limit_exceeded";
-      readonly limit: "stateValueBytes" | "stateKeysPerScope" | "stateBytesPerScope";
-    };
+  | { readonly outcome: "limit_exceeded"; readonly limit: ValueLimit }
+  | Omit<Extract<ObjectAsked, { outcome: "object_needed" }>, "index">
+  | Omit<Extract<ObjectAsked, { outcome: "outgrown" }>, "index">;
 
 export interface OpContext {
   readonly now: number;
   readonly writer: StateWriter | null;
   readonly retentionMs: StateTransaction["retentionMs"];
+  readonly offloaded: Offloaded | undefined;
+  /** The object that the op's value is. */
+  readonly object: OffloadedValue | undefined;
 }
 
 /** All but events, which are not of a scope's values. */
@@ -61,14 +70,43 @@ export function applyOp(
   const target = { place, row, there };
   if ("ifVersion" in op && op.ifVersion !== undefined && op.ifVersion !== (there?.version ?? 0))
     return { outcome: "conflict", version: there?.version ?? 0 };
+  if (op.op === "set" || op.op === "delete") return replace(draft, target, op, context);
+  const held = there === undefined ? undefined : heldBy(there, context);
+  if (held !== undefined && "outcome" in held) return held;
+  return change(draft, { place, row, there: held }, op, context);
+}
+
+/** The row with its value, which may lie with a backend. */
+function heldBy(row: StateRow, { offloaded }: OpContext): StateRow | Refusal {
+  const { object } = row;
+  if (object === undefined) return row;
+  const content = offloaded?.contents.find(({ name }) => name === object.name);
+  return content === undefined ? { outcome: "object_needed", name: object.name } : { ...row, value: content.value };
+}
+
+function replace(
+  draft: StateDraft,
+  target: Target,
+  op: Extract<StateOp, { op: "set" | "delete" }>,
+  context: OpContext,
+): StateOpResult | Refusal {
+  if (op.op === "set") {
+    const version = write(draft, target, { op, value: op.value, context });
+    return typeof version === "number" ? { version } : version;
+  }
+  if (target.row !== undefined) draft.delete(target.row);
+  return { version: 0, changed: target.there !== undefined };
+}
+
+/** What an op makes of what is there. */
+function change(
+  draft: StateDraft,
+  target: Target,
+  op: Exclude<ValueOp, { op: "set" | "delete" }>,
+  context: OpContext,
+): StateOpResult | Refusal {
+  const { there } = target;
   switch (op.op) {
-    case "set": {
-      const version = write(draft, target, { op, value: op.value, context });
-      return typeof version === "number" ? { version } : version;
-    }
-    case "delete":
-      if (row !== undefined) draft.delete(row);
-      return { version: 0, changed: there !== undefined };
     case "increment":
       return increment(draft, target, op, context);
     case "append": {
@@ -149,24 +187,50 @@ function advance(
 function write(
   draft: StateDraft,
   { place, row, there }: Target,
-  { op, value, context }: { readonly op: WritingOp; readonly value: Json; readonly context: OpContext },
+  { op, value: made, context }: { readonly op: WritingOp; readonly value: Json; readonly context: OpContext },
 ): number | Refusal {
-  const bytes = stateBytes(value);
   const use = draft.use(place);
-  if (bytes > limits.stateValueBytes) return full("stateValueBytes");
+  const on = there?.version ?? 0;
+  const lies = whereItLies(made, op, on, context);
+  if ("outcome" in lies) return lies;
+  const { value, object } = lies;
+  const bytes = stateBytes(value);
   if (row === undefined && use.keys >= limits.stateKeysPerScope) return full("stateKeysPerScope");
   const more = bytes - (row?.bytes ?? 0);
   if (more > 0 && use.bytes + more > limits.stateBytesPerScope) return full("stateBytesPerScope");
+  const moreObjects = (object?.bytes ?? 0) - (row?.object?.bytes ?? 0);
+  if (moreObjects > 0 && use.objectBytes + moreObjects > limits.stateObjectBytesPerScope)
+    return full("stateObjectBytesPerScope");
   const { now, writer } = context;
   const version = row === undefined ? use.floor + 1 : row.version + 1;
   const written: StateRow = {
-    ...{ place, key: op.key, value, bytes, version, updatedAt: now },
+    ...{ place, key: op.key, value: object === undefined ? value : undefined, bytes, version, updatedAt: now },
+    ...(object === undefined ? {} : { object }),
     writer: writer === null ? null : { runId: writer.runId, epoch: writer.epoch },
     createdAt: there?.createdAt ?? now,
     expiresAt: expiryOf(op, there, place, context),
   };
   draft.put(written, row);
   return version;
+}
+
+/** The value as it stands in its row, or the object that it is. `on`: the version that it was made on. */
+function whereItLies(
+  value: Json,
+  { op }: WritingOp,
+  on: number,
+  { offloaded, object: given }: OpContext,
+): { readonly value: Json; readonly object?: StateObject } | Refusal {
+  // What a set is to set is the same whatever stood there. What others make is so on the same version, for no version means two values.
+  if (given !== undefined && (op === "set" || given.on === on)) {
+    const { name, bytes } = given;
+    return bytes > limits.stateObjectBytes ? full("stateObjectBytes") : { value: null, object: { name, bytes } };
+  }
+  const bytes = stateBytes(value);
+  if (offloaded === undefined || op === "set")
+    return bytes > limits.stateValueBytes ? full("stateValueBytes") : { value };
+  if (bytes <= offloaded.inlineBytes) return { value };
+  return bytes > limits.stateObjectBytes ? full("stateObjectBytes") : { outcome: "outgrown", on, value };
 }
 
 function expiryOf(
@@ -183,7 +247,7 @@ function expiryOf(
   return ms === null ? null : now + ms;
 }
 
-function full(limit: "stateValueBytes" | "stateKeysPerScope" | "stateBytesPerScope"): Refusal {
+function full(limit: ValueLimit): Extract<Refusal, { outcome: "limit_exceeded" }> {
   return { outcome: "limit_exceeded", limit };
 }
 

@@ -19,14 +19,22 @@ export interface StatePlace {
   readonly generation: number;
 }
 
+/** Where the bytes of a value lie that is too large for its row: with a state backend, under this name. Nothing ever changes there. */
+export interface StateObject {
+  readonly name: string;
+  /** Of the value as JSON. */
+  readonly bytes: number;
+}
+
 /** A value as the store keeps it. Times are milliseconds on the store's clock. */
 export interface StateRow {
   readonly place: StatePlace;
   readonly key: string;
-  /** Undefined where it was loaded only to be cleared. */
+  /** Undefined where it was loaded only to be cleared, and where it is an object. */
   readonly value: Json | undefined;
-  /** Of the value as JSON. */
+  /** Of the value as JSON; of an object's those of `null`, which stands in its place. */
   readonly bytes: number;
+  readonly object?: StateObject;
   readonly version: number;
   /** Null: a person. */
   readonly writer: { readonly runId: string; readonly epoch: number } | null;
@@ -41,6 +49,7 @@ export interface StateUse {
   readonly place: StatePlace;
   readonly keys: number;
   readonly bytes: number;
+  readonly objectBytes: number;
   /** A row that comes new gets a higher version than this, so that no version of a deleted one is used again. */
   readonly floor: number;
   /** The highest version that a row of the scope ever had. */
@@ -73,12 +82,32 @@ export interface StateTransaction {
   readonly writer: StateWriter | null;
   /** How long values of a kind are kept where an op does not say it; absent: as `stateKinds` has it. */
   readonly retentionMs?: Readonly<Partial<Record<StateKind, number | null>>>;
+  /** What lies with a backend; absent: there is none. */
+  readonly offloaded?: Offloaded;
+}
+
+/** What a transaction brings of values that lie with a state backend (operations/state-objects.ts). */
+export interface Offloaded {
+  /** Values that ops make themselves, of more bytes than this, are to become objects. */
+  readonly inlineBytes: number;
+  /** Of ops whose values are objects already, with `null` in the place of their own. */
+  readonly objects: readonly OffloadedValue[];
+  /** What objects hold that ops have to look at. */
+  readonly contents: readonly { readonly name: string; readonly value: Json }[];
+}
+
+/** `on`: the version on which the op made the value, where it does not say the value itself. */
+export interface OffloadedValue extends StateObject {
+  readonly index: number;
+  readonly on?: number;
 }
 
 export type StateLimit =
   | "stateValueBytes"
+  | "stateObjectBytes"
   | "stateKeysPerScope"
   | "stateBytesPerScope"
+  | "stateObjectBytesPerScope"
   | "stepsPerRun"
   | "stepBytesPerRun";
 
@@ -86,7 +115,9 @@ export type StateLimit =
  * `applied`: one result an op. Everything else has changed nothing, and `index` is the op at fault. `existing`: a step stands under the
  * writer's key, with this record. `conflict`: the value has another version than it was to have, 0: it is not there. `mismatch`: what is
  * there (`was`) is not what the op works on; `overflow`: the sum would be none that can be kept exactly. `limit_exceeded` without `index`:
- * of the run's steps. `not_found`: there is no such run, or no manifest declares the asset.
+ * of the run's steps. `not_found`: there is no such run, or no manifest declares the asset. Only to transactions with `offloaded`:
+ * `object_gone`, the op's object is not announced any more and has to be put in place again; `object_needed`, the op looks at what lies
+ * under this name; `outgrown`, the op made this value on that version, which has to become an object.
  */
 export type StateResult =
   | { readonly outcome: "applied"; readonly results: readonly StateOpResult[] }
@@ -99,7 +130,14 @@ export type StateResult =
       readonly was: "null" | "boolean" | "number" | "text" | "list" | "object" | "overflow";
     }
   | { readonly outcome: "limit_exceeded"; readonly limit: StateLimit; readonly index?: number }
-  | { readonly outcome: "not_found"; readonly index: number };
+  | { readonly outcome: "not_found"; readonly index: number }
+  | ObjectAsked;
+
+/** What a transaction lacks of what lies with a backend. */
+export type ObjectAsked =
+  | { readonly outcome: "object_gone"; readonly index: number }
+  | { readonly outcome: "object_needed"; readonly index: number; readonly name: string }
+  | { readonly outcome: "outgrown"; readonly index: number; readonly on: number; readonly value: Json };
 
 /** The record of a step that a transaction leaves. */
 export interface StateStep {
@@ -115,6 +153,9 @@ export interface StateChanges {
   readonly written: readonly StateRow[];
   readonly deleted: readonly Pick<StateRow, "place" | "key">[];
   readonly uses: readonly StateUse[];
+  /** Names of the objects that rows name from now on, and of those that they do not name any more. */
+  readonly named: readonly string[];
+  readonly loosened: readonly string[];
   readonly steps: readonly StateStep[];
   /** What the steps mean for their runs, whose losses and takeovers begin anew. */
   readonly progress: readonly { readonly runId: string; readonly steps: number; readonly bytes: number }[];
@@ -144,7 +185,16 @@ export function rowName({ place, key }: Pick<StateRow, "place" | "key">): string
 
 /** What a scope holds that nobody has written to. `last`: of the run's earlier generations. */
 export function unused(place: StatePlace, last = 0): StateUse {
-  return { place, keys: 0, bytes: 0, floor: last, last };
+  return { place, keys: 0, bytes: 0, objectBytes: 0, floor: last, last };
+}
+
+/** What a scope holds once a row of it is gone. */
+export function usedLess(
+  use: StateUse,
+  { bytes, object, version }: Pick<StateRow, "bytes" | "object" | "version">,
+): StateUse {
+  const objectBytes = use.objectBytes - (object?.bytes ?? 0);
+  return { ...use, keys: use.keys - 1, bytes: use.bytes - bytes, objectBytes, floor: Math.max(use.floor, version) };
 }
 
 /** Bytes of a value as JSON. */

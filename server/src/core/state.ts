@@ -11,6 +11,7 @@ import { EventBook, EventDraft, type KeyedEvent, type TellingAsset } from "./ass
 import { StateDraft } from "./state-draft.ts";
 import { applyOp, type Refusal } from "./state-ops.ts";
 import {
+  type OffloadedValue,
   placeName,
   rowName,
   type StateChanges,
@@ -35,6 +36,7 @@ import { mayBeActive } from "./transitions.ts";
 // V3  A version is never used again under a key: it rises while the row is there, and a new row begins above the scope's floor.
 // V4  What has expired is not there, for whoever reads and for every op; only its version goes on.
 // V5  A scope's use is exact: it is counted with the rows, and they with it.
+// V6  A row names no object but one that is announced, whose announcement the store has locked: what is swept is condemned first (0034).
 
 /** What a store has found for the transactions that are to come, under its locks. */
 export interface StateLoad {
@@ -48,6 +50,8 @@ export interface StateLoad {
   /** The assets whose marks are moved or of which events are told, and their events that stand under the keys of those. */
   readonly assets?: readonly TellingAsset[];
   readonly events?: readonly KeyedEvent[];
+  /** Of the objects that are brought, those that are announced and not condemned (V6). */
+  readonly objects?: readonly string[];
 }
 
 export class StateBook {
@@ -58,6 +62,7 @@ export class StateBook {
   readonly #rows = new Map<string, Map<string, StateRow>>();
   readonly #loadedUses = new Map<string, StateUse>();
   readonly #loadedRows = new Map<string, StateRow>();
+  readonly #objects = new Set<string>();
   readonly #touched = new Map<string, Pick<StateRow, "place" | "key">>();
   readonly #newSteps: StateStep[] = [];
   readonly #progress = new Map<string, { readonly runId: string; readonly steps: number; readonly bytes: number }>();
@@ -68,8 +73,9 @@ export class StateBook {
     this.#now = now;
   }
 
-  load({ runs = [], steps = [], uses = [], rows = [], assets = [], events = [] }: StateLoad): void {
+  load({ runs = [], steps = [], uses = [], rows = [], assets = [], events = [], objects = [] }: StateLoad): void {
     this.#events.load(assets, events);
+    for (const name of objects) this.#objects.add(name);
     for (const run of runs) this.#runs.set(run.id, run);
     for (const step of steps) this.#steps.set(stepName(step), step.value);
     for (const use of uses) {
@@ -78,14 +84,14 @@ export class StateBook {
     }
     for (const row of rows) {
       // One that was loaded whole is not forgotten for one that was loaded to be cleared.
-      if (row.value === undefined && this.#loadedRows.has(rowName(row))) continue;
+      if (row.value === undefined && row.object === undefined && this.#loadedRows.has(rowName(row))) continue;
       this.#loadedRows.set(rowName(row), row);
       this.#rowsOf(row.place).set(row.key, row);
     }
   }
 
   transact(transaction: StateTransaction): StateResult {
-    const { ops, writer } = transaction;
+    const { ops, writer, offloaded } = transaction;
     if (writer !== null) {
       const known = this.#fence(writer);
       if (known !== undefined) return known;
@@ -97,7 +103,9 @@ export class StateBook {
     const events = new EventDraft(this.#events);
     const results: StateOpResult[] = [];
     for (const [index, op] of ops.entries()) {
-      const done = this.#apply({ draft, events }, op, transaction);
+      const object = offloaded?.objects.find((given) => given.index === index);
+      if (object !== undefined && !this.#objects.has(object.name)) return { outcome: "object_gone", index };
+      const done = this.#apply({ draft, events }, op, transaction, object);
       if ("outcome" in done) return { ...done, index };
       results.push(done);
     }
@@ -110,21 +118,28 @@ export class StateBook {
 
   changes(): StateChanges {
     const written: StateRow[] = [];
+    const [named, loosened] = [new Set<string>(), new Set<string>()];
     const deleted: Pick<StateRow, "place" | "key">[] = [];
     for (const [name, { place, key }] of this.#touched) {
       const row = this.#rowsOf(place).get(key);
+      const before = this.#loadedRows.get(name)?.object?.name;
+      if (row?.object !== undefined) named.add(row.object.name);
+      if (before !== undefined && before !== row?.object?.name) loosened.add(before);
       if (row !== undefined) written.push(row);
       else if (this.#loadedRows.has(name)) deleted.push({ place, key });
     }
     const uses = [...this.#uses].flatMap(([name, use]) => (this.#loadedUses.get(name) === use ? [] : use));
-    const [steps, progress, events] = [this.#newSteps, [...this.#progress.values()], this.#events.told];
-    return { written, deleted, uses, steps, progress, events };
+    // In another generation the same text may stand under the same key.
+    for (const name of named) loosened.delete(name);
+    const rows = { written, deleted, uses, named: [...named], loosened: [...loosened] };
+    return { ...rows, steps: this.#newSteps, progress: [...this.#progress.values()], events: this.#events.told };
   }
 
   #apply(
     { draft, events }: { readonly draft: StateDraft; readonly events: EventDraft },
     op: StateOp,
-    { namespace, writer, retentionMs }: StateTransaction,
+    { namespace, writer, retentionMs, offloaded }: StateTransaction,
+    object: OffloadedValue | undefined,
   ): StateOpResult | Refusal | { readonly outcome: "not_found" } {
     const asset = { namespace, id: op.scope.id };
     if ((op.op === "emit" || op.op === "advance") && !events.isActive(asset)) return { outcome: "not_found" };
@@ -132,7 +147,7 @@ export class StateBook {
     if (op.op === "emit") return { version: 0, ...events.tell({ ...telling, key: op.key, payload: op.payload }) };
     const place = this.#place(op.scope, namespace, writer);
     if (place === undefined) return { outcome: "not_found" };
-    const done = applyOp(draft, place, op, { now: this.#now, writer, retentionMs });
+    const done = applyOp(draft, place, op, { now: this.#now, writer, retentionMs, offloaded, object });
     if (op.op !== "advance" || op.event === undefined || "outcome" in done || done.changed !== true) return done;
     return { ...done, ...events.tell({ ...telling, key: op.event.key, payload: op.event.payload }) };
   }

@@ -6,6 +6,7 @@ import type { Consuming } from "../operations/consuming.ts";
 import type { Firing } from "../operations/firing.ts";
 import type { Intents } from "../operations/intents.ts";
 import type { Runs } from "../operations/runs.ts";
+import type { StateObjects } from "../operations/state-objects.ts";
 import type { Random } from "../random.ts";
 import type { RingTopic, Store } from "../store/store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -48,6 +49,7 @@ export interface EngineOptions {
   readonly store: Store;
   readonly runs: Runs;
   readonly intents: Intents;
+  readonly objects: StateObjects;
   readonly activations: Activations;
   /** Undefined: schedules are others' business. */
   readonly firing: Firing | undefined;

@@ -73,7 +73,7 @@ export interface RunningNode {
 
 /** Starts a node: from now on this process carries runs out. */
 export async function startNode(services: Services, options: NodeOptions): Promise<RunningNode> {
-  const { store, clock, random, runs, intents, namespace } = services;
+  const { store, clock, random, runs, intents, objects, namespace } = services;
   const { root, concurrency = 8, log = silentLog } = options;
   const { incarnation, timedLeases } = await store.describe();
   if (options.queueLimits !== undefined) await services.concurrency.declareQueues(options.queueLimits);
@@ -92,10 +92,13 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     grants: options.grants ?? defaultGrants.task,
   });
   intents.useLog(log);
+  objects.useLog(log);
+  await objects.admitBackend();
   const engine = new Engine({
     store,
     runs,
     intents,
+    objects,
     activations,
     firing: options.schedules === false ? undefined : services.firing,
     consuming: options.schedules === false ? undefined : services.consuming,
@@ -174,7 +177,7 @@ function activationsFor(services: Services, { tracking, callbacks, ...held }: He
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
   const asked = { store, definitions, concurrency, completion, runs, clock, observer, tracking };
   const waits = new BodyWaits({ ...asked, ...(callbacks === undefined ? {} : { callbacks }) });
-  const state = new BodyState({ store, clock });
+  const state = new BodyState({ store, objects: services.objects, clock });
   const jobs = new JobBodies({ store, waits, completion, definitions });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
     const session: Session = { held: activation, task, definitions, completion, waits, state, jobs, log };

@@ -20,6 +20,7 @@ import { ScheduledRuns } from "../operations/scheduled-runs.ts";
 import { Schedules } from "../operations/schedules.ts";
 import { Signals } from "../operations/signals.ts";
 import { State } from "../operations/state.ts";
+import { type StateBackendOptions, StateObjects } from "../operations/state-objects.ts";
 import { type Random, systemRandom } from "../random.ts";
 import { intentsOf } from "../store/intents.ts";
 import { mergeCalls } from "../store/merging.ts";
@@ -65,6 +66,7 @@ export interface Services {
   readonly marks: Marks;
   readonly signals: Signals;
   readonly state: State;
+  readonly objects: StateObjects;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly clock: Clock;
@@ -92,6 +94,8 @@ export interface ServicesOptions {
   readonly ageingMs?: number;
   /** How long values of state are kept where nobody says, by kind; a kind that is absent: until they are deleted. */
   readonly stateRetention?: StateRetention;
+  /** Where large values of state lie; absent: there are none. Closing the services closes it. */
+  readonly stateBackend?: StateBackendOptions | undefined;
   /** What to do about a definition that is not there; default: to apply its file. */
   readonly missingHint?: string;
   /** Who is told what happens; default: as the OTEL_* variables say. */
@@ -142,8 +146,10 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const marks = new Marks({ store, runs, definitions });
   const signals = new Signals({ store, runs });
   const bulk = new BulkActions({ store, runs, pauses, restarts });
+  const objects = new StateObjects({ store, clock, random, options: options.stateBackend });
   const close = async () => {
     await evaluator.close();
+    await objects.backend?.close();
     await store.close();
     await telemetry.close();
   };
@@ -169,7 +175,8 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     restarts,
     marks,
     signals,
-    state: new State({ store, runs, definitions, namespace }),
+    state: new State({ store, objects, runs, definitions, namespace }),
+    objects,
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };

@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asStateRecord, type ChannelStateOp, channelMethods, isAppError } from "@holdfast/protocol";
 import type { NewRun, RunRow } from "../core/index.ts";
+import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { BodyState } from "./body-state.ts";
 import type { HeldActivation } from "./completion.ts";
+import { StateObjects } from "./state-objects.ts";
 
 const own = { kind: "run" } as const;
 const ofTask = { kind: "task" } as const;
@@ -29,7 +31,16 @@ async function open() {
     assert.ok(result?.outcome === "created");
     return result.run;
   };
-  return { store, join, start, state: new BodyState({ store, clock }) };
+  return {
+    store,
+    join,
+    start,
+    state: new BodyState({
+      store,
+      objects: new StateObjects({ store, clock, random: systemRandom, options: undefined }),
+      clock,
+    }),
+  };
 }
 
 function held(run: RunRow): HeldActivation {

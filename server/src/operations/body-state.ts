@@ -12,25 +12,29 @@ import {
 } from "@holdfast/protocol";
 import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
+import type { StateTransaction } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
 import { type HeldActivation, staleEpoch } from "./completion.ts";
 import { persist } from "./persistence.ts";
 import { stateRefusal, stateView } from "./state-answers.ts";
+import type { StateObjects } from "./state-objects.ts";
 
 /** State as the body of an activation reads and writes it: of its own run and its own task, and of nobody else (P8). */
 export class BodyState {
   readonly #store: Store;
+  readonly #objects: StateObjects;
   readonly #clock: Clock;
 
-  constructor({ store, clock }: { store: Store; clock: Clock }) {
+  constructor({ store, objects, clock }: { store: Store; objects: StateObjects; clock: Clock }) {
     this.#store = store;
+    this.#objects = objects;
     this.#clock = clock;
   }
 
   /** What is there of the keys. */
   async get(held: HeldActivation, scope: ChannelStateScope, keys: readonly string[]): Promise<StateView[]> {
     const row = { ...this.#of(held, scope), keys };
-    const [read] = await persist(this.#clock, held.revoked, () => this.#store.readState({ rows: [row] }));
+    const read = await persist(this.#clock, held.revoked, () => this.#objects.read(row));
     if (read?.outcome !== "read") throw staleEpoch(held);
     return read.values.map(stateView);
   }
@@ -46,7 +50,7 @@ export class BodyState {
       ...(prefix === undefined ? {} : { prefix }),
       ...(after === undefined ? {} : { after }),
     };
-    const page = await persist(this.#clock, held.revoked, () => this.#store.listState(filter));
+    const page = await persist(this.#clock, held.revoked, () => this.#objects.list(filter));
     if (page.outcome !== "read") throw staleEpoch(held);
     return { values: page.values.map(stateView), cursor: page.more ? (page.values.at(-1)?.key ?? null) : null };
   }
@@ -67,7 +71,8 @@ export class BodyState {
       ops: ops.map((op): StateOp => ({ ...op, scope: this.#of(held, op.scope).scope })),
       writer: { runId, epoch, generation, key, hash, ...more },
     };
-    const [result] = await persist(this.#clock, held.revoked, () => this.#store.transactState({ rows: [row] }));
+    const send = async (sent: StateTransaction) => (await this.#store.transactState({ rows: [sent] }))[0];
+    const result = await persist(this.#clock, held.revoked, () => this.#objects.transact(row, send));
     if (result === undefined) throw staleEpoch(held);
     switch (result.outcome) {
       case "applied":

@@ -1,7 +1,7 @@
 import { AppError, limits, type StateView } from "@holdfast/protocol";
-import type { StateResult } from "../core/index.ts";
 import type { StateValue } from "../store/state-verbs.ts";
 import { timeText } from "./run-views.ts";
+import type { PlainResult } from "./state-objects.ts";
 
 // What is answered of state, to bodies and to people alike. No message says a value: it may be a secret.
 
@@ -24,7 +24,7 @@ export interface RefusedOp {
   readonly whose: string;
 }
 
-type Refusal = Exclude<StateResult, { readonly outcome: "applied" | "existing" | "stale_epoch" }>;
+type Refusal = Exclude<PlainResult, { readonly outcome: "applied" | "existing" | "stale_epoch" }>;
 
 /** Why changes were not made. */
 export function stateRefusal(refusal: Refusal, ops: readonly RefusedOp[]): AppError {
@@ -46,9 +46,13 @@ export function stateRefusal(refusal: Refusal, ops: readonly RefusedOp[]): AppEr
     case "limit_exceeded": {
       const { limit } = refusal;
       const place =
-        refusal.index === undefined ? "the run" : limit === "stateValueBytes" ? at : `the state of ${whose}`;
+        refusal.index === undefined
+          ? "the run"
+          : /^state(Value|Object)Bytes$/.test(limit)
+            ? at
+            : `the state of ${whose}`;
       return new AppError("limit_exceeded", `The limit of ${limits[limit]} ${limit} is reached by ${place}.`, {
-        hint: "Keep large values in a file or an object store and their names in the state; delete what is not needed any more.",
+        hint: hints[limit] ?? usualHint,
         details: { index, key, limit, allowed: limits[limit] },
       });
     }
@@ -56,6 +60,12 @@ export function stateRefusal(refusal: Refusal, ops: readonly RefusedOp[]): AppEr
       return new AppError("not_found", `There is no ${whose}.`);
   }
 }
+
+const usualHint =
+  "Keep large values in a file or an object store and their names in the state; delete what is not needed any more.";
+const hints: { readonly [limit: string]: string } = {
+  stateValueBytes: `With a state backend (state.backend in holdfast.config.ts) a value may have ${limits.stateObjectBytes} bytes. ${usualHint}`,
+};
 
 function mismatch(at: string, details: { index: number; key: string; op: string; was: string }): AppError {
   const { op, was } = details;

@@ -17,6 +17,7 @@ import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
 import { stateRefusal, stateView } from "./state-answers.ts";
 import { StateFit } from "./state-fit.ts";
+import type { StateObjects } from "./state-objects.ts";
 
 /** State as people and programs see and change it. Of a run that is the state of its present generation. */
 export class State {
@@ -24,11 +25,19 @@ export class State {
   readonly #runs: Runs;
   readonly #fit: StateFit;
   readonly #namespace: string;
+  readonly #objects: StateObjects;
 
-  constructor(parts: { store: Store; runs: Runs; definitions: Definitions; namespace: string }) {
-    const { store, runs, namespace } = parts;
+  constructor(parts: {
+    store: Store;
+    objects: StateObjects;
+    runs: Runs;
+    definitions: Definitions;
+    namespace: string;
+  }) {
+    const { store, objects, runs, namespace } = parts;
     this.#fit = new StateFit(parts);
     this.#store = store;
+    this.#objects = objects;
     this.#runs = runs;
     this.#namespace = namespace;
   }
@@ -36,9 +45,8 @@ export class State {
   /** Throws `not_found` for the run or task, and for a key that is not there or has expired. */
   async get(given: StateTarget, key: string): Promise<StateView> {
     const scope = await this.#scope(given);
-    const [read] = await this.#store.readState({ rows: [{ namespace: this.#namespace, scope, keys: [key] }] });
-    const value = read?.outcome === "read" ? read.values[0] : undefined;
-    if (value !== undefined) return stateView(value);
+    const value = await this.#value(scope, key);
+    if (value !== undefined) return value;
     throw new AppError("not_found", `There is no "${key}" in the state of ${nameOf(scope)}.`, {
       hint: `holdfast state list ${shownOf(scope)} shows what there is.`,
       details: { key },
@@ -51,7 +59,7 @@ export class State {
     { prefix, after, limit = 100 }: { prefix?: string | undefined; after?: string | undefined; limit?: number },
   ): Promise<StatePageView> {
     const scope = await this.#scope(given);
-    const page = await this.#store.listState({
+    const page = await this.#objects.list({
       namespace: this.#namespace,
       scope,
       limitRows: limit,
@@ -59,9 +67,9 @@ export class State {
       ...(after === undefined ? {} : { after }),
     });
     if (page.outcome === "not_found") throw unknown(scope);
-    const { keys, bytes } = page.use;
+    const { keys, bytes, objectBytes } = page.use;
     const cursor = page.more ? (page.values.at(-1)?.key ?? null) : null;
-    return { values: page.values.map(stateView), use: { keys, bytes }, cursor };
+    return { values: page.values.map(stateView), use: { keys, bytes, objectBytes }, cursor };
   }
 
   /**
@@ -80,7 +88,11 @@ export class State {
       if (op.op === "set") await this.#fit.check(of, op.key, op.value);
       ops.push({ ...op, scope: of } as StateOp);
     }
-    const [result] = await control.transactState({ rows: [{ namespace: this.#namespace, ops, writer: null }] });
+    const row = { namespace: this.#namespace, ops, writer: null };
+    const result = await this.#objects.transact(
+      row,
+      async (sent) => (await control.transactState({ rows: [sent] }))[0],
+    );
     if (result?.outcome === "applied") return { results: [...result.results] };
     if (result === undefined || result.outcome === "existing" || result.outcome === "stale_epoch") {
       throw new Error("the store fenced a change of state that nobody's activation makes");
@@ -100,12 +112,20 @@ export class State {
     return { cleared: (results[0]?.cleared ?? 0) - stays.length };
   }
 
-  /** Deletes values whose time is over, the longest over first. */
+  /** Deletes values whose time is over, the longest over first, and objects that no value names. */
   async sweep({ preview = false, limit = limits.pageRows }: SweepState): Promise<SweptState> {
-    const { swept, more, expired } = await this.#store.sweepState({ limitRows: limit, dryRun: preview });
+    const values = await this.#store.sweepState({ limitRows: limit, dryRun: preview });
+    const { expired, swept } = values;
+    const objects = await this.#objects.sweep({ limitRows: limit, dryRun: preview });
+    const more = values.more || objects.more;
     return {
       swept,
       more,
+      objects: {
+        swept: objects.swept,
+        bytes: objects.bytes,
+        unknown: more || preview ? 0 : await this.#sweepUnknown(),
+      },
       expired: expired.map(({ kind, id, generation, key, expiresAt }) => {
         return { kind, id, generation, key, expiresAt: new Date(expiresAt).toISOString() };
       }),
@@ -113,12 +133,25 @@ export class State {
   }
 
   async #version(given: StateTarget): Promise<StateView | undefined> {
-    const scope = await this.#scope(given);
-    const [read] = await this.#store.readState({
-      rows: [{ namespace: this.#namespace, scope, keys: [stateVersionKey] }],
-    });
+    return this.#value(await this.#scope(given), stateVersionKey);
+  }
+
+  async #value(scope: StateTarget, key: string): Promise<StateView | undefined> {
+    const read = await this.#objects.read({ namespace: this.#namespace, scope, keys: [key] });
     const value = read?.outcome === "read" ? read.values[0] : undefined;
     return value === undefined ? undefined : stateView(value);
+  }
+
+  /** What lies with the backend and nobody knows, all of it. */
+  async #sweepUnknown(): Promise<number> {
+    let all = 0;
+    let cursor: string | undefined;
+    do {
+      const page = await this.#objects.sweepUnknown(cursor);
+      all += page.swept;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return all;
   }
 
   /** A run by the beginning of its id, a task by its whole one. Throws `not_found`: nobody writes into what is not there. */

@@ -1,5 +1,6 @@
 import type { Json, StateScope } from "@holdfast/protocol";
 import type { StateResult, StateRow, StateTransaction, StateUse } from "../core/index.ts";
+import type { ObjectVerbs } from "./object-verbs.ts";
 
 // The part of the store that keeps state (core/state.ts has the rules). Nothing that has expired is ever answered.
 
@@ -10,7 +11,7 @@ export interface StateQuery {
   readonly keys: readonly string[];
 }
 
-/** A value as it is answered. */
+/** A value as it is answered; null in the place of one that is an object. */
 export interface StateValue extends Omit<StateRow, "place" | "value" | "bytes"> {
   readonly value: Json;
 }
@@ -35,7 +36,7 @@ export type StatePage =
       readonly outcome: "read";
       readonly values: readonly StateValue[];
       readonly more: boolean;
-      readonly use: Pick<StateUse, "keys" | "bytes">;
+      readonly use: Pick<StateUse, "keys" | "bytes" | "objectBytes">;
     }
   | { readonly outcome: "not_found" };
 
@@ -48,7 +49,7 @@ export interface ExpiredValue {
   readonly expiresAt: number;
 }
 
-export interface StateVerbs {
+export interface StateVerbs extends ObjectVerbs {
   /**
    * Carries transactions out, each whole or not at all, in the order of the rows. With a writer it is fenced and recorded as a step of
    * its run is by `commitSteps`, and can be repeated: hot, merged by `mergeCalls`. Without one it cannot be repeated by itself, so that
@@ -73,6 +74,10 @@ export interface StateVerbs {
 /** Whether a call may be said again when its answer was lost. */
 export function isRepeatable(rows: readonly Pick<StateTransaction, "writer">[]): boolean {
   return rows.every(({ writer }) => writer !== null);
+}
+
+export function stateUse({ keys, bytes, objectBytes }: StateUse): Pick<StateUse, "keys" | "bytes" | "objectBytes"> {
+  return { keys, bytes, objectBytes };
 }
 
 export function stateValue({ place: _, value = null, bytes: __, ...rest }: StateRow): StateValue {

@@ -23,6 +23,7 @@ import { logsContract } from "./contract/logs.contract.ts";
 import { marksContract } from "./contract/marks.contract.ts";
 import { membersContract } from "./contract/members.contract.ts";
 import { nestingContract } from "./contract/nesting.contract.ts";
+import { objectsContract } from "./contract/objects.contract.ts";
 import { obligationsContract } from "./contract/obligations.contract.ts";
 import { pagesContract } from "./contract/pages.contract.ts";
 import { pausesContract } from "./contract/pauses.contract.ts";
@@ -75,6 +76,7 @@ const parts: Readonly<Record<string, (contract: Contract, subject: ContractSubje
   "limits of state": stateLimitsContract,
   assets: assetsContract,
   consumers: consumersContract,
+  "objects of state": objectsContract,
   nesting: nestingContract,
   waits: waitsContract,
   jobs: jobsContract,

@@ -5,13 +5,14 @@ import {
   isEnded,
   type Json,
   type LogLineView,
+  limits,
   type RunView,
 } from "@holdfast/protocol";
 import { Client, type RunHandle, type StartOptions, type Task, type Workflow } from "@holdfast/sdk";
 import { compileDefinitions, definitionData, type ExportedDefinition, type TaskData } from "@holdfast/sdk/definitions";
 import { inspectExpression } from "../compile/inspect-expression.ts";
 import { LocalPlane } from "../embedded/local-plane.ts";
-import { type RunningNode, type Services, serve, startNode } from "../main.ts";
+import { type RunningNode, type Services, type StateBackend, serve, startNode } from "../main.ts";
 import { InlinePlacement } from "../placements/inline/inline-placement.ts";
 import type { ActivationJob } from "../placements/placement.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -35,6 +36,8 @@ export type TestedDefinitions = readonly unknown[] | Readonly<Record<string, unk
 export interface TestOptions {
   /** Whether the definitions' schedules start runs while time goes on; default false. */
   readonly schedules?: boolean;
+  /** Where large values of state lie, as with `state.backend` configured; default: there are none, as without it. */
+  readonly state?: { readonly backend: StateBackend; readonly inlineBytes?: number };
 }
 
 /** The time of a test: it stands still until it is told to go on. */
@@ -241,7 +244,10 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
     throw new AppError("invalid_definition", message, { hint: isMissing ? wholeHint : (first?.hint ?? "") });
   }
   const clock = new VirtualClock();
-  const services = serve(openMemoryStore({ clock }), { clock, pollMs: seldomMs, missingHint: wholeHint });
+  const { state } = options;
+  const stateBackend = state === undefined ? undefined : { inlineBytes: limits.stateValueBytes, graceMs: 0, ...state };
+  const asked = { clock, pollMs: seldomMs, missingHint: wholeHint, stateBackend };
+  const services = serve(openMemoryStore({ clock }), asked);
   const follows = options.schedules === true;
   await services.schedules.apply(manifests, follows ? schedules : undefined);
   const plan = new CrashPlan();

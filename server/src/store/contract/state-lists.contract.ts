@@ -106,7 +106,7 @@ export function stateListsContract(contract: Contract): void {
         const page = await world.store.listState({ namespace, scope: task, prefix: "k/", limitRows, ...place });
         assert.equal(page.outcome, "read");
         seen.push(...page.values.map(({ key }) => key));
-        assert.deepEqual(plain(page.use), { keys: 8, bytes: 8 });
+        assert.deepEqual(plain(page.use), { keys: 8, bytes: 8, objectBytes: 0 });
         assert.equal(page.more, seen.length < keys.length);
         if (!page.more) break;
       }
@@ -114,7 +114,7 @@ export function stateListsContract(contract: Contract): void {
     }
     assert.deepEqual(plain(await world.store.listState({ namespace, scope: orders, limitRows: 5 })), {
       ...{ outcome: "read", values: [], more: false },
-      use: { keys: 0, bytes: 0 },
+      use: { keys: 0, bytes: 0, objectBytes: 0 },
     });
   });
 

@@ -90,5 +90,6 @@ export async function contentOf(world: World, scope: StateScope): Promise<[strin
 export async function useOf(world: World, scope: StateScope): Promise<{ keys: number; bytes: number }> {
   const page = await world.store.listState({ namespace, scope, limitRows: 1 });
   assert.equal(page.outcome, "read");
-  return plain(page.use);
+  const { keys, bytes } = page.use;
+  return { keys, bytes };
 }

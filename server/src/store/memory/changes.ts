@@ -18,6 +18,7 @@ import type {
   StateUse,
   WaitRow,
 } from "../../core/index.ts";
+import type { ObjectRow } from "../object-verbs.ts";
 import type { DefinitionRow, MemberRow, Uniqueness } from "../store.ts";
 
 // What changes in a memory store, row by row, so that it can be written down and done again (file/): every table notes what it
@@ -96,6 +97,8 @@ export type Change =
     }
   | { readonly is: "consumer"; readonly consumer: ConsumerRow }
   | { readonly is: "cursor"; readonly cursor: CursorRow }
+  | { readonly is: "object"; readonly object: ObjectRow }
+  | { readonly is: "objectForgotten"; readonly name: string }
   | { readonly is: "wait"; readonly wait: WaitRow }
   | { readonly is: "waitEnded"; readonly runId: string; readonly generation: number; readonly key: string }
   | { readonly is: "job"; readonly job: JobRow }

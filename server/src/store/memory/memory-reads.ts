@@ -5,6 +5,7 @@ import * as assets from "./assets.ts";
 import { findAnswer } from "./control.ts";
 import * as membership from "./membership.ts";
 import type { Memory } from "./memory.ts";
+import { knownObjects } from "./objects.ts";
 import { findPauses, listPauses } from "./pausing.ts";
 import * as reading from "./reading.ts";
 import * as schedules from "./schedules.ts";
@@ -32,6 +33,10 @@ export class MemoryReads {
 
   async findManifest({ hash }: Args<"findManifest">): Promise<Manifest | undefined> {
     return this.#open().definitions.manifest(hash);
+  }
+
+  async knownObjects({ names }: Args<"knownObjects">): Answer<"knownObjects"> {
+    return knownObjects(this.#open(), names);
   }
 
   async listWaits({ runId, limitRows }: Args<"listWaits">): Answer<"listWaits"> {

@@ -30,6 +30,7 @@ import { declareLimits } from "./limits.ts";
 import * as membership from "./membership.ts";
 import { type Decisions, Memory } from "./memory.ts";
 import { MemoryReads } from "./memory-reads.ts";
+import * as objects from "./objects.ts";
 import { prune } from "./pruning.ts";
 import * as schedules from "./schedules.ts";
 import * as state from "./state.ts";
@@ -121,6 +122,18 @@ class MemoryStore extends MemoryReads implements Store {
 
   async transactState({ rows }: Args<"transactState">): Answer<"transactState"> {
     return control.transactState(this.#open(), { rows });
+  }
+
+  async announceObjects({ rows }: Args<"announceObjects">): Answer<"announceObjects"> {
+    return objects.announceObjects(this.#open(), kept(rows));
+  }
+
+  async condemnObjects(args: Args<"condemnObjects">): Answer<"condemnObjects"> {
+    return objects.condemnObjects(this.#open(), args);
+  }
+
+  async forgetObjects({ names }: Args<"forgetObjects">): Answer<"forgetObjects"> {
+    objects.forgetObjects(this.#open(), names);
   }
 
   async sweepState(args: Args<"sweepState">): Answer<"sweepState"> {

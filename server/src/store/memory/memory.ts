@@ -28,6 +28,7 @@ import { JobTable } from "./job-table.ts";
 import { frozen } from "./kept.ts";
 import { MemberTable } from "./members.ts";
 import { UniqueNames } from "./names.ts";
+import { ObjectTable } from "./object-table.ts";
 import { ObligationTable } from "./obligations.ts";
 import { PauseTable } from "./pauses.ts";
 import { RunTable } from "./run-table.ts";
@@ -62,6 +63,7 @@ export class Memory {
   readonly steps: StepTable;
   readonly state: StateTable;
   readonly assets: AssetTable;
+  readonly objects: ObjectTable;
   readonly waits: WaitTable;
   readonly jobs: JobTable;
   readonly events: EventHistory;
@@ -85,6 +87,7 @@ export class Memory {
     this.steps = new StepTable(note);
     this.state = new StateTable(note);
     this.assets = new AssetTable(note);
+    this.objects = new ObjectTable(note);
     this.waits = new WaitTable(note);
     this.jobs = new JobTable(note);
     this.events = new EventHistory(note);

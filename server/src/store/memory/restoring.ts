@@ -22,6 +22,7 @@ export function contentOf(memory: Memory): Iterable<Change | Summary> {
     ...memory.jobs.content(),
     ...memory.state.content(),
     ...memory.assets.content(),
+    ...memory.objects.content(),
     ...obligations.content(),
   );
   for (const member of members.values()) rest.push({ is: "member", member });
@@ -62,7 +63,6 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   step: ({ steps }, step) => steps.restore(frozen(step)),
   state: ({ state }, { row }) => state.put(frozen(row)),
   stateDeleted: ({ state }, { place, key }) => state.delete(place, key),
-  stateUse: ({ state }, { use }) => state.setUse(frozen(use)),
   asset: ({ assets }, { asset }) => assets.put(frozen(asset)),
   assetForgotten: ({ assets }, name) => assets.forget(name),
   assetDeclared: ({ assets }, { declaration }) => assets.declare(frozen(declaration)),
@@ -71,6 +71,10 @@ const again: { readonly [Is in (Change | Summary)["is"]]: (memory: Memory, chang
   assetEventsForgotten: ({ assets }, { upTo, ...name }) => assets.forgetEvents(name, upTo),
   consumer: ({ assets }, { consumer }) => assets.putConsumer(frozen(consumer)),
   cursor: ({ assets }, { cursor }) => assets.putCursor(frozen(cursor)),
+  // What an older version wrote counts no objects.
+  stateUse: ({ state }, { use }) => state.setUse(frozen({ ...use, objectBytes: use.objectBytes ?? 0 })),
+  object: ({ objects }, { object }) => objects.put(frozen(object)),
+  objectForgotten: ({ objects }, { name }) => objects.delete(name),
   name: ({ names }, change) => names.restore(change.name, change.kept),
   namesForgotten: (memory, { names }) => memory.names.forget(names),
   limit: ({ slots }, { limit }) => slots.resize(limit),

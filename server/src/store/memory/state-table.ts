@@ -63,6 +63,14 @@ export class StateTable {
       .sort((one, other) => (one.expiresAt ?? 0) - (other.expiresAt ?? 0) || compareRows(one, other));
   }
 
+  /** Of all objects that values name. */
+  objectNames(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const { rows } of this.#scopes.values())
+      for (const { object } of rows.values()) if (object !== undefined) names.add(object.name);
+    return names;
+  }
+
   put(row: StateRow): void {
     this.#note?.({ is: "state", row });
     const name = placeName(row.place);

@@ -1,6 +1,7 @@
 import type { StateScope } from "@holdfast/protocol";
 import {
   isExpired,
+  type Offloaded,
   type StateChanges,
   type StateLoad,
   type StatePlace,
@@ -10,6 +11,7 @@ import {
   type StateTransaction,
   statePlace,
   tellingsOf,
+  usedLess,
 } from "../../core/index.ts";
 import {
   type ExpiredValue,
@@ -18,10 +20,12 @@ import {
   type StatePage,
   type StateQuery,
   type StateReading,
+  stateUse,
   stateValue,
 } from "../state-verbs.ts";
 import { frozen } from "./kept.ts";
 import type { Memory } from "./memory.ts";
+import { markObjects } from "./objects.ts";
 
 // State (core/state.ts has the rules).
 
@@ -49,6 +53,7 @@ export function transactState(memory: Memory, rows: readonly StateTransaction[])
       op.op === "clear" ? memory.state.under(place, op.prefix) : (memory.state.find(place, op.key) ?? []),
     ),
     ...telling(memory, rows),
+    objects: rows.flatMap(({ offloaded }) => broughtNames(memory, offloaded)),
   });
   const results = rows.map((row) => book.transact(row));
   apply(memory, book.changes());
@@ -67,12 +72,19 @@ function telling({ assets }: Memory, rows: readonly StateTransaction[]): Pick<St
   };
 }
 
-function apply(memory: Memory, { written, deleted, uses, steps, progress, events }: StateChanges): void {
+/** Of the objects that are brought, those that are announced and not condemned. */
+function broughtNames({ objects }: Memory, offloaded: Offloaded | undefined): string[] {
+  const names = offloaded?.objects.map(({ name }) => name) ?? [];
+  return names.filter((name) => objects.find(name)?.condemned === false);
+}
+
+function apply(memory: Memory, { written, deleted, uses, steps, progress, events, ...objects }: StateChanges): void {
   for (const event of events) memory.assets.tell(frozen(event));
   if (events.length > 0) memory.bell.ring(["assets"]);
   for (const row of written) memory.state.put(frozen(row));
   for (const { place, key } of deleted) memory.state.delete(place, key);
   for (const use of uses) memory.state.setUse(frozen(use));
+  markObjects(memory, { ...objects, now: memory.now() });
   for (const { runId, generation, key, value } of steps) {
     memory.steps.restore({ runId, generation, key, value: frozen(value) });
   }
@@ -99,8 +111,8 @@ export function listState(memory: Memory, filter: StateFilter): StatePage {
   const now = memory.now();
   const found = memory.state.under(place, prefix, after).filter((row) => !isExpired(row, now));
   const shown = found.slice(0, limitRows);
-  const { keys, bytes } = memory.state.use(place);
-  return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use: { keys, bytes } };
+  const use = stateUse(memory.state.use(place));
+  return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use };
 }
 
 export function sweepState(
@@ -116,10 +128,9 @@ export function sweepState(
 }
 
 /** Deletes a value, and counts what that leaves. */
-export function deleteValue(state: Memory["state"], { place, key, bytes, version }: StateRow): void {
-  const use = state.use(place);
-  state.delete(place, key);
-  state.setUse({ ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });
+export function deleteValue(state: Memory["state"], row: StateRow): void {
+  state.delete(row.place, row.key);
+  state.setUse(usedLess(state.use(row.place), row));
 }
 
 /** Where a scope's values lie: of a run in its present generation, or the one given. Undefined: there is no such run. */

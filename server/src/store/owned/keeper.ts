@@ -49,6 +49,7 @@ export const readingVerbs: ReadonlySet<StoreVerb> = new Set<StoreVerb>([
   "findDefinition",
   "listDefinitions",
   "findManifest",
+  "knownObjects",
   "listOwed",
   "listObligations",
   "listClaimed",

@@ -176,7 +176,11 @@ const invariants: Readonly<Record<string, string>> = {
     select s.scope_id as id from holdfast.state_scopes s left join holdfast.values v
       on v.scope_kind = s.scope_kind and v.scope_id = s.scope_id and v.generation = s.generation
     group by s.scope_kind, s.scope_id, s.generation
-    having s.keys <> count(v.key) or s.bytes <> coalesce(sum(octet_length(v.value)), 0) or s.last < coalesce(max(v.version), 0)`,
+    having s.keys <> count(v.key) or s.bytes <> coalesce(sum(octet_length(v.value)), 0)
+      or s.object_bytes <> coalesce(sum(v.object_bytes), 0) or s.last < coalesce(max(v.version), 0)`,
+  "V6 what a value names is announced and not condemned": `
+    select v.object as id from holdfast.values v left join holdfast.state_objects o on o.name = v.object
+    where v.object is not null and (o.name is null or o.condemned)`,
   "P12 a run counts its steps": `
     select r.id from holdfast.runs r left join holdfast.values v
       on v.scope_kind = 'step' and v.scope_id = r.id and v.generation = r.generation

@@ -52,6 +52,7 @@ export class TestDatabase {
       "asset_events",
       "asset_cursors",
       "consumers",
+      "state_objects",
       "waits",
       "signals",
       "outbox",

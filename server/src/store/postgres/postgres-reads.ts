@@ -11,6 +11,7 @@ import * as jobs from "./jobs.ts";
 import { listRuns } from "./listing.ts";
 import { listLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
+import { knownObjects } from "./objects.ts";
 import * as obligations from "./obligations.ts";
 import * as pauses from "./pauses.ts";
 import * as reading from "./reading.ts";
@@ -73,6 +74,10 @@ export class PostgresReads {
   async listState(filter: Args<"listState">): Answer<"listState"> {
     admitStateFilter(filter);
     return state.listState(this.#pool, filter);
+  }
+
+  knownObjects({ names }: Args<"knownObjects">): Answer<"knownObjects"> {
+    return knownObjects(this.#pool, names);
   }
 
   listTracked(args: Args<"listTracked">): Answer<"listTracked"> {

@@ -38,6 +38,7 @@ import * as jobs from "./jobs.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { appendLogs } from "./logs.ts";
 import * as membership from "./membership.ts";
+import * as objects from "./objects.ts";
 import { noteObligations } from "./obligations.ts";
 import type { PostgresStoreOptions } from "./options.ts";
 import * as pauses from "./pauses.ts";
@@ -182,6 +183,18 @@ class PostgresStore extends PostgresReads implements Store, WithIntents {
 
   sweepState(args: Args<"sweepState">): Answer<"sweepState"> {
     return sweepState(this.#pool, args);
+  }
+
+  announceObjects({ rows }: Args<"announceObjects">): Answer<"announceObjects"> {
+    return objects.announceObjects(this.#pool, rows);
+  }
+
+  condemnObjects(args: Args<"condemnObjects">): Answer<"condemnObjects"> {
+    return objects.condemnObjects(this.#pool, args);
+  }
+
+  async forgetObjects({ names }: Args<"forgetObjects">): Answer<"forgetObjects"> {
+    await objects.forgetObjects(this.#pool, names);
   }
 
   async appendLogs({ rows }: { rows: readonly LogLine[] }): Answer<"appendLogs"> {

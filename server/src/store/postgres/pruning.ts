@@ -57,7 +57,11 @@ const deleteTreesText = `
   without_old_events as (delete from holdfast.events_default e using doomed d where e.run_id = d.id),
   without_edges as (delete from holdfast.edges e using doomed d where e.upstream = d.id),
   without_values as (delete from holdfast.values v using doomed d where v.scope_kind = 'step' and v.scope_id = d.id),
-  without_state as (delete from holdfast.values v using doomed d where v.scope_kind = 'run' and v.scope_id = d.id),
+  without_state as (delete from holdfast.values v using doomed d where v.scope_kind = 'run' and v.scope_id = d.id
+    returning v.object),
+  loosened as (
+    update holdfast.state_objects o set loose_since = holdfast.clock_ms() from without_state s where o.name = s.object and not o.condemned
+  ),
   without_scopes as (delete from holdfast.state_scopes s using doomed d where s.scope_kind = 'run' and s.scope_id = d.id),
   without_waits as (delete from holdfast.waits w using doomed d where w.run_id = d.id),
   without_jobs as (delete from holdfast.external_jobs j using doomed d where j.run_id = d.id),

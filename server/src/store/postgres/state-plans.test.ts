@@ -63,7 +63,7 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await stateRows.deleteValues(probe, names);
   await stateRows.writeUses(
     probe,
-    known.map((place) => ({ place, keys: 1, bytes: 1, floor: 0, last: 2 })),
+    known.map((place) => ({ place, keys: 1, bytes: 1, objectBytes: 0, floor: 0, last: 2 })),
   );
   await stateRows.insertStateSteps(probe, { steps, now: 1 });
   await readState(probe, [{ namespace: "shop", scope: task, keys: ["k/1", "x"] }]);

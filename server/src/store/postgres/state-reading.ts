@@ -61,7 +61,8 @@ export async function listState(db: Runner, filter: StateFilter): Promise<StateP
   const { kind, id } = idOf(filter);
   // Both bounds narrow the same range of the index, so that only the greater one is given.
   const isAfter = after !== undefined && compareKeys(after, prefix) >= 0;
-  type Row = Found & { readonly known: boolean; readonly scope_keys: number; readonly scope_bytes: number };
+  type Scope = { readonly scope_keys: number; readonly scope_bytes: number; readonly scope_object_bytes: number };
+  type Row = Found & Scope & { readonly known: boolean };
   const parameters = [kind, id, namespace, isAfter ? after : prefix, afterPrefix(prefix), limitRows + 1];
   const found = isAfter
     ? await db.run<Row>("listStateAfter", listText(">"), parameters)
@@ -69,9 +70,9 @@ export async function listState(db: Runner, filter: StateFilter): Promise<StateP
   const [first] = found;
   if (first?.known !== true) return { outcome: "not_found" };
   const values = found.flatMap((row) => (row.key === null ? [] : stateValue(toStateRow(row))));
-  const { scope_keys: keys, scope_bytes: bytes } = first;
+  const { scope_keys: keys, scope_bytes: bytes, scope_object_bytes: objectBytes } = first;
   const more = values.length > limitRows;
-  return { outcome: "read", values: values.slice(0, limitRows), more, use: { keys, bytes } };
+  return { outcome: "read", values: values.slice(0, limitRows), more, use: { keys, bytes, objectBytes } };
 }
 
 function listText(from: ">" | ">="): string {
@@ -87,7 +88,8 @@ function listText(from: ">" | ">="): string {
       and v.key ${from} $4 and v.key < $5 and (v.expires_at is null or v.expires_at > (select holdfast.clock_ms()))
     order by v.key limit $6
   )
-  select p.generation is not null as known, coalesce(s.keys, 0) as scope_keys, coalesce(s.bytes, 0) as scope_bytes, v.*
+  select p.generation is not null as known, coalesce(s.keys, 0) as scope_keys, coalesce(s.bytes, 0) as scope_bytes,
+    coalesce(s.object_bytes, 0) as scope_object_bytes, v.*
   from place p left join holdfast.state_scopes s on s.scope_kind = $1 and s.scope_id = $2 and s.generation = p.generation
     left join listed v on true order by v.key`;
 }

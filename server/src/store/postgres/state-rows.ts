@@ -32,18 +32,21 @@ export interface StoredValue {
   readonly updated_at: number;
   readonly expires_at: number | null;
   readonly bytes: number;
+  readonly object: string | null;
+  readonly object_bytes: number;
   /** Null where it is not asked for. */
   readonly value: string | null;
 }
 
 export const valueColumns = `v.scope_kind as kind, v.scope_id as id, v.generation, v.key, v.version, v.writer_run, v.writer_epoch,
-  v.created_at, v.updated_at, v.expires_at, octet_length(v.value) as bytes`;
+  v.created_at, v.updated_at, v.expires_at, octet_length(v.value) as bytes, v.object, v.object_bytes`;
 
 export function toStateRow(row: StoredValue): StateRow {
-  const { kind, id, generation, key, version, bytes, writer_run: runId, writer_epoch: epoch } = row;
+  const { kind, id, generation, key, version, bytes, object: name, writer_run: runId, writer_epoch: epoch } = row;
   return {
     ...{ place: { kind, id, generation }, key, version, bytes },
-    value: jsonOf(row.value),
+    value: name === null ? jsonOf(row.value) : undefined,
+    ...(name === null ? {} : { object: { name, bytes: row.object_bytes } }),
     writer: runId === "" ? null : { runId, epoch },
     ...{ createdAt: row.created_at, updatedAt: row.updated_at, expiresAt: row.expires_at },
   };
@@ -103,7 +106,7 @@ export async function lockScopes(db: Runner, places: readonly AskedPlace[]): Pro
 }
 
 const lockScopesText = `
-  select s.scope_kind as kind, s.scope_id as id, s.generation, s.keys, s.bytes, s.floor, s.last
+  select s.scope_kind as kind, s.scope_id as id, s.generation, s.keys, s.bytes, s.object_bytes as "objectBytes", s.floor, s.last
   from (select distinct a.kind, a.id, a.generation from (${askedText()}) a) a
     join holdfast.state_scopes s on s.scope_kind = a.kind and s.scope_id = a.id and s.generation = a.generation
   order by s.scope_kind, s.scope_id, s.generation for update of s`;
@@ -161,17 +164,20 @@ export function writeValues(db: Runner, rows: readonly StateRow[]): Promise<unkn
     msArray(rows.map(({ createdAt }) => createdAt)),
     msArray(rows.map(({ updatedAt }) => updatedAt)),
     msArray(rows.map(({ expiresAt }) => expiresAt)),
+    textArray(rows.map(({ object }) => object?.name ?? null)),
+    numberArray(rows.map(({ object }) => object?.bytes ?? 0)),
   ]);
 }
 
 const writeText = `
   insert into holdfast.values (scope_kind, scope_id, generation, key, version, value, writer_run, writer_epoch, created_at, updated_at,
-    expires_at)
+    expires_at, object, object_bytes)
   select n.* from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::int[], $9::bigint[],
-    $10::bigint[], $11::bigint[]) n
+    $10::bigint[], $11::bigint[], $12::text[], $13::int[]) n
   on conflict (scope_kind, scope_id, generation, key) do update set version = excluded.version, value = excluded.value,
     writer_run = excluded.writer_run, writer_epoch = excluded.writer_epoch, created_at = excluded.created_at,
-    updated_at = excluded.updated_at, expires_at = excluded.expires_at`;
+    updated_at = excluded.updated_at, expires_at = excluded.expires_at, object = excluded.object,
+    object_bytes = excluded.object_bytes`;
 
 /** Deletes values. */
 export function deleteValues(db: Runner, rows: readonly Pick<StateRow, "place" | "key">[]): Promise<unknown> {
@@ -192,13 +198,15 @@ export function writeUses(db: Runner, uses: readonly StateUse[]): Promise<unknow
     numberArray(uses.map(({ bytes }) => bytes)),
     numberArray(uses.map(({ floor }) => floor)),
     numberArray(uses.map(({ last }) => last)),
+    numberArray(uses.map(({ objectBytes }) => objectBytes)),
   ]);
 }
 
 const writeUsesText = `
-  update holdfast.state_scopes s set keys = n.keys, bytes = n.bytes, floor = n.floor, last = n.last
-  from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[])
-    n(kind, id, generation, keys, bytes, floor, last)
+  update holdfast.state_scopes s set keys = n.keys, bytes = n.bytes, floor = n.floor, last = n.last,
+    object_bytes = n.object_bytes
+  from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+    n(kind, id, generation, keys, bytes, floor, last, object_bytes)
   where s.scope_kind = n.kind and s.scope_id = n.id and s.generation = n.generation`;
 
 /** Writes the records of transactions, of which none is there, and the progress that they are. */

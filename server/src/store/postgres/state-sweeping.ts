@@ -30,15 +30,19 @@ const deleteText = `
     delete from holdfast.values v using unnest($1::text[], $2::text[], $3::int[], $4::text[]) n(kind, id, generation, key)
     where v.scope_kind = n.kind and v.scope_id = n.id and v.generation = n.generation and v.key = n.key
       and v.expires_at <= (select holdfast.clock_ms())
-    returning v.scope_kind, v.scope_id, v.generation, v.version, octet_length(v.value) as bytes
+    returning v.scope_kind, v.scope_id, v.generation, v.version, octet_length(v.value) as bytes, v.object, v.object_bytes
   ),
   less as materialized (
-    select s.scope_kind, s.scope_id, s.generation, count(*) as keys, sum(s.bytes) as bytes, max(s.version) as version
+    select s.scope_kind, s.scope_id, s.generation, count(*) as keys, sum(s.bytes) as bytes, sum(s.object_bytes) as object_bytes, max(s.version) as version
     from swept s group by 1, 2, 3
   ),
   counted as (
-    update holdfast.state_scopes s set keys = s.keys - l.keys, bytes = s.bytes - l.bytes, floor = greatest(s.floor, l.version)
+    update holdfast.state_scopes s set keys = s.keys - l.keys, bytes = s.bytes - l.bytes, object_bytes = s.object_bytes - l.object_bytes,
+      floor = greatest(s.floor, l.version)
     from less l where s.scope_kind = l.scope_kind and s.scope_id = l.scope_id and s.generation = l.generation
+  ),
+  loosened as (
+    update holdfast.state_objects o set loose_since = holdfast.clock_ms() from swept s where o.name = s.object and not o.condemned
   )
   select count(*) as swept from swept`;
 

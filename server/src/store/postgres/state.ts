@@ -2,6 +2,7 @@ import type { StateScope } from "@holdfast/protocol";
 import { StateBook, type StateResult, type StateTransaction, statePlace, tellingsOf } from "../../core/index.ts";
 import type { RingTopic } from "../store.ts";
 import { findEventKeys, insertAssetEvents, lockAssets } from "./asset-events.ts";
+import { lockObjects, markObjects } from "./objects.ts";
 import type { Transaction, Work } from "./session.ts";
 import {
   type AskedPlace,
@@ -53,7 +54,8 @@ async function lockAndLoad(
   const places = [...new Map(named.map(({ place }) => [JSON.stringify(place), place])).values()];
   const keyed = named.flatMap(({ place, op }) => (op.op === "clear" ? [] : { place, key: op.key }));
   const cleared = named.flatMap(({ place, op }) => (op.op === "clear" ? { place, prefix: op.prefix ?? "" } : []));
-  const [runs, , uses, assets, found, under, steps, events, [clock]] = await Promise.all([
+  const brought = rows.flatMap(({ offloaded }) => offloaded?.objects.map(({ name }) => name) ?? []);
+  const [runs, , uses, assets, objects, found, under, steps, events, [clock]] = await Promise.all([
     runIds.size === 0 ? [] : lockStateRuns(transaction, [...runIds]),
     places.length === 0 ? [] : insertScopes(transaction, places),
     places.length === 0 ? [] : lockScopes(transaction, places),
@@ -63,6 +65,7 @@ async function lockAndLoad(
           transaction,
           tellings.map(({ namespace, asset: id }) => ({ namespace, id })),
         ),
+    brought.length === 0 ? [] : lockObjects(transaction, brought),
     keyed.length === 0
       ? []
       : findValues(
@@ -83,17 +86,18 @@ async function lockAndLoad(
   ]);
   const now = clock?.now ?? 0;
   const book = new StateBook(now);
-  book.load({ runs, uses, steps, rows: [...found, ...under], assets, events });
+  book.load({ runs, uses, steps, rows: [...found, ...under], assets, events, objects });
   return { book, now };
 }
 
 /** Starts the statements that write what the book says; they travel with the commit. Answers whether events are among it. */
 function startWriting(transaction: Transaction, book: StateBook, now: number): boolean {
-  const { written, deleted, uses, steps, events } = book.changes();
+  const { written, deleted, uses, steps, events, named, loosened } = book.changes();
   const writes: Promise<unknown>[] = [];
   if (deleted.length > 0) writes.push(deleteValues(transaction, deleted));
   if (written.length > 0) writes.push(writeValues(transaction, written));
   if (uses.length > 0) writes.push(writeUses(transaction, uses));
+  if (named.length + loosened.length > 0) writes.push(markObjects(transaction, { named, loosened }));
   if (steps.length > 0) writes.push(insertStateSteps(transaction, { steps, now }));
   if (events.length > 0) writes.push(insertAssetEvents(transaction, events));
   for (const write of writes) {

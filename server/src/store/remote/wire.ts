@@ -94,6 +94,10 @@ const verbTable = {
   noteConsumer: true,
   pruneAssetEvents: true,
   forgetAsset: true,
+  announceObjects: true,
+  condemnObjects: true,
+  forgetObjects: true,
+  knownObjects: true,
   prune: true,
 } as const satisfies Record<StoreVerb, true>;
 

@@ -149,7 +149,7 @@ export function pruneAssetEvents(
   return { pruned, more: pruned === limitRows };
 }
 
-export function forgetAsset({ db }: Turn, args: Args<"forgetAsset">): Answer<"forgetAsset"> {
+export function forgetAsset({ db, now }: Turn, args: Args<"forgetAsset">): Answer<"forgetAsset"> {
   const { namespace, id, limitRows } = args;
   const asset = rows.findAssetRow(db, { namespace, id });
   if (asset === undefined) return { outcome: "not_found" };
@@ -157,7 +157,7 @@ export function forgetAsset({ db }: Turn, args: Args<"forgetAsset">): Answer<"fo
   const values = placesOf(asset)
     .flatMap((place) => listUnder(db, place, ""))
     .slice(0, limitRows);
-  for (const row of values) forgetValue(db, row);
+  for (const row of values) forgetValue(db, row, now);
   const events = rows.firstEvents(db, asset, limitRows - values.length);
   const last = events.at(-1);
   if (last !== undefined) rows.deleteEvents(db, asset, last.number);

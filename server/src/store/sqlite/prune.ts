@@ -26,7 +26,7 @@ export function prune(
   let deleted = 0;
   for (const { id } of roots) {
     if (runs >= limitRows) break;
-    runs += deleteTree(db, id);
+    runs += deleteTree(db, id, now);
     deleted += 1;
   }
   const moreTopics = pruneTopics(db, { before, limitRows });
@@ -39,7 +39,7 @@ export function prune(
   return { runs, more: roots.length > deleted || isFull };
 }
 
-function deleteTree(db: Connection, rootId: string): number {
+function deleteTree(db: Connection, rootId: string, now: number): number {
   const below = db.list<{ id: string }>(
     "SELECT id FROM runs INDEXED BY runs_tree WHERE root_id = ? AND parent_id IS NOT NULL",
     rootId,
@@ -49,6 +49,12 @@ function deleteTree(db: Connection, rootId: string): number {
   const among = "IN (SELECT value FROM json_each(?))";
   db.run(`DELETE FROM events WHERE run IN (SELECT seq FROM runs WHERE id ${among})`, list);
   db.run(`DELETE FROM "values" WHERE scope_kind = 'step' AND scope_id ${among}`, list);
+  db.run(
+    `UPDATE state_objects SET loose_since = ? WHERE condemned = 0 AND name IN
+       (SELECT object FROM "values" WHERE scope_kind = 'run' AND object IS NOT NULL AND scope_id ${among})`,
+    now,
+    list,
+  );
   db.run(`DELETE FROM "values" WHERE scope_kind = 'run' AND scope_id ${among}`, list);
   db.run(`DELETE FROM state_scopes WHERE scope_kind = 'run' AND scope_id ${among}`, list);
   db.run(`DELETE FROM waits WHERE run_id ${among}`, list);

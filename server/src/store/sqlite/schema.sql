@@ -1,4 +1,4 @@
--- Schema 17, as the migrations make it.
+-- Schema 18, as the migrations make it.
 
 CREATE TABLE asset_cursors (
   namespace TEXT NOT NULL,
@@ -280,6 +280,14 @@ CREATE TABLE slots (
   PRIMARY KEY (limit_id, place)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE state_objects (
+  name TEXT NOT NULL PRIMARY KEY,
+  ref TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  loose_since INTEGER,
+  condemned INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE state_scopes (
   scope_kind TEXT NOT NULL,
   scope_id TEXT NOT NULL,
@@ -287,7 +295,7 @@ CREATE TABLE state_scopes (
   keys INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   floor INTEGER NOT NULL,
-  last INTEGER NOT NULL,
+  last INTEGER NOT NULL, object_bytes INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (scope_kind, scope_id, generation)
 ) STRICT, WITHOUT ROWID;
 
@@ -310,7 +318,7 @@ CREATE TABLE "values" (
   updated_at REAL NOT NULL,
   expires_at REAL,
   value TEXT NOT NULL
-) STRICT;
+, object TEXT, object_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE waits (
   seq INTEGER PRIMARY KEY,
@@ -426,9 +434,15 @@ CREATE INDEX slots_free ON slots (limit_id, place) WHERE run_id IS NULL;
 
 CREATE UNIQUE INDEX slots_held ON slots (limit_id, run_id) WHERE run_id IS NOT NULL;
 
+CREATE INDEX state_objects_loose ON state_objects (loose_since, name) WHERE loose_since IS NOT NULL;
+
+CREATE UNIQUE INDEX state_objects_ref ON state_objects (ref) WHERE condemned = 0;
+
 CREATE INDEX values_expiry ON "values" (expires_at, scope_kind, scope_id, generation, key) WHERE expires_at IS NOT NULL;
 
 CREATE UNIQUE INDEX values_key ON "values" (scope_kind, scope_id, generation, key);
+
+CREATE INDEX values_object ON "values" (object) WHERE object IS NOT NULL;
 
 CREATE INDEX waits_due ON waits (due_at) WHERE due_at IS NOT NULL;
 

@@ -8,9 +8,11 @@ import {
   type StateRun,
   type StateUse,
   unused,
+  usedLess,
 } from "../../core/index.ts";
 import { insertAssetEvent } from "./asset-rows.ts";
 import type { Connection } from "./connection.ts";
+import { markObjects } from "./objects.ts";
 import { insertRecord } from "./steps.ts";
 
 // Rows of state and of its scopes (core/state.ts has the rules).
@@ -27,12 +29,14 @@ interface StoredValue {
   readonly updatedAt: number;
   readonly expiresAt: number | null;
   readonly bytes: number;
+  readonly object: string | null;
+  readonly objectBytes: number;
   /** Null where it is not asked for. */
   readonly value: string | null;
 }
 
 const columns = `scope_kind AS kind, scope_id AS id, generation, key, version, writer_run AS writerRun, writer_epoch AS writerEpoch,
-  created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt, octet_length(value) AS bytes`;
+  created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt, octet_length(value) AS bytes, object, object_bytes AS objectBytes`;
 const ofPlace = "scope_kind = ? AND scope_id = ? AND generation = ?";
 
 /** The value under a key, whether or not it has expired. */
@@ -91,7 +95,7 @@ export function listExpired(db: Connection, now: number, limitRows: number): Sta
 export function useOf(db: Connection, place: StatePlace): StateUse {
   const { kind, id, generation } = place;
   const known = db.find<Omit<StateUse, "place">>(
-    `SELECT keys, bytes, floor, last FROM state_scopes WHERE ${ofPlace}`,
+    `SELECT keys, bytes, object_bytes AS objectBytes, floor, last FROM state_scopes WHERE ${ofPlace}`,
     kind,
     id,
     generation,
@@ -119,6 +123,7 @@ export function writeState(db: Connection, changes: StateChanges, now: number): 
   for (const row of changes.written) writeValue(db, row);
   for (const { place, key } of changes.deleted) deleteValue(db, place, key);
   for (const use of changes.uses) writeUse(db, use);
+  markObjects(db, { ...changes, now });
   for (const step of changes.steps) insertRecord(db, step, JSON.stringify(step.value), now);
   for (const event of changes.events) insertAssetEvent(db, event);
   for (const { runId, steps, bytes } of changes.progress) {
@@ -132,43 +137,45 @@ export function writeState(db: Connection, changes: StateChanges, now: number): 
 }
 
 /** Deletes a value, and counts what that leaves. */
-export function forgetValue(db: Connection, { place, key, bytes, version }: StateRow): void {
-  const use = useOf(db, place);
+export function forgetValue(db: Connection, row: StateRow, now: number): void {
+  const { place, key, object } = row;
   deleteValue(db, place, key);
-  writeUse(db, { ...use, keys: use.keys - 1, bytes: use.bytes - bytes, floor: Math.max(use.floor, version) });
+  writeUse(db, usedLess(useOf(db, place), row));
+  if (object !== undefined) markObjects(db, { named: [], loosened: [object.name], now });
 }
 
 function deleteValue(db: Connection, { kind, id, generation }: StatePlace, key: string): void {
   db.run(`DELETE FROM "values" WHERE ${ofPlace} AND key = ?`, kind, id, generation, key);
 }
 
-function writeUse(db: Connection, { place, keys, bytes, floor, last }: StateUse): void {
+function writeUse(db: Connection, { place, keys, bytes, objectBytes, floor, last }: StateUse): void {
   db.run(
-    `INSERT INTO state_scopes (scope_kind, scope_id, generation, keys, bytes, floor, last) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET keys = excluded.keys, bytes = excluded.bytes, floor = excluded.floor, last = excluded.last`,
-    ...[place.kind, place.id, place.generation, keys, bytes, floor, last],
+    `INSERT INTO state_scopes (scope_kind, scope_id, generation, keys, bytes, object_bytes, floor, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET keys = excluded.keys, bytes = excluded.bytes, object_bytes = excluded.object_bytes, floor = excluded.floor, last = excluded.last`,
+    ...[place.kind, place.id, place.generation, keys, bytes, objectBytes, floor, last],
   );
 }
 
 function writeValue(db: Connection, row: StateRow): void {
-  const { place, key, version, writer, createdAt, updatedAt, expiresAt, value } = row;
+  const { place, key, version, writer, createdAt, updatedAt, expiresAt, value, object } = row;
   db.run(
     `INSERT INTO "values" (scope_kind, scope_id, generation, key, version, writer_run, writer_epoch, created_at, updated_at,
-       expires_at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       expires_at, value, object, object_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (scope_kind, scope_id, generation, key) DO UPDATE SET version = excluded.version, writer_run = excluded.writer_run,
        writer_epoch = excluded.writer_epoch, created_at = excluded.created_at, updated_at = excluded.updated_at,
-       expires_at = excluded.expires_at, value = excluded.value`,
+       expires_at = excluded.expires_at, value = excluded.value, object = excluded.object, object_bytes = excluded.object_bytes`,
     ...[place.kind, place.id, place.generation, key, version, writer?.runId ?? "", writer?.epoch ?? 0],
-    ...[createdAt, updatedAt, expiresAt, JSON.stringify(value ?? null)],
+    ...[createdAt, updatedAt, expiresAt, JSON.stringify(value ?? null), object?.name ?? null, object?.bytes ?? 0],
   );
 }
 
 function toRow(stored: StoredValue): StateRow {
-  const { kind, id, generation, writerRun, writerEpoch, value, ...rest } = stored;
+  const { kind, id, generation, writerRun, writerEpoch, value, object, objectBytes, ...rest } = stored;
   return {
     ...rest,
     place: { kind, id, generation },
-    value: value === null ? undefined : (JSON.parse(value) as Json),
+    value: value === null || object !== null ? undefined : (JSON.parse(value) as Json),
+    ...(object === null ? {} : { object: { name: object, bytes: objectBytes } }),
     writer: writerRun === "" ? null : { runId: writerRun, epoch: writerEpoch },
   };
 }

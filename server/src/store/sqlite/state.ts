@@ -16,10 +16,12 @@ import {
   type StatePage,
   type StateQuery,
   type StateReading,
+  stateUse,
   stateValue,
 } from "../state-verbs.ts";
 import { findAssetRow, numberUnder } from "./asset-rows.ts";
 import type { Connection } from "./connection.ts";
+import { announcedNames } from "./objects.ts";
 import {
   findStateRun,
   findValue,
@@ -39,6 +41,12 @@ export function transactState({ db, now, ring }: Turn, { rows }: { rows: readonl
   admitState(rows);
   const book = new StateBook(now);
   for (const row of rows) load(db, book, row);
+  book.load({
+    objects: announcedNames(
+      db,
+      rows.flatMap(({ offloaded }) => offloaded?.objects.map(({ name }) => name) ?? []),
+    ),
+  });
   const results = rows.map((row) => book.transact(row));
   const changes = book.changes();
   writeState(db, changes, now);
@@ -87,8 +95,8 @@ export function listState({ db, now }: Turn, filter: StateFilter): StatePage {
   if (place === undefined) return { outcome: "not_found" };
   const found = listValues(db, place, { prefix, after, now, limitRows: limitRows + 1 });
   const shown = found.slice(0, limitRows);
-  const { keys, bytes } = useOf(db, place);
-  return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use: { keys, bytes } };
+  const use = stateUse(useOf(db, place));
+  return { outcome: "read", values: shown.map(stateValue), more: found.length > shown.length, use };
 }
 
 export function sweepState(
@@ -99,7 +107,7 @@ export function sweepState(
   const swept = found.slice(0, limitRows);
   const more = found.length > swept.length;
   if (dryRun) return { swept: 0, more, expired: swept.map(expiredValue) };
-  for (const row of swept) forgetValue(db, row);
+  for (const row of swept) forgetValue(db, row, now);
   return { swept: swept.length, more, expired: [] };
 }
 

@@ -26,6 +26,7 @@ import { findKeyedRuns } from "./keys.ts";
 import { findRunIds, findScopes, listChildOutputs, listEnded, listRuns, listTree, listUpstreams } from "./lists.ts";
 import { appendLogs, listLogs } from "./logs.ts";
 import { joinMember, judgeMembers, leaveMember, listMembers, renewMember } from "./members.ts";
+import { announceObjects, condemnObjects, forgetObjects, knownObjects } from "./objects.ts";
 import { listObligations, listOwed, noteObligations } from "./obligations.ts";
 import { findPauses, listPauses, pauseRuns, resumeRuns } from "./pauses.ts";
 import { prune } from "./prune.ts";
@@ -76,6 +77,10 @@ const verbs: Verbs = {
   noteConsumer,
   pruneAssetEvents,
   forgetAsset,
+  announceObjects,
+  condemnObjects,
+  forgetObjects,
+  knownObjects,
   appendLogs,
   expandRuns,
   openWaits,

@@ -848,6 +848,13 @@ CREATE TABLE holdfast.slots (
     free_at bigint
 )
 WITH (fillfactor='50');
+CREATE TABLE holdfast.state_objects (
+    name text NOT NULL COLLATE pg_catalog."C",
+    ref text NOT NULL COLLATE pg_catalog."C",
+    bytes integer NOT NULL,
+    loose_since bigint,
+    condemned boolean DEFAULT false NOT NULL
+);
 CREATE TABLE holdfast.state_scopes (
     scope_kind text NOT NULL COLLATE pg_catalog."C",
     scope_id text NOT NULL COLLATE pg_catalog."C",
@@ -855,7 +862,8 @@ CREATE TABLE holdfast.state_scopes (
     keys integer NOT NULL,
     bytes bigint NOT NULL,
     floor bigint NOT NULL,
-    last bigint NOT NULL
+    last bigint NOT NULL,
+    object_bytes bigint DEFAULT 0 NOT NULL
 );
 CREATE TABLE holdfast.topics (
     namespace text NOT NULL COLLATE pg_catalog."C",
@@ -874,7 +882,9 @@ CREATE TABLE holdfast."values" (
     writer_epoch integer NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
-    expires_at bigint
+    expires_at bigint,
+    object text COLLATE pg_catalog."C",
+    object_bytes integer DEFAULT 0 NOT NULL
 );
 ALTER TABLE holdfast."values" ALTER COLUMN ord ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME holdfast.values_ord_seq
@@ -956,6 +966,8 @@ ALTER TABLE ONLY holdfast.signals
     ADD CONSTRAINT signals_pkey PRIMARY KEY (run_id, number);
 ALTER TABLE ONLY holdfast.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (limit_id, place);
+ALTER TABLE ONLY holdfast.state_objects
+    ADD CONSTRAINT state_objects_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY holdfast.state_scopes
     ADD CONSTRAINT state_scopes_pkey PRIMARY KEY (scope_kind, scope_id, generation);
 ALTER TABLE ONLY holdfast.topics
@@ -1018,7 +1030,10 @@ CREATE INDEX slots_due ON holdfast.slots USING btree (free_at) WHERE (free_at IS
 CREATE INDEX slots_free ON holdfast.slots USING btree (limit_id, place) WHERE (run_id IS NULL);
 CREATE UNIQUE INDEX slots_held ON holdfast.slots USING btree (limit_id, run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX slots_of_rates ON holdfast.slots USING btree (run_id) WHERE ((per_ms IS NOT NULL) AND (free_at IS NULL) AND (run_id IS NOT NULL));
+CREATE INDEX state_objects_loose ON holdfast.state_objects USING btree (loose_since, name) WHERE (loose_since IS NOT NULL);
+CREATE UNIQUE INDEX state_objects_ref ON holdfast.state_objects USING btree (ref) WHERE (NOT condemned);
 CREATE INDEX values_expiry ON holdfast."values" USING btree (expires_at, scope_kind, scope_id, generation, key) WHERE (expires_at IS NOT NULL);
+CREATE INDEX values_object ON holdfast."values" USING btree (object) WHERE (object IS NOT NULL);
 CREATE INDEX waits_due ON holdfast.waits USING btree (due_at, ord) WHERE (due_at IS NOT NULL);
 ALTER INDEX holdfast.events_of_topic ATTACH PARTITION holdfast.events_default_namespace_position_idx;
 ALTER INDEX holdfast.events_of_run ATTACH PARTITION holdfast.events_default_run_id_number_idx;
