@@ -24,11 +24,11 @@ describe("a frozen process", { timeout: 60_000 }, () => {
   });
 
   it("is not ended for a file that it cannot load meanwhile", async () => {
-    const placement = new ProcessPlacement({ ...fixed, spareChildren: 1, loadMs: 20 });
-    while (placement.processes.spare === 0) await pause(5);
+    const placement = new ProcessPlacement({ ...fixed, loadMs: 300 });
     const { running, ended } = begin(placement, { do: "ok" }, { module: "never-loaded.ts" });
+    while (running.ranMs === 0) await pause(1);
     running.freeze();
-    assert.equal(await Promise.race([ended, pause(200, "frozen")]), "frozen");
+    assert.equal(await Promise.race([ended, pause(700, "frozen")]), "frozen");
     running.thaw();
     assert.match(JSON.stringify(await ended), /has not come to the end of its loading/);
     await placement.close();

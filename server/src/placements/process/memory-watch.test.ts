@@ -10,7 +10,7 @@ const large = `x=$(head -c ${40 * mib} /dev/zero | tr "\\\\0" a); sleep 60`;
 
 test("memory of descendants in a group of their own counts", {
   skip: !existsSync("/proc/self/stat"),
-  timeout: 60_000,
+  timeout: 20_000,
 }, async (t) => {
   // The first shell is small and stays; what it starts leads a group of its own, and tells its number.
   const child = spawn("/bin/sh", ["-c", `setsid /bin/sh -c 'echo $$; ${large}' & wait`], {
