@@ -48,7 +48,8 @@ class Case {
   /** Its jobs, the first submission first. */
   async jobs() {
     const { jobs } = await node.services.store.listJobs({ namespace: "default", runId: this.#id, limitRows: 10 });
-    return jobs.sort((a, b) => a.generation - b.generation || a.number - b.number);
+    const whole = await Promise.all(jobs.map(({ id }) => node.services.store.findJob({ id })));
+    return whole.flatMap((job) => job ?? []).sort((a, b) => a.generation - b.generation || a.number - b.number);
   }
 
   /** Its last job, once that has this status and the run waits for it. */

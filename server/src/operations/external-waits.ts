@@ -113,7 +113,12 @@ export class ExternalWaits {
     const of = { namespace: run.namespace, runId: run.id, key, limitRows: limits.pageRows };
     const { jobs } = await this.#options.store.listJobs(of);
     const own = jobs.filter(({ generation }) => generation === run.generation);
-    return own.reduce<JobRow | undefined>((last, job) => (job.number > (last?.number ?? 0) ? job : last), undefined);
+    const last = own.reduce<JobRow | undefined>(
+      (best, job) => (job.number > (best?.number ?? 0) ? job : best),
+      undefined,
+    );
+    // A list does not read what its service calls it.
+    return last && this.#options.store.findJob({ id: last.id });
   }
 
   /** What a job of a run returned. While the store is away, its body waits. Throws `not_found`. */

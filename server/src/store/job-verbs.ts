@@ -25,7 +25,7 @@ export interface JobVerbs {
    */
   claimJobs(args: { memberId: string; namespace: string; limitRows: number }): Promise<JobRow[]>;
   /**
-   * What a member tracks, in the order of ids, from after the id `after`, without specs and results. `orderedOnly`: what is
+   * What a member tracks, in the order of ids, from after the id `after`, without names (`ref`), specs and results. `orderedOnly`: what is
    * `cancelling`.
    */
   listTracked(args: { memberId: string; orderedOnly: boolean; after?: string; limitRows: number }): Promise<JobRow[]>;
@@ -35,7 +35,7 @@ export interface JobVerbs {
    * its name each time, and a job that has ended answers `stale`.
    */
   noteJobs(args: { rows: readonly JobNote[] }): Promise<JobNoteResult[]>;
-  /** Newest first, without specs and results. */
+  /** Newest first, without names (`ref`), specs and results. */
   listJobs(args: JobFilter): Promise<{ jobs: JobRow[]; cursor: string | null }>;
   findJob(args: { id: string }): Promise<JobRow | undefined>;
 }

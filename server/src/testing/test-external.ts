@@ -77,9 +77,7 @@ export class TestExternal {
 
   /** Every job, the oldest first; at most 1,000. */
   async list(): Promise<TestJob[]> {
-    const { jobs } = await this.#store.listJobs({ namespace: this.#namespace, limitRows: 1_000 });
-    const whole = await Promise.all(jobs.map(async ({ id }) => this.#store.findJob({ id })));
-    return whole.flatMap((job) => (job === undefined ? [] : [testJob(job)])).reverse();
+    return (await this.#whole({})).map(testJob).reverse();
   }
 
   /** Ends what was to end before it was there. True when there was something. */
@@ -104,7 +102,7 @@ export class TestExternal {
     const leaves = waits.flat().filter(({ kind }) => kind !== "call");
     const [first] = leaves;
     if (first === undefined || leaves.some(({ kind, dueAt }) => kind !== "external" || dueAt !== null)) return;
-    const { jobs } = await this.#store.listJobs({ namespace: this.#namespace, runId: first.runId, limitRows: 1_000 });
+    const jobs = await this.#whole({ runId: first.runId });
     const isHeld = jobs.every(({ status, ref }) => {
       return isEndedJob(status) || (status === "running" && !this.#services.hasEnded(ref));
     });
@@ -116,6 +114,12 @@ export class TestExternal {
         hint: `Say how it ends: await holdfast.external.finish(${JSON.stringify(first.key)}, { … }).`,
       },
     );
+  }
+
+  /** Jobs with what lists leave out, the newest first; at most 1,000. */
+  async #whole(of: { readonly runId?: string; readonly statuses?: typeof open }): Promise<JobRow[]> {
+    const { jobs } = await this.#store.listJobs({ namespace: this.#namespace, limitRows: 1_000, ...of });
+    return (await Promise.all(jobs.map(({ id }) => this.#store.findJob({ id })))).flatMap((job) => job ?? []);
   }
 
   /** Throws for what was said of jobs that never came. */
@@ -134,8 +138,7 @@ export class TestExternal {
   }
 
   async #tell({ key, end }: Pending): Promise<boolean> {
-    const filter = { namespace: this.#namespace, statuses: open, limitRows: 1_000 };
-    const { jobs } = await this.#store.listJobs(filter);
+    const jobs = await this.#whole({ statuses: open });
     const found = jobs.filter((job) => job.key === key && job.ref !== null);
     for (const { ref, externalId, links, group } of found) {
       this.#services.end({ ref, externalId: externalId ?? "", links: [...links], group: group ?? "" }, end);

@@ -146,7 +146,7 @@ function cameBefore(a: FreeEntry, b: FreeEntry): boolean {
 
 /** As lists show it. */
 function lean(job: JobRow): JobRow {
-  return { ...job, spec: null, result: null };
+  return { ...job, ref: null, spec: null, result: null };
 }
 
 function byId(a: JobRow, b: JobRow): number {

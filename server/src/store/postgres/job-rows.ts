@@ -32,11 +32,11 @@ export interface StoredJob {
   readonly result: string;
 }
 
-const named = `j.id, j.run_id, j.root_id, j.namespace, j.generation, j.key, j.number, j.service, j.submission, j.status, j.ref,
+const named = `j.id, j.run_id, j.root_id, j.namespace, j.generation, j.key, j.number, j.service, j.submission, j.status,
   j.member_id, j.epoch, j.reason, j.timed_out, j.opened_at, j.ended_at, j.facts`;
-export const jobColumns = `${named}, j.spec, j.result`;
-/** Lists show neither specs nor results: they are not read. */
-export const leanJobColumns = `${named}, 'null' as spec, 'null' as result`;
+export const jobColumns = `${named}, j.ref, j.spec, j.result`;
+/** Lists show neither names nor specs nor results, each of which may be large: they are not read. */
+export const leanJobColumns = `${named}, null::text as ref, 'null' as spec, 'null' as result`;
 
 export function toJob(row: StoredJob): JobRow {
   return {

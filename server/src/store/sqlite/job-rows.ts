@@ -14,11 +14,11 @@ interface StoredJob extends Omit<JobRow, keyof JobFacts | "ref" | "timedOut" | "
   readonly result: string;
 }
 
-const named = `id, run_id AS runId, root_id AS rootId, namespace, generation, key, number, service, submission, status, ref,
+const named = `id, run_id AS runId, root_id AS rootId, namespace, generation, key, number, service, submission, status,
   member_id AS memberId, epoch, reason, timed_out AS timedOut, opened_at AS openedAt, ended_at AS endedAt, facts`;
-const whole = `${named}, spec, result`;
-/** Lists show neither specs nor results: they are not read. */
-const lean = `${named}, 'null' AS spec, 'null' AS result`;
+const whole = `${named}, ref, spec, result`;
+/** Lists show neither names nor specs nor results, each of which may be large: they are not read. */
+const lean = `${named}, NULL AS ref, 'null' AS spec, 'null' AS result`;
 
 type Values = readonly (string | number | null)[];
 
