@@ -48,6 +48,10 @@ export interface TestClock {
   advance(duration: Duration | number): Promise<void>;
 }
 
+/** Looks at a run for which nobody sends a signal: whoever does it beside has had the time for it. */
+const mostLooks = 1_000;
+const longestAdvanceMs = 100 * 366 * 86_400_000;
+
 /** A whole Holdfast in memory, on a clock of its own: any definition runs as it would in the world, in no time. */
 export class TestHoldfast {
   readonly clock: TestClock;
@@ -146,6 +150,11 @@ export class TestHoldfast {
         hint: 'Write "90s", "3h" or milliseconds.',
       });
     }
+    if (!(ms >= 0 && ms <= longestAdvanceMs)) {
+      throw new AppError("invalid_request", `Time does not go on by ${ms} ms.`, {
+        hint: "It goes on by 0 ms to a hundred years.",
+      });
+    }
     await this.#clock.advanceMs(ms, async () => {
       await this.#settled(patienceMs);
       if (await this.external.catchUp()) await this.#settled(patienceMs);
@@ -192,11 +201,31 @@ export class TestRun<O = Json> {
 
   /** The run once it has ended, however. Time goes on by itself meanwhile. */
   async ended(): Promise<RunView> {
-    for (;;) {
+    for (let looks = 0; ; looks++) {
       const run = await this.status();
       if (isEnded(run.status)) return run;
+      if (looks === mostLooks) await this.#checkSignals();
       await this.#goOn();
     }
+  }
+
+  /** Throws where every body of the tree waits for a signal, and for nothing that time brings. */
+  async #checkSignals(): Promise<void> {
+    const tree = await this.tree();
+    const live = await Promise.all(
+      tree.filter(({ status }) => !isEnded(status)).map(({ id }) => this.#services.runs.get(id)),
+    );
+    const waits = live.flatMap((run) => run.waits ?? []).filter(({ kind }) => kind !== "call");
+    const [first] = waits;
+    const isForEver = waits.every(({ kind, until }) => kind === "signal" && until === null);
+    const isTimed = live.some(
+      ({ status, expiresAt }) => (status !== "waiting" && status !== "pending") || expiresAt !== null,
+    );
+    if (first === undefined || !isForEver || isTimed) return;
+    const name = first.signal ?? first.key;
+    throw new AppError("invalid_request", `The run waits for the signal "${name}", which the test does not send.`, {
+      hint: `Send it before its result is awaited: await run.signal(${JSON.stringify(name)}, …).`,
+    });
   }
 
   status(): Promise<RunView> {

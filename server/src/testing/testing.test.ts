@@ -240,3 +240,21 @@ test("the time that an item may take begins with the item, not with the workflow
   await holdfast.clock.advance("2h");
   assert.deepEqual(await run.result(), ["a", "b"]);
 });
+
+test("a run that waits for a signal which nobody sends is told of, and time goes on by what is a time", async () => {
+  const approval = task({ id: "approval" }, (_: unknown, ctx) => ctx.waitForSignal("approved"));
+  await using holdfast = await openTest([approval]);
+  const run = await holdfast.start(approval);
+  await assert.rejects(run.result(), (error) => {
+    return (
+      isAppError(error, "invalid_request") &&
+      /waits for the signal "approved", which the test does not send/.test(error.message)
+    );
+  });
+  for (const ms of [-5, Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {
+    await assert.rejects(holdfast.clock.advance(ms), (error) => isAppError(error, "invalid_request"));
+  }
+  const beside = run.result();
+  await run.signal("approved", "yes");
+  assert.equal(await beside, "yes");
+});

@@ -59,7 +59,10 @@ export class CommandRun {
     const found = this.#result.finish();
     if (found === undefined) return { method: "run.succeed", params: { output: null } };
     if ("problem" in found) return invalid(found.problem);
-    const output = parse(found.text);
+    const { output, lost } = parse(found.text);
+    if (lost !== undefined) {
+      return invalid(`It has the number ${excerpt(lost)}, which readers of JSON cannot keep: print it as text.`);
+    }
     if (output === undefined) return invalid(`It is no JSON: ${excerpt(found.text)}`);
     // More than that is no JSON that a channel carries.
     if (nestsDeeper(output, limits.nestingLevels)) return invalid(tooDeep("It", limits.nestingLevels).message);
@@ -113,12 +116,25 @@ function invalid(why: string): CommandOutcome {
   return { method: "run.fail", params: { error: { code: "result_invalid", message, hint } } };
 }
 
-function parse(text: string): Json | undefined {
+/** `lost`: a number that would be another one, as it was written. */
+function parse(text: string): { readonly output?: Json; readonly lost?: string } {
+  let lost: string | undefined;
+  const look = (_: string, value: unknown, context?: { readonly source?: string }) => {
+    const { source = "" } = context ?? {};
+    if (typeof value === "number" && isLost(value, source)) lost ??= source;
+    return value;
+  };
   try {
-    return JSON.parse(text) as Json;
+    const output = JSON.parse(text, look) as Json;
+    return lost === undefined ? { output } : { lost };
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+/** What has no place in a double: over all of them, or a whole number of more digits than it keeps. */
+function isLost(value: number, source: string): boolean {
+  return !Number.isFinite(value) || (/^-?\d+$/.test(source) && !Number.isSafeInteger(value));
 }
 
 function excerpt(text: string): string {
