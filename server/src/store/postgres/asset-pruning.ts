@@ -1,6 +1,7 @@
-import { type AssetName, statePlace } from "../../core/index.ts";
+import { type AssetName, statePlace, usedLess } from "../../core/index.ts";
 import type { Store } from "../store.ts";
 import { deleteFirstEvents, deleteOldEvents, listOldAssets, lockAssets } from "./asset-events.ts";
+import { markObjects } from "./objects.ts";
 import type { Runner, Work } from "./session.ts";
 import { deleteValues, listUnder, lockScopes, writeUses } from "./state-rows.ts";
 
@@ -54,15 +55,12 @@ export function forgetAsset(
       asked.map(() => ""),
     );
     const values = under.slice(0, limitRows);
-    const left = uses.map((use) => {
-      const own = values.filter(({ place }) => place.kind === use.place.kind);
-      const bytes = own.reduce((sum, row) => sum + row.bytes, 0);
-      const floor = own.reduce((most, { version }) => Math.max(most, version), use.floor);
-      return { ...use, keys: use.keys - own.length, bytes: use.bytes - bytes, floor };
-    });
+    const left = uses.map((use) => values.filter(({ place }) => place.kind === use.place.kind).reduce(usedLess, use));
+    const loosened = values.flatMap(({ object }) => object?.name ?? []);
     const [events] = await Promise.all([
       deleteFirstEvents(transaction, { namespace, id }, limitRows - values.length),
       ...(values.length === 0 ? [] : [deleteValues(transaction, values), writeUses(transaction, left)]),
+      ...(loosened.length === 0 ? [] : [markObjects(transaction, { named: [], loosened })]),
     ]);
     if (values.length + events.length === limitRows) return { outcome: "more" };
     await deleteAsset(transaction, { namespace, id });
