@@ -1,5 +1,6 @@
-import type { Tracking } from "@holdfast/protocol";
+import { AppError, type Tracking } from "@holdfast/protocol";
 import {
+  type ConsumerPlace,
   type JobNoteResult,
   Ledger,
   type LedgerChanges,
@@ -252,6 +253,54 @@ function withoutVersions(store: Store): Store {
   };
 }
 
+/** A run is put in place in a commit of its own, before its events are taken: the crash between the two, every third time (P3). */
+function withEarlyRuns(store: Store): Store {
+  let takings = 0;
+  return {
+    ...bound(store),
+    consumeEvents: async ({ rows }) => {
+      await store.enqueueRuns({ rows: rows.map(({ run }) => run) });
+      takings += 1;
+      if (takings % 3 === 0) throw new AppError("store_unavailable", "It has crashed.");
+      return store.consumeEvents({ rows });
+    },
+  };
+}
+
+/** Whoever takes events does not compare the version that was seen (P1). */
+function withoutConsumerVersions(store: Store): Store {
+  return {
+    ...bound(store),
+    consumeEvents: async ({ rows }) => {
+      const seen = rows.map(async (row) => {
+        const version = (await store.findConsumer(row))?.consumer.version ?? 0;
+        return { ...row, version };
+      });
+      return store.consumeEvents({ rows: await Promise.all(seen) });
+    },
+  };
+}
+
+/** Places are read where they come late: every third time as they were a taking before (P1). */
+function withOldPlaces(store: Store): Store {
+  let [looks, old]: [number, readonly ConsumerPlace[]] = [0, []];
+  return {
+    ...bound(store),
+    dueConsumers: async (args) => {
+      const due = await store.dueConsumers(args);
+      return due.map((each) => {
+        looks += 1;
+        const places = looks % 3 === 0 && old.length > 0 ? old : each.places;
+        old = each.places;
+        return {
+          ...each,
+          places: each.places.map((place, index) => ({ ...place, position: places[index]?.position ?? 0 })),
+        };
+      });
+    },
+  };
+}
+
 /** A mark is taken for done once it is asked for: the answer comes, the store never hears of it. */
 function withoutMarks(store: Store): Store {
   const said = { outcome: "marked", status: "skipped", reset: [], reopened: [], jobs: 0 } as const;
@@ -311,6 +360,9 @@ export const brokenEngines: Readonly<Record<string, Breakage>> = {
   "an order that is not handed on": { store: withoutSpreading },
   "a schedule that moves on without its runs": { store: withLateRuns },
   "a firing that compares no version": { store: withoutVersions },
+  "a run that is there before its events are taken": { store: withEarlyRuns, tidings: true },
+  "a taking that compares no version": { store: withoutConsumerVersions, tidings: true },
+  "places of consumers that are read late": { store: withOldPlaces, tidings: true },
   "a restart that forgets what depends on it": { decisions: { newLedger: (now) => new LooseLedger(now) } },
   "a mark that is only promised": { store: withoutMarks },
   "a request that is carried out whenever it is asked for": { store: withoutKeys },

@@ -15,9 +15,10 @@ import { Outside, services } from "./outside.ts";
 import { trackingOf } from "./outside-link.ts";
 import { withSmallPages } from "./small-pages.ts";
 import { randomSchedules, ticksVerdict } from "./ticks.ts";
+import { isWaitedFor, tellTidings, tidingsManifests, tidingsVerdict } from "./tidings.ts";
 import { Watch } from "./watched-store.ts";
 import { calm, randomWeather } from "./weather.ts";
-import { randomManifests, randomScript } from "./workload.ts";
+import { randomManifests, randomScript, unit } from "./workload.ts";
 
 // One simulated fleet: nodes, their processes and their ways to the store on one virtual clock, with everything going wrong
 // that a seed says. After a while it is left in peace; then every run has to end, and end right.
@@ -29,6 +30,8 @@ const peaceLimitMs = 1_800_000;
 
 /** A fault that is built in on purpose, to see it caught. */
 export interface Breakage {
+  /** Somebody tells events of assets, and nobody meddles with the runs that they start. */
+  readonly tidings?: true;
   /** A store that lacks something: laid between the fleet and the watched store. */
   readonly store?: (store: Store) => Store;
   readonly successFromExit?: boolean;
@@ -84,13 +87,20 @@ export class Fleet {
   #asked = false;
   #ticked = false;
   #controlled = false;
+  #told = false;
+  readonly #tidings: Chance;
 
   constructor(seed: number, breakage: Breakage = {}) {
     this.#seed = seed;
     this.#breakage = breakage;
     this.#chance = new Chance(seed);
     this.#weather = randomWeather(this.#chance);
-    const manifests = randomManifests(this.#chance);
+    const tidings = new Chance(seed + 5_000_000);
+    const manifests = [
+      ...randomManifests(this.#chance),
+      ...(breakage.tidings === true ? tidingsManifests(tidings, unit) : []),
+    ];
+    this.#tidings = tidings;
     this.#watch = new Watch({
       store: openMemoryStore({
         clock: this.#clock,
@@ -135,7 +145,15 @@ export class Fleet {
       await concurrency.declareQueues({ default: { concurrency: this.#chance.between(1, 4) } });
     }
     for (let i = this.#chance.between(1, 3); i > 0; i--) this.#boot();
-    const work = [this.#people(), this.#chaos(), this.#reader(), this.#ticker(), this.#control(), this.#clerk()];
+    const work = [
+      this.#people(),
+      this.#chaos(),
+      this.#reader(),
+      this.#ticker(),
+      this.#control(),
+      this.#clerk(),
+      this.#tell(),
+    ];
     let failed: unknown;
     Promise.all(work).catch((error: unknown) => {
       failed = error;
@@ -146,6 +164,7 @@ export class Fleet {
       this.#asked &&
       this.#ticked &&
       this.#controlled &&
+      this.#told &&
       this.#watch.owed.length === 0 &&
       [...this.#watch.rows.values()].every((run) => isEnded(run.status));
     await this.#until(done, peaceLimitMs);
@@ -263,13 +282,23 @@ export class Fleet {
 
   /** Somebody pauses, resumes and starts again, until peace is made; then nothing stays paused. */
   async #control(): Promise<void> {
-    const meddles = !this.#chance.happens(0.5);
+    const meddles = !this.#chance.happens(0.5) && this.#breakage.tidings !== true;
     while (meddles && this.#clock.monotonicMs() < chaosMs) {
       await this.#clock.sleep(this.#chance.between(200, 6_000));
       await this.#hand.act();
     }
     await this.#hand.letGo();
     this.#controlled = true;
+  }
+
+  /** Somebody tells events, and notes when nobody waits for any of them. */
+  async #tell(): Promise<void> {
+    const { store } = this.#client;
+    const tells = this.#breakage.tidings === true;
+    const common = { store, namespace, chance: this.#tidings, clock: this.#clock, untilMs: chaosMs - 2_000 };
+    if (tells) await tellTidings({ ...common, insist: (ask) => this.#insist(ask) });
+    while (!this.#peace || (await isWaitedFor(this.#watch.store, namespace))) await this.#clock.sleep(500);
+    this.#told = true;
   }
 
   /** Somebody decides about what nobody can know, also in peace. */
@@ -442,7 +471,11 @@ export class Fleet {
     }
     const schedules = await this.#watch.store.listSchedules({ namespace, limitRows: 10 });
     const ticks = schedules.map((schedule) => ticksVerdict(schedule, rows)).find((breach) => breach !== undefined);
-    return ticks ?? this.#topicVerdict(rows);
+    return (
+      ticks ??
+      (this.#breakage.tidings === true ? await tidingsVerdict(this.#watch.store, namespace, rows) : undefined) ??
+      this.#topicVerdict(rows)
+    );
   }
 
   async #topicVerdict(rows: readonly { id: string; name: string; lastEvent: number }[]): Promise<string | undefined> {

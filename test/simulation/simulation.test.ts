@@ -58,6 +58,16 @@ test(
   },
 );
 
+/** Fleets in which events of assets start runs. */
+const tellingFleets = 30;
+
+test(`${tellingFleets} simulated fleets in which events start runs lose none and double none`, async () => {
+  for (let seed = 1; seed <= tellingFleets; seed++) {
+    const { breach } = await new Fleet(seed, { tidings: true }).run();
+    assert.equal(breach, undefined, `seed ${seed}`);
+  }
+});
+
 /** A fleet in which a fault showed when it was last looked for, where others before it hid it: tried first, so that it costs little. */
 const seenWith: Readonly<Record<string, number>> = {
   "a rate that ends with its activations": 10,
@@ -66,6 +76,7 @@ const seenWith: Readonly<Record<string, number>> = {
   "a process that counts as ended once it is told": 5,
   "an obligation that nobody ever meets": 5,
   "a firing that compares no version": 109,
+  "a run that is there before its events are taken": 12,
   "a restart that forgets what depends on it": 22,
   "a submission that is repeated unseen": 4,
   "a note that compares no epoch": 13,

@@ -24,6 +24,7 @@ const changing: ReadonlySet<string> = new Set([
   "wakeRuns",
   "expireRuns",
   "fireSchedules",
+  "consumeEvents",
   "restartRuns",
   "markRuns",
   "forceEnds",

@@ -12,7 +12,7 @@ import type { Chance } from "../../server/src/store/contract/chance.contract.ts"
 import type { Script } from "./bodies.ts";
 import { type JobPlan, services } from "./outside.ts";
 
-const unit: TaskSpec = {
+export const unit: TaskSpec = {
   kind: "task",
   id: "unit",
   executor: "typescript",

@@ -121,6 +121,7 @@ export function promised({ verb }: StoreCall, value: unknown): unknown {
     return JSON.parse(JSON.stringify(value).replace(/"cursor":"[^"]*"/, '"cursor":"a place"'));
   if (
     verb !== "judgeMembers" &&
+    verb !== "findAsset" &&
     verb !== "sweepState" &&
     verb !== "listClaimed" &&
     verb !== "listOwed" &&
@@ -151,7 +152,7 @@ const timeNames = new Set(
     "leaseUntil",
   ].concat(
     ...["calledAt", "lookedAt", "nextLookAt", "cancelAskedAt"],
-    ...["nextInMs", "since", "now", "declaredAt", "until", "dueAt", "openedAt"],
+    ...["nextInMs", "lastAt", "since", "now", "declaredAt", "until", "dueAt", "openedAt"],
     ...["orderedAt", "forcedAt", "lastTryAt", "metAt", "pausedAt", "resumedAt", "rank"],
   ),
 );

@@ -15,7 +15,7 @@ import type { Chance } from "./chance.contract.ts";
 import { controlCall } from "./history-control.contract.ts";
 import { jobCall } from "./history-jobs.contract.ts";
 import { scheduleCall } from "./history-schedules.contract.ts";
-import { stateCall } from "./history-state.contract.ts";
+import { assetCall, stateCall } from "./history-state.contract.ts";
 import { waitCall } from "./history-waits.contract.ts";
 import { hourMs, namespace, next } from "./world.contract.ts";
 
@@ -71,7 +71,7 @@ const evenShares: CallShares = {
   ...{ steps: 6, logs: 4, order: 4, presence: 3, due: 4, read: 7 },
 };
 
-type Model = Pick<Store, "listRuns" | "findRun" | "findSchedule" | "listJobs" | "findJob">;
+type Model = Pick<Store, "listRuns" | "findRun" | "findSchedule" | "listJobs" | "findJob" | "dueConsumers">;
 
 /** Draws the next call, looking at the model to know what would mean something. */
 export class CallSource {
@@ -106,6 +106,7 @@ export class CallSource {
     }
     if (this.#times.limits && this.#chance.happens(0.1)) return this.#wait(runs);
     if (this.#times.limits && this.#chance.happens(0.12)) return this.#state(runs);
+    if (this.#times.limits && this.#chance.happens(0.08)) return this.#asset(now);
     if (this.#times.jobs && this.#chance.happens(shares.jobs / 100)) return this.#job(runs);
     const draws: readonly [number, () => StoreCall | Promise<StoreCall>][] = [
       [shares.enqueue, () => this.#enqueue(now)],
@@ -197,6 +198,13 @@ export class CallSource {
       id: this.#id(),
       retentionsMs: this.#times.retentionsMs,
     });
+  }
+
+  #asset(now: number): Promise<StoreCall> {
+    return assetCall(this.#chance, this.#model, (definition, manifestHash) => ({
+      ...this.#run(this.#freshId(), now),
+      ...{ definition, manifestHash, workflow: null, startAfter: null },
+    }));
   }
 
   #job(runs: readonly RunRow[]): Promise<StoreCall> {

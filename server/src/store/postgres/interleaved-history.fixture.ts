@@ -73,6 +73,7 @@ export class InterleavedHistory {
       findSchedule: (args: Parameters<Store["findSchedule"]>[0]) => this.#model.store.findSchedule(args),
       listJobs: (args: Parameters<Store["listJobs"]>[0]) => this.#model.store.listJobs(args),
       findJob: (args: Parameters<Store["findJob"]>[0]) => this.#model.store.findJob(args),
+      dueConsumers: (args: Parameters<Store["dueConsumers"]>[0]) => this.#model.store.dueConsumers(args),
     };
     this.#source = new CallSource(parts.chance, model, times);
   }
