@@ -16,6 +16,8 @@ export interface PythonNodeOptions {
   readonly functions: Readonly<Record<string, string>>;
   /** The text of a TypeScript module beside it, and the export of each of its tasks, by the task's id. */
   readonly typescript?: { readonly module: string; readonly exports: Readonly<Record<string, string>> };
+  /** What tasks declare of assets, by their ids. */
+  readonly declares?: Readonly<Record<string, Partial<Pick<TaskSpec, "reads" | "writes" | "startOn">>>>;
   readonly concurrency?: number;
   readonly spareChildren?: number;
 }
@@ -40,7 +42,7 @@ export class PythonNode {
   }
 
   static async start(options: PythonNodeOptions): Promise<PythonNode> {
-    const { module, functions, typescript, concurrency = 2, spareChildren } = options;
+    const { module, functions, typescript, declares = {}, concurrency = 2, spareChildren } = options;
     // Below the repository TypeScript finds packages as in a user's project.
     const folder = typescript === undefined ? tmpdir() : temp;
     const it = new PythonNode(await openServices({ address: "memory:" }), folder);
@@ -52,12 +54,15 @@ export class PythonNode {
     const processes = new ProcessPlacement({ projectRoot: root, concurrency, ...spare });
     const placement = new CrashingPlacement(processes, it.plan);
     it.#node = await startNode(it.services, { root, concurrency, placement, tracking: it.fake });
-    const definitions = Object.fromEntries([
+    const tasks = [
       ...Object.entries(functions).map(([id, name]) => [id, taskOf(id, { module: file, export: name })] as const),
       ...Object.entries(typescript?.exports ?? {}).map(
         ([id, name]) => [id, taskOf(id, { module: typescriptFile, export: name })] as const,
       ),
-    ]);
+    ];
+    const definitions: Manifest["definitions"] = Object.fromEntries(
+      tasks.map(([id, task]) => [id, { ...task, ...declares[id] }]),
+    );
     const manifests = Object.keys(definitions).map(
       (id): Manifest => ({ format: 1, root: id, definitions, assets: {} }),
     );

@@ -25,7 +25,7 @@ export const eventKeySchema = z
 
 /** What an event says. */
 export const eventPayloadSchema = jsonSchema.refine(
-  (payload) => utf8Bytes(JSON.stringify(payload)) <= limits.assetEventBytes,
+  (payload) => utf8Bytes(JSON.stringify(payload) ?? "") <= limits.assetEventBytes,
   `Invalid input: the payload of an event has at most ${limits.assetEventBytes} bytes as JSON`,
 );
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { stateMethods } from "./channel-state.ts";
 import { codeFileSchema } from "./code-file.ts";
 import { runErrorSchema } from "./errors.ts";
 import { unknownAnswers } from "./jobs.ts";
@@ -6,7 +7,6 @@ import { jsonSchema } from "./json.ts";
 import { keySchema } from "./key.ts";
 import { limits } from "./limits.ts";
 import { withCode } from "./manifest.ts";
-import { stateKeySchema, stateOpSchemaOf, statePrefixSchema, stateViewSchema } from "./state.ts";
 
 // THE METHOD TABLE: what user code can ask of the control plane. Each method is in exactly one access group (P8);
 // what a process may call is the union of the groups its kind is granted. What no grant names is denied.
@@ -121,13 +121,6 @@ const returnedJobSchema = z
   });
 export type ReturnedJob = z.infer<typeof returnedJobSchema>;
 
-/** State of the run or the definition that speaks: which they are, the activation says. */
-const stateScopeOfOwn = z.strictObject({ kind: z.enum(["run", "task"]) });
-export type ChannelStateScope = z.infer<typeof stateScopeOfOwn>;
-const stateOpOfOwn = stateOpSchemaOf(stateScopeOfOwn);
-/** A change of one's own state. */
-export type ChannelStateOp = z.infer<typeof stateOpOfOwn>;
-
 interface Method {
   readonly group: AccessGroup;
   readonly params: z.ZodType;
@@ -226,39 +219,7 @@ export const channelMethods = {
     ]),
     result: z.strictObject({ output: jsonSchema }),
   },
-  /** What lies under these keys now; what is not there, or has expired, is left out. */
-  "state.get": {
-    group: "read",
-    params: z.strictObject({
-      scope: stateScopeOfOwn,
-      keys: z.array(stateKeySchema).min(1).max(limits.stateKeysPerRead),
-    }),
-    result: z.strictObject({ values: z.array(stateViewSchema) }),
-  },
-  /** A page of values in the order of their keys, from behind `after`; `cursor`: where the next begins, null: there is none. */
-  "state.list": {
-    group: "read",
-    params: z.strictObject({
-      scope: stateScopeOfOwn,
-      prefix: statePrefixSchema.optional(),
-      after: stateKeySchema.optional(),
-      limit: z.number().int().min(1).max(limits.pageRows).optional(),
-    }),
-    result: z.strictObject({ values: z.array(stateViewSchema), cursor: z.string().nullable() }),
-  },
-  /**
-   * Changes state, all or nothing, once under its key: that is a step, whose record is answered (state.ts). `value` goes into the
-   * record as it is.
-   */
-  "state.transact": {
-    group: "write",
-    params: z.strictObject({
-      key: keySchema,
-      ops: z.array(stateOpOfOwn).min(1).max(limits.stateOpsPerTransaction),
-      value: jsonSchema.optional(),
-    }),
-    result: z.strictObject({ recorded: z.boolean(), value: jsonSchema }),
-  },
+  ...stateMethods,
   /** Starts a run of its own, once under its key: that is a step, whose record is the run's id. */
   "run.enqueue": {
     group: "orchestration",

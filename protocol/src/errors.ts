@@ -10,6 +10,7 @@ export const errorCodes = {
   unauthorized: 401,
   forbidden_host: 403,
   method_denied: 403,
+  denied: 403,
   not_found: 404,
   method_not_allowed: 405,
   unknown_method: 404,

@@ -1,6 +1,8 @@
+export * from "./asset-control.ts";
 export * from "./assets.ts";
 export * from "./canonical.ts";
 export * from "./channel.ts";
+export type { ChannelStateOp, ChannelStateScope } from "./channel-state.ts";
 export * from "./code-file.ts";
 export * from "./control.ts";
 export * from "./errors.ts";

@@ -10,14 +10,14 @@ import {
   stateViewSchema,
 } from "./state.ts";
 
-// How people and programs see and change state over HTTP. A path names the scope: a run (in its present generation) or a task.
+// How people and programs see and change state over HTTP. A path names the scope: a run (in its present generation), a task or an asset.
 
 /** The scopes that people can name. */
-export const stateOwners = ["run", "task"] as const;
+export const stateOwners = ["run", "task", "asset"] as const;
 export type StateOwner = (typeof stateOwners)[number];
 export interface StateTarget {
   readonly kind: StateOwner;
-  /** A run's id or the beginning of it; a definition's id. */
+  /** A run's id or the beginning of it; a definition's id; an asset's id or its URI. */
   readonly id: string;
 }
 
@@ -45,7 +45,10 @@ export const putStateSchema = z.strictObject({
 export const deleteStateQuerySchema = z.strictObject({ ifVersion: z.coerce.number().int().nonnegative().optional() });
 export const clearStateQuerySchema = z.strictObject({ prefix: statePrefixSchema.optional() });
 
-const ownersScopeSchema = stateScopeSchema.extend({ kind: z.enum(stateOwners) });
+const ownersScopeSchema = stateScopeSchema.extend({
+  kind: z.enum(stateOwners),
+  id: z.string().min(1).max(limits.uriCharacters),
+});
 const changeSchema = stateOpSchemaOf(ownersScopeSchema.optional());
 /** One change; without `scope` of what the path names. */
 export type StateChangeRequest = z.infer<typeof changeSchema>;

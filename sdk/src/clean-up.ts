@@ -1,5 +1,6 @@
 import type { ActivationStart, ChannelCall, CleanUpSpec, Duration, Json } from "@holdfast/protocol";
 import { asStateRecord, asWaitRecord, defaultCleanUp, limits } from "@holdfast/protocol";
+import type { Asset, AssetAccess } from "./assets.ts";
 import type { ActivationContext, BodyContext } from "./context.ts";
 import { OptionReader, show } from "./options.ts";
 import type { StateHandle } from "./state.ts";
@@ -14,9 +15,10 @@ export interface CancelReason {
 }
 
 /** What `onCancel` is given beside the run's input. It waits for nothing: the run ends when it has returned. */
-export interface CleanUpContext<S = StateHandle, T = StateHandle>
+export interface CleanUpContext<S = StateHandle, T = StateHandle, R extends Asset = Asset, W extends Asset = Asset>
   extends Omit<BodyContext, keyof WaitContext | "skip">,
-    Pick<WaitContext, "start"> {
+    Pick<WaitContext, "start">,
+    AssetAccess<R, W> {
   /** Why the run was cut off. */
   readonly reason: CancelReason;
   /** Which try of the clean-up this is, from 1. */
@@ -31,8 +33,14 @@ export interface CleanUpContext<S = StateHandle, T = StateHandle>
 }
 
 /** The function, and how it is tried. */
-export interface CleanUpOptions<I = never, S = StateHandle, T = StateHandle> {
-  readonly run: (input: I, ctx: CleanUpContext<S, T>) => unknown;
+export interface CleanUpOptions<
+  I = never,
+  S = StateHandle,
+  T = StateHandle,
+  R extends Asset = Asset,
+  W extends Asset = Asset,
+> {
+  readonly run: (input: I, ctx: CleanUpContext<S, T, R, W>) => unknown;
   /** Running time of a try; default 1m. */
   readonly timeout?: Duration;
   /** Tries in all; default 3. */
@@ -40,9 +48,9 @@ export interface CleanUpOptions<I = never, S = StateHandle, T = StateHandle> {
 }
 
 /** What a task says under `onCancel`. */
-export type CleanUp<I = never, S = StateHandle, T = StateHandle> =
-  | CleanUpOptions<I, S, T>
-  | CleanUpOptions<I, S, T>["run"];
+export type CleanUp<I = never, S = StateHandle, T = StateHandle, R extends Asset = Asset, W extends Asset = Asset> =
+  | CleanUpOptions<I, S, T, R, W>
+  | CleanUpOptions<I, S, T, R, W>["run"];
 
 /** As it stands in the manifest; undefined where there is none, or it is wrong, which the reader is told. */
 export function readCleanUp(reader: OptionReader): CleanUpSpec | undefined {

@@ -62,6 +62,7 @@ import {
   type Why,
   whySchema,
 } from "@holdfast/protocol";
+import { assetsOver } from "./client-assets.ts";
 import { externalJobsOver } from "./client-external.ts";
 import type { ControlPlane, IntentQuery, RunQuery, ScheduleQuery } from "./client-plane.ts";
 import { stateOver } from "./client-state.ts";
@@ -235,6 +236,7 @@ export class HttpPlane implements ControlPlane {
 
   readonly externalJobs = externalJobsOver((question) => this.#ask(question));
   readonly state = stateOver((question) => this.#ask(question));
+  readonly assets = assetsOver((question) => this.#ask(question));
 
   describe(): Promise<ServerView> {
     return this.#ask({ method: "GET", path: "/v1/server", answer: serverViewSchema });

@@ -37,6 +37,7 @@ import type {
   TopicPage,
   Why,
 } from "@holdfast/protocol";
+import type { AssetsPlane } from "./client-assets.ts";
 import type { ExternalJobsPlane } from "./client-external.ts";
 import type { StatePlane } from "./client-state.ts";
 
@@ -128,7 +129,8 @@ export interface ControlPlane {
   listObligations(query: { run?: string; limit?: number }): Promise<ObligationPage>;
   /** Jobs in other systems. */
   readonly externalJobs: ExternalJobsPlane;
-  /** Values of state of runs and tasks. */
+  /** Values of state of runs, tasks and assets. */
   readonly state: StatePlane;
+  readonly assets: AssetsPlane;
   describe(): Promise<ServerView>;
 }

@@ -13,6 +13,8 @@ import {
   textDefect,
   utf8Bytes,
 } from "@holdfast/protocol";
+import { assetHandle } from "./asset-context.ts";
+import type { AnyAsset, Asset, AssetAccess } from "./assets.ts";
 import { originHere, placedAt } from "./placed-errors.ts";
 import { LogSender, ProgressSender, type TaskLog } from "./reports.ts";
 import { Skip } from "./skip.ts";
@@ -72,8 +74,13 @@ export interface BodyContext extends WaitContext {
   skip(reason: string): never;
 }
 
-/** What a body is given beside its input. `S`, `T`: the handles of its run's state and its task's. */
-export interface TaskContext<S = StateHandle, T = StateHandle> extends BodyContext {
+/**
+ * What a body is given beside its input. `S`, `T`: the handles of its run's state and its task's; `R`, `W`: the assets that it declared to
+ * read and to write.
+ */
+export interface TaskContext<S = StateHandle, T = StateHandle, R extends Asset = Asset, W extends Asset = Asset>
+  extends BodyContext,
+    AssetAccess<R, W> {
   /** Values of this run: all its attempts see them, a retry goes on with them, and a fresh clear begins without any. */
   readonly state: S;
   /** Values of the task: all its runs see them. */
@@ -107,6 +114,7 @@ export class ActivationContext implements TaskContext {
   readonly start: WaitContext["start"];
   readonly state: StateHandle;
   readonly taskState: StateHandle;
+  readonly asset: (asset: unknown) => AnyAsset;
   readonly #waits: Waits;
   readonly #tokenSeed: string;
   readonly #call: ChannelCall;
@@ -149,6 +157,7 @@ export class ActivationContext implements TaskContext {
     this.state = stateHandle(steps, { what: "ctx.state", scope: { kind: "run" }, declared: declared.state });
     const ofTask = { what: "ctx.taskState", scope: { kind: "task" }, declared: declared.taskState } as const;
     this.taskState = stateHandle(steps, ofTask);
+    this.asset = (asset) => assetHandle({ steps, call }, asset);
   }
 
   /** Resolves when the body is over without a word: its run waits, or is somebody else's. */

@@ -1,6 +1,8 @@
 import type { Duration, Problem } from "@holdfast/protocol";
+import type { Asset, AssetData, StartOnOption } from "./assets.ts";
 import type { Task, Workflow } from "./callable.ts";
 import type { TaskContext } from "./context.ts";
+import { definitionMark } from "./definition-mark.ts";
 import type { Position } from "./source-position.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import type { StateDeclaration } from "./state.ts";
@@ -8,9 +10,8 @@ import type { StateDeclaration } from "./state.ts";
 // What `task`, `workflow` and `asset` return. Recognised by a registered symbol, never by instanceof: the copy of the SDK
 // that made a definition need not be the copy that reads it.
 
+export type { Asset, AssetData } from "./assets.ts";
 export type { PassedTo, ReturnedBy, Task, Workflow } from "./callable.ts";
-
-const definitionMark = Symbol.for("holdfast.definition");
 
 /** How often and when a failed attempt is tried again. */
 export interface RetryOptions {
@@ -54,8 +55,12 @@ export interface TaskOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The most memory that its process may hold: `"512mb"`, `"2gb"`. */
   readonly memory?: `${number}${"mb" | "gb"}`;
+  /** Assets that it reads: their state, watermarks and events. */
   readonly reads?: readonly Asset[];
+  /** Assets that it writes, and may read. */
   readonly writes?: readonly Asset[];
+  /** Events of assets that start runs of it; their input is `{ events }` (`StartedBy`). */
+  readonly startOn?: StartOnOption;
 }
 
 export interface WorkflowOptions {
@@ -65,12 +70,8 @@ export interface WorkflowOptions {
   /** How many of its runs may be under way at a time, each from its start to its end; with `concurrencyKey`, of each key. */
   readonly concurrency?: number;
   readonly expiresAfter?: Duration;
-}
-
-/** A named thing that tasks read or write. */
-export interface Asset {
-  readonly kind: "asset";
-  readonly id: string;
+  /** Events of assets that start runs of it; their parameters are `{ events }` (`StartedBy`). */
+  readonly startOn?: StartOnOption;
 }
 
 export interface TaskData {
@@ -100,11 +101,6 @@ export interface WorkflowData {
     readonly fair?: unknown;
   };
   readonly builder: (w: never) => unknown;
-}
-
-export interface AssetData {
-  readonly kind: "asset";
-  readonly options: { readonly id: string; readonly uri?: string; readonly watermark?: StandardSchema };
 }
 
 /** What a definition holds: its options, its code, where it was written and the mistakes found in it so far. */

@@ -1,6 +1,7 @@
 // What the compiler and those who run bodies need of the SDK; users import index.ts.
 export type { InspectExpression } from "./binding.ts";
 export { BindingCheck } from "./binding-check.ts";
+export { eventsDefect } from "./consuming.ts";
 export { type DefinitionData, definitionData, isDefinition, type TaskData } from "./definition.ts";
 export { readJsonSchema } from "./json-schema.ts";
 export { type InspectTiming, listOf, objectOf, tickParamDefects } from "./schedule-spec.ts";

@@ -8,6 +8,18 @@ export {
   type TriggerRule,
 } from "@holdfast/protocol";
 export { type AssetOptions, asset } from "./asset.ts";
+export type {
+  Advanced,
+  AdvanceOptions,
+  Asset,
+  AssetEvent,
+  EmitOptions,
+  Emitted,
+  ReadableAsset,
+  StartedBy,
+  StartOnOption,
+  WritableAsset,
+} from "./assets.ts";
 export type { Bound, Resolved } from "./bound.ts";
 export type { Builder, CallHandle, Handle, MapHandle, MapOptions, NodeOptions } from "./builder.ts";
 export { cel, type Expression } from "./cel.ts";
@@ -22,7 +34,7 @@ export {
   type StartOptions,
 } from "./client.ts";
 export type { BodyContext, TaskContext } from "./context.ts";
-export type { Asset, RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
+export type { RetryOptions, Task, TaskOptions, Workflow, WorkflowOptions } from "./definition.ts";
 export type { Placeholder, Ref } from "./reference.ts";
 export { type Schedule, type Scheduled, type Schedules, schedule, type TickReference } from "./schedule.ts";
 export type { StandardSchema } from "./standard-schema.ts";

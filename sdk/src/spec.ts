@@ -1,7 +1,6 @@
 import type { Problem } from "@holdfast/protocol";
 import {
   type AssetSpec,
-  canonicalText,
   type DefinitionSpec,
   defaultQueue,
   defaultRetry,
@@ -13,9 +12,11 @@ import {
   type TaskSpec,
   type WorkflowSpec,
 } from "@holdfast/protocol";
+import { addAssets, assetIds, assetSchemas, assetSpec, assetsOf, checkUris } from "./asset-spec.ts";
 import type { InspectExpression } from "./binding.ts";
 import { readCleanUp } from "./clean-up.ts";
-import { type AssetData, type DefinitionData, definitionData, type TaskData, type WorkflowData } from "./definition.ts";
+import { eventsDefect, readStartOn } from "./consuming.ts";
+import type { DefinitionData, TaskData, WorkflowData } from "./definition.ts";
 import { type LimitSpecs, readLimits } from "./definition-key.ts";
 import { type Callee, Graph } from "./graph.ts";
 import { readJsonSchema, type SchemaReading } from "./json-schema.ts";
@@ -97,14 +98,14 @@ class Compiler {
 
   async readSchemas(): Promise<void> {
     for (const data of this.#sources.keys()) {
-      const { options } = data;
       if (data.kind === "task") {
         await this.#readSchema(data, "input", "input");
         await this.#readSchema(data, "output", "output");
         this.#states.set(data, await readStates(data.options));
-        for (const asset of assetsOf(data)) await this.#readSchema(asset, "watermark", "output");
       } else if (data.kind === "workflow") await this.#readSchema(data, "params", "input");
-      else if (options !== undefined) await this.#readSchema(data, "watermark", "output");
+      for (const asset of data.kind === "asset" ? [data] : assetsOf(data)) {
+        for (const name of assetSchemas) await this.#readSchema(asset, name, "output");
+      }
     }
   }
 
@@ -112,9 +113,12 @@ class Compiler {
     const roots = [...this.#roots];
     for (const data of roots) this.#compile(data);
     const schedules = roots.flatMap((data) => this.#schedulesOf(data));
+    checkUris(new Set([...this.#sources.keys()].flatMap((data) => [data, ...assetsOf(data)])), this.#problems);
     const problems = this.#problems.found;
     if (problems.length > 0) return { manifests: [], schedules: [], assets: [], problems };
-    const assets = [...this.#sources.keys()].flatMap((data) => (data.kind === "asset" ? [this.#assetSpec(data)] : []));
+    const assets = [...this.#sources.keys()]
+      .filter(({ kind }) => kind === "asset")
+      .map((data) => this.#assetSpec(data));
     const manifests = roots.map((data) => this.#manifest(data));
     manifests.sort((a, b) => (a.root < b.root ? -1 : 1));
     schedules.sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -148,7 +152,7 @@ class Compiler {
 
   async #readSchema(
     data: DefinitionData,
-    option: "input" | "output" | "params" | "watermark",
+    option: "input" | "output" | "params" | "watermark" | "event",
     side: "input" | "output",
   ): Promise<void> {
     const schema = schemaOption(data, option);
@@ -239,6 +243,7 @@ class Compiler {
       }),
       reads: assetIds(data.options.reads),
       writes: assetIds(data.options.writes),
+      ...this.#startOn(data, this.#json(input, "input")),
     };
     return { spec, output: schemaShape(outputSchema), uses: new Set(), depth: 1 };
   }
@@ -287,6 +292,7 @@ class Compiler {
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
       ...this.#limits(data, params),
       ...present({ expiresAfterMs: read.duration("expiresAfter") }),
+      ...this.#startOn(data, params),
       nodes: graph.nodes,
       output,
     };
@@ -297,6 +303,14 @@ class Compiler {
     const { problems, ...read } = readLimits(data, input, this.#inspect.expression);
     this.#problems.found.push(...problems);
     return read;
+  }
+
+  #startOn(data: (TaskData | WorkflowData) & DefinitionData, input: JsonObject | undefined) {
+    const startOn = readStartOn(data);
+    const defect = startOn && eventsDefect(input);
+    if (defect !== undefined)
+      this.#problems.add(data.position, `${data.kind} "${data.id}": ${defect.wrong}.`, defect.hint);
+    return present({ startOn });
   }
 
   #callee(callee: DefinitionData, compiled: Compiled | undefined): Callee {
@@ -337,27 +351,14 @@ class Compiler {
       if (compiled === undefined || Object.hasOwn(definitions, data.id)) continue;
       definitions[data.id] = compiled.spec;
       open.push(...compiled.uses);
-      if (data.kind === "task") for (const asset of assetsOf(data)) this.#addAsset(assets, asset, data);
+      addAssets(assets, data, { problems: this.#problems, specOf: (asset) => this.#assetSpec(asset) });
     }
     return { format: 1, root: root.id, definitions, assets };
   }
 
-  #assetSpec({ id, options }: AssetData & { readonly id: string }): AssetSpec {
-    return { id, ...present({ uri: options.uri, watermark: this.#json(options.watermark, "output") }) };
-  }
-
-  #addAsset(assets: Record<string, AssetSpec>, asset: DefinitionData, user: DefinitionData): void {
-    if (asset.kind !== "asset") return;
-    const spec = this.#assetSpec(asset);
-    const known = Object.hasOwn(assets, asset.id) ? assets[asset.id] : undefined;
-    if (known !== undefined && canonicalText(known) !== canonicalText(spec)) {
-      this.#problems.add(
-        asset.position ?? user.position,
-        `asset "${asset.id}" is declared twice, differently.`,
-        "Declare it once and import it.",
-      );
-    }
-    assets[asset.id] = spec;
+  #assetSpec(data: DefinitionData): AssetSpec {
+    if (data.kind !== "asset") throw new Error(`${data.id} is no asset`);
+    return assetSpec(data, (schema) => this.#json(schema, "output"));
   }
 }
 
@@ -371,18 +372,6 @@ function present<T extends object>(fields: T): Present<T> {
 function schemaOption(data: DefinitionData, option: string): StandardSchema | undefined {
   const value = (data.options as unknown as Readonly<Record<string, unknown>> | undefined)?.[option];
   return isStandardSchema(value) ? value : undefined;
-}
-
-function assetsOf(data: TaskData): DefinitionData[] {
-  const { reads = [], writes = [] } = data.options;
-  const all: unknown[] = [reads, writes].flat();
-  return all.map(definitionData).filter((item) => item !== undefined && item.kind === "asset");
-}
-
-function assetIds(assets: unknown): string[] {
-  const list: unknown[] = Array.isArray(assets) ? assets : [];
-  const ids = list.map((item) => definitionData(item)?.id).filter((id) => id !== undefined);
-  return [...new Set(ids)].sort();
 }
 
 function notExported(data: DefinitionData, callee: DefinitionData): string {

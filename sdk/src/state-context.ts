@@ -35,7 +35,8 @@ export function stateHandle(
   return new ScopeState(steps, scope, new StateSchema(what, declared)).handle();
 }
 
-class ScopeState {
+/** A scope of state as a body has it: what its handle is made of. */
+export class ScopeState {
   readonly #steps: StateSteps;
   readonly #scope: ChannelStateScope;
   readonly #schema: StateSchema;
@@ -80,25 +81,21 @@ class ScopeState {
           return all.filter(({ key }) => key !== stateVersionKey);
         }),
       set: async (key: string, value: unknown, options: SetOptions & StepName = {}) =>
-        (await this.#one(op.set(key, value, options), options)).version,
+        (await this.one(op.set(key, value, options), options)).version,
       delete: async (key: string, options: DeleteOptions & StepName = {}) => {
-        await this.#one(op.delete(key, options), options);
+        await this.one(op.delete(key, options), options);
       },
       clear: async (options: { prefix?: string } & StepName = {}) =>
-        (await this.#one(op.clear(options), options)).cleared ?? 0,
+        (await this.one(op.clear(options), options)).cleared ?? 0,
       increment: async (key: string, by = 1, options: StepName = {}) =>
-        Number((await this.#one(op.increment(key, by), options)).value),
+        Number((await this.one(op.increment(key, by), options)).value),
       append: async (key: string, item: unknown, options: StepName = {}) =>
-        (await this.#one(op.append(key, item), options)).length ?? 0,
+        (await this.one(op.append(key, item), options)).length ?? 0,
       setIfMax: async (key: string, value: unknown, options: StepName = {}) =>
-        (await this.#one(op.setIfMax(key, value), options)).changed === true,
+        (await this.one(op.setIfMax(key, value), options)).changed === true,
       update: (key: string, fn: Update, options: StepName & SetOptions = {}) => this.#update(key, fn, options),
       op,
-      transact: async (list: readonly StateChange[], options: StepName = {}) => {
-        const { firsts, ...write } = joined(list, options.as);
-        const results = await this.#steps.write(write);
-        return firsts.map((first) => results[first]);
-      },
+      transact: (list: readonly StateChange[], options: StepName = {}) => this.transact(list, options),
     };
     return handle as unknown as StateHandle;
   }
@@ -111,12 +108,21 @@ class ScopeState {
     });
   }
 
+  async transact(list: readonly StateChange[], options: StepName): Promise<(StateOpResult | undefined)[]> {
+    const { firsts, ...write } = joined(list, options.as);
+    const results = await this.#steps.write(write);
+    return firsts.map((first) => results[first]);
+  }
+
+  /** A change that `transact` takes. */
+  change(op: ChannelStateOp, ...more: ChannelStateOp[]): StateChange {
+    const change = Object.freeze({});
+    changes.set(change, { ops: [op, ...more], scope: this });
+    return change as StateChange;
+  }
+
   #changes() {
-    const made = (op: ChannelStateOp, ...more: ChannelStateOp[]): StateChange => {
-      const change = Object.freeze({});
-      changes.set(change, { ops: [op, ...more], scope: this });
-      return change as StateChange;
-    };
+    const made = (op: ChannelStateOp, ...more: ChannelStateOp[]) => this.change(op, ...more);
     const scope = this.#scope;
     const schema = this.#schema;
     return {
@@ -152,10 +158,11 @@ class ScopeState {
     };
   }
 
-  async #one(change: StateChange, { as }: StepName): Promise<StateOpResult> {
+  /** Makes one change, as a step. */
+  async one(change: StateChange, { as }: StepName): Promise<StateOpResult> {
     const { ops } = heldBy(change);
     const [op] = ops;
-    const name = writeName(op.op, this.name, "key" in op ? op.key : "", absolute(ops));
+    const name = writeName(op.op, this.name, ("key" in op ? op.key : undefined) ?? "", absolute(ops));
     const [result] = await this.#steps.write({ name, as, ops, scopes: [this] });
     if (result === undefined) throw new Error("A change has no result.");
     return result;
@@ -203,7 +210,7 @@ function joined(list: readonly StateChange[], as: string | undefined): Joined {
     throw new TypeError(`transact takes a list of 1 to ${limits.stateOpsPerTransaction} changes.`);
   }
   const places = [...new Set(held.map(({ scope }) => scope.name))];
-  const names = ops.map((op) => ("key" in op ? op.key : "")).join(",");
+  const names = ops.map((op) => ("key" in op ? op.key : undefined) ?? "").join(",");
   const name = writeName("transact", places.join("+"), names, absolute(ops));
   const firsts = held.map((_, index) => held.slice(0, index).reduce((sum, change) => sum + change.ops.length, 0));
   return { name, as, ops, firsts, scopes: [...new Set(held.map(({ scope }) => scope))] };
@@ -211,7 +218,9 @@ function joined(list: readonly StateChange[], as: string | undefined): Joined {
 
 /** What distinguishes changes that say by themselves what is to be there; undefined where one does not. */
 function absolute(ops: readonly ChannelStateOp[]): unknown {
-  return ops.some(({ op }) => op === "increment" || op === "append") ? undefined : ops;
+  return ops.some((op) => op.op === "increment" || op.op === "append" || (op.op === "emit" && op.key === undefined))
+    ? undefined
+    : ops;
 }
 
 function versionOf(ifVersion: number | undefined): { ifVersion?: number } {

@@ -1,5 +1,7 @@
 import { checkSchema, readId } from "./asset.ts";
+import type { Asset } from "./assets.ts";
 import { type CleanUp, readCleanUp } from "./clean-up.ts";
+import { checkStartOn } from "./consuming.ts";
 import type { TaskContext } from "./context.ts";
 import { definitionData, makeDefinition, type Task, type TaskData, type TaskOptions } from "./definition.ts";
 import type { KeyOf, RateOptions } from "./definition-key.ts";
@@ -14,7 +16,7 @@ import type { Wait } from "./wait.ts";
 
 const known = [
   "id", "description", "input", "output", "retry", "timeout", "expiresAfter", "queue", "concurrency", "concurrencyKey", "rate", "fair", "priority", "placement",
-  "isolation", "memory", "env", "reads", "schedule", "state", "taskState", "writes", "onCancel",
+  "isolation", "memory", "env", "reads", "schedule", "startOn", "state", "taskState", "writes", "onCancel",
 ]; // biome-ignore format: one list
 const later = ["secrets", "onFailure", "onSuccess", "access", "code"];
 
@@ -35,6 +37,8 @@ export function task<
   I = unknown,
   S extends StandardSchema | undefined = undefined,
   T extends StandardSchema | undefined = undefined,
+  R extends Asset = never,
+  W extends Asset = never,
 >(
   options: TaskOptions & {
     readonly input?: In;
@@ -43,6 +47,8 @@ export function task<
     readonly state?: S | VersionedState<S>;
     /** The same of `ctx.taskState`. */
     readonly taskState?: T | VersionedState<T>;
+    readonly reads?: readonly R[];
+    readonly writes?: readonly W[];
     readonly schedule?: ScheduledBy<In, I>;
     /** What `concurrency` (default 1) is counted by: a text or a number in the input; null asks for no limit. */
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
@@ -54,30 +60,34 @@ export function task<
      * Carried out when a run was cut off (cancelled or expired) after its body had begun, once all that it had under way has ended, and
      * before the run is `cancelled`: at least once, three times at most. It changes nothing of how the run ends.
      */
-    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>>;
+    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>, R, W>;
   },
-  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Declared<InputOf<Out>>,
+  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>, R, W>) => Declared<InputOf<Out>>,
 ): Task<CallerInput<In, I>, Stored<OutputOf<Out>>>;
 export function task<
-  R,
+  O,
   In extends StandardSchema | undefined = undefined,
   I = unknown,
   S extends StandardSchema | undefined = undefined,
   T extends StandardSchema | undefined = undefined,
+  R extends Asset = never,
+  W extends Asset = never,
 >(
   options: TaskOptions & {
     readonly input?: In;
     readonly output?: never;
     readonly state?: S | VersionedState<S>;
     readonly taskState?: T | VersionedState<T>;
+    readonly reads?: readonly R[];
+    readonly writes?: readonly W[];
     readonly schedule?: ScheduledBy<In, I>;
     readonly concurrencyKey?: KeyOf<KeyedBy<In, I>>;
     readonly rate?: RateOptions<KeyedBy<In, I>>;
     readonly fair?: KeyOf<KeyedBy<In, I>>;
-    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>>;
+    readonly onCancel?: CleanUp<BodyInput<In, I>, StateOf<S>, StateOf<T>, R, W>;
   },
-  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>>) => Returned<R>,
-): Task<CallerInput<In, I>, Stored<R>>;
+  body: (input: BodyInput<In, I>, ctx: TaskContext<StateOf<S>, StateOf<T>, R, W>) => Returned<O>,
+): Task<CallerInput<In, I>, Stored<O>>;
 export function task(options: TaskData["options"], body: TaskData["body"]): Task {
   const position = callerPosition();
   const id = readId(options);
@@ -114,6 +124,7 @@ function checkTask(reader: OptionReader): void {
   readCleanUp(reader);
   for (const name of ["reads", "writes"]) checkAssets(reader, name);
   for (const name of ["state", "taskState"]) checkState(reader, name);
+  checkStartOn(reader);
 }
 
 function checkState(reader: OptionReader, name: string): void {

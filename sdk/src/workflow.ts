@@ -1,6 +1,7 @@
 import { checkSchema, readId } from "./asset.ts";
 import type { Resolved } from "./bound.ts";
 import type { Builder, Handle } from "./builder.ts";
+import { checkStartOn } from "./consuming.ts";
 import { makeDefinition, type Workflow, type WorkflowData, type WorkflowOptions } from "./definition.ts";
 import type { KeyOf, RateOptions } from "./definition-key.ts";
 import { OptionReader, show } from "./options.ts";
@@ -20,6 +21,7 @@ const known = [
   "fair",
   "expiresAfter",
   "schedule",
+  "startOn",
 ];
 const later = ["deadlines", "onFailure", "onSuccess", "queue", "retry", "timeout"];
 
@@ -56,6 +58,7 @@ export function workflow(options: WorkflowData["options"], builder: WorkflowData
   reader.number("priority", { min: -1_000, max: 1_000, integer: true });
   reader.concurrency();
   reader.duration("expiresAfter");
+  checkStartOn(reader);
   if (typeof builder !== "function") {
     reader.add(`its builder is ${show(builder)}`, "Pass a function second: workflow({ id }, (w) => { … }).");
   }

@@ -10,12 +10,12 @@ NOTHING = object()
 def plain(programs: list, ctx: TaskContext, fails: bool = False):
     seen = []
     for index, act in enumerate(program_of(programs, ctx)):
-        state = ctx.task_state if act.get("of") == "task" else ctx.state
+        state = handle_of(act, ctx)
         try:
             answer = call(state, act, f"{ctx.attempt}/{index}")
             while act["do"] == "untilAbsent" and answer is not NOTHING:
                 answer = call(state, act, "")
-            seen.append(said(act, answer))
+            seen.append(said(act, answer, ctx))
         except (TypeError, ValueError):
             seen.append({"refused": "invalid"})
         except AppError as error:
@@ -26,12 +26,12 @@ def plain(programs: list, ctx: TaskContext, fails: bool = False):
 async def asynchronous(programs: list, ctx: AsyncTaskContext, fails: bool = False):
     seen = []
     for index, act in enumerate(program_of(programs, ctx)):
-        state = ctx.task_state if act.get("of") == "task" else ctx.state
+        state = handle_of(act, ctx)
         try:
             answer = await call(state, act, f"{ctx.attempt}/{index}")
             while act["do"] == "untilAbsent" and answer is not NOTHING:
                 answer = await call(state, act, "")
-            seen.append(said(act, answer))
+            seen.append(said(act, answer, ctx))
         except (TypeError, ValueError):
             seen.append({"refused": "invalid"})
         except AppError as error:
@@ -49,13 +49,29 @@ def ended(seen, fails, ctx):
     return seen
 
 
+def handle_of(act, ctx):
+    if act.get("of") != "asset":
+        return ctx.task_state if act.get("of") == "task" else ctx.state
+    asset = act.get("asset", "orders")
+    task = ctx.run.definition
+    return ctx.asset(f"s3://lake/{task}" if asset == "uri" else f"{task}-{asset}")
+
+
 def call(state, act, name):
     """The call that is asked for; of an asynchronous context something to await."""
+    if act["do"] == "watermark":
+        return state.watermark(act["key"])
+    if act["do"] == "advance":
+        return state.advance(act["key"], act["value"], event=act.get("event"), as_=name)
+    if act["do"] == "emit":
+        return state.emit(act["value"], key=act.get("eventKey"), as_=name)
+    if act["do"] == "events":
+        return state.events()
     verb, key, value = act["do"], act.get("key", ""), number(act.get("value"))
     only = {"if_version": act["ifVersion"]} if "ifVersion" in act else {}
     if verb in ("get", "untilAbsent"):
         return state.get(key, NOTHING)
-    if verb == "entry":
+    if verb in ("entry", "isOwn"):
         return state.entry(key)
     if verb == "list":
         return state.list(act.get("prefix"))
@@ -73,8 +89,18 @@ def call(state, act, name):
     return state.set_if_max(key, value, as_=name)
 
 
-def said(act, answer):
+def said(act, answer, ctx):
     verb = act["do"]
+    if verb == "isOwn":
+        return {"own": answer.writer.run == ctx.run.id}
+    if verb == "watermark":
+        return {"value": answer}
+    if verb == "advance":
+        return {"changed": answer.changed, "event": answer.event}
+    if verb == "emit":
+        return {"number": answer.number, "existing": answer.existing}
+    if verb == "events":
+        return {"events": [[event.number, event.key, event.payload] for event in answer]}
     if verb in ("get", "untilAbsent"):
         return {"absent": True} if answer is NOTHING else {"value": answer}
     if verb == "entry":

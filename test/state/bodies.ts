@@ -1,5 +1,5 @@
-import { FatalError, isAppError, type StateHandle, task } from "holdfast";
-import type { Act } from "./scenarios.ts";
+import { FatalError, isAppError, type StateHandle, task, type WritableAsset } from "holdfast";
+import { type Act, assetName } from "./scenarios.ts";
 
 interface Input {
   /** By attempt. */
@@ -12,16 +12,46 @@ interface Input {
 export const typescript = task({ id: "TypeScript" }, async ({ programs, fails = false }: Input, ctx) => {
   const seen: unknown[] = [];
   for (const [index, act] of (programs[ctx.attempt - 1] ?? []).entries()) {
-    const handle = act.of === "task" ? ctx.taskState : ctx.state;
-    seen.push(await carriedOut(handle, act, `${ctx.attempt}/${index}`));
+    const asset = ctx.asset(assetName(act, ctx.run.definition));
+    const handle = act.of === "asset" ? asset : act.of === "task" ? ctx.taskState : ctx.state;
+    const as = `${ctx.attempt}/${index}`;
+    const saw = ofAssets.includes(act.do)
+      ? () => doneTo(asset, act, { as, run: ctx.run.id })
+      : () => done(handle as StateHandle, act, as);
+    seen.push(await carriedOut(saw));
   }
   if (fails && ctx.attempt === 1) throw new FatalError("as it was told");
   return JSON.parse(JSON.stringify(seen));
 });
 
-async function carriedOut(state: StateHandle, act: Act, as: string): Promise<unknown> {
+const ofAssets: readonly string[] = ["isOwn", "watermark", "advance", "emit", "events"];
+
+async function doneTo(
+  asset: WritableAsset,
+  { key = "", value, event, eventKey, ...act }: Act,
+  { as, run }: { as: string; run: string },
+): Promise<unknown> {
+  const keyed = eventKey === undefined ? {} : { key: eventKey };
+  switch (act.do) {
+    case "isOwn":
+      return { own: (await asset.entry(key))?.writer?.run === run };
+    case "watermark":
+      return { value: await asset.watermark(key) };
+    case "advance": {
+      const told = event === undefined ? {} : { event: event as never };
+      const { changed, event: number } = await asset.advance(key, value as never, { ...told, as });
+      return { changed, event: number };
+    }
+    case "emit":
+      return asset.emit(value as never, { ...keyed, as });
+    default:
+      return { events: (await asset.events()).map((one) => [one.number, one.key, one.payload]) };
+  }
+}
+
+async function carriedOut(act: () => Promise<unknown>): Promise<unknown> {
   try {
-    return await done(state, act, as);
+    return await act();
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) return { refused: "invalid" };
     if (isAppError(error)) return { refused: error.code };
@@ -63,6 +93,8 @@ async function done(state: StateHandle, { key = "", prefix, ...act }: Act, as: s
       return { length: await state.append(key, value, { as }) };
     case "setIfMax":
       return { changed: await state.setIfMax(key, value, { as }) };
+    default:
+      throw new Error(`${act.do} is of assets`);
   }
 }
 

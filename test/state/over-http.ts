@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Api } from "../../server/src/api/server.ts";
-import type { Act } from "./scenarios.ts";
+import { type Act, assetName } from "./scenarios.ts";
 
 interface Said {
   readonly status: number;
@@ -22,8 +22,10 @@ export class OverHttp {
   async carryOut(run: string, acts: readonly Act[]): Promise<unknown[]> {
     const seen: unknown[] = [];
     for (const act of acts) {
-      const place = act.of === "task" ? `/v1/tasks/${encodeURIComponent(this.#task)}/state` : `/v1/runs/${run}/state`;
-      seen.push(await this.#done(place, act));
+      const asset = `/v1/assets/${encodeURIComponent(assetName(act, this.#task))}`;
+      const task = `/v1/tasks/${encodeURIComponent(this.#task)}`;
+      const owner = act.of === "asset" ? asset : act.of === "task" ? task : `/v1/runs/${run}`;
+      seen.push((await this.#doneTo(asset, act)) ?? (await this.#done(`${owner}/state`, act)));
     }
     return seen;
   }
@@ -32,6 +34,37 @@ export class OverHttp {
     const headers = { host: "localhost", ...(body === undefined ? {} : { "content-type": "application/json" }) };
     const answer = await this.#api.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body }) });
     return { status: answer.statusCode, json: answer.json() as Said["json"] };
+  }
+
+  /** Undefined: it is state that the act is of. */
+  async #doneTo(asset: string, { key = "", value, event, eventKey, ...act }: Act): Promise<unknown> {
+    const mark = `${asset}/watermarks/${encodeURIComponent(key)}`;
+    const keyed = eventKey === undefined ? {} : { key: eventKey };
+    switch (act.do) {
+      case "isOwn":
+        return { own: (await this.ask("GET", `${asset}/state/${encodeURIComponent(key)}`)).json.writer === null };
+      case "watermark":
+        return found(await this.ask("GET", mark));
+      case "advance": {
+        const with_ = event === undefined ? {} : { event: { payload: event } };
+        const answer = await this.ask("PUT", mark, JSON.stringify({ to: value, ...with_ }));
+        return answer.status === 200 ? { changed: answer.json.changed, event: answer.json.event } : told(answer);
+      }
+      case "emit":
+        return (await this.ask("POST", `${asset}/events`, JSON.stringify({ payload: value, ...keyed }))).json;
+      case "events": {
+        const { events } = (await this.ask("GET", `${asset}/events`)).json;
+        return {
+          events: (events as { number: number; key: string | null; payload: unknown }[]).map((one) => [
+            one.number,
+            one.key,
+            one.payload,
+          ]),
+        };
+      }
+      default:
+        return undefined;
+    }
   }
 
   async #done(place: string, { key = "", ...act }: Act): Promise<unknown> {
@@ -64,7 +97,7 @@ export class OverHttp {
         const given = act.do === "increment" ? { by: act.value } : { value: act.value };
         const answer = await this.ask("POST", place, textOf({ ops: [{ op: act.do, key, ...given }] }));
         const [result] = (answer.json.results as Record<string, unknown>[] | undefined) ?? [];
-        const name = { increment: "value", append: "length", setIfMax: "changed" }[act.do];
+        const name = { increment: "value", append: "length", setIfMax: "changed" }[act.do as "increment"];
         return result === undefined ? told(answer) : { [name]: result[name] };
       }
     }

@@ -12,14 +12,30 @@ export interface Act {
     | "increment"
     | "append"
     | "setIfMax"
-    | "untilAbsent";
-  readonly of?: "task";
+    | "untilAbsent"
+    | "isOwn"
+    | "watermark"
+    | "advance"
+    | "emit"
+    | "events";
+  readonly of?: "task" | "asset";
+  /** Which one; default `orders`, which its task writes. `uri`: the same by its URI. It reads `customers`, and declares no `secrets`. */
+  readonly asset?: "customers" | "secrets" | "told" | "uri";
   readonly key?: string;
   /** `{ "$number": "NaN" }` stands for a number that JSON cannot say, `{ "$repeat": 9 }` for a text of so many characters. */
   readonly value?: unknown;
   readonly prefix?: string;
+  /** What is told with a watermark; and the key of what is told alone. */
+  readonly event?: unknown;
+  readonly eventKey?: string;
   readonly ifVersion?: number;
   readonly retention?: unknown;
+}
+
+/** The asset that an act is of, among those of a task. */
+export function assetName({ asset }: Act, task: string): string {
+  if (asset === undefined) return `${task}-orders`;
+  return asset === "uri" ? `s3://lake/${task}` : `${task}-${asset}`;
 }
 
 export const sides = ["TypeScript", "Python", "Python, asynchronous", "HTTP"] as const;
@@ -50,6 +66,8 @@ const infinity = { $number: "Infinity" };
 const less = { $number: "-Infinity" };
 const invalid = { refused: "invalid" };
 const absent = { absent: true };
+const denied = { refused: "denied" };
+const people = "people have no task that declares anything: who has the server's token may see and change every asset";
 const values = ["text", "3", 3, 0.5, true, [1, [null]], { a: { b: [] } }];
 /** A value of the run and one of its task, whose key is the scenario's own. */
 const kept = (id: string): readonly Act[] => [
@@ -423,5 +441,129 @@ export const scenarios: readonly Scenario[] = [
     id: "CL-06",
     says: "a clear of a run that ended while its job goes on says so",
     unfit: { all: "test/state/resumable.test.ts: a clear of a run that ended while its job goes on says so" },
+  },
+  {
+    id: "AS-01",
+    says: "what one run writes of an asset another one reads",
+    first: [
+      { do: "set", key: "a", value: 1 },
+      { do: "set", of: "asset", key: "AS-01", value: { rows: 3 } },
+    ],
+    seen: [{ version: 1 }, { version: 1 }],
+    other: { acts: [{ do: "get", of: "asset", key: "AS-01" }], seen: [{ value: { rows: 3 } }] },
+  },
+  {
+    id: "AS-02",
+    says: "an asset that is only written is read as well; one that is read is not written",
+    first: [
+      { do: "set", of: "asset", key: "AS-02", value: 1 },
+      { do: "get", of: "asset", key: "AS-02" },
+      { do: "get", of: "asset", asset: "customers", key: "AS-02" },
+      { do: "set", of: "asset", asset: "customers", key: "AS-02", value: 1 },
+      { do: "emit", of: "asset", asset: "customers", value: 1 },
+      { do: "advance", of: "asset", asset: "customers", key: "AS-02", value: 1 },
+    ],
+    seen: [{ version: 1 }, { value: 1 }, absent, denied, denied, denied],
+    unfit: { HTTP: people },
+  },
+  {
+    id: "AS-03",
+    says: "who wrote a value is kept: the run, or nobody's run",
+    first: [
+      { do: "set", of: "asset", key: "AS-03", value: 1 },
+      { do: "isOwn", of: "asset", key: "AS-03" },
+    ],
+    seen: [{ version: 1 }, { own: true }],
+  },
+  {
+    id: "AS-04",
+    says: "a clear of a run leaves what it wrote of an asset",
+    first: [
+      { do: "set", of: "asset", key: "AS-04", value: 1 },
+      { do: "advance", of: "asset", key: "AS-04", value: "b" },
+    ],
+    seen: [{ version: 1 }, { changed: true, event: null }],
+    again: {
+      how: "clear",
+      acts: [
+        { do: "get", of: "asset", key: "AS-04" },
+        { do: "watermark", of: "asset", key: "AS-04" },
+      ],
+      seen: [{ value: 1 }, { value: "b" }],
+    },
+  },
+  {
+    id: "AS-05",
+    says: "an asset that nothing declares any more is not found, to read and to write, and what it has goes when it is deleted",
+    unfit: {
+      bodies:
+        "server/src/operations/body-assets.test.ts: an asset that nothing declares any more is not found by those that begin",
+      HTTP: "server/src/api/assets.test.ts: an asset that nothing declares any more is not found, keeps what it has, and can be deleted",
+    },
+  },
+  {
+    id: "AS-06",
+    says: "name and URI are one asset",
+    first: [
+      { do: "set", of: "asset", asset: "uri", key: "AS-06", value: 1 },
+      { do: "get", of: "asset", key: "AS-06" },
+      { do: "advance", of: "asset", key: "AS-06", value: 1 },
+      { do: "watermark", of: "asset", asset: "uri", key: "AS-06" },
+    ],
+    seen: [{ version: 1 }, { value: 1 }, { changed: true, event: null }, { value: 1 }],
+  },
+  {
+    id: "AS-07",
+    says: "watchers of assets write state",
+    unfit: { all: "there are no watchers: what looks outside are trackers, which have no state" },
+  },
+  {
+    id: "AS-08",
+    says: "an asset that a task has not declared is denied to its body, by its name as by no other",
+    first: (["get", "set", "watermark", "advance", "emit", "events"] as const).map((verb) => {
+      return { do: verb, of: "asset", asset: "secrets", key: "a", value: 1 };
+    }),
+    seen: [denied, denied, denied, denied, denied, denied],
+    unfit: { HTTP: people },
+  },
+  {
+    id: "AS-09",
+    says: "a watermark and the event about it are one; to what is not more it does not move, and tells nothing",
+    first: [
+      { do: "advance", of: "asset", asset: "told", key: "mark", value: ["2026-01-02", 7], event: { rows: 3 } },
+      { do: "advance", of: "asset", asset: "told", key: "mark", value: ["2026-01-02", 7], event: { rows: 3 } },
+      { do: "advance", of: "asset", asset: "told", key: "mark", value: ["2026-01-01", 9], event: { rows: 4 } },
+      { do: "advance", of: "asset", asset: "told", key: "mark", value: 7 },
+      { do: "emit", of: "asset", asset: "told", value: null, eventKey: "k" },
+      { do: "emit", of: "asset", asset: "told", value: 1, eventKey: "k" },
+      { do: "watermark", of: "asset", asset: "told", key: "mark" },
+      { do: "events", of: "asset", asset: "told" },
+    ],
+    seen: [
+      { changed: true, event: 1 },
+      { changed: false, event: null },
+      { changed: false, event: null },
+      { refused: "state_mismatch" },
+      { number: 2, existing: false },
+      { number: 2, existing: true },
+      { value: ["2026-01-02", 7] },
+      {
+        events: [
+          [1, null, { rows: 3 }],
+          [2, "k", null],
+        ],
+      },
+    ],
+  },
+  {
+    id: "AS-10",
+    says: "of two who change a version of a value one is told that he is late",
+    first: [
+      { do: "set", of: "asset", key: "AS-10", value: 1, ifVersion: 0 },
+      { do: "set", of: "asset", key: "AS-10", value: 2, ifVersion: 1 },
+      { do: "set", of: "asset", key: "AS-10", value: 3, ifVersion: 1 },
+      { do: "get", of: "asset", key: "AS-10" },
+    ],
+    seen: [{ version: 1 }, { version: 2 }, { refused: "state_conflict" }, { value: 2 }],
   },
 ];

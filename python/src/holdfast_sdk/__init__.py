@@ -12,6 +12,8 @@ A task's body is a plain annotated function that a workflow's file names; it may
 
 from .abort import AbortSignal
 from .asking import StartedRun
+from .asset_changes import Advanced, AssetEvent, Emitted
+from .assets import Asset, AsyncAsset
 from .clean_up import CancelReason
 from .context import AsyncTaskContext, Context, RunIdentity, TaskContext
 from .errors import AppError
@@ -39,7 +41,11 @@ from .wait_nodes import RaceResult
 __all__ = [
     "Aborted",
     "AbortSignal",
+    "Advanced",
     "AppError",
+    "Asset",
+    "AssetEvent",
+    "AsyncAsset",
     "AsyncState",
     "AsyncTaskContext",
     "BigQueryJob",
@@ -50,6 +56,7 @@ __all__ = [
     "CustomHttp",
     "DataprocBatch",
     "DataprocJob",
+    "Emitted",
     "ExternalJob",
     "ExternalJobError",
     "FatalError",

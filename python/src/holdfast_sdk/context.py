@@ -19,6 +19,8 @@ from typing import Any, Awaitable, Callable, Dict, Iterator, Mapping, NoReturn, 
 from . import limits
 from .abort import AbortSignal
 from .asking import NO_INPUT, Asking, StartedRun, definition_id, in_step, input_of
+from .asset_changes import AssetScope
+from .assets import Asset, AsyncAsset
 from .channel_socket import Call
 from .clean_up import does_not_skip, kept_value, large_output, reason_of
 from .errors import AppError
@@ -28,6 +30,7 @@ from .own_jobs import start_async, start_here
 from .reports import ProgressSender, TaskLog
 from .steering import skip
 from .state import AsyncState, Names, Scope, State, as_state_record
+from .state_changes import StateChanges
 from .state_place import LoopPlace, ThreadPlace
 from .stored_value import stored_value
 from .text import text_defect, utf8_bytes
@@ -97,6 +100,7 @@ class Context:
         recorded = {step["key"]: step["value"] for step in start["steps"]}
         self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
         self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
+        self._names = Names()
         self._asking = Asking(self._waits, self._steps.check, self._start_own, waits_for=self.reason is None)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
@@ -115,8 +119,7 @@ class Context:
         skip(reason)
 
     def _scopes(self) -> Tuple[Scope, Scope]:
-        names = Names()
-        return Scope("ctx.state", "run", names), Scope("ctx.task_state", "task", names)
+        return _scope("ctx.state", "run", self._names), _scope("ctx.task_state", "task", self._names)
 
     def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
         """Lets the body start a job by itself."""
@@ -151,6 +154,12 @@ class TaskContext(Context, WaitContext):
         """Values of this run: all its attempts see them, and a retry goes on with them."""
         self.task_state = State(of_task, place)
         """Values of the task: all its runs see them."""
+        self._place = place
+
+    def asset(self, name: str) -> Asset:
+        """An asset by its id or its URI, which the task has declared: in ``reads`` what it reads, in ``writes`` what it writes and may
+        read. What it has not declared is refused with ``denied`` when it is used."""
+        return Asset(AssetScope(name, self._names), self._place)
 
     def step(self, key: str, fn: Callable[[], T]) -> T:
         """Runs ``fn`` and records what it returns under ``key``.
@@ -207,6 +216,11 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         """Values of this run: all its attempts see them, and a retry goes on with them."""
         self.task_state = AsyncState(of_task, place)
         """Values of the task: all its runs see them."""
+        self._place = place
+
+    def asset(self, name: str) -> AsyncAsset:
+        """As TaskContext.asset; what it has is awaited."""
+        return AsyncAsset(AssetScope(name, self._names), self._place)
 
     async def step(self, key: str, fn: Callable[[], Union[T, Awaitable[T]]]) -> T:
         """As TaskContext.step; ``fn`` may be asynchronous."""
@@ -360,6 +374,10 @@ class _Use:
     def __exit__(self, *_: object) -> None:
         if not self.recorded:
             self._steps.end(self._key)
+
+
+def _scope(what: str, kind: str, names: Names) -> Scope:
+    return Scope(StateChanges(what, {"kind": kind}), {"kind": kind}, names)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from .state_changes import (
     name_of,
     ops_of,
     result_of,
+    scope_name,
 )
 from .state_keys import changes_hash, write_name
 
@@ -86,9 +87,9 @@ class Write:
 class Scope:
     """What both kinds of handles say."""
 
-    def __init__(self, what: str, kind: str, names: Names) -> None:
-        self.op = StateChanges(what, kind)
-        self._kind = kind
+    def __init__(self, op: StateChanges, scope: Mapping[str, str], names: Names) -> None:
+        self.op = op
+        self._scope = dict(scope)
         self._names = names
 
     def write(self, changes: Sequence[StateChange], as_: Optional[str], together: bool = False) -> Write:
@@ -99,18 +100,17 @@ class Scope:
     def update(
         self, key: str, fn: Callable[[Any], Any], retention: Optional[Retention], as_: Optional[str]
     ) -> Write:
-        step = self._names.key(write_name("update", self._kind, self.op.key(key)), as_)
+        step = self._names.key(write_name("update", scope_name(self._scope), self.op.key(key)), as_)
         return Write(step, None, lambda: self._updated(step, key, fn, retention))
 
     def read(self, key: str) -> Acts:
-        scope = {"kind": self._kind}
-        answer = yield "call", ("state.get", {"scope": scope, "keys": [self.op.key(key)]})
+        answer = yield "call", ("state.get", {"scope": dict(self._scope), "keys": [self.op.key(key)]})
         values = answer["values"]
         return values[0] if values else None
 
     def listed(self, prefix: Optional[str]) -> Acts:
         found: List[StateEntry] = []
-        asked: Dict[str, Any] = {"scope": {"kind": self._kind}}
+        asked: Dict[str, Any] = {"scope": dict(self._scope)}
         if prefix is not None:
             asked["prefix"] = check_prefix(prefix)
         while True:

@@ -35,6 +35,9 @@ class StateResult:
     changed: Optional[bool] = None
     length: Optional[int] = None
     cleared: Optional[int] = None
+    number: Optional[int] = None
+    """Of the event that was told, or of the one that had its key before; ``emitted``: whether it is new."""
+    emitted: Optional[bool] = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class StateEntry:
 class StateChanges:
     """Makes changes for ``transact``."""
 
-    def __init__(self, what: str, kind: str) -> None:
+    def __init__(self, what: str, scope: Mapping[str, str]) -> None:
         self._what = what
-        self._kind = kind
+        self._scope = dict(scope)
 
     def set(
         self, key: str, value: Any, *, if_version: Optional[int] = None, retention: Optional[Retention] = None
@@ -78,7 +81,7 @@ class StateChanges:
     def clear(self, prefix: Optional[str] = None) -> StateChange:
         """Deletes all values, or those whose keys begin so."""
         more = {} if prefix is None else {"prefix": check_prefix(prefix)}
-        return StateChange({"op": "clear", "scope": {"kind": self._kind}, **more})
+        return StateChange({"op": "clear", "scope": dict(self._scope), **more})
 
     def increment(self, key: str, by: float = 1) -> StateChange:
         """Adds to a number, at first to 0."""
@@ -113,7 +116,7 @@ class StateChanges:
         return key
 
     def _made(self, op: str, key: str, **facts: Any) -> StateChange:
-        return StateChange({"op": op, "scope": {"kind": self._kind}, "key": self.key(key), **facts})
+        return StateChange({"op": op, "scope": dict(self._scope), "key": self.key(key), **facts})
 
 
 def ops_of(changes: Any) -> List[Op]:
@@ -126,21 +129,30 @@ def ops_of(changes: Any) -> List[Op]:
     return [each._op for each in listed]
 
 
+def scope_name(scope: Mapping[str, str]) -> str:
+    """As it stands in the names of steps. What is written of an asset has its name, watermarks among it."""
+    return f"asset:{scope['id']}" if "id" in scope else scope["kind"]
+
+
 def name_of(ops: Sequence[Op]) -> str:
     """The name of one change, before it is counted."""
     (op,) = ops
-    return write_name(op["op"], op["scope"]["kind"], op.get("key", ""), _absolute(ops))
+    return write_name(op["op"], scope_name(op["scope"]), op.get("key", ""), _absolute(ops))
 
 
 def joined_name(ops: Sequence[Op]) -> str:
     """The name of changes that are made together."""
-    places = "+".join(dict.fromkeys(op["scope"]["kind"] for op in ops))
+    places = "+".join(dict.fromkeys(scope_name(op["scope"]) for op in ops))
     return write_name("transact", places, ",".join(op.get("key", "") for op in ops), _absolute(ops))
 
 
 def _absolute(ops: Sequence[Op]) -> Optional[List[Op]]:
     """What distinguishes changes that say by themselves what is to be there; None where one does not."""
-    return None if any(op["op"] in ("increment", "append") for op in ops) else list(ops)
+    return None if any(_is_relative(op) for op in ops) else list(ops)
+
+
+def _is_relative(op: Op) -> bool:
+    return op["op"] in ("increment", "append") or (op["op"] == "emit" and "key" not in op)
 
 
 def check_prefix(prefix: Any) -> str:
@@ -162,8 +174,11 @@ def entry_of(view: Mapping[str, Any]) -> StateEntry:
     )
 
 
+_RESULT = ("version", "value", "changed", "length", "cleared", "number", "emitted")
+
+
 def result_of(result: Mapping[str, Any]) -> StateResult:
-    return StateResult(**{name: result[name] for name in ("version", "value", "changed", "length", "cleared") if name in result})
+    return StateResult(**{name: result[name] for name in _RESULT if name in result})
 
 
 def _version(if_version: Optional[int]) -> Dict[str, int]:

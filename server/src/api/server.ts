@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { AppError, type Json, limits, nearestName, textDefect } from "@holdfast/protocol";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Logger } from "../log.ts";
+import type { Assets } from "../operations/assets.ts";
 import type { BulkActions } from "../operations/bulk.ts";
 import type { Concurrency } from "../operations/concurrency.ts";
 import type { Definitions } from "../operations/definitions.ts";
@@ -23,6 +24,7 @@ import type { BacklogMetrics } from "../telemetry/backlog-metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { aboutRoutes, type StoreAnswer } from "./about.ts";
 import { type AccessOptions, checkExposure, hostCheck, tokenCheck } from "./access.ts";
+import { assetRoutes } from "./assets.ts";
 import { parseBody } from "./body.ts";
 import { controlRoutes } from "./control.ts";
 import { definitionRoutes } from "./definitions.ts";
@@ -68,6 +70,7 @@ export interface ApiServices {
   readonly marks: Marks;
   readonly signals: Signals;
   readonly state: State;
+  readonly assets: Assets;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly telemetry: Pick<Telemetry, "metrics">;
@@ -117,6 +120,7 @@ export function buildApi(services: ApiServices, options: ApiOptions): Api {
     ...controlRoutes(services),
     ...signalRoutes(services),
     ...stateRoutes(services),
+    ...assetRoutes(services),
     ...aboutRoutes({ describeStore: () => services.store.describe(), namespace: services.namespace, version }),
   ];
   guard(app, access);

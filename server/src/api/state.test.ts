@@ -110,7 +110,7 @@ test("nothing is written into what is not there, and no body that is not as it h
   }
   assert.equal(code(await ask("PUT", `/v1/runs/${run}/state/${"x".repeat(513)}`, { value: 1 })), "invalid_request");
   assert.equal(code(await ask("PUT", path, { value: "x".repeat(65_536) })), "limit_exceeded");
-  const ops = [{ op: "set", scope: { kind: "asset", id: "orders" }, key: "a", value: 1 }];
+  const ops = [{ op: "set", scope: { kind: "watermark", id: "orders" }, key: "a", value: 1 }];
   assert.equal(code(await ask("POST", `/v1/runs/${run}/state`, { ops })), "invalid_request");
   assert.deepEqual((await ask("GET", `/v1/runs/${run}/state`)).json.values, []);
 });

@@ -10,6 +10,7 @@ import {
   type StateOwner,
   stateKeySchema,
   stateOpResultSchema,
+  stateOwners,
   statePageSchema,
   stateViewSchema,
   sweepStateSchema,
@@ -25,13 +26,13 @@ import { idOf } from "./runs.ts";
 const valueBodyBytes = 6 * limits.stateObjectBytes + 16 * 1024;
 const changesBodyBytes = limits.frameBytes;
 
-const owners = { run: "/v1/runs/{id}/state", task: "/v1/tasks/{id}/state" } as const;
-const whose = { run: "a run, in its present generation", task: "a task" } as const;
+const owners = { run: "/v1/runs/{id}/state", task: "/v1/tasks/{id}/state", asset: "/v1/assets/{id}/state" } as const;
+const whose = { run: "a run, in its present generation", task: "a task", asset: "an asset" } as const;
 
-/** `state` below runs and tasks. A key is one part of the path: a `/` in it is written `%2F`. */
+/** `state` below runs, tasks and assets. A key is one part of the path: a `/` in it is written `%2F`. */
 export function stateRoutes({ state }: { state: State }): Route[] {
   return [
-    ...(["run", "task"] as const).flatMap((kind) => [...reads(state, kind), ...writes(state, kind)]),
+    ...stateOwners.flatMap((kind) => [...reads(state, kind), ...writes(state, kind)]),
     route({
       method: "POST",
       path: "/v1/state/sweep",
@@ -141,7 +142,8 @@ function first({ results: [result] }: z.infer<typeof changedStateSchema>): z.inf
   return result;
 }
 
-function keyOf({ key }: Readonly<Record<string, string>>): string {
+/** The key of state that a path names, or the name of a watermark. */
+export function keyOf({ key }: Readonly<Record<string, string>>): string {
   const parsed = stateKeySchema.safeParse(key);
   if (parsed.success) return parsed.data;
   throw new AppError(

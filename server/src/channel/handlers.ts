@@ -1,5 +1,6 @@
 import type { ChannelMethod, ChannelParams, ChannelResult, CodeTaskSpec } from "@holdfast/protocol";
 import type { ActivationLog } from "../operations/activation-log.ts";
+import type { BodyAssets } from "../operations/body-assets.ts";
 import type { BodyState } from "../operations/body-state.ts";
 import type { BodyWaits } from "../operations/body-waits.ts";
 import type { Completion, HeldActivation } from "../operations/completion.ts";
@@ -14,6 +15,7 @@ export interface Session {
   readonly completion: Completion;
   readonly waits: BodyWaits;
   readonly state: BodyState;
+  readonly assets: BodyAssets;
   readonly jobs: JobBodies;
   readonly log: ActivationLog;
 }

@@ -15,6 +15,7 @@ import {
 import type { RunRow } from "../core/index.ts";
 import { newRun } from "../core/run.fixture.ts";
 import { ActivationLog } from "../operations/activation-log.ts";
+import { BodyAssets } from "../operations/body-assets.ts";
 import { BodyState } from "../operations/body-state.ts";
 import { BodyWaits } from "../operations/body-waits.ts";
 import { Completion } from "../operations/completion.ts";
@@ -45,9 +46,11 @@ const examples: { readonly [M in ChannelMethod]: ChannelParams<M> } = {
   "external.adopt": { key: "load", ref: 1 },
   "output.get": { run: "called" },
   "state.get": { scope: { kind: "run" }, keys: ["a"] },
+  "asset.get": { asset: "orders", watermarks: ["mark"] },
+  "asset.events": { asset: "orders" },
   "state.list": { scope: { kind: "task" } },
   "state.transact": { key: "mark", ops: [{ op: "set", scope: { kind: "run" }, key: "a/b", value: null }] },
-  "run.enqueue": { key: "follow-up", definition: "unit", input: {} },
+  "run.enqueue": { key: "follow-up", definition: "nowhere", input: {} },
 };
 /** What these name is not there, and no job is started here: who may ask is told so. */
 const refusedWith: ReadonlyMap<ChannelMethod, ErrorCode> = new Map<ChannelMethod, ErrorCode>([
@@ -58,46 +61,47 @@ const refusedWith: ReadonlyMap<ChannelMethod, ErrorCode> = new Map<ChannelMethod
 ]);
 const methods = Object.keys(examples) as ChannelMethod[];
 
+const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
+const source = { module: "unit.py", export: "main" };
+const task: CodeTaskSpec = {
+  ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
+  ...{ placement: "process", isolation: "pool", reads: ["orders"], writes: [] },
+};
+
 /** A session of an activation on a real store. */
 async function openSession({ cleansUp = false } = {}): Promise<Session> {
   const clock = new VirtualClock();
   const store = openMemoryStore({ clock });
   await store.joinMember({ id: "node", kind: "node", name: "node", namespace: "n", serves: null, leaseMs: 60_000 });
-  const run = newRun({
-    id: "1ngej3ekqqrdnmay8b0n",
-    namespace: "n",
-    definition: "unit",
-    name: "unit",
-    input: {},
-    cleansUp,
-  });
+  const definitions = new Definitions({ store, namespace: "n" });
+  const { definitions: applied } = await definitions.apply([
+    { format: 1, root: "unit", definitions: { unit: task }, assets: { orders: { id: "orders" } } },
+  ]);
+  const of = { namespace: "n", definition: "unit", manifestHash: applied[0]?.manifestHash ?? "", name: "unit" };
+  const run = newRun({ id: "1ngej3ekqqrdnmay8b0n", ...of, input: {}, cleansUp });
   const [result] = await store.enqueueRuns({ rows: [{ run, key: null, request: null, claimFor: "node" }] });
   assert.ok(result?.outcome === "created");
   const claimed = cleansUp ? await cleaning(store, result.run) : result.run;
   const revoked = new AbortController().signal;
-  const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
   const completion = new Completion({ store, clock, random: systemRandom });
   const log = new ActivationLog({ store, clock, runId: run.id, epoch: claimed.epoch, revoked });
-  const definitions = new Definitions({ store, namespace: "n" });
   const concurrency = new Concurrency({ store, namespace: "n", clock, evaluator: definitions.evaluator });
   const parts = { store, definitions, concurrency, clock };
   const runs = new Runs({ ...parts, namespace: "n", random: systemRandom, keyRetentionMs: 1_000 });
   const waits = new BodyWaits({ ...parts, completion, runs });
-  const source = { module: "unit.py", export: "main" };
-  const task: CodeTaskSpec = {
-    ...{ kind: "task", id: "unit", executor: "python", source, queue: "default", priority: 0, retry },
-    ...{ placement: "process", isolation: "pool", reads: [], writes: [] },
-  };
+  const assets = new BodyAssets({ store, clock, definitions });
   return {
     held: { run: claimed, retry, ranMs: 0, revoked, isToldToEnd: false },
     task,
     definitions,
     completion,
     waits,
+    assets,
     state: new BodyState({
       store,
       objects: new StateObjects({ store, clock, random: systemRandom, options: undefined }),
       clock,
+      assets,
     }),
     jobs: new JobBodies({ store, waits, completion, definitions }),
     log,

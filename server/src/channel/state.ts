@@ -1,8 +1,12 @@
 import type { Handlers } from "./handlers.ts";
 
-/** What an activation reads and writes of the state of its run and its task. */
-export const state: Handlers<"state.get" | "state.list" | "state.transact"> = {
-  "state.get": async ({ state: values, held }, { scope, keys }) => ({ values: await values.get(held, scope, keys) }),
-  "state.list": ({ state: values, held }, asked) => values.list(held, asked),
-  "state.transact": ({ state: values, held }, asked) => values.transact(held, asked),
+/** What an activation reads and writes of the state of its run, its task, and of assets. */
+export const state: Handlers<"asset.get" | "asset.events" | "state.get" | "state.list" | "state.transact"> = {
+  "asset.get": ({ assets, ...asking }, asked) => assets.get(asking, asked),
+  "asset.events": ({ assets, ...asking }, asked) => assets.events(asking, asked),
+  "state.get": async ({ state: values, ...asking }, { scope, keys }) => ({
+    values: await values.get(asking, scope, keys),
+  }),
+  "state.list": ({ state: values, ...asking }, asked) => values.list(asking, asked),
+  "state.transact": ({ state: values, ...asking }, asked) => values.transact(asking, asked),
 };

@@ -10,7 +10,7 @@ export interface Candidate {
 }
 
 /** What the program does not know by itself. */
-export type Lookup = "definitions" | "runs" | "schedules" | "queues";
+export type Lookup = "definitions" | "runs" | "schedules" | "queues" | "assets";
 
 export interface Candidates {
   readonly known: readonly Candidate[];
@@ -29,6 +29,8 @@ const ofArguments: Readonly<Record<string, Candidates>> = {
   definition: { known: [], lookups: ["definitions"], files: false },
   schedule: { known: [], lookups: ["schedules"], files: false },
   queue: { known: [], lookups: ["queues"], files: false },
+  asset: { known: [], lookups: ["assets"], files: false },
+  "run|definition": { known: [], lookups: ["runs", "definitions"], files: false },
   status: { known: plain(["succeeded", "failed", "skipped"]), lookups: [], files: false },
   shell: { known: plain(completedShells), lookups: [], files: false },
 };

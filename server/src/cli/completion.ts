@@ -49,7 +49,13 @@ const lists: Readonly<Record<Lookup, (connection: Connection) => Promise<Candida
   definitions: listIds,
   schedules: listSchedules,
   queues: listQueues,
+  assets: listAssets,
 };
+
+async function listAssets({ watched }: Connection): Promise<Candidate[]> {
+  const { assets } = await watched.assets.list({ limit: limits.pageRows });
+  return assets.map(({ id, uri }) => ({ value: id, description: uri ?? "" }));
+}
 
 /** Queues that are limited or paused and, where the store itself is asked, all that a definition or a run names. */
 async function listQueues(connection: Connection): Promise<Candidate[]> {

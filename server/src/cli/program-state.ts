@@ -5,7 +5,7 @@ import type { Asking, Carry } from "./program-control.ts";
 export function addStateCommands(program: Command, carry: Carry, asking: Asking): void {
   const state = program
     .command("state")
-    .description("see and change values that runs and tasks keep; <of>: a run, or task:ID")
+    .description("see and change values that runs, tasks and assets keep; <of>: a run, task:ID or asset:ID")
     .helpCommand(false)
     .action((_flags, command: Command) => command.help({ error: true }));
   asking(state.command("get <of> <key>"))

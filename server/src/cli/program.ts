@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { version } from "../version.ts";
+import { addAssetCommands } from "./program-assets.ts";
 import { addQueueCommands, addRunControl, type Carry } from "./program-control.ts";
 import { addExternalCommands } from "./program-external.ts";
 import { addScheduleCommands } from "./program-schedules.ts";
@@ -27,6 +28,7 @@ export function buildProgram(carry: Carry): Command {
   addQueueCommands(program, carry, asking);
   addScheduleCommands(program, carry, asking);
   addStateCommands(program, carry, asking);
+  addAssetCommands(program, carry, asking);
   addCompletionCommands(program, carry);
   return program;
 }
@@ -119,8 +121,8 @@ function addRunCommands(program: Command, carry: Carry): void {
     .description("show a run and, as a tree, what is below it")
     .option("--all", "also every item of a map")
     .action((id, flags) => carry(async (t) => (await import("./runs-show.ts")).show(t, id, flags), flags));
-  asking(program.command("why <run>"))
-    .description("say what keeps a run from going on")
+  asking(program.command("why <run|definition>"))
+    .description("say what keeps a run from going on, or what a definition waits for that events start")
     .action((id, flags) => carry(async (t) => (await import("./why.ts")).why(t, id, flags), flags));
   addRunControl(runs, carry, asking);
   asking(runs.command("logs <run>"))

@@ -1,4 +1,12 @@
-import { isEnded, type JobView, limits, type ObligationView, type RunView, type WaitView } from "@holdfast/protocol";
+import {
+  isEnded,
+  type JobView,
+  limits,
+  type ObligationView,
+  type RunAssets,
+  type RunView,
+  type WaitView,
+} from "@holdfast/protocol";
 import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { jobText } from "./external-jobs.ts";
@@ -30,8 +38,9 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     const { obligations } = await plane.listObligations({ run: run.id, limit: limits.pageRows });
     const owed = obligations.filter(({ runId }) => run.parentId === null || runId === run.id);
     const state = await plane.state.list({ kind: "run", id: run.id }, { limit: shownValues });
+    const { assets } = await plane.assets.ofRun(run.id);
     const below = tree.map(({ input: _input, output: _output, ...rest }) => rest);
-    terminal.answer({ run, obligations: owed, tree: below, state: state.values });
+    terminal.answer({ run, obligations: owed, tree: below, state: state.values, assets });
     if (terminal.json) return exitCodes.done;
     const now = Date.now();
     for (const [name, value] of fieldsOf(terminal, run, now)) {
@@ -51,6 +60,7 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     }
     for (const value of state.values) terminal.print(fieldText(terminal, "state", stateText(value)));
     if (state.cursor !== null) terminal.print(fieldText(terminal, "state", `and more: holdfast state list ${run.id}`));
+    for (const asset of assets) terminal.print(fieldText(terminal, asset.uses.join(", "), assetText(asset)));
     for (const obligation of owed.filter(({ metAt }) => metAt === null)) {
       const name = obligation.kind === "clean_up" ? "to be done" : "to be ended";
       terminal.print(fieldText(terminal, name, owedText(obligation, run.id, now)));
@@ -59,6 +69,13 @@ export function show(terminal: Terminal, id: string, flags: ShowFlags): Promise<
     if (tree.length > 0) terminal.print(`\n${treeTable(terminal, [run, ...tree], { all: flags.all === true, now })}`);
     return exitCodes.done;
   });
+}
+
+/** An asset that the run's task declares, and how far it is now. */
+function assetText({ id, watermarks, lastEvent }: RunAssets["assets"][number]): string {
+  const events = lastEvent === 0 ? "" : `; its last event is ${lastEvent}`;
+  const marks = watermarks.map((mark) => stateText(mark)).join(", ");
+  return `the asset ${id}${marks === "" ? "" : `: ${marks}`}${events}`;
 }
 
 async function openJobs(plane: ControlPlane, { id, waits = [] }: RunView): Promise<JobView[]> {

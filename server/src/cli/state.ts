@@ -17,7 +17,7 @@ import { tableText } from "./table.ts";
 import { oneLine, type Terminal } from "./terminal.ts";
 import { agoText } from "./times.ts";
 
-/** `holdfast state get RUN|task:ID KEY`: the value as JSON. */
+/** `holdfast state get RUN|task:ID|asset:ID KEY`: the value as JSON. */
 export function getState(terminal: Terminal, of: string, key: string, flags: CommonFlags): Promise<number> {
   const target = targetOf(of);
   return connected(terminal, flags, async ({ plane }) => {
@@ -35,7 +35,7 @@ export interface SetFlags extends CommonFlags {
   readonly retention?: string;
 }
 
-/** `holdfast state set RUN|task:ID KEY JSON`. */
+/** `holdfast state set RUN|task:ID|asset:ID KEY JSON`. */
 export function setState(
   terminal: Terminal,
   of: string,
@@ -54,7 +54,7 @@ export function setState(
   return changed(terminal, of, op, flags);
 }
 
-/** `holdfast state delete RUN|task:ID KEY`. */
+/** `holdfast state delete RUN|task:ID|asset:ID KEY`. */
 export function deleteState(
   terminal: Terminal,
   of: string,
@@ -70,7 +70,7 @@ export interface ListFlags extends CommonFlags {
   readonly after?: string;
 }
 
-/** `holdfast state list RUN|task:ID`. */
+/** `holdfast state list RUN|task:ID|asset:ID`. */
 export function listState(terminal: Terminal, of: string, flags: ListFlags): Promise<number> {
   const target = targetOf(of);
   const { prefix, after } = flags;
@@ -89,7 +89,7 @@ export function listState(terminal: Terminal, of: string, flags: ListFlags): Pro
   });
 }
 
-/** `holdfast state clear RUN|task:ID`. */
+/** `holdfast state clear RUN|task:ID|asset:ID`. */
 export function clearState(
   terminal: Terminal,
   of: string,
@@ -177,13 +177,13 @@ function aboutText({ version, writer, updatedAt, expiresAt }: StateView): string
   return `Version ${version}, written by ${by} ${agoText(updatedAt, Date.now())}${end}.`;
 }
 
-/** A run's id or the beginning of it, or `task:` and the task's. */
+/** A run's id or the beginning of it; `task:` and the task's; `asset:` and the asset's, or its URI. */
 function targetOf(text: string): StateTarget {
   const [kind, ...rest] = text.split(":");
   const id = rest.join(":");
   if (rest.length === 0 && text !== "") return { kind: "run", id: text };
-  if ((kind === "task" || kind === "run") && id !== "") return { kind, id };
-  throw new UsageError(`"${text}" names nothing that has state.`, "Write a run's id, or task:ID.");
+  if ((kind === "task" || kind === "asset" || kind === "run") && id !== "") return { kind, id };
+  throw new UsageError(`"${text}" names nothing that has state.`, "Write a run's id, task:ID or asset:ID.");
 }
 
 function versionOf({ ifVersion }: { readonly ifVersion?: string }): { ifVersion?: number } {

@@ -1,4 +1,5 @@
-import type { Reason, RunBrief } from "@holdfast/protocol";
+import { type ConsumerView, isAppError, type Reason, type RunBrief } from "@holdfast/protocol";
+import type { ControlPlane } from "@holdfast/sdk/client";
 import { connected } from "./connection.ts";
 import { counted } from "./definitions.ts";
 import { exitCodes } from "./failures.ts";
@@ -6,10 +7,15 @@ import type { CommonFlags } from "./project.ts";
 import { paintStatus, statusSign } from "./statuses.ts";
 import { oneLine, type Terminal, wrapped } from "./terminal.ts";
 
-/** `holdfast why RUN`: what keeps it, and what keeps those that it waits for. */
+/** `holdfast why RUN`: what keeps it, and what keeps those that it waits for; of a definition that events start, what it waits for. */
 export function why(terminal: Terminal, id: string, flags: CommonFlags): Promise<number> {
   return connected(terminal, flags, async ({ plane }) => {
-    const { run, reasons, causes, more } = await plane.explainRun(id);
+    const explained = await plane.explainRun(id).catch((error: unknown) => {
+      if (isAppError(error, "not_found")) return error;
+      throw error;
+    });
+    if (isAppError(explained)) return tellConsumer(terminal, await consumerOr(explained, plane, id));
+    const { run, reasons, causes, more } = explained;
     terminal.answer({ run, reasons, causes, more });
     tell(terminal, run, reasons);
     if (causes.length > 0) terminal.print(`\n${terminal.colors.dim("What it waits for:")}`);
@@ -20,6 +26,28 @@ export function why(terminal: Terminal, id: string, flags: CommonFlags): Promise
     if (more) terminal.print(`\nIt waits for more than these ${counted(causes.length, "run")}.`);
     return exitCodes.done;
   });
+}
+
+/** The definition of this id that events start; where there is none, what was said of the run counts. */
+async function consumerOr(unknownRun: Error, plane: ControlPlane, id: string): Promise<ConsumerView> {
+  try {
+    return await plane.assets.consumer(id);
+  } catch (error) {
+    if (!isAppError(error, "not_found")) throw error;
+    const isDefinition = (await plane.listDefinitions()).some((definition) => definition.id === id);
+    throw isDefinition ? error : unknownRun;
+  }
+}
+
+function tellConsumer(terminal: Terminal, consumer: ConsumerView): number {
+  terminal.answer({ consumer });
+  const { definition, waitsFor, assets, lastRun } = consumer;
+  terminal.print(wrapped(`${oneLine(definition)} waits for ${terminal.typed(oneLine(waitsFor))}.`, terminal.columns));
+  for (const { asset, position, lastEvent } of assets) {
+    terminal.print(`  ${asset}: it has had ${position} of ${counted(lastEvent, "event")}`);
+  }
+  if (lastRun !== null) terminal.print(`  its last run is ${lastRun}`);
+  return exitCodes.done;
 }
 
 function tell(terminal: Terminal, run: RunBrief, reasons: readonly Reason[]): void {

@@ -192,6 +192,10 @@ export class LocalPlane implements ControlPlane {
     };
   }
 
+  get assets(): ControlPlane["assets"] {
+    return this.#services.assets;
+  }
+
   async describe(): Promise<ServerView> {
     const { store, namespace } = this.#services;
     const { kind, incarnation, now } = await store.describe();

@@ -7,6 +7,7 @@ import { type ConnectionSettings, connectionOf } from "../connection-settings.ts
 import { Activations, type OpenChannel } from "../engine/activations.ts";
 import { Engine, type StopWait } from "../engine/node.ts";
 import { type Logger, silentLog } from "../log.ts";
+import { BodyAssets } from "../operations/body-assets.ts";
 import { BodyState } from "../operations/body-state.ts";
 import { BodyWaits } from "../operations/body-waits.ts";
 import { Completion } from "../operations/completion.ts";
@@ -44,6 +45,8 @@ export interface NodeOptions {
   readonly python?: string;
   /** False: schedules, and definitions that wait for events, are others' business; default true. */
   readonly schedules?: boolean;
+  /** Whether it starts runs of definitions that wait for events; default as `schedules`. */
+  readonly consumers?: boolean;
   readonly log?: Logger;
   readonly grants?: readonly AccessGroup[];
   /** Where bodies run instead of the two placements: a simulation's. */
@@ -101,7 +104,7 @@ export async function startNode(services: Services, options: NodeOptions): Promi
     objects,
     activations,
     firing: options.schedules === false ? undefined : services.firing,
-    consuming: options.schedules === false ? undefined : services.consuming,
+    consuming: (options.consumers ?? options.schedules) === false ? undefined : services.consuming,
     tracking,
     successorOf: (row) => successors.successorOf(row),
     callsOf: (address) => connections[connectionOf(connections, address) ?? ""]?.calls,
@@ -177,10 +180,11 @@ function activationsFor(services: Services, { tracking, callbacks, ...held }: He
   const expander = new Expander({ store, definitions, completion, concurrency, clock, observer });
   const asked = { store, definitions, concurrency, completion, runs, clock, observer, tracking };
   const waits = new BodyWaits({ ...asked, ...(callbacks === undefined ? {} : { callbacks }) });
-  const state = new BodyState({ store, objects: services.objects, clock });
+  const assets = new BodyAssets({ store, clock, definitions });
+  const state = new BodyState({ store, objects: services.objects, clock, assets });
   const jobs = new JobBodies({ store, waits, completion, definitions });
   const openChannel: OpenChannel = ({ held: activation, task, log, grants }) => {
-    const session: Session = { held: activation, task, definitions, completion, waits, state, jobs, log };
+    const session: Session = { held: activation, task, definitions, completion, waits, state, assets, jobs, log };
     return (method, params) => answer(session, grants, method, params as never);
   };
   const newNonce = () => hex(random.bytes(16));

@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { AssetNames } from "../operations/asset-names.ts";
+import { Assets } from "../operations/assets.ts";
 import { BulkActions } from "../operations/bulk.ts";
 import { Concurrency } from "../operations/concurrency.ts";
 import { Consuming } from "../operations/consuming.ts";
@@ -67,6 +69,7 @@ export interface Services {
   readonly signals: Signals;
   readonly state: State;
   readonly objects: StateObjects;
+  readonly assets: Assets;
   readonly bulk: BulkActions;
   readonly namespace: string;
   readonly clock: Clock;
@@ -158,6 +161,7 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
   const firing = new Firing({ store, scheduledRuns, namespace, clock });
   const consuming = new Consuming({ store, definitions, concurrency, namespace });
   const backlog = new BacklogMetrics({ store, namespace, metrics: telemetry.metrics });
+  const names = new AssetNames({ store, namespace });
   const asked = {
     definitions,
     concurrency,
@@ -175,8 +179,9 @@ export function serve(store: Store, options: Omit<ServicesOptions, "address" | "
     restarts,
     marks,
     signals,
-    state: new State({ store, objects, runs, definitions, namespace }),
+    state: new State({ store, objects, runs, definitions, assets: names, namespace }),
     objects,
+    assets: new Assets({ store, names, runs, definitions, namespace }),
     bulk,
   };
   return { ...asked, store, namespace, clock, random, telemetry, backlog, close };

@@ -7,8 +7,10 @@ import type { NewRun, RunRow } from "../core/index.ts";
 import { systemRandom } from "../random.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { type Asking, BodyAssets } from "./body-assets.ts";
 import { BodyState } from "./body-state.ts";
-import type { HeldActivation } from "./completion.ts";
+import { Definitions } from "./definitions.ts";
+import { taskSpec } from "./manifest.fixture.ts";
 import { StateObjects } from "./state-objects.ts";
 
 const own = { kind: "run" } as const;
@@ -31,6 +33,7 @@ async function open() {
     assert.ok(result?.outcome === "created");
     return result.run;
   };
+  const assets = new BodyAssets({ store, clock, definitions: new Definitions({ store, namespace: "n" }) });
   return {
     store,
     join,
@@ -39,13 +42,15 @@ async function open() {
       store,
       objects: new StateObjects({ store, clock, random: systemRandom, options: undefined }),
       clock,
+      assets,
     }),
   };
 }
 
-function held(run: RunRow): HeldActivation {
+function held(run: RunRow): Asking {
   const retry = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
-  return { run, retry, ranMs: 0, revoked: new AbortController().signal, isToldToEnd: false };
+  const task = { ...taskSpec, executor: "python", source: { module: "unit.py", export: "main" } } as const;
+  return { held: { run, retry, ranMs: 0, revoked: new AbortController().signal, isToldToEnd: false }, task };
 }
 
 test("an activation whose run is another's writes nothing, and its successor's values stand", async () => {
@@ -59,10 +64,12 @@ test("an activation whose run is another's writes nothing, and its successor's v
   await state.transact(lost, { key: "first", ops: set("before") });
   await join("other");
   const released = { to: "ready", outcome: "released", error: null, delayMs: 0 } as const;
-  await store.finishActivations({ rows: [{ runId: lost.run.id, epoch: lost.run.epoch, ranMs: 0, next: released }] });
+  await store.finishActivations({
+    rows: [{ runId: lost.held.run.id, epoch: lost.held.run.epoch, ranMs: 0, next: released }],
+  });
   const claimed = await store.claimRuns({ memberId: "other", namespace: "n", queues: null, limitRows: 1 });
   const [next] = claimed;
-  assert.ok(next !== undefined && next.epoch > lost.run.epoch);
+  assert.ok(next !== undefined && next.epoch > lost.held.run.epoch);
   await state.transact(held(next), { key: "second", ops: set("after") });
   for (const key of ["first", "second", "third"]) {
     const refused = state.transact(lost, { key, ops: set("from the grave") });
@@ -105,11 +112,11 @@ test("a body reaches the state of its own run and task, and there is no way to n
     await state.transact(other, { key: `clear ${scope.kind}`, ops: [{ op: "clear", scope }] });
     assert.equal((await state.get(one, scope, ["a"])).length, 1);
   }
-  const { id } = one.run;
+  const { id } = one.held.run;
   for (const scope of [
     { kind: "run", id },
     { kind: "task", id: "load" },
-    { kind: "asset", id: "orders" },
+    { kind: "watermark", id: "orders" },
     { kind: "run", generation: 2 },
   ]) {
     assert.equal(channelMethods["state.get"].params.safeParse({ scope, keys: ["a"] }).success, false);

@@ -5,8 +5,6 @@ import {
   type ChannelStateScope,
   type Json,
   limits,
-  type StateOp,
-  type StateScope,
   type StateView,
   stateRecord,
 } from "@holdfast/protocol";
@@ -14,26 +12,34 @@ import { canonicalHash } from "../canonical.ts";
 import type { Clock } from "../clock.ts";
 import type { StateTransaction } from "../core/index.ts";
 import type { Store } from "../store/store.ts";
-import { type HeldActivation, staleEpoch } from "./completion.ts";
+import type { Asking, BodyAssets } from "./body-assets.ts";
+import { staleEpoch } from "./completion.ts";
 import { persist } from "./persistence.ts";
 import { stateRefusal, stateView } from "./state-answers.ts";
 import type { StateObjects } from "./state-objects.ts";
 
-/** State as the body of an activation reads and writes it: of its own run and its own task, and of nobody else (P8). */
+/**
+ * State as the body of an activation reads and writes it: of its own run, its own task, and the assets that its task has declared, and of
+ * nobody else (P8).
+ */
 export class BodyState {
   readonly #store: Store;
   readonly #objects: StateObjects;
   readonly #clock: Clock;
+  readonly #assets: BodyAssets;
 
-  constructor({ store, objects, clock }: { store: Store; objects: StateObjects; clock: Clock }) {
+  constructor(parts: { store: Store; objects: StateObjects; clock: Clock; assets: BodyAssets }) {
+    const { store, objects, clock, assets } = parts;
     this.#store = store;
     this.#objects = objects;
     this.#clock = clock;
+    this.#assets = assets;
   }
 
   /** What is there of the keys. */
-  async get(held: HeldActivation, scope: ChannelStateScope, keys: readonly string[]): Promise<StateView[]> {
-    const row = { ...this.#of(held, scope), keys };
+  async get(asking: Asking, scope: ChannelStateScope, keys: readonly string[]): Promise<StateView[]> {
+    const { held } = asking;
+    const row = { namespace: held.run.namespace, scope: await this.#assets.scope(asking, scope, "reads"), keys };
     const read = await persist(this.#clock, held.revoked, () => this.#objects.read(row));
     if (read?.outcome !== "read") throw staleEpoch(held);
     return read.values.map(stateView);
@@ -41,11 +47,13 @@ export class BodyState {
 
   /** A page in the order of the keys. */
   async list(
-    held: HeldActivation,
+    asking: Asking,
     { scope, prefix, after, limit = limits.pageRows }: ListedScope,
   ): Promise<{ values: StateView[]; cursor: string | null }> {
+    const { held } = asking;
     const filter = {
-      ...this.#of(held, scope),
+      namespace: held.run.namespace,
+      scope: await this.#assets.scope(asking, scope, "reads"),
       limitRows: limit,
       ...(prefix === undefined ? {} : { prefix }),
       ...(after === undefined ? {} : { after }),
@@ -57,18 +65,20 @@ export class BodyState {
 
   /**
    * Changes state in one commit with the record of it (P12), fenced (P2). When the key is recorded already, that record answers.
-   * Throws `stale_epoch`, `state_conflict`, `state_mismatch`, `limit_exceeded`, and `key_conflict` for the key of something else.
+   * Throws `stale_epoch`, `state_conflict`, `state_mismatch`, `limit_exceeded`, `key_conflict` for the key of something else, and as
+   * `BodyAssets.ops` does.
    */
   async transact(
-    held: HeldActivation,
+    asking: Asking,
     { key, ops, value }: { key: string; ops: readonly ChannelStateOp[]; value?: Json | undefined },
   ): Promise<{ recorded: boolean; value: Json }> {
+    const { held } = asking;
     const { id: runId, epoch, generation, namespace } = held.run;
     const hash = canonicalHash(ops);
     const more = value === undefined ? {} : { value };
     const row = {
       namespace,
-      ops: ops.map((op): StateOp => ({ ...op, scope: this.#of(held, op.scope).scope })),
+      ops: await this.#assets.ops(asking, ops),
       writer: { runId, epoch, generation, key, hash, ...more },
     };
     const send = async (sent: StateTransaction) => (await this.#store.transactState({ rows: [sent] }))[0];
@@ -90,10 +100,6 @@ export class BodyState {
           row.ops.map((op) => ({ ...op, whose: `${op.scope.kind} ${op.scope.id}` })),
         );
     }
-  }
-
-  #of({ run }: HeldActivation, { kind }: ChannelStateScope): { namespace: string; scope: StateScope } {
-    return { namespace: run.namespace, scope: { kind, id: kind === "run" ? run.id : run.definition } };
   }
 }
 

@@ -82,5 +82,6 @@ function mismatch(at: string, details: { index: number; key: string; op: string;
 const worksOn: Readonly<Record<string, string>> = {
   increment: "numbers",
   append: "lists",
+  advance: "watermarks of one kind: numbers, texts, or lists as long as the one that is there",
   setIfMax: "numbers and texts, each with its own kind",
 };

@@ -12,6 +12,7 @@ import {
   stateVersionKey,
 } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
+import type { AssetNames } from "./asset-names.ts";
 import type { Definitions } from "./definitions.ts";
 import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
@@ -24,6 +25,7 @@ export class State {
   readonly #store: Store;
   readonly #runs: Runs;
   readonly #fit: StateFit;
+  readonly #assets: AssetNames;
   readonly #namespace: string;
   readonly #objects: StateObjects;
 
@@ -32,17 +34,19 @@ export class State {
     objects: StateObjects;
     runs: Runs;
     definitions: Definitions;
+    assets: AssetNames;
     namespace: string;
   }) {
-    const { store, objects, runs, namespace } = parts;
+    const { store, objects, runs, assets, namespace } = parts;
     this.#fit = new StateFit(parts);
+    this.#assets = assets;
     this.#store = store;
     this.#objects = objects;
     this.#runs = runs;
     this.#namespace = namespace;
   }
 
-  /** Throws `not_found` for the run or task, and for a key that is not there or has expired. */
+  /** Throws `not_found` for the run, the task or the asset, and for a key that is not there or has expired. */
   async get(given: StateTarget, key: string): Promise<StateView> {
     const scope = await this.#scope(given);
     const value = await this.#value(scope, key);
@@ -85,7 +89,7 @@ export class State {
     const ops: StateOp[] = [];
     for (const { scope, ...op } of changes) {
       const of = scope === undefined ? own : await this.#scope(scope);
-      if (op.op === "set") await this.#fit.check(of, op.key, op.value);
+      if (op.op === "set" && of.kind !== "asset") await this.#fit.check(of, op.key, op.value);
       ops.push({ ...op, scope: of } as StateOp);
     }
     const row = { namespace: this.#namespace, ops, writer: null };
@@ -154,9 +158,10 @@ export class State {
     return all;
   }
 
-  /** A run by the beginning of its id, a task by its whole one. Throws `not_found`: nobody writes into what is not there. */
+  /** A run by the beginning of its id, a task by its whole one, an asset by its id or its URI. Throws `not_found`: nobody writes into what is not there. */
   async #scope({ kind, id }: StateTarget): Promise<StateTarget> {
     if (kind === "run") return { kind, id: (await this.#runs.row(id)).id };
+    if (kind === "asset") return { kind, id: (await this.#assets.find(id)).asset.id };
     if (await this.#isTask(id)) return { kind, id };
     throw new AppError("not_found", `There is no task "${id}".`, {
       hint: "holdfast definitions list names them; a task of a workflow is named as in its file.",

@@ -1,5 +1,5 @@
 import { isAppError } from "@holdfast/protocol";
-import { memberGone, type RunRow } from "../core/index.ts";
+import { memberGone, type RunRow, type StateResult, type StateTransaction } from "../core/index.ts";
 import type { Forced, Store, StoreVerb } from "../store/store.ts";
 import type { Metrics } from "./metrics.ts";
 import type { EndedActivation, Observer } from "./observer.ts";
@@ -73,6 +73,17 @@ function hasRows(args: unknown): args is { readonly rows: readonly unknown[] } {
   return typeof args === "object" && args !== null && "rows" in args && Array.isArray(args.rows);
 }
 
+/** What transactions of state have told of assets. */
+function assetsChanged(metrics: Metrics, results: readonly StateResult[], rows: readonly StateTransaction[]): void {
+  for (const [index, result] of results.entries()) {
+    if (result.outcome !== "applied") continue;
+    for (const [place, { emitted, changed }] of result.results.entries()) {
+      if (emitted === true) metrics.assetEvents.add(1);
+      if (changed === true && rows[index]?.ops[place]?.op === "advance") metrics.watermarks.add(1);
+    }
+  }
+}
+
 function readersFor(metrics: Metrics, observer: Observer): Readers {
   const claimed = (run: RunRow) => {
     const queue = metrics.queues.of(run.queue);
@@ -119,8 +130,16 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
     forceEnds: ({ ended = [] }) => observer.runsEnded(ended),
     forceOverdue: ({ ended = [] }) => observer.runsEnded(ended),
     carryOutOnce: (result, { call }) => {
-      if (result.outcome !== "done" || call.verb !== "forceEnds") return;
-      observer.runsEnded((result.answer as Forced).ended ?? []);
+      if (result.outcome !== "done") return;
+      if (call.verb === "transactState") assetsChanged(metrics, result.answer as StateResult[], call.args.rows);
+      if (call.verb === "forceEnds") observer.runsEnded((result.answer as Forced).ended ?? []);
+    },
+    transactState: (results, { rows }) => assetsChanged(metrics, results, rows),
+    consumeEvents: (results, { rows }) => {
+      for (const [index, result] of results.entries()) {
+        if (result.outcome !== "consumed" || result.run.outcome !== "created") continue;
+        metrics.startedByEvents.add(1, metrics.definitions.of(rows[index]?.definition ?? ""));
+      }
     },
     renewMember: (renewed) => metrics.renewals.add(1, renewed ? "renewed" : "refused"),
     sequenceEvents: ({ moved }) => metrics.sequenced.add(moved),

@@ -67,6 +67,11 @@ export class Metrics implements Observer {
     "How often the lease was at risk, so that bodies were frozen.",
   );
   readonly sequenced = this.#counter("events_sequenced_total", "Events moved into their topics.");
+  readonly assetEvents = this.#counter("asset_events_total", "Events of assets that were told here.");
+  readonly watermarks = this.#counter("asset_watermarks_moved_total", "Watermarks of assets that were moved here.");
+  readonly startedByEvents = this.#counter("runs_started_by_events_total", "Runs that events of assets started here.", [
+    "definition",
+  ]);
   readonly woken = this.#counter("runs_woken_total", "Runs that became due: retries and delayed starts.");
   readonly expired = this.#counter("runs_expired_total", "Runs whose time was over.");
   readonly loopSeconds = this.#histogram({

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Json, waitKinds } from "@holdfast/protocol";
-import { type TaskContext, task } from "@holdfast/sdk";
+import { asset, type TaskContext, task } from "@holdfast/sdk";
 import { customJob } from "@holdfast/sdk/external";
 import type { CrashPoint } from "./crashing-placement.ts";
 import { openTest } from "./index.ts";
@@ -39,6 +39,7 @@ const child = task({ id: "child" }, ({ n }: { n: number }) => {
   worked += 1;
   return 10 * n + worked;
 });
+const orders = asset({ id: "orders" });
 let done = 0;
 const job = customJob<{ readonly rows: number }>({ service: "warehouse", spec: { sql: "SELECT 1" } });
 
@@ -104,6 +105,12 @@ const cells = {
     afterwards: (ctx) => ctx.taskState.get("n"),
     effects: ({ left }) => Number(left),
   },
+  asset: {
+    call: (ctx) => ctx.asset("orders").emit({ n: 1 }),
+    crashes: ["state:emit/asset:orders#1", "recorded:emit/asset:orders#1"],
+    afterwards: async (ctx) => (await ctx.asset("orders").events()).length,
+    effects: ({ left }) => Number(left),
+  },
 } satisfies Partial<Record<keyof TaskContext, Cell>>;
 
 /** Why a member has no place above. */
@@ -130,7 +137,7 @@ async function played(
   [worked, done] = [0, 0];
   const answers: Json[] = [];
   let starts = 0;
-  const body = task({ id: "body" }, async (_input: unknown, ctx) => {
+  const body = task({ id: "body", writes: [orders] }, async (_input: unknown, ctx: TaskContext) => {
     starts += 1;
     const answer = await cell.call(ctx);
     answers.push(JSON.parse(JSON.stringify(answer ?? null)) as Json);

@@ -20,6 +20,7 @@ import { timingDefect } from "../ticks.ts";
 import { version } from "../version.ts";
 import { CrashingPlacement, CrashPlan, type CrashPoint } from "./crashing-placement.ts";
 import { FakeServices } from "./fake-services.ts";
+import { TestAssets } from "./test-assets.ts";
 import { TestExternal } from "./test-external.ts";
 import { untilQuiet, VirtualClock } from "./virtual-clock.ts";
 
@@ -57,6 +58,8 @@ export class TestHoldfast {
   readonly clock: TestClock;
   /** The jobs of other systems: see `TestExternal`. */
   readonly external: TestExternal;
+  /** What is told of assets from outside, and what bodies have made of them. */
+  readonly assets: TestAssets;
   readonly #clock: VirtualClock;
   readonly #services: Services;
   readonly #client: Client;
@@ -81,6 +84,7 @@ export class TestHoldfast {
     this.clock = { now: () => this.#clock.now(), advance: (duration) => this.#advance(duration) };
     const { store, namespace } = parts.services;
     const settle = () => this.#settled(patienceMs);
+    this.assets = new TestAssets({ services: parts.services, settle });
     this.external = new TestExternal({ services: parts.fakes, store, namespace, settle });
   }
 
@@ -289,6 +293,7 @@ export async function openTest(definitions: TestedDefinitions, options: TestOpti
     placement,
     tracking: fakes,
     schedules: follows,
+    consumers: true,
     leaseMs: seldomMs,
     pollMs: seldomMs,
   });

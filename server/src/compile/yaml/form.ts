@@ -268,6 +268,17 @@ export const scheduleForm = z.strictObject({
   end_at: moment("a moment").optional().describe("The last moment at which a tick may lie."),
 });
 
+const consumed = ids
+  .min(1, must("the id of at least one asset"))
+  .max(limits.assetsPerStart, must(`the ids of at most ${limits.assetsPerStart} assets`));
+export const startOnForm = z.strictObject({
+  all: consumed.optional().describe("Assets: once each has events that the workflow has not been given yet."),
+  any: consumed.optional().describe("Assets: once one of them has."),
+  from: oneOf(["start"])
+    .optional()
+    .describe("With the first events that are kept, not with those that come from now on."),
+});
+
 export const workflowForm = z.strictObject({
   name: text("a text").describe("The workflow's id: letters and digits, and _ . - / inside."),
   description: text("a text, or left out").optional(),
@@ -281,6 +292,9 @@ export const workflowForm = z.strictObject({
     .union([z.string(), scheduleForm, z.array(scheduleForm)])
     .optional()
     .describe("When it starts by itself: a cron, or {cron | every | at, tz, params, …}, or a list of these with ids."),
+  start_on: startOnForm
+    .optional()
+    .describe("Events of assets that start it: {all: [orders, customers]} or {any: […]}; they are its params.events."),
   output: bindingForm.optional().describe("What the workflow returns; default null."),
   tasks: z.record(z.string(), taskForm).meta({ description: "The tasks by name, at least one.", minProperties: 1 }),
 });
@@ -297,5 +311,5 @@ export const foreignKeys: Readonly<Record<string, string>> = {
   upstream: "depends_on", run: "command", script: "command", cmd: "command", if: "when", condition: "when", run_if: "trigger_rule",
   rule: "trigger_rule", with: "inputs", args: "inputs", arguments: "inputs", for_each: "foreach", with_items: "foreach",
   map: "foreach", entrypoint: "function", type: "executor", max_retries: "retries", environment: "env", value: "const",
-  from: "ref", expiresAfter: "expires_after", concurrencyKey: "concurrency_key", max_active_tis_per_dag: "concurrency",
+  from: "ref", startOn: "start_on", trigger: "start_on", triggers: "start_on", expiresAfter: "expires_after", concurrencyKey: "concurrency_key", max_active_tis_per_dag: "concurrency",
 }; // biome-ignore format: one table

@@ -22,6 +22,8 @@ export interface Params {
 export interface ParamsReading {
   readonly types: TypeReader;
   readonly problems: FileProblems;
+  /** Whether events start the workflow: they come as `events`, by asset, which needs no type of its own. */
+  readonly takesEvents: boolean;
 }
 
 /** Reads `params`: each a type, or {type, default, required, description}. */
@@ -33,8 +35,11 @@ export async function readParams(map: MapNode | undefined, reading: ParamsReadin
     if (node.kind !== "map") params.set(name, plainParam(reading.types.read(node, what)));
     else params.set(name, readLong(node, what, reading));
   }
+  if (reading.takesEvents && !params.has("events")) {
+    params.set("events", { type: undefined, schema: z.record(z.string(), z.array(z.unknown())).default({}) });
+  }
   const types = new Map([...params].map(([name, { type }]) => [name, type]));
-  if (map === undefined) return { types, input: undefined };
+  if (map === undefined && !reading.takesEvents) return { types, input: undefined };
   // A parameter that nobody knows would be accepted and ignored.
   const schema = z.strictObject(Object.fromEntries([...params].map(([name, param]) => [name, param.schema])));
   return { types, input: await jsonSchemaOf(schema, "input") };

@@ -19,6 +19,7 @@ import { inOrder } from "./graph.ts";
 import { compileNode } from "./node.ts";
 import { type Params, readParams } from "./params.ts";
 import { readSchedules } from "./schedule.ts";
+import { readStartOn } from "./start-on.ts";
 import { readTask, type TaskReading, type YamlTask } from "./task.ts";
 import { TypeReader } from "./type-expression.ts";
 import type { FindExport } from "./typescript-exports.ts";
@@ -72,7 +73,7 @@ export async function compileWorkflowFile(
     form: workflowForm,
     what: "the workflow",
     problems,
-    elsewhere: ["params", "types", "defaults", "schedule", "output", "tasks"],
+    elsewhere: ["params", "types", "defaults", "schedule", "start_on", "output", "tasks"],
     later: laterKeys.workflow,
   });
   const mapOf = (key: string): MapNode | undefined => {
@@ -80,7 +81,8 @@ export async function compileWorkflowFile(
     return entry && readMap(entry.node, { what: `"${key}"`, problems }, "a mapping of names");
   };
   const types = new TypeReader(mapOf("types"), problems);
-  const params = await readParams(mapOf("params"), { types, problems });
+  const startOnEntry = top?.entries.get("start_on");
+  const params = await readParams(mapOf("params"), { types, problems, takesEvents: startOnEntry !== undefined });
   const defaultsEntry = top?.entries.get("defaults");
   const defaults =
     defaultsEntry &&
@@ -106,6 +108,7 @@ export async function compileWorkflowFile(
   const graph = await compileGraph(inOrder(tasks, problems), { id, params, reading, compiling });
   const output = readOutput(top?.entries.get("output"), graph.scope);
   const { input } = params;
+  const startOn = readStartOn(startOnEntry, { input, problems });
   const schedules = readSchedules(top?.entries.get("schedule"), { definition: id, input, problems });
   for (const task of tasks) {
     if (id.length + 1 + task.name.length <= limits.idCharacters || id.length > limits.idCharacters) continue;
@@ -126,6 +129,7 @@ export async function compileWorkflowFile(
     source: { module: relative(compiling.root, path).split(sep).join("/"), export: id },
     ...(params.input === undefined ? {} : { input: params.input }),
     priority: 0,
+    ...(startOn === undefined ? {} : { startOn }),
     nodes: graph.nodes,
     output,
   };
@@ -134,7 +138,8 @@ export async function compileWorkflowFile(
     callee.isOwn && callee.spec !== undefined ? [manifestOf(callee.spec, [usedBy(callee, compiling)])] : [],
   );
   const used = callees.map((callee) => usedBy(callee, compiling));
-  return { manifests: [manifestOf(spec, used), ...own], schedules, ...told };
+  const consumed = { definitions: {}, assets: assetsNamed(startOn?.assets ?? [], compiling) };
+  return { manifests: [manifestOf(spec, [...used, consumed]), ...own], schedules, ...told };
 }
 
 function checkId(id: string, entry: YamlEntry | undefined, problems: FileProblems): void {
@@ -222,12 +227,16 @@ interface Uses {
 }
 const emptyUses: Uses = { definitions: {}, assets: {} };
 
-function usedBy({ spec, manifest }: Callee, { findAsset }: FileCompiling): Uses {
+function usedBy({ spec, manifest }: Callee, compiling: FileCompiling): Uses {
   if (spec === undefined) return emptyUses;
   if (manifest !== undefined) return manifest;
   const ids = spec.kind === "task" ? [...spec.reads, ...spec.writes] : [];
-  const assets = Object.fromEntries(ids.map((id) => [id, findAsset(id) ?? { id }]));
-  return { definitions: { [spec.id]: spec }, assets };
+  return { definitions: { [spec.id]: spec }, assets: assetsNamed(ids, compiling) };
+}
+
+/** As TypeScript declares them, or by their ids alone. */
+function assetsNamed(ids: readonly string[], { findAsset }: FileCompiling): Uses["assets"] {
+  return Object.fromEntries(ids.map((id) => [id, findAsset(id) ?? { id }]));
 }
 
 function manifestOf(root: DefinitionSpec, used: readonly Uses[]): Manifest {
