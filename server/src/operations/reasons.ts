@@ -159,7 +159,8 @@ export class Reasons {
     if (run.claimedBy === null) {
       const children = await this.#childrenOf(run);
       const have = run.openChildren === 1 ? "has" : "have";
-      const message = `It ends once ${counted(run.openChildren, "run")} below it ${have} ended. ${why}`.trim();
+      const below = `${counted(run.openChildren, "run")} below it ${have} ended`;
+      const message = `It ends once ${run.openChildren === 0 ? "its external jobs have ended" : below}. ${why}`.trim();
       const reasons = [reason({ code: "cancelling", message, runs: children })];
       return { reasons, waitsFor: children, waitsForCount: run.openChildren };
     }
