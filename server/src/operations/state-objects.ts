@@ -361,12 +361,8 @@ function withObjects(row: StateTransaction, { objects, contents, inlineBytes }: 
   const ops = row.ops.map(
     (op, index): StateOp => (op.op === "set" && objects.has(index) ? { ...op, value: null } : op),
   );
-  const offloaded = {
-    inlineBytes,
-    objects: [...objects.values()],
-    contents: [...contents].map(([name, value]) => ({ name, value })),
-  };
-  return { ...row, ops, offloaded };
+  const held = [...contents].map(([name, value]) => ({ name, value }));
+  return { ...row, ops, offloaded: { inlineBytes, objects: [...objects.values()], contents: held } };
 }
 
 /** As many of the first values as an answer carries, at least one. */
