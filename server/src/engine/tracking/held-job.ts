@@ -76,7 +76,7 @@ export function holdJob(row: JobRow, desk: JobDesk, { nowMs, storeMs }: ClaimMom
   const ownMs = (at: number): number => Math.min(nowMs, nowMs - storeMs + at);
   const { cancelAskedAt, cancelAnswer } = row;
   return {
-    ...{ dueMs: nowMs, place: -1, isAsked: false, isDropped: false },
+    ...{ dueMs: nowMs, place: -1, isAsked: false, isDropped: false, isSick: row.tries > 0 },
     ...{ id: row.id, desk, epoch: row.epoch, refText: refTextOf(row.ref) },
     line: lineOf(row.externalId),
     group: row.group ?? row.id,

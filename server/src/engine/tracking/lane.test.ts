@@ -1,6 +1,7 @@
 // Faults to catch: one hung server that delays the jobs of another, of the same connection or not; many servers that hang and leave no call for
 // those that answer; many jobs of one group that keep the others waiting, or submissions that keep looks from being made; a service that
-// is down and is called as if it were not, or is not called again when it is back; a call beyond the limit (Q1–Q4).
+// is down and is called as if it were not, or is not called again when it is back; a call beyond the limit (Q1–Q4); jobs that hang and hold
+// what else their server is asked until they are given up, once or each time, or whose failures close a line that answers others (Q5).
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Random } from "../../random.ts";
@@ -13,7 +14,7 @@ interface Item extends LaneItem {
 }
 
 const item = (line: string, group: string, name = group): Item => {
-  return { ...{ line, group, name, dueMs: 0, place: -1 }, isAsked: false, isDropped: false };
+  return { ...{ line, group, name, dueMs: 0, place: -1 }, isAsked: false, isDropped: false, isSick: false };
 };
 const steady: Random = { fraction: () => 1, bytes: (count) => new Uint8Array(count) };
 const answered: CallOutcome = { reached: true };
@@ -186,10 +187,11 @@ test("a halted lane begins nothing, and goes on when it may", async () => {
 });
 
 test("a sick job closes no line by itself, and those that are sick let the line be opened by another", async () => {
-  const world = new LaneWorld(4, 4);
+  const world = new LaneWorld(12, 12);
   const failed: CallOutcome = { reached: false };
-  const look = async (...groups: string[]) => {
-    for (const group of groups) world.lane.askLook(item("a", group));
+  const jobs = new Map(["slow", "sick", "ill", "ailing", "well"].map((name) => [name, item("a", name)]));
+  const look = async (...names: string[]) => {
+    for (const name of names) world.lane.askLook(jobs.get(name) ?? item("a", name));
     world.lane.pump();
     await untilQuiet();
   };
@@ -225,4 +227,52 @@ test("orders that fail, each another, close a line, and the next one that did no
   world.lane.pump();
   await world.pass(2_000);
   assert.deepEqual([...world.under.keys()], ["act new"]);
+});
+
+test("ten jobs that hang hold their server's other calls for a moment, and once", async () => {
+  const world = new LaneWorld(32, 8);
+  const hung = Array.from({ length: 10 }, (_, n) => item("a", `hung${n}`));
+  for (const one of hung) world.lane.askLook(one);
+  world.lane.pump();
+  world.lane.askLook(item("a", "well"));
+  world.lane.askAct(item("a", "x", "new"));
+  await world.pass(1_900);
+  assert.equal(world.under.size, 8, "those that are quick have their time");
+  await world.pass(100);
+  assert.ok(world.under.has("look well") && world.under.has("act new"));
+  await world.answer("look well");
+  await world.answer("act new");
+  await world.pass(28_000);
+  await world.answerAll({ reached: false });
+  assert.equal(world.lane.closed, 0, "what was asked before the last answer says less than that");
+  for (const one of hung) world.lane.askLook(one);
+  world.lane.askLook(item("a", "well"));
+  world.lane.askAct(item("a", "x", "newer"));
+  world.lane.pump();
+  assert.deepEqual([...world.under.keys()].toSorted(), ["act newer", "look hung0", "look hung1", "look well"]);
+});
+
+test("calls that hang leave their places to others up to a quarter of the lane's calls, and never exceed them", async () => {
+  const world = new LaneWorld(8, 4);
+  for (const line of ["a", "b"]) for (let n = 0; n < 9; n++) world.lane.askLook(item(line, `${line}${n}`));
+  world.lane.pump();
+  await world.pass(60_000);
+  assert.equal(world.lane.calls, 8);
+  const lone = new LaneWorld(8, 4);
+  for (let n = 0; n < 9; n++) lone.lane.askLook(item("a", `a${n}`));
+  lone.lane.pump();
+  await lone.pass(2_000);
+  await lone.pass(2_000);
+  assert.equal(lone.lane.calls, 6);
+  await lone.answer("look a0");
+  assert.equal(lone.lane.calls, 6, "the place that it had left is to be had once more");
+});
+
+test("those that failed last have their turn beside ever so many that did not", async () => {
+  const world = new LaneWorld(1, 1);
+  world.lane.askLook({ ...item("a", "sick"), isSick: true });
+  for (let n = 0; n < 20; n++) world.lane.askLook(item("a", `well${n}`));
+  world.lane.pump();
+  for (let n = 0; n < 8; n++) await world.answerAll();
+  assert.ok(world.made.includes("look sick"));
 });

@@ -12,6 +12,9 @@ import { backOffMs } from "./pace.ts";
 //     made and says whether it opens. What fails again counts once, and is asked last: a sick job says nothing of the others at its server.
 //     Closed lines have at most half of the lane's calls, however many they are.
 // Q4  Orders (submissions, cancels) go before looks, and every fourth turn is a look's, so that neither keeps the other from being done.
+// Q5  A call that is not answered within `slowMs` leaves its place in its line to another, a quarter of the lane's calls at most. What failed
+//     when it was asked last has a quarter of its line's calls: jobs that hang hold what else their server is asked for a moment, and once.
+//     A failure of what was asked before the server's last answer does not count towards closing.
 
 /** Something that its lane has to call about. */
 export interface LaneItem extends Due {
@@ -23,6 +26,8 @@ export interface LaneItem extends Due {
   isAsked: boolean;
   /** Nobody wants anything of it any more. */
   isDropped: boolean;
+  /** The last call about it failed. */
+  isSick: boolean;
 }
 
 /** `reached`: the service has said something about what it was asked. `waitMs`: how long it asks to be left alone. */
@@ -50,9 +55,15 @@ export interface LaneOptions<T extends LaneItem> {
 
 /** So many failures in a row, each of another group or order, close a line. */
 const closingFailures = 3;
-/** So many that failed are remembered of a line. */
+/** So many that failed in a row are told apart. */
 const failedSources = 1_000;
 const lookTurns = 4;
+const sickTurns = 4;
+/** Longer than a service takes that is well. */
+const slowMs = 2_000;
+/** What slow calls may leave to others of a lane's calls, and what sick jobs have of a line's: a part of so many. */
+const spareShare = 4;
+const sickShare = 4;
 
 export class Lane<T extends LaneItem> {
   readonly #options: LaneOptions<T>;
@@ -61,6 +72,8 @@ export class Lane<T extends LaneItem> {
   readonly #waiting = new Set<Line<T>>();
   #calls = 0;
   #probes = 0;
+  /** Slow calls that have left their places. */
+  #spared = 0;
 
   constructor(options: LaneOptions<T>) {
     this.#options = options;
@@ -82,10 +95,10 @@ export class Lane<T extends LaneItem> {
   }
 
   askAct(item: T): void {
-    if (this.#begin(item)) this.#lineOf(item.line).acts.push(item);
+    if (this.#begin(item)) this.#lineOf(item.line).addAct(item);
   }
 
-  /** A closed line may be asked again. */
+  /** A closed line may be asked again, or one with slow calls. */
   open(line: Line<T>): void {
     if (line.hasWork) this.#waiting.add(line);
     else if (line.calls === 0) this.#lines.delete(line.name);
@@ -123,33 +136,57 @@ export class Lane<T extends LaneItem> {
   }
 
   #start(line: Line<T>): boolean {
-    const { lineCalls, limitCalls, batchRows, clock, act, look } = this.#options;
+    const { lineCalls, limitCalls, batchRows, clock } = this.#options;
     const isProbe = line.isClosed;
     if (isProbe && (line.calls > 0 || this.#probes >= Math.ceil(limitCalls / 2))) return false;
-    if (line.calls >= lineCalls || clock.monotonicMs() < line.closedUntilMs) return false;
-    const work = isProbe ? line.probe(batchRows) : line.next(batchRows);
+    if (clock.monotonicMs() < line.closedUntilMs || !this.#hasPlace(line)) return false;
+    const sickCalls = Math.max(1, Math.floor(lineCalls / sickShare));
+    const work = isProbe ? line.probe(batchRows) : line.next(batchRows, sickCalls);
     if (work === undefined) return false;
-    line.calls += 1;
+    this.#call(line, work, isProbe);
+    return true;
+  }
+
+  /** Whether one more call may be made; where only slow calls are in the way, it is asked again when the next one is slow. */
+  #hasPlace(line: Line<T>): boolean {
+    const { lineCalls, limitCalls, clock, heap } = this.#options;
+    if (line.placesTaken < lineCalls) return true;
+    const oldest = line.oldest;
+    if (oldest === undefined || this.#spared >= Math.floor(limitCalls / spareShare)) return false;
+    if (clock.monotonicMs() < oldest.begunMs + slowMs) {
+      if (line.place === -1) heap.set(line, oldest.begunMs + slowMs);
+      return false;
+    }
+    oldest.isSpared = true;
+    this.#spared += 1;
+    return true;
+  }
+
+  #call(line: Line<T>, work: Work<T>, isProbe: boolean): void {
+    const { clock, act, look } = this.#options;
+    const call: Call = { begunMs: clock.monotonicMs(), isSick: work.isSick, isSpared: false };
+    line.under.add(call);
     this.#calls += 1;
     this.#probes += isProbe ? 1 : 0;
     const called: Promise<CallOutcome | undefined> = "act" in work ? act(work.act) : look(work.looks);
     void called.then((outcome) => {
-      line.calls -= 1;
+      line.under.delete(call);
       this.#calls -= 1;
       this.#probes -= isProbe ? 1 : 0;
-      this.#judge(line, sourceOf(work), outcome);
+      this.#spared -= call.isSpared ? 1 : 0;
+      this.#judge(line, { work, begunMs: call.begunMs, outcome });
       this.pump();
     });
-    return true;
   }
 
   /** What a call tells of its line (Q3). */
-  #judge(line: Line<T>, source: unknown, outcome: CallOutcome | undefined): void {
+  #judge(line: Line<T>, { work, begunMs, outcome }: Called<T>): void {
     const { clock, heap } = this.#options;
     const nowMs = clock.monotonicMs();
     if (outcome !== undefined) {
-      line.count(source, outcome.reached);
-      this.#close(line, outcome, nowMs);
+      for (const item of "act" in work ? [work.act] : work.looks) item.isSick = !outcome.reached;
+      const counts = line.count(sourceOf(work), { reached: outcome.reached, begunMs, nowMs });
+      if (counts || outcome.waitMs !== undefined) this.#close(line, outcome, nowMs);
     }
     if (line.closedUntilMs > nowMs) heap.set(line, line.closedUntilMs);
     else if (line.calls === 0 && !line.hasWork && line.place === -1 && !line.isClosed) this.#lines.delete(line.name);
@@ -167,7 +204,20 @@ export class Lane<T extends LaneItem> {
   }
 }
 
-type Work<T> = { readonly act: T } | { readonly looks: readonly T[] };
+type Work<T> = ({ readonly act: T } | { readonly looks: readonly T[] }) & { readonly isSick: boolean };
+
+/** A call under way. */
+interface Call {
+  readonly begunMs: number;
+  readonly isSick: boolean;
+  isSpared: boolean;
+}
+
+interface Called<T> {
+  readonly work: Work<T>;
+  readonly begunMs: number;
+  readonly outcome: CallOutcome | undefined;
+}
 
 /** What a call is about: an order, or the group that is looked at. */
 function sourceOf<T extends LaneItem>(work: Work<T>): unknown {
@@ -178,13 +228,14 @@ function sourceOf<T extends LaneItem>(work: Work<T>): unknown {
 export class Line<T extends LaneItem> implements Due {
   readonly lane: Lane<T>;
   readonly name: string;
-  readonly acts: T[] = [];
-  readonly #groups = new Map<string, T[]>();
-  /** What failed when it was asked last, and what of it since the last answer. */
-  readonly #failed = new Set<unknown>();
+  /** The calls under way, the oldest first. */
+  readonly under = new Set<Call>();
+  readonly #well = new LineQueue<T>(false);
+  readonly #sick = new LineQueue<T>(true);
+  /** What has failed since the last answer. */
   readonly #inRow = new Set<unknown>();
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #turns = 0;
-  calls = 0;
   failures = 0;
   closedUntilMs = Number.NEGATIVE_INFINITY;
   dueMs = 0;
@@ -200,20 +251,76 @@ export class Line<T extends LaneItem> implements Due {
   }
 
   get hasWork(): boolean {
-    return this.acts.length > 0 || this.#groups.size > 0;
+    return this.#well.hasWork || this.#sick.hasWork;
   }
 
-  /** Takes in whether a call was answered. */
-  count(source: unknown, reached: boolean): void {
+  get calls(): number {
+    return this.under.size;
+  }
+
+  get placesTaken(): number {
+    return [...this.under].filter(({ isSpared }) => !isSpared).length;
+  }
+
+  /** The oldest call that has its place. */
+  get oldest(): Call | undefined {
+    return [...this.under].find(({ isSpared }) => !isSpared);
+  }
+
+  /** Takes in whether a call was answered. Answers whether that says something of the server. */
+  count(
+    source: unknown,
+    { reached, begunMs, nowMs }: { readonly reached: boolean; readonly begunMs: number; readonly nowMs: number },
+  ): boolean {
     if (reached) {
       this.failures = 0;
       this.#inRow.clear();
-      this.#failed.delete(source);
-      return;
+      this.#answeredMs = nowMs;
+      return true;
     }
+    if (begunMs < this.#answeredMs) return false;
     if (this.isClosed || !this.#inRow.has(source)) this.failures += 1;
-    if (this.#failed.size < failedSources) this.#failed.add(source);
     if (this.#inRow.size < failedSources) this.#inRow.add(source);
+    return true;
+  }
+
+  addAct(item: T): void {
+    (item.isSick ? this.#sick : this.#well).acts.push(item);
+  }
+
+  addLook(item: T): void {
+    (item.isSick ? this.#sick : this.#well).addLook(item);
+  }
+
+  /** What is next, without what was dropped meanwhile. */
+  next(batchRows: number, sickCalls: number): Work<T> | undefined {
+    const turn = this.#turns++;
+    const isLooksTurn = turn % lookTurns === lookTurns - 1;
+    const isSickFree = [...this.under].filter(({ isSick }) => isSick).length < sickCalls;
+    if (!isSickFree) return this.#well.next(batchRows, isLooksTurn);
+    const isSickTurn = turn % sickTurns === sickTurns - 2;
+    const [first, second] = isSickTurn ? [this.#sick, this.#well] : [this.#well, this.#sick];
+    return first.next(batchRows, isLooksTurn) ?? second.next(batchRows, isLooksTurn);
+  }
+
+  /** What did not fail when it was asked last, if there is any. */
+  probe(batchRows: number): Work<T> | undefined {
+    return this.#well.next(batchRows, false) ?? this.#sick.next(batchRows, false);
+  }
+}
+
+/** What a line has to do about jobs that failed when they were asked last, or about those that did not. */
+class LineQueue<T extends LaneItem> {
+  readonly acts: T[] = [];
+  readonly #groups = new Map<string, T[]>();
+  readonly #isSick: boolean;
+
+  constructor(isSick: boolean) {
+    this.#isSick = isSick;
+  }
+
+  get hasWork(): boolean {
+    return this.acts.length > 0 || this.#groups.size > 0;
   }
 
   addLook(item: T): void {
@@ -222,43 +329,25 @@ export class Line<T extends LaneItem> implements Due {
     else group.push(item);
   }
 
-  /** What is next, without what was dropped meanwhile. */
-  next(batchRows: number): Work<T> | undefined {
-    const isLooksTurn = this.#turns++ % lookTurns === lookTurns - 1;
+  next(batchRows: number, isLooksTurn: boolean): Work<T> | undefined {
     return (isLooksTurn ? this.#nextLooks(batchRows) : undefined) ?? this.#nextAct() ?? this.#nextLooks(batchRows);
   }
 
-  /** The same, of what did not fail when it was asked last, if there is any. */
-  probe(batchRows: number): Work<T> | undefined {
-    const at = this.acts.findIndex((act) => !act.isDropped && !this.#failed.has(act));
-    if (at !== -1) {
-      const [act] = this.acts.splice(at, 1);
-      if (act !== undefined) return { act };
-    }
-    const healthy = [...this.#groups.keys()].find((name) => !this.#failed.has(name));
-    return (healthy === undefined ? undefined : this.#looksOf(healthy, batchRows)) ?? this.next(batchRows);
-  }
-
-  #nextAct(): { readonly act: T } | undefined {
-    for (let act = this.acts.shift(); act !== undefined; act = this.acts.shift()) if (!act.isDropped) return { act };
-    return undefined;
-  }
-
-  #nextLooks(batchRows: number): { readonly looks: readonly T[] } | undefined {
-    for (const name of this.#groups.keys()) {
-      const looks = this.#looksOf(name, batchRows);
-      if (looks !== undefined) return looks;
+  #nextAct(): Work<T> | undefined {
+    for (let act = this.acts.shift(); act !== undefined; act = this.acts.shift()) {
+      if (!act.isDropped) return { act, isSick: this.#isSick };
     }
     return undefined;
   }
 
   /** What is left of the group waits for its next turn. */
-  #looksOf(name: string, batchRows: number): { readonly looks: readonly T[] } | undefined {
-    const items = this.#groups.get(name) ?? [];
-    const looks = items.splice(0, batchRows);
-    this.#groups.delete(name);
-    if (items.length > 0) this.#groups.set(name, items);
-    const wanted = looks.filter(({ isDropped }) => !isDropped);
-    return wanted.length > 0 ? { looks: wanted } : undefined;
+  #nextLooks(batchRows: number): Work<T> | undefined {
+    for (const [name, items] of this.#groups) {
+      const looks = items.splice(0, batchRows).filter(({ isDropped }) => !isDropped);
+      this.#groups.delete(name);
+      if (items.length > 0) this.#groups.set(name, items);
+      if (looks.length > 0) return { looks, isSick: this.#isSick };
+    }
+    return undefined;
   }
 }
