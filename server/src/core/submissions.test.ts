@@ -1,12 +1,12 @@
 // Faults to catch: a job is submitted twice because nobody waited for the first call to be over, believed a listing that could not show it yet,
-// or believed one alone; one that surely was not started is not submitted again; an order starts what it is to end (P5, P6).
+// or believed one alone; its successor is submitted while the first call may still be sent; one that surely was not started is not submitted again; an order starts what it is to end (P5, P6).
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrivalMs, missingVerdict, type OpenSubmission, submissionStep, submissionWindowMs } from "./submissions.ts";
 
 const settleMs = 20_000;
 const open: OpenSubmission = {
-  ...{ submission: "listed", settleMs, isOrdered: false, isNamed: false },
+  ...{ submission: "listed", settleMs, isOrdered: false, isNamed: false, mayResubmit: false },
   ...{ sinceCallMs: null, isListed: false, misses: 0, sinceMissMs: 0 },
 };
 const step = (known: Partial<OpenSubmission>) => submissionStep({ ...open, ...known });
@@ -45,6 +45,15 @@ test("without a token or a listing nobody knows, and so it is with what its body
     assert.deepEqual(step({ submission: "blind", sinceCallMs: 1e9, isOrdered }), { do: "doubt" });
     assert.deepEqual(step({ submission: "own", isOrdered }), { do: "doubt" });
   }
+});
+
+test("a successor that was decided on beforehand waits until the first call can be sent no more, and has settled (S4)", () => {
+  const blind = { submission: "blind", mayResubmit: true } as const;
+  const provenMs = submissionWindowMs + settleMs;
+  assert.deepEqual(step({ ...blind, sinceCallMs: 0 }), { do: "wait", ms: provenMs });
+  assert.deepEqual(step({ ...blind, sinceCallMs: provenMs - 1 }), { do: "wait", ms: 1 });
+  assert.deepEqual(step({ ...blind, sinceCallMs: provenMs }), { do: "doubt" });
+  assert.deepEqual(step({ ...blind, sinceCallMs: 0, isOrdered: true }), { do: "doubt" });
 });
 
 test("a job that is not there to be cancelled may come long after its call, and is then lost, and not unstarted (S6)", () => {

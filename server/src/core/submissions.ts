@@ -8,7 +8,8 @@ import type { JobSubmission } from "@holdfast/protocol";
 // S3  It can only be listed: what a listing shows is it. That it is not there is believed when nobody who may have called can still
 //     send (`submissionWindowMs` after the call was noted, by when a call that was not sent is not sent any more), the service has had its
 //     time to settle, and two listings a further settling apart show nothing.
-// S4  Neither: nobody knows, and a person decides.
+// S4  Neither: nobody knows, and a person decides. Where that was decided beforehand, its successor is submitted when nobody who may have
+//     called can still send, and the service has had its time to settle.
 // S5  Its end is ordered: what surely was not started is not; what may have been is found, or started under its token, and cancelled.
 // S6  One that is to be cancelled by its name, and is not there, may come yet: a call that was sent is carried out when its service gets to
 //     it, whoever waits for the answer. It is looked for long (`arrivalMs`), and then it is lost; never is it said not to have begun.
@@ -27,6 +28,8 @@ export interface OpenSubmission {
   readonly isOrdered: boolean;
   /** Its name was known beforehand. */
   readonly isNamed: boolean;
+  /** Where nobody knows, a successor is submitted without asking. */
+  readonly mayResubmit: boolean;
   /** Since the last call that may have started it was noted; null: there was none. */
   readonly sinceCallMs: number | null;
   /** Whether a listing was asked for since whoever asks now has it. */
@@ -57,8 +60,10 @@ export function submissionStep(open: OpenSubmission): SubmissionStep {
       return { do: isOrdered && open.isNamed ? "cancel" : "submit" };
     case "listed":
       return listedStep(open, sinceCallMs);
-    case "blind":
-      return { do: "doubt" };
+    case "blind": {
+      const leftMs = submissionWindowMs + open.settleMs - sinceCallMs;
+      return open.mayResubmit && !isOrdered && leftMs > 0 ? { do: "wait", ms: leftMs } : { do: "doubt" };
+    }
   }
 }
 

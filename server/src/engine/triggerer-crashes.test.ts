@@ -1,9 +1,10 @@
 // A node that dies between any two moments at which something is written down or a service is called, and another that takes over. Faults to
 // catch: a call that is not noted before it is made, or an answer that is forgotten; a takeover that submits without having looked, or before the
-// first call can be over; a job that is submitted twice, or never; a doubt that nobody is told of (P5).
+// first call can be over, blindly too where that was decided beforehand; a job that is submitted twice, or never; a doubt that nobody is told of (P5).
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { limits } from "@holdfast/protocol";
+import { submissionWindowMs } from "../core/index.ts";
 import { classOf, type Fate } from "./tracking/service.fixture.ts";
 import { Life, TrackingWorld } from "./tracking/world.fixture.ts";
 
@@ -129,6 +130,30 @@ test("what nobody can know is asked of a person, or submitted once more where th
     );
     world.close();
   }
+});
+
+test("a takeover submits a blind job once more only when the submitter that was stopped can send nothing any more", async () => {
+  const world = await TrackingWorld.open();
+  const { submit } = world.outside;
+  const gate = Promise.withResolvers<void>();
+  world.outside.submit = async (asked) => {
+    world.outside.submit = submit;
+    await gate.promise;
+    return await submit(asked);
+  };
+  const first = await world.startNode();
+  const id = await world.openJob({ service: "blind", onUnknown: "resubmit" });
+  await world.until(() => world.outside.submit === submit);
+  await first.takeAway();
+  await world.startNode();
+  await world.pass(submissionWindowMs - 1_000);
+  assert.deepEqual([world.outside.countOf("submit"), (await world.job(id)).status], [0, "submitting"]);
+  await world.pass(2_000);
+  assert.deepEqual([world.outside.made, (await world.job(id)).status], [1, "lost"]);
+  gate.resolve();
+  await world.pass(60_000);
+  assert.equal(world.outside.made, 1, "what is sent later than that is not sent");
+  world.close();
 });
 
 test("a service that answers nobody is not called for ever: after so many submissions a person is asked (P11)", async () => {

@@ -1,5 +1,6 @@
 import { limits, type TrackedJob, type TrackingFailure } from "@holdfast/protocol";
 import {
+  type JobRow,
   type OpenSubmission,
   type SubmissionStep,
   submissionStep,
@@ -172,9 +173,7 @@ export class Submitter {
       message: `It may have been started, or not: nobody can ask ${row.service} for it.${said}`,
       hint: `Look whether it runs there, then: holdfast external-jobs resolve ${row.id} …`,
     };
-    // Of a service that knows tokens, or lists, there is never a second job by a decision beforehand (P5).
-    const mayResubmit = row.onUnknown === "resubmit" && row.number < limits.submissionsPerKey;
-    if (!job.isOrdered && mayResubmit && row.submission === "blind") {
+    if (!job.isOrdered && mayResubmit(row)) {
       const next = await successorOf(row);
       await say(job, { is: "replaced", error, next });
     } else await say(job, { is: "unknown", error });
@@ -191,6 +190,11 @@ export class Submitter {
   }
 }
 
+/** Of a service that knows tokens, or lists, there is never a second job by a decision beforehand (P5). */
+function mayResubmit({ submission, onUnknown, number }: JobRow): boolean {
+  return submission === "blind" && onUnknown === "resubmit" && number < limits.submissionsPerKey;
+}
+
 function openSubmission(
   job: HeldJob,
   { row, calledMs, isListed, misses, missedMs }: Submitting,
@@ -201,6 +205,7 @@ function openSubmission(
     settleMs: row.settleMs,
     isOrdered: job.isOrdered,
     isNamed: job.refText !== null,
+    mayResubmit: mayResubmit(row),
     sinceCallMs: calledMs === null ? null : nowMs - calledMs,
     ...{ isListed, misses, sinceMissMs: nowMs - missedMs },
   };
