@@ -250,6 +250,11 @@ export const workflowSpecSchema = z.strictObject({
   source: sourceSchema,
   /** JSON Schema of the parameters. */
   input: jsonSchema.optional(),
+  /**
+   * True where the schema's library would drop fields that it does not know: whoever starts a run from outside is told of
+   * them instead. Objects of `input` that say nothing of other fields take none then.
+   */
+  onlyKnown: z.literal(true).optional(),
   priority: z.number().int().min(-1_000).max(1_000),
   /** Of this workflow, each counted from its start to its end. */
   concurrency: concurrencySchema.optional(),

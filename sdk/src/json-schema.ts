@@ -14,6 +14,8 @@ export interface SchemaReading {
   readonly transforms: readonly string[];
   /** Where a default is another value each time. It is left out of `jsonSchema`. */
   readonly unsteady: readonly string[];
+  /** Whether fields that it does not know are dropped, somewhere in it. Its objects that say nothing of other fields do that. */
+  readonly drops: boolean;
 }
 
 type Side = "input" | "output";
@@ -25,7 +27,7 @@ export async function readJsonSchema(schema: StandardSchema, side: Side): Promis
     const first = readZod(toJsonSchema, side);
     return { ...first, ...steadyPart(first.jsonSchema, () => readZod(toJsonSchema, side).jsonSchema) };
   }
-  const opaque = { jsonSchema: undefined, defects: [], transforms: [], unsteady: [] };
+  const opaque = { jsonSchema: undefined, defects: [], transforms: [], unsteady: [], drops: false };
   const { jsonSchema } = schema["~standard"];
   if (jsonSchema === undefined) return opaque;
   try {
@@ -75,12 +77,16 @@ function isZod(schema: StandardSchema): schema is ZodSchema {
 function readZod(toJsonSchema: ToJsonSchema, side: Side) {
   const defects: string[] = [];
   const transforms: string[] = [];
+  let drops = false;
   const json = toJsonSchema({
     io: side,
     unrepresentable: "any",
-    override: (place) => inspectZod(place, { side, defects, transforms }),
+    override: (place) => {
+      inspectZod(place, { side, defects, transforms });
+      drops ||= isDropping(place);
+    },
   });
-  return { jsonSchema: plain(json), defects, transforms };
+  return { jsonSchema: plain(json), defects, transforms, drops };
 }
 
 interface Findings {
@@ -106,7 +112,12 @@ function inspectZod(place: ZodPlace, { side, defects, transforms }: Findings): v
   }
   if (side === "input") openWhatZodChanges(place);
   // An object that merely strips unknown fields stays open in what is published, so that fields can be added later.
-  if (def.type === "object" && def.catchall === undefined) delete place.jsonSchema.additionalProperties;
+  if (isDropping(place)) delete place.jsonSchema.additionalProperties;
+}
+
+function isDropping({ zodSchema }: ZodPlace): boolean {
+  const { def } = zodSchema._zod;
+  return def.type === "object" && def.catchall === undefined;
 }
 
 /**

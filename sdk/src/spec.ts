@@ -200,12 +200,18 @@ class Compiler {
         `${data.kind} "${data.id}": the schema "${option}" has no JSON Schema: ${why}.`,
         "Use types that JSON has.",
       );
-      return { jsonSchema: undefined, defects: [], transforms: [], unsteady: [] };
+      return { jsonSchema: undefined, defects: [], transforms: [], unsteady: [], drops: false };
     }
   }
 
   #json(schema: StandardSchema | undefined, side: "input" | "output"): JsonObject | undefined {
     return schema === undefined ? undefined : this.#schemas.get(schema)?.[side]?.jsonSchema;
+  }
+
+  /** True where a schema drops fields that it does not know. */
+  #drops(schema: StandardSchema | undefined): true | undefined {
+    const reading = schema === undefined ? undefined : this.#schemas.get(schema)?.input;
+    return reading?.drops === true ? true : undefined;
   }
 
   #compile(data: DefinitionData): Compiled | undefined {
@@ -288,7 +294,7 @@ class Compiler {
       id: data.id,
       ...present({ description: data.options.description }),
       source,
-      ...present({ input: params }),
+      ...present({ input: params, onlyKnown: this.#drops(data.options.params) }),
       priority: read.number("priority", { min: -1_000, max: 1_000, integer: true }) ?? 0,
       ...this.#limits(data, params),
       ...present({ expiresAfterMs: read.duration("expiresAfter") }),

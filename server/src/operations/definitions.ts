@@ -14,6 +14,7 @@ import {
 import { canonicalHash } from "../canonical.ts";
 import type { UriConflict } from "../core/index.ts";
 import type { DefinitionRow, ManifestRow, Store } from "../store/store.ts";
+import { givenSchema } from "./closed-schema.ts";
 import { declareDefinitions } from "./concurrency.ts";
 import { Evaluator } from "./evaluation/evaluator.ts";
 import { fittingInput } from "./evaluation/programs.ts";
@@ -133,7 +134,22 @@ export class Definitions {
    * `limit_exceeded` where it `mayRefuse` since many wait for the same: whoever asks can ask again.
    */
   async fitInput(spec: DefinitionSpec, input: Json, { mayRefuse = false } = {}): Promise<Json> {
+    return this.#fit(spec, input, { ...inputSchema(spec), mayRefuse });
+  }
+
+  /** As `fitInput`, of what somebody outside gives: fields that a workflow would drop are refused. */
+  async fitGiven(spec: DefinitionSpec, input: Json, { mayRefuse = false } = {}): Promise<Json> {
     const { schema, options } = inputSchema(spec);
+    if (schema === undefined || spec.kind === "task") return this.#fit(spec, input, { schema, options, mayRefuse });
+    return this.#fit(spec, input, { schema: givenSchema(schema, spec), options, mayRefuse });
+  }
+
+  async #fit(
+    spec: DefinitionSpec,
+    input: Json,
+    by: { readonly schema?: Schema | undefined; readonly options: FitOptions; readonly mayRefuse: boolean },
+  ): Promise<Json> {
+    const { schema, options, mayRefuse } = by;
     if (schema === undefined) return input;
     const bounded = { what: `Checking the input of "${spec.id}"`, code: "invalid_input", mayRefuse } as const;
     return fittingInput(spec.id, await this.evaluator.fit(input, schema, options, bounded));

@@ -141,7 +141,7 @@ export class Runs {
         const spec = await this.#definitions.spec(manifestHash, definition);
         const key = request.key === undefined ? null : this.#runKey(request, request.key, given);
         admitTexts(given, "input");
-        const input = await this.#definitions.fitInput(spec, given, { mayRefuse });
+        const input = await this.#definitions.fitGiven(spec, given, { mayRefuse });
         const limited = await this.#concurrency.limitsOfRoot(spec, input);
         const run = newRun({ id, namespace: this.#namespace, request, spec, manifestHash, limits: limited });
         const row = { key, request: null, claimFor: null, onlyIfCurrent: true };

@@ -66,7 +66,7 @@ export class ScheduledRuns {
       bindTick(spec.params, tick, spec.tz),
     ];
     checkInput(input, definition);
-    const fitted = await this.#definitions.fitInput(definitionSpec, input);
+    const fitted = await this.#definitions.fitGiven(definitionSpec, input);
     // Defaults may have come in.
     checkInput(fitted, definition);
     const limits = [...this.#turns(schedule), ...(await this.#concurrency.limitsOfRoot(definitionSpec, fitted))];

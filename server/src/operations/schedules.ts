@@ -187,7 +187,7 @@ export class Schedules {
       if (defect !== undefined) throw wrong(spec.id, `"${defect.part}": ${defect.message}`, defect.hint);
       const tick = tickAfter(spec, 0) ?? 0;
       try {
-        await this.#definitions.fitInput(definition, bindTick(spec.params, tick, spec.tz));
+        await this.#definitions.fitGiven(definition, bindTick(spec.params, tick, spec.tz));
       } catch (error) {
         if (!isAppError(error, "invalid_input")) throw error;
         const hint = "What a schedule says has to be all that the definition takes.";

@@ -1,4 +1,4 @@
-import { AppError, type Json } from "@holdfast/protocol";
+import { AppError, type Json, nameHint } from "@holdfast/protocol";
 import { Ajv2020, type ErrorObject, type FuncKeywordDefinition, type ValidateFunction } from "ajv/dist/2020.js";
 import { doPart } from "./bounded-work.ts";
 
@@ -192,8 +192,8 @@ const longestPattern = 40;
 
 function sentence({ instancePath, message, params, keyword, parentSchema, data }: ErrorObject): string {
   const place = instancePath === "" ? "it" : instancePath.slice(1).replaceAll("/", ".");
-  const property: unknown = params.additionalProperty;
-  const named = typeof property === "string" ? ` ("${property}")` : "";
+  const extra: unknown = params.additionalProperty ?? params.unevaluatedProperty;
+  if (typeof extra === "string") return `${place} has an unknown field "${extra}" (${knownHint(extra, parentSchema)})`;
   const pattern: unknown = params.pattern;
   if (keyword === "pattern" && typeof pattern === "string" && pattern.length > longestPattern) {
     // Patterns of dates and the like say nothing to people.
@@ -201,7 +201,19 @@ function sentence({ instancePath, message, params, keyword, parentSchema, data }
     const wanted = typeof format === "string" ? `a ${format}` : "of its pattern";
     return `${place} is ${JSON.stringify(String(data).slice(0, 80))}, but must be ${wanted}`;
   }
-  return `${place} ${message ?? "is wrong"}${named}`;
+  return `${place} ${message ?? "is wrong"}`;
+}
+
+/** Which field may have been meant. */
+function knownHint(name: string, schema: Readonly<Record<string, unknown>> | undefined): string {
+  const parts = [schema, ...["anyOf", "oneOf", "allOf"].flatMap((word) => schema?.[word] ?? [])];
+  const known = parts.flatMap((part) => Object.keys((part as { properties?: object } | undefined)?.properties ?? {}));
+  return known.length === 0 ? "it takes none" : lowered(nameHint(name, [...new Set(known)]));
+}
+
+/** A sentence as part of another. */
+function lowered(sentence: string): string {
+  return `${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
 }
 
 function unusable(what: string, why: string, hint = "It must be JSON Schema 2020-12.", cause?: unknown): AppError {
