@@ -268,7 +268,14 @@ test("what people set has to fit what the task declares of its state, and the pl
       id: "typed",
       state: { version: 1, schema: of({ cursor: { type: "object", properties: { at: { type: "integer" } } } }) },
     },
-    taskState: { version: 2, schema: of({ total: { $ref: "#/$defs/n" }, name: { type: "string" } }) },
+    taskState: {
+      version: 2,
+      schema: of({
+        total: { $ref: "#/$defs/n" },
+        name: { type: "string" },
+        log: { type: "array", items: { type: "string" } },
+      }),
+    },
   };
   (typed.taskState.schema as { $defs?: Json }).$defs = { n: { type: "number", maximum: 10 } };
   await ask("POST", "/v1/definitions", { manifests: [{ ...manifest, root: "typed", definitions: { typed } }] });
@@ -290,6 +297,21 @@ test("what people set has to fit what the task declares of its state, and the pl
   const total = await ask("GET", "/v1/tasks/typed/state/total");
   assert.equal(total.json.value, 10, "nothing of a refused change is kept");
   assert.equal(await put("/v1/tasks/typed", "holdfast.version", 2), "kept");
+  const post = async (...ops: Json[]) => {
+    const said = await ask("POST", "/v1/tasks/typed/state", { ops });
+    return said.status === 200 ? "kept" : `${code(said)}: ${(said.json.error as { message: string }).message}`;
+  };
+  const by = (n: number): Json => ({ op: "increment", key: "total", by: n });
+  assert.match(await post(by(1)), /^invalid_input: .*task typed: total/, "the sum is looked at");
+  assert.match(await post(by(-1), by(1), by(1)), /^invalid_input: .*total/, "each sees what those before it did");
+  assert.equal(await post(by(-1), by(1), { op: "delete", key: "total" }, by(10)), "kept");
+  assert.equal(await post({ op: "clear" }, by(10)), "kept");
+  assert.match(await post({ op: "increment", key: "totals", by: 1 }), /^invalid_input: .*totals/);
+  assert.match(await post({ op: "setIfMax", key: "total", value: 11 }), /^invalid_input: .*total/);
+  assert.equal(await put("/v1/tasks/typed", "log", ["a", "b"]), "kept");
+  assert.match(await post({ op: "append", key: "log", value: 1 }), /^invalid_input: .*log\.2/);
+  assert.equal(await post({ op: "append", key: "log", value: "c" }), "kept");
+  assert.match(await post(by(-1), { op: "append", key: "name", value: "a" }), /^state_mismatch: |^invalid_input: /);
   await api.close();
   await services.close();
 });

@@ -1,9 +1,15 @@
-import { AppError, isAppError, type Json, type StateScope, type TaskSpec } from "@holdfast/protocol";
+import { AppError, isAppError, type Json, type StateOp, type StateScope, type TaskSpec } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
 import type { Schema } from "./schema-fit.ts";
+import { type ReadValue, StateForecast } from "./state-forecast.ts";
 
-/** Holds what people set against what the task declares of its state, as its manifest says it. Bodies have checked it themselves. */
+interface Declared {
+  readonly task: string;
+  readonly schema: Schema;
+}
+
+/** Holds what people write against what the task declares of its state, as its manifest says it. Bodies have checked it themselves. */
 export class StateFit {
   readonly #store: Store;
   readonly #definitions: Definitions;
@@ -16,25 +22,44 @@ export class StateFit {
     this.#namespace = namespace;
   }
 
-  /** Throws `invalid_input` for a key that there cannot be, and for a value that does not fit; nothing where nothing is declared. */
-  async check(scope: Pick<StateScope, "kind" | "id">, key: string, value: Json): Promise<void> {
-    const spec = key.startsWith("holdfast.") ? undefined : await this.#specOf(scope);
+  /**
+   * Throws `invalid_input` for a key that there cannot be, and for a value that would not fit: what is set, the sum that an increment
+   * makes, the list that is appended to. Nothing where nothing is declared.
+   */
+  async check(ops: readonly StateOp[], read: ReadValue): Promise<void> {
+    const forecast = new StateForecast(read);
+    const declared = new Map<string, Declared | undefined>();
+    for (const op of ops) {
+      const { kind, id } = op.scope;
+      if ((kind !== "run" && kind !== "task") || op.op === "emit" || op.op === "advance") continue;
+      if (op.op === "clear") forecast.clear(op);
+      if (op.op === "clear" || op.key.startsWith("holdfast.")) continue;
+      const scope = `${kind} ${id}`;
+      if (!declared.has(scope)) declared.set(scope, await this.#declared(op.scope));
+      const of = declared.get(scope);
+      if (of === undefined) continue;
+      const value = await forecast.after(op, { kind, id });
+      if (value !== undefined) await this.#checkOne(scope, of, op.key, value);
+    }
+  }
+
+  async #declared(scope: StateScope): Promise<Declared | undefined> {
+    const spec = await this.#specOf(scope);
     const schema = (scope.kind === "run" ? spec?.state : spec?.taskState)?.schema;
-    if (spec === undefined || typeof schema !== "object" || schema === null || Array.isArray(schema)) return;
-    // Of the whole, only this key is looked at.
-    const one = { ...schema, required: [] } as Schema;
-    const options = { what: `schema of the state of "${spec.id}"`, useDefaults: false };
-    const bounded = { what: `Checking the state of "${spec.id}"`, code: "invalid_input", mayRefuse: true } as const;
-    const fitted = await this.#definitions.evaluator.fit({ [key]: value }, one, options, bounded);
+    if (spec === undefined || typeof schema !== "object" || schema === null || Array.isArray(schema)) return undefined;
+    // Of the whole, only the key that is written is looked at.
+    return { task: spec.id, schema: { ...schema, required: [] } as Schema };
+  }
+
+  async #checkOne(scope: string, { task, schema }: Declared, key: string, value: Json): Promise<void> {
+    const options = { what: `schema of the state of "${task}"`, useDefaults: false };
+    const bounded = { what: `Checking the state of "${task}"`, code: "invalid_input", mayRefuse: true } as const;
+    const fitted = await this.#definitions.evaluator.fit({ [key]: value }, schema, options, bounded);
     if ("value" in fitted) return;
-    throw new AppError(
-      "invalid_input",
-      `The value does not fit the state of ${scope.kind} ${scope.id}: ${fitted.problem}.`,
-      {
-        hint: `holdfast manifest ${spec.id} shows what it declares.`,
-        details: { key },
-      },
-    );
+    throw new AppError("invalid_input", `The value does not fit the state of ${scope}: ${fitted.problem}.`, {
+      hint: `holdfast manifest ${task} shows what it declares.`,
+      details: { key },
+    });
   }
 
   async #specOf({ kind, id }: Pick<StateScope, "kind" | "id">): Promise<TaskSpec | undefined> {

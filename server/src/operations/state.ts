@@ -77,8 +77,8 @@ export class State {
   }
 
   /**
-   * Makes all the changes or none; what is set has to fit what the task declares. Throws `not_found`, `invalid_input`, `state_conflict`, `state_mismatch`, `limit_exceeded`. `control`: see
-   * operations/requests.ts.
+   * Makes all the changes or none; what they leave has to fit what the task declares. Throws `not_found`, `invalid_input`,
+   * `state_conflict`, `state_mismatch`, `limit_exceeded`. `control`: see operations/requests.ts.
    */
   async change(
     given: StateTarget,
@@ -89,9 +89,10 @@ export class State {
     const ops: StateOp[] = [];
     for (const { scope, ...op } of changes) {
       const of = scope === undefined ? own : await this.#scope(scope);
-      if (op.op === "set" && of.kind !== "asset") await this.#fit.check(of, op.key, op.value);
       ops.push({ ...op, scope: of } as StateOp);
     }
+    // Of a request that is repeated the sums are made already: they are not to be looked at again.
+    if (!control.hasBegun) await this.#fit.check(ops, async (scope, key) => (await this.#value(scope, key))?.value);
     const row = { namespace: this.#namespace, ops, writer: null };
     const result = await this.#objects.transact(
       row,
