@@ -44,6 +44,7 @@ export const commandNames: readonly string[] = [
   "external-jobs",
   "intents",
   "state",
+  "assets",
   "gc",
   "why",
   "doctor",
@@ -54,9 +55,9 @@ export const commandNames: readonly string[] = [
   "help",
 ];
 
-const groups = ["external-jobs", "runs", "definitions", "schedules", "queues", "intents", "state"];
+const groups = ["external-jobs", "runs", "definitions", "schedules", "queues", "intents", "state", "assets"];
 const verbs =
-  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop|resolve|sweep|get|set|delete";
+  "list|show|cancel|pause|resume|retry|clear|logs|events|signal|mark|skip|obligations|next|start|remove|drop|resolve|sweep|get|set|delete|emit|advance";
 const named = commandNames.filter((name) => !groups.includes(name)).join("|");
 const mentioned = new RegExp(
   `(?<![\\w/.:@-]|npx )holdfast( (?:(?:${groups.join("|")})(?: (?:${verbs})\\b)?|${named}))\\b( --?\\w+)?`,

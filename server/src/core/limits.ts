@@ -47,6 +47,9 @@ function freedLimits(before: RunRow | undefined, run: RunRow): readonly Limit[] 
   if (before.startedAt !== null && run.startedAt === null) return before.limits;
   // It was let in and goes back before it began: it will stand in line again.
   if (before.status === "ready" && (run.status === "pending" || run.status === "waiting")) return limitsAside(before);
+  // It was let in, or had come to a later gate, and starts again from the first.
+  if (!isEnded(before.status) && run.status === "ready" && run.generation !== before.generation)
+    return limitsAside(before);
   const isOver = before.claimedBy !== null && run.claimedBy === null;
   return isOver ? run.limits.filter(({ hold }) => hold === "activation") : [];
 }

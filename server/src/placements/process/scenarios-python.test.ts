@@ -128,7 +128,10 @@ for (const executor of ["typescript", "python"] as const) {
       assert.equal((await obedient.ended).how, "settled");
       obedient.running.abort("it is gone");
       obedient.running.kill();
-      const stubborn = start({ do: "stubborn" });
+      // Long enough for a busy machine to bring the signal.
+      const slow = make({ termGraceMs: 1_500 });
+      after(() => slow.close());
+      const stubborn = start({ do: "stubborn" }, {}, slow);
       await stubborn.recorder.hearsText("stubborn");
       stubborn.running.abort("enough");
       assert.equal((await stubborn.ended).how, "aborted");

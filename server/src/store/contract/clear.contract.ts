@@ -247,6 +247,25 @@ function liveAfresh(contract: Contract): void {
     await world.finish(again, next.success());
     await world.finish(await world.activate(other.id), next.success());
   });
+
+  contract(
+    "a run that was let in and is cleared before it is claimed stands in line anew, and holds nothing meanwhile",
+    async (world) => {
+      const start: Limit = { id: "shop/definition/ship", slots: 1, hold: "activation" };
+      const run = await world.activate((await world.enqueue({ limits: [start] })).id);
+      await world.finish(run, next.release());
+      assert.deepEqual([(await world.get(run.id)).status, (await world.get(run.id)).gate], ["ready", null]);
+      const other = await world.enqueue({ limits: [start] });
+      await clear(world, run.id);
+      const memberId = await world.member();
+      for (const _ of [run, other]) {
+        const [claimed, ...more] = await world.claim(memberId);
+        assert.ok(claimed !== undefined && more.length === 0);
+        await world.finish(claimed, next.success());
+      }
+      assert.deepEqual([await world.status(run.id), await world.status(other.id)], ["succeeded", "succeeded"]);
+    },
+  );
 }
 
 function goingOn(contract: Contract): void {
