@@ -28,7 +28,7 @@ def answer_now(method, params):
     return answer
 
 
-def context_of(steps=(), seed="seed", answer=answer_now, is_async=False):
+def context_of(steps=(), seed="seed", answer=answer_now, is_async=False, options=None):
     """A context, and the list of its calls as they come."""
     calls = []
 
@@ -37,4 +37,4 @@ def context_of(steps=(), seed="seed", answer=answer_now, is_async=False):
         return answer(method, params)
 
     kind = AsyncTaskContext if is_async else TaskContext
-    return kind(start_of(steps, seed), call, AbortSignal()), calls
+    return kind(start_of(steps, seed), call, AbortSignal(), None, options), calls

@@ -10,10 +10,13 @@ from holdfast_sdk.body import run_body
 from holdfast_sdk.calling import Signature
 
 from .recording import context_of
+from .test_state import Plane
 from .waiting import World
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-WAITING = README.parents[1] / "docs" / "guides" / "waiting.md"
+GUIDES = README.parents[1] / "docs" / "guides"
+WAITING = GUIDES / "waiting.md"
+STATE = GUIDES / "state.md"
 
 
 class ReadmeTest(unittest.TestCase):
@@ -42,6 +45,21 @@ class ReadmeTest(unittest.TestCase):
         self.assertEqual(World(letter, bought).run(module.trial, names).params, {"output": "yearly"})
         self.assertEqual(World().run(module.approval).params, {"output": "nobody answered"})
         self.assertEqual(World(letter).run(module.both).params, {"output": ["Dear Ada!", "Dear Grace!"]})
+
+    def test_the_body_of_the_guide_to_state_that_declares_it_runs(self):
+        (code,) = re.findall(r"^```py file=tasks/totals.py\n(.*?)^```$", STATE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        module = sys.modules["totals"] = types.ModuleType("totals")
+        self.addCleanup(sys.modules.pop, "totals")
+        exec(compile(code, str(STATE), "exec"), module.__dict__)
+        plane = Plane()
+        plane.values["task", "sum"] = (5, 1)
+        body = Signature(module.add_orders, "add_orders()")
+        context, _ = context_of(answer=plane.answer, options=body.options)
+        self.assertEqual(run_body(body, {"country": "de", "count": 2}, context, "/").params, {"output": 7})
+        kept = {key: value for (kind, key), (value, _) in plane.values.items() if kind == "task"}
+        self.assertEqual(kept, {"holdfast.version": 2, "total": 7, "by_country": {"de": 2}})
+        again, _ = context_of(answer=Plane().answer, options=body.options)
+        self.assertRaisesRegex(TypeError, r'at "failed"\[0\] has to be a text', lambda: again.state.set("failed", [1]))
 
     def test_the_bodies_that_it_shows_with_jobs_of_other_systems_run(self):
         _, code = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)

@@ -31,6 +31,7 @@ from .external_job import ExternalJob, ExternalJobError, deferred
 from .reports import TaskLog
 from .state import AsyncState, State
 from .state_changes import StateChange, StateChanges, StateEntry, StateResult
+from .state_schema import VersionedState
 from .steering import Aborted, FatalError, RetryAfter
 from .task import task
 from .version import VERSION as __version__
@@ -74,6 +75,7 @@ __all__ = [
     "StateResult",
     "TaskContext",
     "TaskLog",
+    "VersionedState",
     "Wait",
     "WaitTimedOut",
     "__version__",

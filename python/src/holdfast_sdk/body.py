@@ -31,7 +31,7 @@ _SAID_BY_ITSELF = ("invalid_output", "unsupported")
 def new_context(
     task: Signature, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: TaskLog
 ) -> Context:
-    return (AsyncTaskContext if task.is_async else TaskContext)(start, call, abort_signal, log)
+    return (AsyncTaskContext if task.is_async else TaskContext)(start, call, abort_signal, log, task.options)
 
 
 def run_body(task: Signature, given: Any, context: Context, project_root: str) -> Outcome:

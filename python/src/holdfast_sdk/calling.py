@@ -33,7 +33,7 @@ class Signature:
             parameter.replace(annotation=hints.get(parameter.name, parameter.annotation))
             for parameter in inspect.signature(body).parameters.values()
         ]
-        self._converts = task_options(body).convert
+        self.options = task_options(body)
         self._context_names = [each.name for each in self._parameters if self._is_context(each)]
         self._inputs = [
             each for each in self._parameters if each.kind in _NAMED and each.name not in self._context_names
@@ -108,4 +108,4 @@ class Signature:
         return values, list(others)
 
     def _converted(self, value: Any, parameter: inspect.Parameter, place: str) -> Any:
-        return convert(value, parameter.annotation, place) if self._converts else value
+        return convert(value, parameter.annotation, place) if self.options.convert else value

@@ -32,7 +32,9 @@ from .steering import skip
 from .state import AsyncState, Names, Scope, State, as_state_record
 from .state_changes import StateChanges
 from .state_place import LoopPlace, ThreadPlace
+from .state_schema import StateSchema
 from .stored_value import stored_value
+from .task import TaskOptions
 from .text import text_defect, utf8_bytes
 from .turns import LoopTurns, ThreadTurns, Turns
 from .wait_context import AsyncWaitContext, OpenWaits, WaitContext
@@ -100,7 +102,7 @@ class Context:
         recorded = {step["key"]: step["value"] for step in start["steps"]}
         self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
         self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
-        self._names = Names()
+        self._names = Names(self.epoch)
         self._asking = Asking(self._waits, self._steps.check, self._start_own, waits_for=self.reason is None)
 
     def progress(self, done: float, total: Optional[float] = None, text: Optional[str] = None) -> None:
@@ -118,8 +120,9 @@ class Context:
             raise does_not_skip()
         skip(reason)
 
-    def _scopes(self) -> Tuple[Scope, Scope]:
-        return _scope("ctx.state", "run", self._names), _scope("ctx.task_state", "task", self._names)
+    def _scopes(self, options: TaskOptions) -> Tuple[Scope, Scope]:
+        of_task = _scope("ctx.task_state", "task", options.task_state, self._names)
+        return _scope("ctx.state", "run", options.state, self._names), of_task
 
     def _start_own(self, spec: Mapping[str, Any], submit: Submit) -> None:
         """Lets the body start a job by itself."""
@@ -144,12 +147,17 @@ class TaskContext(Context, WaitContext):
     """The context of a body that is a plain function."""
 
     def __init__(
-        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+        self,
+        start: Mapping[str, Any],
+        call: Call,
+        abort_signal: AbortSignal,
+        log: Optional[TaskLog] = None,
+        options: Optional[TaskOptions] = None,
     ) -> None:
         super().__init__(start, call, abort_signal, log, ThreadTurns())
         self.open = OpenWaits(self._asking)
         place = ThreadPlace(self._waits, call, self._steps, self.log.warning)
-        own, of_task = self._scopes()
+        own, of_task = self._scopes(options or TaskOptions())
         self.state = State(own, place)
         """Values of this run: all its attempts see them, and a retry goes on with them."""
         self.task_state = State(of_task, place)
@@ -205,13 +213,18 @@ class AsyncTaskContext(Context, AsyncWaitContext):
     """The context of a body that is ``async def``."""
 
     def __init__(
-        self, start: Mapping[str, Any], call: Call, abort_signal: AbortSignal, log: Optional[TaskLog] = None
+        self,
+        start: Mapping[str, Any],
+        call: Call,
+        abort_signal: AbortSignal,
+        log: Optional[TaskLog] = None,
+        options: Optional[TaskOptions] = None,
     ) -> None:
         self._loop_turns = LoopTurns()
         self._starting: Set[asyncio.Future[None]] = set()
         super().__init__(start, call, abort_signal, log, self._loop_turns)
         place = LoopPlace(self._waits, call, self._steps, self.log.warning)
-        own, of_task = self._scopes()
+        own, of_task = self._scopes(options or TaskOptions())
         self.state = AsyncState(own, place)
         """Values of this run: all its attempts see them, and a retry goes on with them."""
         self.task_state = AsyncState(of_task, place)
@@ -376,8 +389,8 @@ class _Use:
             self._steps.end(self._key)
 
 
-def _scope(what: str, kind: str, names: Names) -> Scope:
-    return Scope(StateChanges(what, {"kind": kind}), {"kind": kind}, names)
+def _scope(what: str, kind: str, schema: StateSchema, names: Names) -> Scope:
+    return Scope(StateChanges(what, {"kind": kind}, schema), {"kind": kind}, names)
 
 
 @contextlib.contextmanager

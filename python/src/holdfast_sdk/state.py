@@ -26,10 +26,11 @@ from .state_changes import (
     joined_name,
     name_of,
     ops_of,
-    result_of,
+    results_of,
     scope_name,
 )
 from .state_keys import changes_hash, write_name
+from .state_migration import listed, migrated
 
 _MARK = "holdfast.state"
 _UPDATE_TRIES = 100
@@ -47,7 +48,8 @@ def as_state_record(value: Any) -> Optional[Mapping[str, Any]]:
 class Names:
     """Counts the writes of an activation, by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: int = 0) -> None:
+        self._epoch = epoch
         self._counts: Dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -59,18 +61,32 @@ class Names:
             raise RuntimeError(
                 f'State is written inside of the step "{step}": name the write (as_="…"), or write beside the step.'
             )
+        return self._counted(name)
+
+    def fresh(self, name: str) -> str:
+        """A key that no earlier activation used."""
+        return self._counted(f"{name}@{self._epoch}")
+
+    def _counted(self, name: str) -> str:
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + 1
             return f"{name}#{self._counts[name]}"
 
 
 class Write:
-    """One write: its key, and what it says; ``known`` makes the answer of its record, ``acts`` carries it out."""
+    """One write: its key, and what it says; ``known`` makes the answer of its record, ``acts`` carries it out, ``results`` says what each
+    of its changes did."""
 
-    def __init__(self, key: str, ops: Optional[Sequence[Op]], acts: Callable[[], Acts]) -> None:
+    def __init__(
+        self, key: str, ops: Optional[Sequence[Op]], acts: Callable[[], Acts], changes: Sequence[StateChange] = ()
+    ) -> None:
         self.key = key
         self._ops = ops
         self.acts = acts
+        self._changes = changes
+
+    def results(self, record: Mapping[str, Any]) -> List[StateResult]:
+        return results_of(self._changes, record)
 
     def known(self, value: Any, warn: Callable[[str], None]) -> Mapping[str, Any]:
         record = as_state_record(value)
@@ -91,11 +107,20 @@ class Scope:
         self.op = op
         self._scope = dict(scope)
         self._names = names
+        self._is_ready = False
+        op.ready = self.ready
+
+    def ready(self) -> Acts:
+        """Returns once the values are of the version that the task declares."""
+        versioned = self.op.versioned
+        if versioned is not None and not self._is_ready:
+            yield from migrated(versioned, self.op, self._scope, self._names.fresh)
+        self._is_ready = True
 
     def write(self, changes: Sequence[StateChange], as_: Optional[str], together: bool = False) -> Write:
         ops = ops_of(list(changes))
         key = self._names.key(joined_name(ops) if together else name_of(ops), as_)
-        return Write(key, ops, lambda: _commit(key, ops))
+        return Write(key, ops, lambda: _changed(key, changes, ops), changes)
 
     def update(
         self, key: str, fn: Callable[[Any], Any], retention: Optional[Retention], as_: Optional[str]
@@ -104,21 +129,18 @@ class Scope:
         return Write(step, None, lambda: self._updated(step, key, fn, retention))
 
     def read(self, key: str) -> Acts:
+        self.op.key(key)
+        yield from self.ready()
         answer = yield "call", ("state.get", {"scope": dict(self._scope), "keys": [self.op.key(key)]})
         values = answer["values"]
         return values[0] if values else None
 
     def listed(self, prefix: Optional[str]) -> Acts:
-        found: List[StateEntry] = []
-        asked: Dict[str, Any] = {"scope": dict(self._scope)}
         if prefix is not None:
-            asked["prefix"] = check_prefix(prefix)
-        while True:
-            page = yield "call", ("state.list", dict(asked))
-            found.extend(entry_of(view) for view in page["values"] if not view["key"].startswith("holdfast."))
-            if page["cursor"] is None:
-                return found
-            asked["after"] = page["cursor"]
+            check_prefix(prefix)
+        yield from self.ready()
+        views = yield from listed(self._scope, prefix)
+        return [entry_of(view) for view in views if not view["key"].startswith("holdfast.")]
 
     def _updated(self, step: str, key: str, fn: Callable[[Any], Any], retention: Optional[Retention]) -> Acts:
         for tries in range(1, _UPDATE_TRIES + 1):
@@ -133,6 +155,13 @@ class Scope:
                     raise
             yield "pause", random.random() * min(2**tries / 1000, _LONGEST_PAUSE_S)
         raise AssertionError("an update ends by its last try")
+
+
+def _changed(key: str, changes: Sequence[StateChange], ops: Sequence[Op]) -> Acts:
+    for of in {id(change._of): change._of for change in changes}.values():
+        if of is not None and of.ready is not None:
+            yield from of.ready()
+    return (yield from _commit(key, ops))
 
 
 def _commit(key: str, ops: Sequence[Op], value: Any = None) -> Acts:
@@ -221,11 +250,12 @@ class State:
 
     def transact(self, changes: Sequence[StateChange], *, as_: Optional[str] = None) -> List[StateResult]:
         """Makes all of these changes, of this scope and of others, or none."""
-        record = self._place.write_state(self._scope.write(changes, as_, together=True))
-        return [result_of(result) for result in record["results"]]
+        write = self._scope.write(changes, as_, together=True)
+        return write.results(self._place.write_state(write))
 
     def _one(self, change: StateChange, as_: Optional[str]) -> StateResult:
-        return result_of(self._place.write_state(self._scope.write([change], as_))["results"][0])
+        write = self._scope.write([change], as_)
+        return write.results(self._place.write_state(write))[0]
 
 
 class AsyncState:
@@ -297,8 +327,9 @@ class AsyncState:
 
     async def transact(self, changes: Sequence[StateChange], *, as_: Optional[str] = None) -> List[StateResult]:
         """As State.transact."""
-        record = await self._place.write_state(self._scope.write(changes, as_, together=True))
-        return [result_of(result) for result in record["results"]]
+        write = self._scope.write(changes, as_, together=True)
+        return write.results(await self._place.write_state(write))
 
     async def _one(self, change: StateChange, as_: Optional[str]) -> StateResult:
-        return result_of((await self._place.write_state(self._scope.write([change], as_)))["results"][0])
+        write = self._scope.write([change], as_)
+        return write.results(await self._place.write_state(write))[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from . import limits
 from .state_keys import utf16_length, write_name
+from .state_schema import VERSION_KEY, StateSchema
 from .steering import delay_ms
 from .stored_value import stored_value
 from .text import text_defect
@@ -22,8 +23,10 @@ Op = Dict[str, Any]
 class StateChange:
     """A change that ``transact`` makes together with others."""
 
-    def __init__(self, op: Op) -> None:
-        self._op = op
+    def __init__(self, op: Op, of: Optional["StateChanges"] = None, more: Sequence[Op] = ()) -> None:
+        self._ops = [op, *more]
+        """The first is what was asked for; what follows goes with it."""
+        self._of = of
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,13 @@ class StateEntry:
 class StateChanges:
     """Makes changes for ``transact``."""
 
-    def __init__(self, what: str, scope: Mapping[str, str]) -> None:
+    def __init__(self, what: str, scope: Mapping[str, str], schema: Optional[StateSchema] = None) -> None:
         self._what = what
         self._scope = dict(scope)
+        self._schema = StateSchema() if schema is None else schema
+        self.versioned = self._schema.versioned
+        self.ready: Optional[Callable[[], Any]] = None
+        """What has to be done before its scope is used; its handle says it."""
 
     def set(
         self, key: str, value: Any, *, if_version: Optional[int] = None, retention: Optional[Retention] = None
@@ -80,18 +87,27 @@ class StateChanges:
 
     def clear(self, prefix: Optional[str] = None) -> StateChange:
         """Deletes all values, or those whose keys begin so."""
-        more = {} if prefix is None else {"prefix": check_prefix(prefix)}
-        return StateChange({"op": "clear", "scope": dict(self._scope), **more})
+        asked = {} if prefix is None else {"prefix": check_prefix(prefix)}
+        clear = {"op": "clear", "scope": dict(self._scope), **asked}
+        versioned = self._schema.versioned
+        if versioned is None or versioned.version == 1 or not VERSION_KEY.startswith(prefix or ""):
+            return StateChange(clear, self)
+        # What is written from now on is still of this version.
+        return StateChange(clear, self, [{"op": "set", "scope": dict(self._scope), "key": VERSION_KEY, "value": versioned.version}])
 
     def increment(self, key: str, by: float = 1) -> StateChange:
         """Adds to a number, at first to 0."""
         if isinstance(by, bool) or not isinstance(by, (int, float)) or not math.isfinite(by):
             raise TypeError(f'What "{key}" is incremented by is {by!r}, which is no number.')
-        return self._made("increment", key, by=stored_value(by, f'What "{key}" is incremented by'))
+        kept = stored_value(by, f'What "{key}" is incremented by')
+        self._schema.value(self.key(key), kept, self._what)
+        return self._made("increment", key, by=kept)
 
     def append(self, key: str, item: Any) -> StateChange:
         """Adds to a list, at first to an empty one."""
-        return self._made("append", key, value=stored_value(item, f'What is appended to {self._what} at "{key}"'))
+        kept = stored_value(item, f'What is appended to {self._what} at "{key}"')
+        self._schema.value(self.key(key), [kept], self._what)
+        return self._made("append", key, value=kept)
 
     def set_if_max(self, key: str, value: Union[float, str]) -> StateChange:
         """Sets what is greater than the value that is there, or where there is none; texts by code points."""
@@ -102,10 +118,12 @@ class StateChanges:
 
     def value(self, key: str, value: Any) -> Any:
         """What is kept of a value. Raises TypeError."""
-        return stored_value(value, f'The value of {self._what} at "{key}"')
+        kept = stored_value(value, f'The value of {self._what} at "{key}"')
+        self._schema.value(self.key(key), kept, self._what)
+        return kept
 
     def key(self, key: Any) -> str:
-        """Raises TypeError for what is no key."""
+        """Raises TypeError for what is no key, or none that the task declares."""
         if not isinstance(key, str) or not 0 < utf16_length(key) <= limits.KEY_CHARACTERS:
             raise TypeError(f"A key of {self._what} is a text of 1 to {limits.KEY_CHARACTERS} characters.")
         defect = text_defect(key)
@@ -113,20 +131,34 @@ class StateChanges:
             raise TypeError(f"A key of {self._what} has a {defect}, which cannot be stored.")
         if key.startswith("holdfast."):
             raise TypeError(f'"{key}": keys of {self._what} that begin with "holdfast." are the SDK\'s own.')
+        self._schema.key(key, self._what)
         return key
 
     def _made(self, op: str, key: str, **facts: Any) -> StateChange:
-        return StateChange({"op": op, "scope": dict(self._scope), "key": self.key(key), **facts})
+        return StateChange({"op": op, "scope": dict(self._scope), "key": self.key(key), **facts}, self)
 
 
 def ops_of(changes: Any) -> List[Op]:
     """What changes say. Raises TypeError for what is no list of them."""
     listed: Sequence[Any] = changes if isinstance(changes, (list, tuple)) else ()
-    if not 0 < len(listed) <= limits.STATE_OPS_PER_TRANSACTION:
-        raise TypeError(f"transact takes a list of 1 to {limits.STATE_OPS_PER_TRANSACTION} changes.")
     if not all(isinstance(each, StateChange) for each in listed):
         raise TypeError("transact takes changes: [ctx.state.op.set(…), ctx.task_state.op.increment(…)].")
-    return [each._op for each in listed]
+    ops = [op for each in listed for op in each._ops]
+    if not 0 < len(ops) <= limits.STATE_OPS_PER_TRANSACTION:
+        raise TypeError(f"transact takes a list of 1 to {limits.STATE_OPS_PER_TRANSACTION} changes.")
+    return ops
+
+
+def results_of(changes: Sequence[StateChange], record: Mapping[str, Any]) -> List[StateResult]:
+    """What each of the changes did. What went with one is not counted as its own."""
+    found: List[StateResult] = []
+    at = 0
+    for each in changes:
+        result = result_of(record["results"][at])
+        beside = len(each._ops) - 1
+        at += 1 + beside
+        found.append(replace(result, cleared=max(0, (result.cleared or 0) - beside)) if beside else result)
+    return found
 
 
 def scope_name(scope: Mapping[str, str]) -> str:
@@ -136,7 +168,7 @@ def scope_name(scope: Mapping[str, str]) -> str:
 
 def name_of(ops: Sequence[Op]) -> str:
     """The name of one change, before it is counted."""
-    (op,) = ops
+    op = ops[0]
     return write_name(op["op"], scope_name(op["scope"]), op.get("key", ""), _absolute(ops))
 
 
