@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { type Duration, durationMs, limits, nameHint, type Problem } from "@holdfast/protocol";
+import type { CheckedConnections } from "./connection-services.ts";
 import { type ConnectionSettings, readConnections } from "./connection-settings.ts";
 import type { ProjectPlace } from "./project-place.ts";
 import { readStateRetention, type StateRetentionSettings } from "./state-retention-settings.ts";
@@ -66,8 +67,10 @@ export interface Config {
   readonly host?: string;
 }
 
-/** Returns its argument; for the types. */
-export function defineConfig(config: Config): Config {
+/** Returns its argument; for the types. A connection may say only what its service takes. */
+export function defineConfig<const Connections extends NonNullable<Config["connections"]>>(
+  config: Omit<Config, "connections"> & { readonly connections?: Connections & CheckedConnections<Connections> },
+): Config {
   return config;
 }
 

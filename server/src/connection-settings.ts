@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type JobAddress, type Json, nameHint } from "@holdfast/protocol";
+import { type SettingCheck, serviceNames, settingsOf } from "./connection-services.ts";
 
-// The connections of a configuration. What all have in common is checked here; the rest by the tracker that they are for, when it is first
-// asked (trackers/connections.ts), for a tracker of the user's own says itself what it takes.
+// The connections of a configuration. What all have in common is checked here, and what the services that are known take
+// (connection-services.ts); the rest by the tracker that they are for, when it is first asked (trackers/connections.ts), for a tracker of the
+// user's own says itself what it takes.
 
 /** A connection as it was read. What is not named here is its service's business. */
 export interface ConnectionSettings {
@@ -55,10 +57,8 @@ interface Place {
   readonly add: (key: string, message: string, hint: string) => void;
 }
 
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === "string" && value !== "";
-const shared: Readonly<Record<string, readonly [Check, string]>> = {
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+const shared: Readonly<Record<string, SettingCheck>> = {
   service: [
     (value) => typeof value === "string" && /^[a-z][a-z0-9_-]{0,62}$/.test(value),
     'Write "bigquery" or another service.',
@@ -76,6 +76,7 @@ const shared: Readonly<Record<string, readonly [Check, string]>> = {
 };
 /** For whoever writes one of them in another spelling. */
 const sharedNames = Object.keys(shared);
+const alwaysNames = ["service", "calls", "module", "env"];
 const connectionsHint = 'Write { bq: { service: "bigquery", project: "shop" } }.';
 
 /** The connections of a config file; those with mistakes are left out. */
@@ -101,15 +102,30 @@ function isSound(name: string, connection: Readonly<Record<string, unknown>>, { 
     isGood = false;
     add(key, message, hint);
   };
+  const own = settingsOf(name, connection);
+  if (own === "unknown" && isText(connection.service)) {
+    const hint = `${nameHint(String(connection.service), serviceNames)} One of your own names its module or tracker.`;
+    refuse(
+      "service",
+      `"connections.${name}.service" is ${JSON.stringify(connection.service)}, which is no service`,
+      hint,
+    );
+  }
   for (const [key, value] of Object.entries(connection)) {
-    const check = shared[key];
+    const check = (typeof own === "object" ? ownOf(own, key) : undefined) ?? ownOf(shared, key);
     if (check !== undefined && !check[0](value)) {
       refuse(key, `"connections.${name}.${key}" is ${JSON.stringify(value) ?? "missing"}`, check[1]);
     }
-    const meant = sharedNames.find((one) => one !== key && one.toLowerCase() === key.toLowerCase());
-    if (meant !== undefined) refuse(key, `unknown key "connections.${name}.${key}"`, nameHint(key, [meant]));
+    const known = typeof own === "object" ? [...alwaysNames, ...Object.keys(own)] : undefined;
+    const meant = sharedNames.filter((one) => one !== key && one.toLowerCase() === key.toLowerCase());
+    if (known === undefined ? meant.length > 0 : !known.includes(key)) {
+      refuse(key, `unknown key "connections.${name}.${key}"`, nameHint(key, known ?? meant));
+    }
   }
-  const { module, env } = connection;
+  const { module, env, tracker, service } = connection;
+  if (tracker !== undefined && service === undefined) {
+    refuse(name, `"connections.${name}" has a tracker and no service`, 'Write service: "render", as jobs call it.');
+  }
   if (typeof module === "string" && !existsSync(resolve(root, module))) {
     refuse(
       "module",
@@ -121,6 +137,11 @@ function isSound(name: string, connection: Readonly<Record<string, unknown>>, { 
     refuse("env", `"connections.${name}.env" is for a module of your own`, "Name the module, or remove env.");
   }
   return isGood;
+}
+
+/** Not what every object has. */
+function ownOf<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
