@@ -37,6 +37,7 @@ type Ask = <T>(question: {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly body?: unknown;
+  readonly requestKey?: string;
   readonly answer: { parse(value: unknown): T };
 }) => Promise<T>;
 
@@ -46,8 +47,10 @@ export function externalJobsOver(ask: Ask): ExternalJobsPlane {
   return {
     list: (query) => ask({ method: "GET", path: base, query: { ...query }, answer: jobPageSchema }),
     get: (id) => ask({ method: "GET", path: `${base}/${encodeURIComponent(id)}`, answer: jobViewSchema }),
-    resolve: (id, body) =>
-      ask({ method: "POST", path: `${base}/${encodeURIComponent(id)}/resolve`, body, answer: resolvedJobSchema }),
+    resolve: (id, body) => {
+      const path = `${base}/${encodeURIComponent(id)}/resolve`;
+      return ask({ method: "POST", path, body, requestKey: crypto.randomUUID(), answer: resolvedJobSchema });
+    },
     sweep: (body) => ask({ method: "POST", path: `${base}/sweep`, body, answer: sweptJobsSchema }),
   };
 }

@@ -42,9 +42,10 @@ export function externalJobRoutes({ externalJobs }: { externalJobs: ExternalJobs
       summary: "Says what became of a job that nobody can ask for.",
       errors: ["not_found", "run_ended", "request_conflict", "too_large"],
       maxBodyBytes: resultBodyBytes,
+      keeps: true,
       body: resolveJobSchema,
       answer: resolvedJobSchema,
-      handle: ({ params, body }) => externalJobs.resolve(idOf(params), body),
+      handle: ({ params, body, control }) => externalJobs.resolve(idOf(params), body, control),
     }),
     route({
       method: "POST",

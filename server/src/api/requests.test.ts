@@ -6,6 +6,7 @@ import type { Json } from "@holdfast/protocol";
 import { systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import { type Services, serve } from "../main.ts";
+import { waitingFor } from "../store/contract/jobs.fixture.ts";
 import { next, World } from "../store/contract/world.contract.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
 import type { Store } from "../store/store.ts";
@@ -50,6 +51,8 @@ test("every path of control answers a repeat as it answered first, does it once,
     await scene.running(),
     await scene.enqueue({}),
   ];
+  const waiting = await waitingFor(scene, ["resolved", "repeated"], { submission: "blind" });
+  const [resolved, repeated] = waiting.jobs;
   const paths: readonly (readonly [path: string, body: Json, other: Json])[] = [
     [`${run(live.id)}/cancel`, { reason: "not needed", force: true }, { reason: "another" }],
     [`${run(retried.id)}/retry`, {}, { reason: "another" }],
@@ -61,9 +64,11 @@ test("every path of control answers a repeat as it answered first, does it once,
     ["/v1/queues/etl/resume", {}, {}],
     ["/v1/definitions/load/pause", {}, { reason: "another" }],
     ["/v1/runs/bulk", { action: "pause", statuses: ["ready"] }, { action: "resume", statuses: ["ready"] }],
+    [`/v1/external-jobs/${resolved?.id}/resolve`, { as: "lost" }, { as: "failed" }],
+    [`/v1/external-jobs/${repeated?.id}/resolve`, { as: "resubmit" }, { as: "lost" }],
   ];
   const history = async () => {
-    const ids = [live, retried, cleared, marked, paused].map(({ id }) => id);
+    const ids = [live, retried, cleared, marked, paused, waiting.run].map(({ id }) => id);
     return Promise.all(ids.map((id) => scene.events(id)));
   };
   for (const [path, body, other] of paths) {

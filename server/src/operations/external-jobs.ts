@@ -24,6 +24,7 @@ import type { Store } from "../store/store.ts";
 import { callbackHash } from "./job-names.ts";
 import { successorFacts } from "./job-successor.ts";
 import { jobView } from "./job-views.ts";
+import { type Control, plainControl } from "./requests.ts";
 import type { Runs } from "./runs.ts";
 
 export interface JobQuery {
@@ -80,10 +81,10 @@ export class ExternalJobs {
    * Says what became of a job. Throws `not_found`, `run_ended` for one that has ended, `request_conflict` for what does not fit it,
    * `invalid_request` for a ref that names no job of its service.
    */
-  async resolve(id: string, asked: ResolveJob): Promise<ResolvedJob> {
+  async resolve(id: string, asked: ResolveJob, control: Control = plainControl(this.#store)): Promise<ResolvedJob> {
     const row = await this.#row(id);
     const news = await this.#decided(row, asked);
-    const [result] = await this.#store.noteJobs({ rows: [{ jobId: id, by: { epoch: row.epoch }, news }] });
+    const [result] = await control.noteJobs({ rows: [{ jobId: id, by: { epoch: row.epoch }, news }] });
     refuse(result, row);
     return { job: await this.get(news.is === "replaced" ? news.next.id : id) };
   }

@@ -51,6 +51,7 @@ function verbsOf(carry: (call: Call) => Promise<unknown>): Pick<Store, OnceVerb>
     pauseSchedule: of("pauseSchedule"),
     removeSchedule: of("removeSchedule"),
     transactState: of("transactState"),
+    noteJobs: of("noteJobs"),
   };
 }
 

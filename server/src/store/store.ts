@@ -383,7 +383,8 @@ export type OnceVerb =
   | "resumeRuns"
   | "pauseSchedule"
   | "removeSchedule"
-  | "transactState";
+  | "transactState"
+  | "noteJobs";
 
 /** A call of such a verb, or an answer to be kept as it is. */
 export type OnceCall =

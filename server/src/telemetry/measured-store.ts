@@ -1,5 +1,5 @@
 import { isAppError } from "@holdfast/protocol";
-import { memberGone, type RunRow, type StateResult, type StateTransaction } from "../core/index.ts";
+import { type JobNoteResult, memberGone, type RunRow, type StateResult, type StateTransaction } from "../core/index.ts";
 import type { Forced, Store, StoreVerb } from "../store/store.ts";
 import type { Metrics } from "./metrics.ts";
 import type { EndedActivation, Observer } from "./observer.ts";
@@ -91,6 +91,11 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
     if (run.epoch !== 1 || run.parentId !== null || run.claimedAt === null) return;
     metrics.startDelay.observe(Math.max(0, run.claimedAt - run.createdAt) / 1_000, queue);
   };
+  const jobsNoted = (results: readonly JobNoteResult[]) => {
+    for (const result of results) {
+      if (result.outcome === "noted" && result.ended !== undefined) observer.runsEnded(result.ended);
+    }
+  };
   return {
     enqueueRuns: (results) => {
       for (const result of results) {
@@ -116,11 +121,7 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
         if (result.outcome === "finished" && result.ended !== undefined) observer.runsEnded(result.ended);
       }
     },
-    noteJobs: (results) => {
-      for (const result of results) {
-        if (result.outcome === "noted" && result.ended !== undefined) observer.runsEnded(result.ended);
-      }
-    },
+    noteJobs: jobsNoted,
     judgeMembers: ({ judged, taken, ended = [], lost = [] }) => {
       for (const run of lost) observer.activationEnded(takenOver(run));
       observer.runsEnded(ended);
@@ -132,6 +133,7 @@ function readersFor(metrics: Metrics, observer: Observer): Readers {
     carryOutOnce: (result, { call }) => {
       if (result.outcome !== "done") return;
       if (call.verb === "transactState") assetsChanged(metrics, result.answer as StateResult[], call.args.rows);
+      if (call.verb === "noteJobs") jobsNoted(result.answer as JobNoteResult[]);
       if (call.verb === "forceEnds") observer.runsEnded((result.answer as Forced).ended ?? []);
     },
     transactState: (results, { rows }) => assetsChanged(metrics, results, rows),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { OnceCall, RequestName } from "../store.ts";
+import { waitingFor } from "./jobs.fixture.ts";
 import { type Contract, cancelled, dayMs, namespace, plain, refused, type World } from "./world.contract.ts";
 
 // Faults to catch: a repeat that does it again, or is answered otherwise; an answer that is kept without its effect, or the other way
@@ -20,6 +21,9 @@ export function requestsContract(contract: Contract): void {
       const target = { namespace, kind: "queue", name: "etl" } as const;
       const verdict = { status: "succeeded", output: { by: "hand" } } as const;
       const idle = await world.enqueue({});
+      const { run: waiting, jobs } = await waitingFor(world, ["job"]);
+      const news = { is: "ended", status: "lost", error: null } as const;
+      const note = jobs.map(({ id, epoch }) => ({ jobId: id, by: { epoch }, news }));
       const calls: readonly OnceCall[] = [
         { verb: "orderEnd", args: { runId: run.id, ending: cancelled, data: { by: "case" }, limitRows: 10 } },
         { verb: "forceEnds", args: { runId: run.id, limitRows: 10 } },
@@ -29,24 +33,28 @@ export function requestsContract(contract: Contract): void {
         { verb: "resumeRuns", args: { target, limitRows: 10 } },
         { verb: "pauseSchedule", args: { namespace, id: "none", paused: true, reason: null } },
         { verb: "removeSchedule", args: { namespace, id: "none" } },
+        { verb: "noteJobs", args: { rows: note } },
         { verb: "keep", args: { any: ["thing", null] } },
       ];
+      const runs = [run.id, ended.id, idle.id, waiting.id];
       for (const [index, call] of calls.entries()) {
         const name = request(index === 0 ? "" : String(index));
         const first = await world.store.carryOutOnce({ request: name, call });
         assert.equal(first.outcome, "done", call.verb);
-        const before = await told(world, [run.id, ended.id, idle.id]);
+        const before = await told(world, runs);
         const again = await world.store.carryOutOnce({ request: name, call });
         assert.deepEqual(plain([again]), plain([{ ...first, outcome: "repeated" }]), call.verb);
-        assert.deepEqual(await told(world, [run.id, ended.id, idle.id]), before);
+        assert.deepEqual(await told(world, runs), before);
         const kept = await world.store.findAnswer(name);
         assert.deepEqual(plain([kept?.answer]), plain(first.outcome === "done" ? [first.answer] : []));
         assert.equal(kept?.hash, "h");
       }
-      assert.deepEqual(
-        [await world.status(run.id), await world.status(ended.id), await world.status(idle.id)],
-        ["cancelled", "ready", "succeeded"],
-      );
+      assert.deepEqual(await Promise.all(runs.map((id) => world.status(id))), [
+        "cancelled",
+        "ready",
+        "succeeded",
+        "ready",
+      ]);
     },
   );
 

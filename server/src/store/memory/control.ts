@@ -1,8 +1,10 @@
 import { admitMarks, admitRestarts, admitText } from "../admission.ts";
+import { admitNotes } from "../job-admission.ts";
 import { admitState } from "../state-admission.ts";
 import type { KeptAnswer, OnceCall, OnceResult, OnceVerb, RequestName, Store } from "../store.ts";
 import { orderEnd } from "./endings.ts";
 import { forceEnds } from "./forcing.ts";
+import { noteJobs } from "./jobs.ts";
 import { kept } from "./kept.ts";
 import type { Memory } from "./memory.ts";
 import { partName } from "./names.ts";
@@ -43,6 +45,10 @@ export const control: Control = {
   transactState: (memory, { rows }) => {
     admitState(rows);
     return transactState(memory, kept(rows));
+  },
+  noteJobs: (memory, { rows }) => {
+    admitNotes(rows);
+    return noteJobs(memory, kept(rows));
   },
 };
 

@@ -13,7 +13,6 @@ import {
   admitText,
 } from "../admission.ts";
 import { admitConsumptions } from "../asset-admission.ts";
-import { admitNotes } from "../job-admission.ts";
 import type { StoreClock } from "../steady-time.ts";
 import type { EnqueueRow, RingTopic, StepRow, Store, StoreDescription } from "../store.ts";
 import { admitSignal, admitWaits } from "../wait-admission.ts";
@@ -189,9 +188,7 @@ class MemoryStore extends MemoryReads implements Store {
   }
 
   async noteJobs({ rows }: Args<"noteJobs">): Answer<"noteJobs"> {
-    const memory = this.#open();
-    admitNotes(rows);
-    return jobs.noteJobs(memory, kept(rows));
+    return control.noteJobs(this.#open(), { rows });
   }
 
   async orderEnd(args: Args<"orderEnd">): Answer<"orderEnd"> {

@@ -5,8 +5,7 @@ import type { RingTopic } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import { memberGoneError } from "./claim.ts";
 import { findJobNames, jobColumns, leanJobColumns, loadJobs, type StoredJob, toJob } from "./job-rows.ts";
-import type { Runner } from "./session.ts";
-import type { SessionPool } from "./session-pool.ts";
+import type { Runner, Work } from "./session.ts";
 import { settle } from "./settling.ts";
 
 // External jobs, and what is said of them (core/jobs.ts has the rules).
@@ -62,7 +61,7 @@ function trackedText(which: string): string {
 
 /** See `Store.noteJobs`. */
 export async function noteJobs(
-  pool: SessionPool,
+  pool: Work,
   rows: readonly JobNote[],
 ): Promise<{ results: JobNoteResult[]; topics: readonly RingTopic[] }> {
   const names = await findJobNames(pool, [...new Set(rows.map(({ jobId }) => jobId))]);

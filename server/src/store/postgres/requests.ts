@@ -1,8 +1,10 @@
 import { admitMarks, admitRestarts, admitText } from "../admission.ts";
+import { admitNotes } from "../job-admission.ts";
 import { admitState } from "../state-admission.ts";
 import type { KeptAnswer, OnceCall, OnceResult, RequestName, RingTopic } from "../store.ts";
 import { orderEnd } from "./endings.ts";
 import { forceEnds } from "./forcing.ts";
+import { noteJobs } from "./jobs.ts";
 import { pauseRuns, resumeRuns } from "./pauses.ts";
 import { markRuns, restartRuns } from "./restarts.ts";
 import { pauseSchedule, removeSchedule } from "./schedules.ts";
@@ -57,6 +59,7 @@ export async function carryOutOnce(
   if (call.verb === "restartRuns") admitRestarts(call.args.rows);
   if (call.verb === "markRuns") admitMarks(call.args.rows);
   if (call.verb === "transactState") admitState(call.args.rows);
+  if (call.verb === "noteJobs") admitNotes(call.args.rows);
   return pool.transaction(async (transaction) => {
     const taken = await takePart(transaction, request);
     if (taken.length === 0) return { result: await repeated(transaction, request), topics: [] };
@@ -122,6 +125,10 @@ async function carryOut(db: Work, call: OnceCall): Promise<{ answer: unknown; to
       return { answer: await pauseSchedule(db, call.args), topics: [] };
     case "transactState": {
       const { results, topics } = await transactState(db, call.args.rows);
+      return { answer: results, topics };
+    }
+    case "noteJobs": {
+      const { results, topics } = await noteJobs(db, call.args.rows);
       return { answer: results, topics };
     }
     case "removeSchedule":
