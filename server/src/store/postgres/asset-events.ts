@@ -144,8 +144,11 @@ export function deleteFirstEvents(db: Runner, { namespace, id }: AssetName, limi
   return db.run("deleteFirstEvents", deleteFirstText, [namespace, id, limitRows]);
 }
 
+// Up to the last of them, for joined with what it selects, a table that was not analysed yet is read once for each event.
 const deleteFirstText = `
-  delete from holdfast.asset_events e using (
-    select f.number from holdfast.asset_events f where f.namespace = $1 and f.asset = $2 order by f.number limit $3
-  ) o
-  where e.namespace = $1 and e.asset = $2 and e.number = o.number returning 1`;
+  delete from holdfast.asset_events e
+  where e.namespace = $1 and e.asset = $2 and e.number <= (
+    select max(o.number) from (
+      select f.number from holdfast.asset_events f where f.namespace = $1 and f.asset = $2 order by f.number limit $3
+    ) o
+  ) returning 1`;
