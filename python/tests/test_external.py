@@ -213,6 +213,10 @@ class OwnTest(unittest.TestCase):
         texts = [line["text"] for line in world.lines]
         self.assertEqual(texts[:2], ["no such table", "What starts a job of bigquery answers what names it."])
         self.assertIn("is asynchronous: make the body async", texts[2])
+        left = [text for text in texts if text.startswith("The body went on without")]
+        self.assertEqual([text[:37] for text in left], [f'The body went on without the job "{key}'[:37] for key in ("broken", "nameless", "later")])
+        self.assertIn("whose start raised: no such table. Whether bigquery has it is not known", left[0])
+        self.assertIn(f"look for the token token-of-broken there", left[0])
         world = World()
         self.assertEqual(world.run(main_async).params, {"output": "went on"})
         self.assertEqual(world.open, {})

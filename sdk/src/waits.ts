@@ -18,7 +18,7 @@ import {
 } from "@holdfast/protocol";
 import type { Asked, Repeated } from "./asked-waits.ts";
 import type { Submit } from "./external/external-job.ts";
-import { startOwn } from "./own-submission.ts";
+import { leftJob, startOwn } from "./own-submission.ts";
 import { originHere, placedAt } from "./placed-errors.ts";
 import { Leaf, type RaceNode, type WaitNode } from "./wait-nodes.ts";
 import { dropped, outcomeOf, used } from "./wait-records.ts";
@@ -168,7 +168,11 @@ export class Waits {
     const { leaf, spec } = asked;
     return this.underWay(async () => {
       try {
-        const record = await startOwn(spec, submit, (method, params) => this.#repeated(method, params));
+        const record = await startOwn(
+          spec,
+          { submit, calling: (called) => (asked.called = called) },
+          (method, params) => this.#repeated(method, params),
+        );
         if (record !== undefined) this.#takeAll([{ key: leaf.key, value: record }], []);
       } catch (error) {
         this.#fail(error, [leaf.key], []);
@@ -184,6 +188,9 @@ export class Waits {
     if (left.length === 0) return;
     const settles = left.map(({ leaf: { key } }) => ({ key: `${key} was not started`, value: true, drops: [key] }));
     await this.#repeated("wait.open", { waits: [], settles });
+    for (const { spec, called, leaf } of left) {
+      if (called !== undefined) this.#options.warn(leftJob(spec, called, errorOf(leaf.outcome)));
+    }
     for (const asked of left) asked.isLeft = false;
   }
 
@@ -336,4 +343,8 @@ const never = new Promise<never>(() => undefined);
 function refusal({ code, message, hint }: RunError): AppError {
   const known: ErrorCode = Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : "internal";
   return new AppError(known, message, hint === undefined ? {} : { hint });
+}
+
+function errorOf(outcome: Leaf["outcome"]): unknown {
+  return outcome !== undefined && "error" in outcome ? outcome.error : undefined;
 }

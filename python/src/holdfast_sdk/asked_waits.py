@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .wait_nodes import Leaf, RaceNode
+
+LONGEST_REF = 1_000
 
 Read = Callable[[Any], Any]
 
@@ -18,6 +21,20 @@ class Asked:
         self.read = read
         # It is open in the store, and the body goes on as if it were not: what starts its job has raised.
         self.is_left = False
+        # The ``token`` that its service was called with to start it, and the ``ref`` that this has answered.
+        self.called: Mapping[str, Any] = {}
+
+    def let_go(self, warn: Callable[[str], None]) -> None:
+        """Nobody wants it any more: says what people need who look for it, since its service may have it all the same."""
+        self.is_left = False
+        if "token" not in self.called:
+            return
+        service, error = self.spec["service"], getattr(self.leaf.outcome, "error", None)
+        names = f", which calls it {json.dumps(self.called['ref'])[:LONGEST_REF]}" if "ref" in self.called else ""
+        warn(
+            f'The body went on without the job "{self.leaf.key}", whose start raised: {error}. Whether {service} has it is not known, '
+            f"and nobody follows or ends it: look for the token {self.called['token']} there{names}."
+        )
 
 
 class Message:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import Any, Awaitable, Callable, Generator, Mapping, Tuple
+from typing import Any, Awaitable, Callable, Dict, Generator, Mapping, Tuple
 
 from .channel_socket import Call
 from .errors import AppError, is_app_error
@@ -21,9 +21,10 @@ Steps = Generator[Tuple[str, Any], Any, Any]
 
 def start_here(waits: Waits, call: Call, spec: Mapping[str, Any], submit: Submit) -> None:
     """In the thread that calls, until the job's name is recorded."""
+    called: Dict[str, Any] = {}
     with waits.under_way():
         try:
-            steps = _steps(spec)
+            steps = _steps(spec, called)
             what, params = next(steps)
             while True:
                 answer = _submitted(submit, params) if what == "submit" else _repeated(call, what, params)
@@ -31,7 +32,7 @@ def start_here(waits: Waits, call: Call, spec: Mapping[str, Any], submit: Submit
         except StopIteration as end:
             waits.started(spec["key"], end.value)
         except Exception as error:
-            waits.left(spec["key"], error)
+            waits.left(spec["key"], error, called)
     waits.stayed().result()
 
 
@@ -39,9 +40,10 @@ async def start_async(
     waits: Waits, call: Call, spec: Mapping[str, Any], submit: Submit, entered: Callable[[], Awaitable[None]]
 ) -> None:
     """As ``start_here``, in the loop; ``submit`` may be asynchronous. ``entered``: awaited before anything is done."""
+    called: Dict[str, Any] = {}
     try:
         await entered()
-        steps = _steps(spec)
+        steps = _steps(spec, called)
         what, params = next(steps)
         while True:
             if what != "submit":
@@ -53,22 +55,25 @@ async def start_async(
     except StopIteration as end:
         waits.started(spec["key"], end.value)
     except Exception as error:
-        waits.left(spec["key"], error)
+        waits.left(spec["key"], error, called)
     finally:
         waits.leave()
 
 
-def _steps(spec: Mapping[str, Any]) -> Steps:
-    """What is to be done: a call of the channel, or ``submit`` with the token. Returns the record, where it has ended already."""
+def _steps(spec: Mapping[str, Any], called: Dict[str, Any]) -> Steps:
+    """What is to be done: a call of the channel, or ``submit`` with the token. Returns the record, where it has ended already.
+    ``called`` is told the token before the service is called, and what that calls the job."""
     key = spec["key"]
     asked = {name: value for name, value in spec.items() if name not in ("kind", "own")}
     told = yield "external.submit", asked
     if told.get("record") is not None or told["ref"] is not None or told["token"] is None:
         return told.get("record")
+    called["token"] = told["token"]
     job = yield "submit", told["token"]
     if not isinstance(job, ExternalJob) or "ref" not in job._asked:
         raise TypeError(f"What starts a job of {spec['service']} answers what names it.")
-    yield "external.adopt", {"key": key, "ref": stored_value(job._asked["ref"], f'What started "{key}"')}
+    called["ref"] = stored_value(job._asked["ref"], f'What started "{key}"')
+    yield "external.adopt", {"key": key, "ref": called["ref"]}
     return None
 
 

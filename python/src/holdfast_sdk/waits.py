@@ -102,15 +102,15 @@ class Waits:
                 self._take_all([{"key": key, "value": record}], [])
             self._advance()
 
-    def left(self, key: str, error: Exception) -> None:
-        """What starts the job has raised; the body goes on with that."""
+    def left(self, key: str, error: Exception, called: Mapping[str, Any]) -> None:
+        """What starts the job has raised; the body goes on with that. ``called``: what is known of the job."""
         with self._lock:
             if is_app_error(error, "run_ended", "stale_epoch"):
                 self._is_over = True
                 return
             asked = self._known[key]
             asked.leaf.outcome = Outcome(error=error)
-            asked.is_left = True
+            asked.is_left, asked.called = True, called
             self._advance()
 
     def race(self, node: RaceNode) -> None:
@@ -207,7 +207,7 @@ class Waits:
                 left = [each for each in self._known.values() if each.is_left]
                 self._is_sending = True
                 for each in left:
-                    each.is_left = False
+                    each.let_go(self._warn)
                 self._send(Message([], [], None, [each.leaf.key for each in left]), FIRST_PAUSE_S)
             return self.stayed()
 

@@ -200,6 +200,30 @@ test("what could not be started rejects, and a body that goes on without it succ
   assert.equal(await holdfast.run(starter, {}), "no quota");
 });
 
+// The fault: what may go on outside is in no log and no answer, so that nobody can find it.
+test("of a job that a body went on without, though its start may have begun it, the token and the name are told", async () => {
+  let token = "";
+  const lost = own(http, (asked) => {
+    token = asked.token;
+    throw new Error("timed out");
+  });
+  const unnamed = own(http, () => ({ url: `large${"x".repeat(2_000_000)}`, statuses: { succeeded: ["done"] } }));
+  const starter = task({ id: "starter" }, async (_input: unknown, ctx) => {
+    const ends = await Promise.allSettled([ctx.external("scan", lost), ctx.external("load", unnamed)]);
+    return ends.map(({ status }) => status);
+  });
+  await using holdfast = await openTest([starter]);
+  const run = await holdfast.start(starter, {});
+  assert.deepEqual(await run.result(), ["rejected", "rejected"]);
+  const told = (await run.logs()).filter(({ level }) => level === "warn").map(({ text }) => text);
+  const scan = `The body went on without the job "scan", whose start threw: Error: timed out. Whether http has it is not known, and nobody follows or ends it: look for the token ${token} there.`;
+  assert.equal(
+    told.find((text) => text.includes('"scan"')),
+    scan,
+  );
+  assert.match(told.find((text) => text.includes('"load"')) ?? "", /which calls it \{"url":"largex{900}/);
+});
+
 test("a returned job ends the body: its run waits, and succeeds with what came of it", async () => {
   let bodies = 0;
   const one = task({ id: "one" }, () => {
