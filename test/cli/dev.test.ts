@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Project, type Running } from "./command.ts";
@@ -41,6 +41,10 @@ test("dev is found by run, follows the files, and keeps what it had while they d
   project.write("tasks/greet.ts", greeting("again"));
   await dev.says(/changed: .*arrive/);
   assert.equal((await project.run("run", "arrive")).stdout, "new\n");
+
+  // The fault: "reloaded", and not a word of what cannot run any more.
+  rmSync(join(project.root, "tasks", "deeper", "new.ts"));
+  await dev.says(/gone: arrive: no file defines/);
 
   const second = await project.run("dev");
   assert.equal(second.code, 2);

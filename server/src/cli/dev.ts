@@ -78,6 +78,8 @@ class Compiler {
   #current: Promise<void> | undefined;
   #again = false;
   #isFirst = true;
+  /** The definitions of the last compilation that succeeded. */
+  #defined: readonly string[] = [];
   /** What goes on starting by itself though no file defines it: told once. */
   #left: readonly string[] = [];
 
@@ -140,10 +142,20 @@ class Compiler {
     if (this.#isFirst) terminal.note(`${counted(manifests.length, "definition")} ${took}`);
     else if (changed.length > 0) terminal.note(`changed: ${changed.join(", ")} ${took}`);
     else terminal.note(`reloaded ${took}`);
+    this.#tellGone(manifests.map(({ id }) => id));
     for (const line of scheduleChanges(applied.schedules)) terminal.note(line);
     const left = leftLines(await leftSchedules(this.#hosted.connection.plane, manifests));
     for (const line of left.filter((known) => !this.#left.includes(known))) terminal.note(line);
     this.#left = left;
     this.#isFirst = false;
+  }
+
+  /** What no file defines any more stays applied, and its bodies cannot be loaded. */
+  #tellGone(defined: readonly string[]): void {
+    const gone = this.#defined.filter((id) => !defined.includes(id));
+    this.#defined = defined;
+    if (gone.length === 0) return;
+    const runs = gone.length === 1 ? "no run of it can begin" : "no run of them can begin";
+    this.#terminal.note(`gone: ${gone.join(", ")}: no file defines what was here before, ${runs}`);
   }
 }

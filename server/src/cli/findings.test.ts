@@ -51,7 +51,12 @@ test("what was told to end and goes on is spoken of once it is old, with its nod
     ...{ lastTryAt: null, error: null, metAt: null, orderedAt },
   });
   const young = of("young", "2026-01-01T11:59:00Z");
-  assert.equal(obligationFinding({ obligations: [young], more: false }, now).state, "ok");
+  assert.deepEqual(obligationFinding({ obligations: [young, young], more: false }, now), {
+    what: "to be ended",
+    state: "ok",
+    said: "2 processes under way to their end, the first told 1m ago",
+  });
+  assert.equal(obligationFinding({ obligations: [], more: false }, now).said, "nothing that was told to end goes on");
   const { state, said, hint } = obligationFinding(
     { obligations: [of("old", "2026-01-01T10:00:00Z"), young], more: false },
     now,

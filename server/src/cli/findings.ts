@@ -146,7 +146,7 @@ export function memberFinding(
 export function obligationFinding({ obligations, more }: ObligationPage, now: number): Finding {
   const old = obligations.filter(({ orderedAt }) => now - Date.parse(orderedAt) > oldObligationMs);
   const [first] = old;
-  if (first === undefined) return { what: "to be ended", state: "ok", said: "nothing that was told to end goes on" };
+  if (first === undefined) return { what: "to be ended", state: "ok", said: beingEnded({ obligations, more }, now) };
   const count = more ? `${old.length} or more` : String(old.length);
   const processes = old.length === 1 ? "process that was told to end goes on" : "processes that were told to end go on";
   const nodes = [...new Set(old.map(({ node }) => node ?? "any node"))].join(", ");
@@ -156,6 +156,28 @@ export function obligationFinding({ obligations, more }: ObligationPage, now: nu
     said: `${count} ${processes}, the first for ${lengthText(now - Date.parse(first.orderedAt))} (${nodes})`,
     hint: `holdfast why ${first.runId} says more. Stopping its node ends it; its run need not wait: holdfast runs cancel ${first.runId} --force`,
   };
+}
+
+/** What is well: it was told to end a short while ago. */
+function beingEnded({ obligations, more }: ObligationPage, now: number): string {
+  const [first] = obligations;
+  if (first === undefined) return "nothing that was told to end goes on";
+  const counts = [
+    count(obligations, "activation", ["process", "processes"]),
+    count(obligations, "external_job", ["external job", "external jobs"]),
+    count(obligations, "clean_up", ["clean-up", "clean-ups"]),
+  ].flat();
+  const oldest = lengthText(now - Date.parse(first.orderedAt));
+  return `${counts.join(", ")}${more ? " or more" : ""} under way to their end, the first told ${oldest} ago`;
+}
+
+function count(
+  obligations: ObligationPage["obligations"],
+  kind: ObligationPage["obligations"][number]["kind"],
+  [one, many]: readonly [string, string],
+): string[] {
+  const found = obligations.filter((each) => each.kind === kind).length;
+  return found === 0 ? [] : [`${found} ${found === 1 ? one : many}`];
 }
 
 /** What could not be looked at, with what its error advises. */

@@ -165,6 +165,10 @@ test("user code that exits, hangs or leaves things running is ended and explaine
   const exits = project("exits", { "tasks/a.ts": "process.exit(7);" });
   const exited = await compileProject({ root: exits, include });
   assert.deepEqual(said(exited.problems), [["tasks/a.ts", 0, "Loading it ended the process with exit code 7."]]);
+  const killed = project("killed", { "tasks/a.ts": "process.kill(process.pid, 'SIGKILL'); for (;;) {}" });
+  const ended = await compileProject({ root: killed, include });
+  const outside = "The process that loads the project was ended by SIGKILL, from outside.";
+  assert.deepEqual(said(ended.problems), [["tasks/a.ts", 0, outside]]);
   const hangs = project("hangs", { "tasks/a.ts": "for (;;) {}" });
   const told: string[] = [];
   const onOutput = (text: string) => told.push(text);

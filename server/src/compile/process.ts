@@ -142,6 +142,7 @@ function readAnswer(
   signal: NodeJS.Signals | null,
 ): CompileAnswer | Omit<NoAnswer, "file"> {
   if (text === "") {
+    if (signal !== null && sentByOthers.has(signal)) return endedFromOutside(signal);
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
     const hint = "Code outside of tasks runs when a file is loaded: it must not exit.";
     return { kind: "none", message: `Loading it ended the process ${how}.`, hint };
@@ -156,6 +157,16 @@ function readAnswer(
   if (parsed.success) return parsed.data;
   const message = `The compiled definitions are not valid: ${parsed.error.message.slice(0, 2_000)}`;
   return { kind: "none", message, hint: "This is a mistake of Holdfast: please report it." };
+}
+
+/** A file that is loaded ends its process otherwise; the system sends SIGKILL where memory is short. */
+const sentByOthers: ReadonlySet<NodeJS.Signals> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]);
+
+function endedFromOutside(signal: NodeJS.Signals): Omit<NoAnswer, "file"> {
+  const message = `The process that loads the project was ended by ${signal}, from outside.`;
+  const hint =
+    "Say it again. Where it happens again, memory may be short: the system's log tells, and what is loaded may need less.";
+  return { kind: "none", message, hint };
 }
 
 const foreign = {

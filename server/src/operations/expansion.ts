@@ -211,13 +211,18 @@ export class Expander {
   /** Names one of the children that failed of themselves: where to look first. */
   async #childFailure({ id, namespace, kind, children: { failed } }: RunRow): Promise<RunError> {
     const statuses = ["failed", "cancelled"] as const;
-    const query = { namespace, parentId: id, statuses, rootsOnly: false, limitRows: 1 };
-    const [child] = (await this.#store.listRuns(query)).runs;
+    const query = { namespace, parentId: id, statuses, rootsOnly: false, limitRows: 2 };
+    const { runs } = await this.#store.listRuns(query);
+    const [child, other] = runs;
     const what = kind === "map" ? "item" : "task";
-    const count = failed === 1 ? `One ${what}` : `${failed} ${what}s`;
-    if (child === undefined) return { code: "child_failed", message: `${count} did not succeed.` };
+    // What is skipped because of the one that failed is counted with it, and is no second cause.
+    const isOnly = child !== undefined && other === undefined && failed > 1;
+    const skipped = failed === 2 ? "one was" : `${failed - 1} were`;
+    const many = isOnly ? `One ${what} did not succeed, and ${skipped} skipped because of it` : undefined;
+    const count = many ?? `${failed === 1 ? `One ${what}` : `${failed} ${what}s`} did not succeed`;
+    if (child === undefined) return { code: "child_failed", message: `${count}.` };
     const reason = (child.error?.message ?? "").slice(0, 500).toWellFormed();
-    const message = `${count} did not succeed. "${child.name}" ${child.status}: ${reason}`;
+    const message = `${count}. "${child.name}" ${child.status}: ${reason}`;
     const hint = child.error?.hint === undefined ? {} : { hint: child.error.hint.slice(0, 500).toWellFormed() };
     return { code: "child_failed", message, ...hint, details: { runId: child.id } };
   }

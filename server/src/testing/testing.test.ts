@@ -122,7 +122,7 @@ test("a workflow with a map runs whole, and its failure is told", async () => {
   await assert.rejects(bad.result(), (error) => isAppError(error, "run_ended"));
   assert.match(
     (await bad.status()).error?.message ?? "",
-    /^2 tasks did not succeed. "item" failed: One item .* "item\[-2\]" failed: negative/,
+    /^One task did not succeed, and one was skipped because of it. "item" failed: One item .* "item\[-2\]" failed: negative/,
   );
   const statuses = (await bad.tree()).map(({ name, status }) => `${name} ${status}`).sort();
   assert.deepEqual(statuses, ["all failed", "item failed", "item[-2] failed", "item[1] succeeded", "sum skipped"]);
