@@ -12,7 +12,7 @@ const part = (name) => `^server/src/${name}(\\.ts$|/)`;
 
 /** May be imported from anywhere in the server except core, and import only each other and the protocol. */
 const leaf =
-  "(clock|random|log|config|canonical|descriptors|expressions|folders|ticks|guard|child-environment|connection-services|connection-settings|state-retention-settings|state-settings|project-place|version)";
+  "(clock|random|log|config|canonical|descriptors|expressions|folders|ticks|guard|child-environment|connection-services|connection-settings|state-retention-settings|state-settings|project-place|python-interpreter|version)";
 const leaves = [part(leaf)];
 
 const everything = [

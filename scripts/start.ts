@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import { main } from "../server/src/cli/main.ts";
-import { findPython, NoPython } from "../server/src/placements/process/interpreter.ts";
+import { findPython, NoPython } from "../server/src/python-interpreter.ts";
 import { isFree, NoWarehouse, Warehouse } from "./warehouse.ts";
 
 const usualPort = 4400;

@@ -164,7 +164,7 @@ const rateSchema = z.strictObject({
 export type RateSpec = z.infer<typeof rateSchema>;
 
 /** What a task keeps in state. `schema`: JSON Schema of an object of its values, absent when the schema library cannot say. */
-const keptStateSchema = z.strictObject({ version: z.number().int().positive(), schema: jsonSchema.optional() });
+export const keptStateSchema = z.strictObject({ version: z.number().int().positive(), schema: jsonSchema.optional() });
 export type KeptStateSpec = z.infer<typeof keptStateSchema>;
 
 const taskFields = {

@@ -23,8 +23,7 @@ def load_task(start: Mapping[str, Any], project_root: str, code: LoadedCode) -> 
     if start["executor"] != "python":
         raise RuntimeError(f"A Python process was given a {start['executor']} task.")
     module_name, name = start["source"]["module"], start["source"]["export"]
-    is_file = module_name.endswith(".py") or "/" in module_name
-    module = _load_file(module_name, project_root, code) if is_file else _load_module(module_name, project_root)
+    module = load_module(module_name, project_root, code)
     body = getattr(module, name, None)
     if body is None:
         names = [each for each in vars(module) if not each.startswith("_") and callable(getattr(module, each))]
@@ -34,6 +33,12 @@ def load_task(start: Mapping[str, Any], project_root: str, code: LoadedCode) -> 
     except TypeError as wrong:
         raise _missing(f"{name} of {module_name} can be no task's body: {wrong}") from None
     return Signature(body, f"{name}()")
+
+
+def load_module(name: str, project_root: str, code: LoadedCode) -> ModuleType:
+    """A file by its path from the root, or a module by its dotted name. Raises AppError, and whatever the module raises."""
+    is_file = name.endswith(".py") or "/" in name
+    return _load_file(name, project_root, code) if is_file else _load_module(name, project_root)
 
 
 def _load_file(module_name: str, project_root: str, code: LoadedCode) -> ModuleType:

@@ -26,8 +26,13 @@ export async function compilePaths(
   const files = paths.map((path) => resolve(path));
   const folders = files.filter((file) => existsSync(file) && statSync(file).isDirectory());
   const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
-  const { connections } = settings;
-  const options = { onOutput, ...(signal === undefined ? {} : { signal }), ...(isElsewhere ? {} : { connections }) };
+  const { connections, python } = settings;
+  const options = {
+    onOutput,
+    python,
+    ...(signal === undefined ? {} : { signal }),
+    ...(isElsewhere ? {} : { connections }),
+  };
   const compiled =
     paths.length === 0
       ? await compileProject({ root, include, ...options })

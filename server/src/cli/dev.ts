@@ -118,11 +118,11 @@ class Compiler {
 
   async #compile(): Promise<void> {
     const terminal = this.#terminal;
-    const { root, include, connections } = this.#settings;
+    const { root, include, connections, python } = this.#settings;
     const startedMs = performance.now();
     const onOutput = (text: string): void => terminal.relay(terminal.colors.dim(text.trimEnd()));
     const { manifests, schedules, problems } = await compileProject({
-      ...{ root, include, connections, onOutput },
+      ...{ root, include, connections, python, onOutput },
       signal: this.#stop,
     });
     if (this.#stop.aborted) return;

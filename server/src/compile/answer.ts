@@ -17,6 +17,8 @@ export const compileRequestSchema = z.discriminatedUnion("kind", [
     named: z.array(z.string()),
     /** Names of the configuration's connections; absent where another's configuration holds. */
     connections: z.array(z.string()).optional(),
+    /** The configured Python. */
+    python: z.string().optional(),
     limitMs,
   }),
   z.strictObject({ kind: z.literal("config"), root: z.string(), file: z.string(), limitMs }),

@@ -13,6 +13,8 @@ export interface CompileOptions extends CompileProcessOptions {
   readonly files?: readonly string[];
   /** Connections of the configuration under which it runs: others cannot be named. Absent: names of connections are not looked up. */
   readonly connections?: Readonly<Record<string, unknown>>;
+  /** The configured Python, for what Python tasks declare of their state. */
+  readonly python?: string | undefined;
 }
 
 export interface CompiledManifest {
@@ -42,7 +44,8 @@ export async function compileProject(options: CompileOptions): Promise<Compiled>
   if (chosen.problems.length > 0) return failed(localProblems(root, chosen.problems), files);
   const named = options.files === undefined ? [] : [...chosen.files];
   const connections = options.connections && { connections: Object.keys(options.connections) };
-  const question = { root, files: [...chosen.files], named, ...connections };
+  const python = options.python === undefined ? {} : { python: options.python };
+  const question = { root, files: [...chosen.files], named, ...connections, ...python };
   const answer = await runCompileProcess({ kind: "definitions", ...question }, options);
   if (answer.kind !== "definitions") {
     const { file, message, hint } = answer.kind === "none" ? answer : wrongAnswer;

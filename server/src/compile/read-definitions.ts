@@ -11,6 +11,7 @@ import { timingDefect } from "../ticks.ts";
 import type { CompileAnswer, CompileRequest } from "./answer.ts";
 import { inspectExpression } from "./inspect-expression.ts";
 import { load } from "./load.ts";
+import { PythonStates } from "./yaml/python-states.ts";
 import type { FindExport, TypescriptExport } from "./yaml/typescript-exports.ts";
 
 type DefinitionsRequest = CompileRequest & { kind: "definitions" };
@@ -44,12 +45,14 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
   // A definition that is exported again elsewhere keeps the name of the module that wrote it.
   exported.sort((a, b) => Number(b.home) - Number(a.home));
   const compiled = await compileDefinitions(exported, { expression: inspectExpression, timing: timingDefect });
+  const pythonStates = new PythonStates(told);
   const workflows = await yaml?.compileWorkflowFiles(read?.workflows ?? [], {
     root: told.root,
     findExport: exportFinder(modules, compiled),
     findAsset: (id) => compiled.assets.find((asset) => asset.id === id),
     inspectExpression,
     connections: told.connections,
+    pythonStates,
     taken: new Map(compiled.manifests.map((manifest) => [manifest.root, moduleOf(manifest)])),
   });
   problems.push(...compiled.problems, ...(workflows?.problems ?? []));
@@ -66,7 +69,7 @@ export async function readDefinitions(told: DefinitionsRequest): Promise<Compile
     kind: "definitions",
     ...(problems.length > 0 ? { manifests: [], schedules: [] } : { manifests, schedules }),
     problems,
-    loaded: loadedFiles(),
+    loaded: [...loadedFiles(), ...pythonStates.files],
   };
 }
 

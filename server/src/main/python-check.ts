@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { dirname } from "node:path";
 import type { Manifest, Problem } from "@holdfast/protocol";
-import { findPython, type Interpreter, NoPython } from "../placements/process/interpreter.ts";
+import { findPython, type Interpreter, NoPython } from "../python-interpreter.ts";
 import { isFile, type PythonTask, pythonScript, pythonTasksOf } from "./python-tasks.ts";
 
 // What can be said of Python tasks before one runs: which Python there is, how old it is, and whether it can read the files

@@ -12,6 +12,7 @@ import { readCleanUp } from "./clean-up.ts";
 import { spanMs } from "./form.ts";
 import { withVariables } from "./job-code.ts";
 import { jsonOfType } from "./json-type.ts";
+import type { PythonState, PythonStates } from "./python-states.ts";
 import { readEnvironment, readRetry, type TaskReading, timeoutMsOf, type YamlTask } from "./task.ts";
 import { readConcurrencyKey, readFair, readRate } from "./task-limits.ts";
 import type { Type } from "./type-expression.ts";
@@ -31,6 +32,7 @@ export interface CalleeReading extends TaskReading {
   /** The workflow's id. */
   readonly workflow: string;
   readonly findExport: FindExport;
+  readonly pythonStates?: PythonStates;
 }
 
 /** Keys that say how the task runs, which a task(…) of TypeScript says by itself. */
@@ -114,6 +116,7 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     isolation: "pool" as const,
     ...(env === undefined || code?.executor === "external" ? {} : { env }),
     ...(onCancel === undefined ? {} : { onCancel }),
+    ...(await pythonStateOf(task, reading)),
     reads: idsOf(values.reads),
     writes: idsOf(values.writes),
   };
@@ -123,6 +126,18 @@ async function ownCallee(task: YamlTask, reading: CalleeReading): Promise<Callee
     input: { type: input, schema: inputSchema },
     output: { type: output, shape: schemaShape(outputSchema) },
   };
+}
+
+/** What a Python function declares of its state. */
+async function pythonStateOf({ code, what, at, entries }: YamlTask, reading: CalleeReading): Promise<PythonState> {
+  if (code?.executor !== "python" || reading.pythonStates === undefined) return {};
+  const { module, export: name } = code.source;
+  const found = await reading.pythonStates.of(module);
+  if ("tasks" in found) return found.tasks[name] ?? {};
+  const place = entries.get("file")?.node ?? entries.get("module")?.node ?? at;
+  const why = found.problem.replace(/\.$/, "");
+  reading.problems.add(place, `${what}: ${module} declares state, and cannot be loaded to read it: ${why}`, found.hint);
+  return {};
 }
 
 /** The code, with the variables of its container where it is an external job that has one. */

@@ -18,6 +18,7 @@ import { defaultsForm, laterKeys, workflowForm } from "./form.ts";
 import { inOrder } from "./graph.ts";
 import { compileNode } from "./node.ts";
 import { type Params, readParams } from "./params.ts";
+import type { PythonStates } from "./python-states.ts";
 import { readSchedules } from "./schedule.ts";
 import { readStartOn } from "./start-on.ts";
 import { readTask, type TaskReading, type YamlTask } from "./task.ts";
@@ -38,6 +39,8 @@ export interface FileCompiling {
   readonly inspectExpression: InspectExpression;
   /** Names of the configuration's connections; undefined where another's configuration holds. */
   readonly connections: readonly string[] | undefined;
+  /** Absent: what Python tasks declare of their state is not asked for. */
+  readonly pythonStates?: PythonStates;
 }
 
 export interface CompiledFile {
@@ -192,7 +195,7 @@ async function compileGraph(
   );
   const maySkip = new Set<string>();
   for (const task of ordered) {
-    const callee = await calleeOf(task, { ...reading, workflow: id, findExport: compiling.findExport });
+    const callee = await calleeOf(task, { ...reading, workflow: id, ...foundBy(compiling) });
     const user = needed.get(task.name);
     if (user !== undefined && callee.isOwn && !task.entries.has("output_type")) {
       problems.add(
@@ -214,6 +217,10 @@ async function compileGraph(
     outputs.set(task.name, output);
   }
   return { nodes, callees, scope };
+}
+
+function foundBy({ findExport, pythonStates }: FileCompiling): Pick<FileCompiling, "findExport" | "pythonStates"> {
+  return { findExport, ...(pythonStates === undefined ? {} : { pythonStates }) };
 }
 
 function readOutput(entry: YamlEntry | undefined, scope: Scope): Binding {

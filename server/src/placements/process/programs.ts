@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ActivationStart, limits, type TaskSpec, utf8Bytes } from "@holdfast/protocol";
 import { childEnvironment } from "../../child-environment.ts";
+import { findPython, type Interpreter, type PythonSearch, pythonSdk, startPython } from "../../python-interpreter.ts";
 import type { ChildCommand } from "./child.ts";
 import type { InputFolder } from "./input-folder.ts";
-import { findPython, type Interpreter, type PythonSearch } from "./interpreter.ts";
 import type { Program } from "./program.ts";
 
 /** uv may have to fetch and install what the project needs before Python starts. */
@@ -148,21 +148,6 @@ function nodeCommand(): { readonly command: string; readonly args: readonly stri
 /** The server's own copy of the Python SDK comes first on the path, so that it speaks this server's protocol. */
 const pythonMain =
   "import sys; sys.path[:] = [sys.argv.pop()] + [p for p in sys.path if p]; import holdfast_sdk.child as c; c.main()";
-/** uv is asked for the interpreter, which then takes the place of this shell: signals and exit codes are Python's own. */
-const uvScript =
-  'uv="$1"; project="$2"; shift 2; python="$("$uv" run --quiet --project "$project" python -c "import sys; print(sys.executable)")" || exit 1; exec "$python" "$@"';
-
 function pythonCommand(interpreter: Interpreter): { readonly command: string; readonly args: readonly string[] } {
-  const args = ["-u", "-c", pythonMain, pythonSdk()];
-  if ("program" in interpreter) return { command: interpreter.program, args };
-  return {
-    command: "/bin/sh",
-    args: ["-c", uvScript, "holdfast-python", interpreter.uv, interpreter.project, ...args],
-  };
-}
-
-/** In a checkout the sources themselves, in the package the copy that the build made. */
-function pythonSdk(): string {
-  const place = import.meta.url.endsWith(".ts") ? "../../../../python/src" : "../../../python";
-  return fileURLToPath(new URL(place, import.meta.url));
+  return startPython(interpreter, ["-u", "-c", pythonMain, pythonSdk()]);
 }

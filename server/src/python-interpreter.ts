@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** How a Python is started: a program, or uv, which makes the project's environment first and then knows the program. */
 export type Interpreter = { readonly program: string } | { readonly uv: string; readonly project: string };
@@ -42,6 +43,28 @@ export function findPython(search: PythonSearch): Interpreter {
     "There is no Python for this task: no .venv at or above its folder, no uv with a pyproject.toml, no python3 in PATH.",
     'Install Python 3.9 or later, make a .venv in the project, or name one in holdfast.config.ts: python: "/path/to/python3".',
   );
+}
+
+/** uv is asked for the interpreter, which then takes the place of this shell: signals and exit codes are Python's own. */
+const uvScript =
+  'uv="$1"; project="$2"; shift 2; python="$("$uv" run --quiet --project "$project" python -c "import sys; print(sys.executable)")" || exit 1; exec "$python" "$@"';
+
+/** How a Python is started with these arguments. */
+export function startPython(
+  interpreter: Interpreter,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  if ("program" in interpreter) return { command: interpreter.program, args };
+  return {
+    command: "/bin/sh",
+    args: ["-c", uvScript, "holdfast-python", interpreter.uv, interpreter.project, ...args],
+  };
+}
+
+/** The server's own copy of the Python SDK: in a checkout the sources themselves, in the package the copy that the build made. */
+export function pythonSdk(): string {
+  const place = import.meta.url.endsWith(".ts") ? "../../python/src" : "../python";
+  return fileURLToPath(new URL(place, import.meta.url));
 }
 
 function configuredProgram(configured: string, projectRoot: string, path: string): string {
