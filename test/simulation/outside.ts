@@ -155,8 +155,10 @@ export class Outside {
       breach(`P6 ${of} was started after it had ended as ${row.status} (${row.error?.code})`);
     // What goes on only since a person forced its run to end, and started it again, is owed an end and gets it (P6).
     const isOwedAnEnd = (job: OutsideJob) => rowOf(job.token)?.status === "cancelling";
+    // A body that never said what came of its call has told the doubt, and starts anew.
+    const isInDoubt = (job: OutsideJob) => job.service === "own" && rowOf(job.token)?.status === "lost";
     const other = [...this.#jobs.values()].find(
-      (job) => job.spec.place === place && this.#phaseOf(job) === "running" && !isOwedAnEnd(job),
+      (job) => job.spec.place === place && this.#phaseOf(job) === "running" && !isOwedAnEnd(job) && !isInDoubt(job),
     );
     if (other !== undefined) breach(`P5 ${of} was started beside ${other.name}, which goes on`);
   }

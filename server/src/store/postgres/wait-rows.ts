@@ -137,8 +137,8 @@ const signalsText = `
   from unnest($1::text[]) n(id) join holdfast.signals s on s.run_id = n.id order by s.run_id, s.number`;
 
 /** The first of them, without what was said with them. */
-export function listKeptSignals(db: Runner, runId: string, limitRows: number): Promise<KeptSignal[]> {
-  return db.run("listKeptSignals", keptSignalsText, [runId, limitRows]);
+export async function listKeptSignals(db: Runner, runId: string, limitRows: number): Promise<KeptSignal[]> {
+  return [...(await db.run<KeptSignal>("listKeptSignals", keptSignalsText, [runId, limitRows]))];
 }
 
 const keptSignalsText =
