@@ -75,7 +75,7 @@ const seenWith: Readonly<Record<string, number>> = {
   "a forced end that takes along what is owed": 54,
   "a process that counts as ended once it is told": 45,
   "an obligation that nobody ever meets": 8,
-  "a firing that compares no version": 109,
+  "a firing that compares no version": 448,
   "a run that is there before its events are taken": 10,
   "a restart that forgets what depends on it": 22,
   "a submission that is repeated unseen": 4,
