@@ -107,7 +107,11 @@ export class LedgerRestarts {
 
   #openJobsOf(run: RunRow): string[] {
     if (externalsOf(run) === 0) return [];
-    return this.#jobs.openOnes().flatMap(({ id, runId }) => (runId === run.id ? id : []));
+    // In one order whatever the store found first, so that every store answers alike.
+    return this.#jobs
+      .openOnes()
+      .flatMap(({ id, runId }) => (runId === run.id ? id : []))
+      .sort();
   }
 
   /** `end`: ends it as is decided. */

@@ -314,7 +314,8 @@ class Plan {
   /** The run as it waits for the ends of its open jobs, of each key the last one. */
   #awaitJobs(run: RunRow): RunRow {
     const jobs = this.#view.openJobs().filter((job) => job.runId === run.id);
-    const last = new Map(jobs.sort((a, b) => a.number - b.number).map((job) => [`${job.generation}/${job.key}`, job]));
+    const inOrder = jobs.sort((a, b) => a.number - b.number || (a.id < b.id ? -1 : 1));
+    const last = new Map(inOrder.map((job) => [`${job.generation}/${job.key}`, job]));
     if (last.size === 0) return run;
     let waiting = run.waiting;
     for (const { generation, key, id: jobId } of last.values()) {
