@@ -249,6 +249,23 @@ function liveAfresh(contract: Contract): void {
   });
 
   contract(
+    "a run that is cleared while it lives has its whole time before it again, and expires then",
+    async (world) => {
+      const run = await world.activate((await world.enqueue({ expiresAfterMs: 60_000 })).id);
+      await clear(world, run.id);
+      await world.pass(60_001);
+      // Nothing is due while it is being ended.
+      assert.equal((await world.store.expireRuns({ limitRows: 10 })).expired, 0);
+      await world.finish(run, next.release());
+      const anew = await world.get(run.id);
+      assert.deepEqual([anew.status, anew.generation], ["ready", 2]);
+      await world.pass(60_001);
+      assert.equal((await world.store.expireRuns({ limitRows: 10 })).expired, 1);
+      assert.notEqual((await world.get(run.id)).status, "ready");
+    },
+  );
+
+  contract(
     "a run that was let in and is cleared before it is claimed stands in line anew, and holds nothing meanwhile",
     async (world) => {
       const start: Limit = { id: "shop/definition/ship", slots: 1, hold: "activation" };

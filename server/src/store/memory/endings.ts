@@ -57,7 +57,7 @@ function spreadBelow(memory: Memory, ledger: Ledger, ids: readonly string[], lim
 export function wakeRuns(memory: Memory, limitRows: number): { woken: number; nextInMs: number | null } {
   const now = memory.now();
   const changes: GateChange[] = [];
-  let woken = endDueWaits(memory, limitRows);
+  let woken = 0;
   while (woken < limitRows) {
     const run = memory.runs.find(memory.runs.wakes.take(now) ?? "");
     if (run === undefined) break;
@@ -68,6 +68,8 @@ export function wakeRuns(memory: Memory, limitRows: number): { woken: number; ne
     woken += 1;
   }
   memory.passGates(changes);
+  // After them, as in every store: who comes to a gate first may be let in first.
+  woken += endDueWaits(memory, limitRows);
   memory.slots.freeDue(now);
   const { admitted, more } = handOut(memory.slots, memory.slots.passable(), now);
   if (woken + admitted > 0) memory.bell.ring(["ready"]);

@@ -80,6 +80,10 @@ export class RunTable {
     if (this.#orders.note(before, row, place) === "released") this.ready.release(row.rootId);
     if (isEnded(row.status)) this.#namespaces.get(row.namespace)?.live.delete(row.id);
     else if (before !== undefined && isEnded(before.status)) this.#revive(row, place);
+    // What was cleared while it lived goes on with its whole time before it; while it was being ended nothing was due.
+    else if (before?.status === "cancelling" && row.status !== "cancelling" && row.expiresAt !== null) {
+      this.expiries.push({ id: row.id, at: row.expiresAt, place });
+    }
   }
 
   /** Gives out no place up to this one any more. */
