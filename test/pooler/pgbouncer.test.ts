@@ -31,7 +31,8 @@ function through(url: string, direct = false): string {
   return address.href;
 }
 
-for (const direct of [false, true]) {
+// Beside the server's own address only rings and leases differ, which the last test has; with HOLDFAST_MAJORS=all the contract too.
+for (const direct of process.env.HOLDFAST_MAJORS === "all" ? [false, true] : [false]) {
   const how = direct ? "with the server's own address beside it" : "alone";
   test(`through PgBouncer in transaction mode, ${how}, the store keeps its contract`, async (t) => {
     const environment = { HOLDFAST_TEST_POSTGRES_URL: server.href, HOLDFAST_TEST_POOLER: through(server.href, direct) };

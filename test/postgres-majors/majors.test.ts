@@ -21,8 +21,9 @@ for (const major of majors) {
       const [row] = await sql`show server_version_num`;
       await sql.end();
       assert.equal(Math.floor(Number(row?.server_version_num) / 10_000), major);
-      const passed = await runStoreTests(storeTests(), { HOLDFAST_TEST_POSTGRES_URL: server.url });
-      assert.ok(passed > 100, `${passed} cases`);
+      const isBetween = major !== majors[0] && major !== majors.at(-1);
+      const passed = await runStoreTests(storeTests({ isBetween }), { HOLDFAST_TEST_POSTGRES_URL: server.url });
+      assert.ok(passed > (isBetween ? 20 : 100), `${passed} cases`);
       t.diagnostic(`${passed} cases`);
     } finally {
       await server.stop();

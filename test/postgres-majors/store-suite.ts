@@ -6,15 +6,21 @@ import { promisify } from "node:util";
 // The tests of the PostgreSQL store, run by another process on another server, or through a pooler.
 
 const root = join(import.meta.dirname, "../..");
-const short = ["postgres-store", "intents", "intent-functions"];
+const contract = ["postgres-store", "intents", "intent-functions"];
+/** What of versions between differs where the oldest and the newest agree: functions in SQL, and plans. */
+const between = ["intents", "intent-functions", "plans"];
 /** It compares dumps of the version that the schema's own dump is of. */
 const ofOneMajor = "schema";
 
-/** The contract and what is special to this store; with HOLDFAST_MAJORS=all everything that it is tested by. */
-export function storeTests(): string[] {
+/**
+ * The contract and what is special to this store. `isBetween`: what is asked of the versions between the oldest and the newest. With
+ * HOLDFAST_MAJORS=all everything that it is tested by, of all of them.
+ */
+export function storeTests({ isBetween = false } = {}): string[] {
   const all = globSync("server/src/store/postgres/*.test.ts", { cwd: root }).sort();
   const named = (file: string, names: readonly string[]) => names.some((name) => file.endsWith(`/${name}.test.ts`));
-  return isLong ? all.filter((file) => !named(file, [ofOneMajor])) : all.filter((file) => named(file, short));
+  if (isLong) return all.filter((file) => !named(file, [ofOneMajor]));
+  return all.filter((file) => named(file, isBetween ? between : contract));
 }
 
 const isLong = process.env.HOLDFAST_MAJORS === "all";
