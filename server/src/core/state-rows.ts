@@ -7,7 +7,7 @@ import {
   type StateScope,
   utf8Bytes,
 } from "@holdfast/protocol";
-import type { AssetEvent } from "./asset-rows.ts";
+import type { AssetEvent, AssetName } from "./asset-rows.ts";
 import type { RunRow } from "./run.ts";
 
 // What stores keep of state, and what they are asked and answer about it (core/state.ts decides).
@@ -171,6 +171,11 @@ export function isExpired({ expiresAt }: Pick<StateRow, "expiresAt">, now: numbe
 /** Where values of a scope that a namespace owns lie, or of a run in this generation. */
 export function statePlace({ kind, id }: StateScope, namespace: string, generation: number): StatePlace {
   return kind === "run" ? { kind, id, generation } : { kind, id: `${namespace}/${id}`, generation: 0 };
+}
+
+/** Where an asset's values lie, and its marks. */
+export function assetPlaces({ namespace, id }: AssetName): StatePlace[] {
+  return (["asset", "watermark"] as const).map((kind) => statePlace({ kind, id }, namespace, 0));
 }
 
 /** One text for a place. Places have an order: by kind, id, generation. */

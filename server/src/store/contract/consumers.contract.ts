@@ -15,7 +15,7 @@ import { change } from "./state.fixture.ts";
 import { type Contract, dayMs, namespace, plain, refused, type World } from "./world.contract.ts";
 
 // Faults to catch: an event that a consumer has twice, or never; a place that moves without its run, or a run without its place; a consumer that
-// is paused and takes something; one that waits for all and is started by one; an event that is deleted before everybody has had it.
+// is paused and takes something; one that waits for all and is started by one; an event that is deleted before everybody has had it, or never.
 
 /** The consumer of these assets, and a task that writes them. */
 async function withConsumer(world: World, mode: "all" | "any", ...assets: string[]): Promise<void> {
@@ -256,6 +256,22 @@ export function consumersContract(contract: Contract): void {
     await applyTo(store, declaring("first", { startOn: { mode: "any", assets: ["orders"], from: "start" } }));
     assert.deepEqual(await positionsOf(store, "first"), { orders: 4 });
   });
+
+  contract(
+    "assets whose events somebody has not had, however many, do not keep what is old of others",
+    async (world) => {
+      const { store } = world;
+      const assets = Array.from({ length: 110 }, (_, n) => `a${String(n).padStart(3, "0")}`);
+      const tens = Array.from({ length: 11 }, (_, n) => assets.slice(n * 10, n * 10 + 10));
+      const consumers = tens.map((some, n) => declaring(`report${n}`, { startOn: { mode: "any", assets: some } }));
+      await applyTo(store, declaring("load", { writes: [...assets, "orders"] }), ...consumers);
+      for (const some of tens) await change(world, ...some.map((id) => emit(1, undefined, id)));
+      await tell(world, "orders", 2);
+      await world.pass(5);
+      assert.deepEqual(await store.pruneAssetEvents({ eventsMs: 0, limitRows: 10 }), { pruned: 2, more: false });
+      assert.deepEqual((await eventsOf(store, "a000")).length, 1);
+    },
+  );
 
   contract(
     "a consumer that was away while events went is never waiting for what nobody has any more",

@@ -58,13 +58,6 @@ export class AssetTable {
     return rows.sort((a, b) => (a.root < b.root ? -1 : 1));
   }
 
-  /** What the current manifest of a definition declares. */
-  declaredBy(namespace: string, root: string): AssetDeclaration[] {
-    return this.list(namespace).flatMap(({ id }) =>
-      this.declarations({ namespace, id }).filter((declaration) => declaration.root === root),
-    );
-  }
-
   declare(declaration: AssetDeclaration): void {
     this.#note?.({ is: "assetDeclared", declaration });
     this.#of(declaration).declarations.set(declaration.root, declaration);
@@ -120,10 +113,6 @@ export class AssetTable {
 
   cursor(namespace: string, definition: string, asset: string): CursorRow | undefined {
     return this.#assets.get(nameOf({ namespace, id: asset }))?.cursors.get(definition);
-  }
-
-  cursorsOf(namespace: string, definition: string): CursorRow[] {
-    return this.list(namespace).flatMap(({ id }) => this.cursor(namespace, definition, id) ?? []);
   }
 
   /** Of all who consume an asset. */

@@ -1,12 +1,12 @@
 import {
   type AssetRow,
+  assetPlaces,
   type ConsumerRow,
   compareKeys,
   DeclarationBook,
   declaredIn,
   hasNews,
   pauseId,
-  statePlace,
 } from "../../core/index.ts";
 import { jsonBytes } from "../admission.ts";
 import type { AssetDetail, ConsumerDetail, ConsumingResult, Consumption } from "../asset-verbs.ts";
@@ -71,8 +71,8 @@ export function findAsset(memory: Memory, query: Args<"findAsset">): AssetDetail
   if (asset === undefined) return undefined;
   const events = assets.events(asset);
   const told = events.slice(-maxWritings).flatMap(({ writer, at }) => (writer === null ? [] : { ...writer, at }));
-  const written = (["asset", "watermark"] as const).flatMap((kind) => {
-    const rows = state.under(statePlace({ kind, id: asset.id }, namespace, 0));
+  const written = assetPlaces(asset).flatMap((place) => {
+    const rows = state.under(place);
     return rows.flatMap(({ writer, updatedAt: at }): AssetWriter[] => (writer === null ? [] : [{ ...writer, at }]));
   });
   const writers = lastWriters([...told, ...written].map(({ runId, at }) => ({ runId, at })));
@@ -182,8 +182,9 @@ export function forgetAsset(
   const asset = assets.find({ namespace, id });
   if (asset === undefined) return { outcome: "not_found" };
   if (asset.active) return { outcome: "active" };
-  const places = (["asset", "watermark"] as const).map((kind) => statePlace({ kind, id }, namespace, 0));
-  const values = places.flatMap((place) => state.under(place)).slice(0, limitRows);
+  const values = assetPlaces(asset)
+    .flatMap((place) => state.under(place))
+    .slice(0, limitRows);
   for (const row of values) deleteValue(state, row);
   const events = assets.events(asset).slice(0, limitRows - values.length);
   const last = events.at(-1);

@@ -117,12 +117,13 @@ function restoreChanged(memory: Memory, { runId, set, unset }: Extract<Change, {
 
 /** JSON leaves out what has no value; rows name it. */
 function wholeRow(run: RunRow): RunRow {
-  // What an older version wrote has no waits, no rank and no first attempt.
+  // What an older version wrote has no waits, no rank, no first attempt and no clean-up.
   const { rank = rankOf(run, run.createdAt) } = run as Partial<Pick<RunRow, "rank">>;
   return {
     ...run,
     rank,
     firstAttempt: run.firstAttempt ?? 1,
+    cleansUp: run.cleansUp ?? false,
     input: run.input,
     output: run.output,
     waiting: run.waiting ?? null,

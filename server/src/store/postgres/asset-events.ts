@@ -95,16 +95,20 @@ const listText = fittingText(
   { order: "number", bytes: "octet_length(t.payload)" },
 );
 
-/** Assets whose oldest event is older than this, at most `limitRows`. */
-export function listOldAssets(db: Runner, eventsMs: number, limitRows: number): Promise<AssetName[]> {
-  return db.run<AssetName>("listOldAssets", oldText, [Math.ceil(eventsMs), limitRows]);
+/** Assets whose oldest event is older than this, in the order of their names, from after `after`, at most `limitRows`. */
+export function listOldAssets(
+  db: Runner,
+  { eventsMs, after, limitRows }: { eventsMs: number; after: AssetName; limitRows: number },
+): Promise<AssetName[]> {
+  const { namespace, id } = after;
+  return db.run<AssetName>("listOldAssets", oldText, [Math.ceil(eventsMs), namespace, id, limitRows]);
 }
 
 const oldText = `
   select a.namespace, a.id from holdfast.assets a
   where (select e.at from holdfast.asset_events e where e.namespace = a.namespace and e.asset = a.id order by e.number limit 1)
-    < (select holdfast.clock_ms()) - $1::bigint
-  order by a.namespace, a.id limit $2`;
+    < (select holdfast.clock_ms()) - $1::bigint and (a.namespace, a.id) > ($2, $3)
+  order by a.namespace, a.id limit $4`;
 
 /** Deletes, of assets that are held, the oldest events that are older than this and that every active consumer has had. */
 export function deleteOldEvents(

@@ -67,7 +67,7 @@ async function carryOut(probe: PlanProbe): Promise<Map<string, Visits>> {
   await events.findEventKeys(probe, [{ namespace, asset: "orders", key: "k7" } as never]);
   await events.insertAssetEvents(probe, [event]);
   await events.listAssetEvents(probe, { ...asset, after: 10, limitRows: 5 });
-  await events.listOldAssets(probe, 3_600_000, 5);
+  await events.listOldAssets(probe, { eventsMs: 3_600_000, after: { namespace: "", id: "" }, limitRows: 5 });
   await events.deleteOldEvents(probe, [asset], { eventsMs: 1, limitRows: 5 });
   await events.deleteFirstEvents(probe, asset, 5);
   await deleteAsset(probe, { namespace, id: "nobody" });

@@ -1,29 +1,41 @@
-import { type AssetName, statePlace, usedLess } from "../../core/index.ts";
+import { type AssetName, assetPlaces, usedLess } from "../../core/index.ts";
 import type { Store } from "../store.ts";
 import { deleteFirstEvents, deleteOldEvents, listOldAssets, lockAssets } from "./asset-events.ts";
 import { markObjects } from "./objects.ts";
 import type { Runner, Work } from "./session.ts";
 import { deleteValues, listUnder, lockScopes, writeUses } from "./state-rows.ts";
 
-/** Assets whose events one call deletes: more are the next one's. */
-const assetsPerCall = 100;
+/** Assets that one transaction holds. */
+const pageRows = 100;
 
-/** See `Store.pruneAssetEvents`. */
+/** See `Store.pruneAssetEvents`. It goes on past assets of which every old event is still to be had by somebody. */
 export async function pruneAssetEvents(
   db: Work,
   { eventsMs, limitRows }: { eventsMs: number; limitRows: number },
 ): Promise<{ pruned: number; more: boolean }> {
-  const names = await listOldAssets(db, eventsMs, assetsPerCall);
-  if (names.length === 0) return { pruned: 0, more: false };
-  const pruned = await db.transaction(async (transaction) => {
+  let pruned = 0;
+  let after: AssetName | undefined = { namespace: "", id: "" };
+  while (after !== undefined && pruned < limitRows) {
+    const names: AssetName[] = await listOldAssets(db, { eventsMs, after, limitRows: pageRows });
+    if (names.length > 0) pruned += await pruneEventsOf(db, names, { eventsMs, limitRows: limitRows - pruned });
+    after = names[pageRows - 1];
+  }
+  return { pruned, more: pruned === limitRows };
+}
+
+function pruneEventsOf(
+  db: Work,
+  names: readonly AssetName[],
+  bounds: { eventsMs: number; limitRows: number },
+): Promise<number> {
+  return db.transaction(async (transaction) => {
     // Who begins to consume one of them now has begun before its events are looked at, or comes after.
     const [, [deleted]] = await Promise.all([
       lockAssets(transaction, names),
-      deleteOldEvents(transaction, names, { eventsMs, limitRows }),
+      deleteOldEvents(transaction, names, bounds),
     ]);
     return deleted?.pruned ?? 0;
   });
-  return { pruned, more: pruned === limitRows };
 }
 
 /** Deletes an asset and the places of those who consumed it. */
@@ -40,8 +52,7 @@ export function forgetAsset(
   db: Work,
   { namespace, id, limitRows }: AssetName & { limitRows: number },
 ): ReturnType<Store["forgetAsset"]> {
-  const scopes = (["asset", "watermark"] as const).map((kind) => statePlace({ kind, id }, namespace, 0));
-  const asked = scopes.map((place) => ({ ...place, namespace }));
+  const asked = assetPlaces({ namespace, id }).map((place) => ({ ...place, namespace }));
   return db.transaction(async (transaction) => {
     const [uses, [asset]] = await Promise.all([
       lockScopes(transaction, asked),

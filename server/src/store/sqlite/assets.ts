@@ -1,4 +1,4 @@
-import { type AssetRow, type ConsumerRow, pauseId, type StatePlace, statePlace } from "../../core/index.ts";
+import { type AssetRow, assetPlaces, type ConsumerRow, pauseId, type StatePlace } from "../../core/index.ts";
 import { admitText } from "../admission.ts";
 import { admitConsumptions } from "../asset-admission.ts";
 import type { AssetDetail, ConsumerDetail, ConsumingResult, Consumption } from "../asset-verbs.ts";
@@ -27,7 +27,7 @@ export function findAsset({ db }: Turn, query: Args<"findAsset">): AssetDetail |
   const { namespace } = query;
   const asset = "id" in query ? rows.findAssetRow(db, query) : rows.findByUri(db, namespace, query.uri);
   if (asset === undefined) return undefined;
-  const writings = [...tellersOf(db, asset), ...placesOf(asset).flatMap((place) => valueWriters(db, place))];
+  const writings = [...tellersOf(db, asset), ...assetPlaces(asset).flatMap((place) => valueWriters(db, place))];
   const firstEvent = rows.firstEventOf(db, asset) ?? null;
   return { asset, declarations: rows.declarationsOf(db, asset), writers: lastWriters(writings), firstEvent };
 }
@@ -48,10 +48,6 @@ function valueWriters(db: Connection, { kind, id, generation }: StatePlace): Ass
      WHERE scope_kind = ? AND scope_id = ? AND generation = ? AND writer_run <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?`,
     ...[kind, id, generation, maxWriters],
   );
-}
-
-function placesOf({ namespace, id }: Pick<AssetRow, "namespace" | "id">): StatePlace[] {
-  return (["asset", "watermark"] as const).map((kind) => statePlace({ kind, id }, namespace, 0));
 }
 
 export function listAssetEvents(
@@ -154,7 +150,7 @@ export function forgetAsset({ db, now }: Turn, args: Args<"forgetAsset">): Answe
   const asset = rows.findAssetRow(db, { namespace, id });
   if (asset === undefined) return { outcome: "not_found" };
   if (asset.active) return { outcome: "active" };
-  const values = placesOf(asset)
+  const values = assetPlaces(asset)
     .flatMap((place) => listUnder(db, place, ""))
     .slice(0, limitRows);
   for (const row of values) forgetValue(db, row, now);
