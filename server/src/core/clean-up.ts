@@ -20,7 +20,7 @@ export function isCleanUpDue(run: RunRow, now: number): boolean {
  * fails by itself has seen its own end.
  */
 export function owesCleanUp({ cleansUp, startedAt, ending }: RunRow): boolean {
-  if (cleansUp !== true || startedAt === null || ending === null || ending.cleanUp !== undefined) return false;
+  if (!cleansUp || startedAt === null || ending === null || ending.cleanUp !== undefined) return false;
   return ending.status === "cancelled" || ending.error.code === "expired";
 }
 
@@ -42,7 +42,7 @@ export function cleanUpDue(run: RunRow, ending: Ending, status: RunStatus): Clea
 export function passingOver(run: RunRow): { readonly row: RunRow; readonly data: Json } {
   const data = { epoch: run.epoch, member: run.claimedBy };
   const { ending } = run;
-  if (run.cleansUp !== true || ending === null || ending.cleanUp === null) return { row: run, data };
+  if (!run.cleansUp || ending === null || ending.cleanUp === null) return { row: run, data };
   return { row: { ...run, ending: { ...ending, cleanUp: null } }, data: { ...data, cleanUp: "passed_over" } };
 }
 

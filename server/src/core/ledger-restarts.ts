@@ -14,7 +14,7 @@ import {
   type RestartResult,
   type RestartView,
 } from "./restart.ts";
-import { type Ending, firstGate, isClaimable, type RunRow } from "./run.ts";
+import { type Ending, expiryAgain, firstGate, isClaimable, type RunRow } from "./run.ts";
 import { isEnded } from "./transitions.ts";
 import { externalsOf, unawaited } from "./waiting.ts";
 import type { Waits } from "./waits.ts";
@@ -161,7 +161,6 @@ export class LedgerRestarts {
 
 /** A run that has not ended, as it starts again afresh: the slots that are held for its life it keeps. */
 function livedAnew(run: RunRow, now: number): RunRow {
-  const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
   return {
     ...run,
     ...{
@@ -174,6 +173,6 @@ function livedAnew(run: RunRow, now: number): RunRow {
     },
     ...{ claimedBy: null, claimedAt: null, wakeAt: null, waiting: null, ranMs: 0, losses: 0, takeovers: 0 },
     ...{ openChildren: 0, children: { succeeded: 0, failed: 0, skipped: 0 } },
-    ...(spanMs === null ? {} : { expiresFrom: now, expiresAt: now + spanMs }),
+    ...expiryAgain(run, now),
   };
 }

@@ -3,7 +3,7 @@ import type { JobRow } from "./job-rows.ts";
 import type { Edge } from "./next.ts";
 import type { RestartRefusal } from "./restart-refusals.ts";
 import { judgeRule, outcomeOf } from "./rules.ts";
-import { firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
+import { expiryAgain, firstGate, type OutcomeCounts, type RunRow } from "./run.ts";
 import { isEnded, type RunInput, transition } from "./transitions.ts";
 import type { WaitRow } from "./wait-rows.ts";
 import { isHeldUp, opened } from "./waiting.ts";
@@ -348,13 +348,12 @@ class Plan {
 
   /** Live again, with its whole time before it. A slot that it held for its life it takes again, at the next gate. */
   #revived(run: RunRow): RunRow {
-    const spanMs = run.expiresAt === null ? null : run.expiresAt - (run.expiresFrom ?? run.createdAt);
     const keeps = run.limits.every(({ hold }) => hold === "activation");
     return {
       ...run,
       ...{ output: undefined, error: null, ending: null, endedAt: null, wakeAt: null, gate: null, ranMs: 0 },
       ...{ losses: 0, takeovers: 0, startedAt: keeps ? run.startedAt : null },
-      ...(spanMs === null ? {} : { expiresFrom: this.#view.now, expiresAt: this.#view.now + spanMs }),
+      ...expiryAgain(run, this.#view.now),
     };
   }
 

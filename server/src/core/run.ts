@@ -241,6 +241,15 @@ export function limitsAside({ limits, startedAt }: Pick<RunRow, "limits" | "star
   return startedAt === null ? limits : limits.filter(({ hold }) => hold === "activation");
 }
 
+/** When a run expires that starts again at `now`: it has its whole time before it. */
+export function expiryAgain(
+  { createdAt, expiresFrom, expiresAt }: Pick<RunRow, "createdAt" | "expiresFrom" | "expiresAt">,
+  now: number,
+): Pick<RunRow, "expiresFrom" | "expiresAt"> {
+  if (expiresAt === null) return { expiresFrom, expiresAt };
+  return { expiresFrom: now, expiresAt: now + expiresAt - (expiresFrom ?? createdAt) };
+}
+
 /** Whether a run is at its clean-up: it waits for somebody who carries it out, or somebody does. */
 export function isCleaningUp({ status, ending }: Pick<RunRow, "status" | "ending">): boolean {
   return status === "cancelling" && ending?.cleanUp != null;

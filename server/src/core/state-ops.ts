@@ -9,7 +9,6 @@ import {
 } from "@holdfast/protocol";
 import type { StateDraft } from "./state-draft.ts";
 import {
-  compareKeys,
   isExpired,
   type ObjectAsked,
   type Offloaded,
@@ -157,8 +156,9 @@ function setIfMax(
   const { there } = target;
   const before = there?.value;
   if (there !== undefined && before !== undefined) {
-    if (typeof before !== typeof op.value || !isComparable(before)) return mismatch(there);
-    if (!isGreater(op.value, before)) return { version: there.version, value: before, changed: false };
+    const order = compareMarks(before, op.value);
+    if (order === undefined) return mismatch(there);
+    if (order >= 0) return { version: there.version, value: before, changed: false };
   }
   const version = write(draft, target, { op, value: op.value, context });
   return typeof version === "number" ? { version, value: op.value, changed: true } : version;
@@ -257,14 +257,4 @@ function mismatch(there: StateRow | undefined): Refusal {
 
 function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
-}
-
-function isComparable(value: Json): value is number | string {
-  return typeof value === "number" || typeof value === "string";
-}
-
-/** Of two numbers or of two texts. */
-function isGreater(value: number | string, before: number | string): boolean {
-  if (typeof value === "string" && typeof before === "string") return compareKeys(value, before) > 0;
-  return value > before;
 }

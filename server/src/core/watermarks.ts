@@ -6,8 +6,8 @@ import { compareKeys } from "./state-rows.ts";
  * they cannot be compared.
  */
 export function compareMarks(one: Json, other: Watermark): number | undefined {
-  if (typeof one === "number" && typeof other === "number") return Math.sign(one - other);
-  if (typeof one === "string" && typeof other === "string") return Math.sign(compareKeys(one, other));
+  const order = comparePart(one, other);
+  if (order !== undefined) return order;
   if (!isList(one) || !isList(other) || one.length !== other.length) return undefined;
   const parts = one.map((part, index) => comparePart(part, other[index] ?? 0));
   // The first that differs decides; but lists whose later parts are of other kinds are no marks of one line.

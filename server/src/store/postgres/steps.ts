@@ -30,6 +30,18 @@ export function recordSteps(db: Runner, rows: readonly StepRow[]): Promise<StepA
   ]);
 }
 
+/** Whether an activation that records is its run's (P2). */
+const liveText = `r.claimed_by is not null and r.status in ('running', 'cancelling') and r.epoch = g.epoch
+        and r.generation = g.generation as live`;
+
+/** What steps that were recorded mean for their runs. */
+const progressText = `progress as (
+    update holdfast.runs r set losses = 0, takeovers = 0, step_count = r.step_count + f.count,
+      step_bytes = r.step_bytes + f.bytes
+    from (select f.scope_id, count(*) as count, sum(f.bytes) as bytes from fresh f group by f.scope_id) f
+    where r.id = f.scope_id
+  )`;
+
 // P2: the run's row is locked before its epoch is looked at, and the lock is what a takeover waits for. A key that another
 // call records between this statement's snapshot and the lock meets it at the primary key. Each key is looked up by itself: a join is
 // planned, before the table's first ANALYZE, as a walk along the steps of all runs.
@@ -40,8 +52,7 @@ const recordText = `
   ),
   held as materialized (
     select g.*, r.step_count, r.step_bytes,
-      r.claimed_by is not null and r.status in ('running', 'cancelling') and r.epoch = g.epoch
-        and r.generation = g.generation as live
+      ${liveText}
     from given g join holdfast.runs r on r.id = g.run_id order by r.id for no key update of r
   ),
   seen as materialized (
@@ -72,12 +83,7 @@ const recordText = `
     on conflict do nothing
     returning scope_id, octet_length(value) as bytes
   ),
-  progress as (
-    update holdfast.runs r set losses = 0, takeovers = 0, step_count = r.step_count + f.count,
-      step_bytes = r.step_bytes + f.bytes
-    from (select f.scope_id, count(*) as count, sum(f.bytes) as bytes from fresh f group by f.scope_id) f
-    where r.id = f.scope_id
-  )
+  ${progressText}
   select j.place, j.kept as value, j.outcome, (select count(*) from fresh) as recorded from judged j order by j.place`;
 
 /** A row of a run that is there. `recorded` counts those of the statement that were recorded. */
@@ -117,8 +123,7 @@ export function recordFreshSteps(db: Runner, rows: readonly StepRow[]): Promise<
 const recordFreshText = `
   with held as materialized (
     select g.*, r.step_count + g.steps <= $8 and r.step_bytes + g.bytes <= $9 as fits,
-      r.claimed_by is not null and r.status in ('running', 'cancelling') and r.epoch = g.epoch
-        and r.generation = g.generation as live
+      ${liveText}
     from unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[])
       with ordinality g(run_id, epoch, generation, key, value, steps, bytes, place)
     join holdfast.runs r on r.id = g.run_id order by r.id for no key update of r
@@ -132,12 +137,7 @@ const recordFreshText = `
     on conflict do nothing
     returning scope_id, octet_length(value) as bytes
   ),
-  progress as (
-    update holdfast.runs r set losses = 0, takeovers = 0, step_count = r.step_count + f.count,
-      step_bytes = r.step_bytes + f.bytes
-    from (select f.scope_id, count(*) as count, sum(f.bytes) as bytes from fresh f group by f.scope_id) f
-    where r.id = f.scope_id
-  )
+  ${progressText}
   select h.place, h.live, h.fits, (select count(*) from fresh) as recorded from held h`;
 
 /** Whether a statement has settled all of its rows: recorded what is live. */
