@@ -7,7 +7,7 @@ const wholeNames = ["common", "base", "types"];
 const words = ["util", "utils", "helper", "helpers", "misc", "manager", "managers"];
 
 test("no file outside the tests is longer than 400 lines", () => {
-  const long = listFiles(/\.(ts|js|cjs)$/)
+  const long = listFiles(/\.(ts|js|cjs|py)$/)
     .filter((file) => !isTest(file))
     .map((file) => ({ file, lines: readText(file).trimEnd().split("\n").length }))
     .filter(({ lines }) => lines > maxLines);

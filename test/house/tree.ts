@@ -20,7 +20,7 @@ export function readText(file: string): string {
 }
 
 export function isTest(file: string): boolean {
-  return /\.(test|contract|fixture)\.ts$|(^|\/)(test|fixtures)\//.test(file);
+  return /\.(test|contract|fixture)\.ts$|(^|\/)(tests?|fixtures)\//.test(file);
 }
 
 /** What runs at a user's: the sources of the three packages without their tests. */

@@ -11,34 +11,29 @@ import contextlib
 import hashlib
 import inspect
 import sys
-import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Awaitable, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Set, Tuple, TypeVar, Union, cast
+from typing import Any, Awaitable, Callable, Dict, Mapping, NoReturn, Optional, Set, Tuple, TypeVar, Union, cast
 
-from . import limits
 from .abort import AbortSignal
-from .asking import NO_INPUT, Asking, StartedRun, definition_id, in_step, input_of
+from .asking import NO_INPUT, Asking, StartedRun, definition_id, input_of
 from .asset_changes import AssetScope
 from .assets import Asset, AsyncAsset
 from .channel_socket import Call
 from .clean_up import does_not_skip, kept_value, large_output, reason_of
-from .errors import AppError
 from .external_job import Submit
 from .framing import json_text
 from .own_jobs import start_async, start_here
 from .reports import ProgressSender, TaskLog
 from .steering import skip
-from .state import AsyncState, Names, Scope, State, as_state_record
+from .state import AsyncState, Names, Scope, State
 from .state_changes import StateChanges
 from .state_place import LoopPlace, ThreadPlace
 from .state_schema import StateSchema
-from .stored_value import stored_value
+from .steps import Steps, inside_step, step_value
 from .task import TaskOptions
-from .text import text_defect, utf8_bytes
 from .turns import LoopTurns, ThreadTurns, Turns
 from .wait_context import AsyncWaitContext, OpenWaits, WaitContext
-from .wait_records import as_wait_record
 from .waits import Waits
 
 T = TypeVar("T")
@@ -101,7 +96,7 @@ class Context:
         self._progress = ProgressSender(call)
         recorded = {step["key"]: step["value"] for step in start["steps"]}
         self._waits = Waits(call, self.attempt, recorded, self.log.warning, turns or ThreadTurns(), self._hand_over)
-        self._steps = _Steps(recorded, call, self.log.warning, self.traceparent is not None)
+        self._steps = Steps(recorded, call, self.log.warning, self.traceparent is not None)
         self._names = Names(self.epoch)
         self._asking = Asking(self._waits, self._steps.check, self._start_own, waits_for=self.reason is None)
 
@@ -178,10 +173,10 @@ class TaskContext(Context, WaitContext):
         """
         with self._steps.use(key) as use:
             if use.recorded:
-                return cast(T, _step_value(key, use.value))
+                return cast(T, step_value(key, use.value))
             with self._waits.under_way():
                 began = time.monotonic()
-                with _inside(key):
+                with inside_step(key):
                     returned = fn()
                 if inspect.isawaitable(returned):
                     _close_awaitable(returned)
@@ -239,10 +234,10 @@ class AsyncTaskContext(Context, AsyncWaitContext):
         """As TaskContext.step; ``fn`` may be asynchronous."""
         with self._steps.use(key) as use:
             if use.recorded:
-                return cast(T, _step_value(key, use.value))
+                return cast(T, step_value(key, use.value))
             async with self._waits.under_way_in_loop():
                 began = time.monotonic()
-                with _inside(key):
+                with inside_step(key):
                     returned = fn()
                     if inspect.isawaitable(returned):
                         returned = await returned
@@ -280,133 +275,8 @@ class AsyncTaskContext(Context, AsyncWaitContext):
             return StartedRun(str(use.value))
 
 
-class _Steps:
-    """What is recorded, and which keys are under way."""
-
-    def __init__(self, recorded: Dict[str, Any], call: Call, warn: Callable[[str], None], timed: bool) -> None:
-        self._call = call
-        self._timed = timed
-        self._warn = warn
-        self._used: Set[str] = set()
-        self._recorded = recorded
-        self._open: Set[str] = set()
-        self._changed = threading.Condition()
-        self.closed = False
-
-    def use(self, key: str) -> "_Use":
-        self.check(key)
-        with self._changed:
-            if as_wait_record(self._recorded.get(key)) is not None:
-                raise RuntimeError(f'"{key}" is the key of a wait: give the step a key of its own.')
-            again = key in self._used
-            self._used.add(key)
-            if key in self._recorded:
-                if again:
-                    self._warn(
-                        f'Step "{key}" was used before in this body: its record answers, and nothing is done. '
-                        "Give each use a key of its own."
-                    )
-                return _Use(self, key, True)
-            if key in self._open:
-                raise RuntimeError(
-                    f'Step "{key}" is under way already: wait for it, or give each use a key of its own.'
-                )
-            self._open.add(key)
-        return _Use(self, key, False)
-
-    def value(self, key: str) -> Any:
-        return self._recorded[key]
-
-    def known(self, key: str) -> Any:
-        return self._recorded.get(key)
-
-    def end(self, key: str) -> None:
-        with self._changed:
-            self._open.discard(key)
-            self._changed.notify_all()
-
-    def record(self, key: str, value: Any) -> None:
-        self._recorded[key] = value
-
-    def commit(self, key: str, returned: Any, began: float) -> Any:
-        """The future answer to the record of a step's result."""
-        value = stored_value(returned, f'The result of step "{key}"')
-        size = utf8_bytes(json_text(value))
-        if size > limits.STEP_VALUE_BYTES:
-            raise AppError(
-                "too_large",
-                f'The result of step "{key}" has {size} bytes.',
-                hint=f"The limit is {limits.STEP_VALUE_BYTES}: keep the value in a file or an object store and return its name.",
-            )
-        timed = {"tookMs": max(0.0, (time.monotonic() - began) * 1000)} if self._timed else {}
-        return self._call("step.commit", {"key": key, "value": value, **timed})
-
-    def wait_until_done(self) -> None:
-        """Waits for steps under way in other threads: what the body left unawaited belongs to it."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open)
-
-    @property
-    def is_done(self) -> bool:
-        return not self._open
-
-    def check(self, key: str) -> None:
-        """Raises for a key that cannot be one, and after the body's end."""
-        if not isinstance(key, str) or not 0 < len(key) <= limits.KEY_CHARACTERS:
-            raise TypeError(f"A step's key is a text of 1 to {limits.KEY_CHARACTERS} characters.")
-        defect = text_defect(key)
-        if defect is not None:
-            # Now, not when the record is refused: by then the step's work would be done.
-            raise TypeError(f"A step's key has a {defect}, which cannot be stored.")
-        if self.closed:
-            raise RuntimeError(f'Step "{key}" was asked for after the body had ended.')
-
-
-class _Use:
-    """One use of a key."""
-
-    def __init__(self, steps: _Steps, key: str, recorded: bool) -> None:
-        self._steps = steps
-        self._key = key
-        self.recorded = recorded
-
-    @property
-    def value(self) -> Any:
-        return self._steps.value(self._key)
-
-    def keep(self, answer: Any) -> Any:
-        self.record(answer["value"])
-        return answer["value"]
-
-    def record(self, value: Any) -> None:
-        self._steps.record(self._key, value)
-
-    def __enter__(self) -> "_Use":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self.recorded:
-            self._steps.end(self._key)
-
-
 def _scope(what: str, kind: str, schema: StateSchema, names: Names) -> Scope:
     return Scope(StateChanges(what, {"kind": kind}, schema), {"kind": kind}, names)
-
-
-@contextlib.contextmanager
-def _inside(key: str) -> Iterator[None]:
-    """The function of this step runs."""
-    before = in_step.set(key)
-    try:
-        yield
-    finally:
-        in_step.reset(before)
-
-
-def _step_value(key: str, value: Any) -> Any:
-    if as_state_record(value) is not None:
-        raise RuntimeError(f'"{key}" is the key of a write of state: give the step a key of its own.')
-    return value
 
 
 def _enqueued(key: str, definition: str, given: Any, run_key: Optional[str]) -> Dict[str, Any]:

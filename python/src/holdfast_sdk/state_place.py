@@ -5,30 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import Any, Callable, ContextManager, Mapping, Protocol
+from typing import Any, Callable, Mapping
 
 from .channel_socket import Call
 from .state import Acts, Write
+from .steps import Steps
 from .waits import Waits
-
-
-class Use(Protocol):
-    """One use of a step's key."""
-
-    recorded: bool
-
-    @property
-    def value(self) -> Any: ...
-
-    def record(self, value: Any) -> None: ...
-
-
-class Steps(Protocol):
-    """The keys of a context's steps."""
-
-    closed: bool
-
-    def use(self, key: str) -> ContextManager[Use]: ...
 
 
 class ThreadPlace:
