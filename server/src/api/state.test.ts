@@ -315,3 +315,16 @@ test("what people set has to fit what the task declares of its state, and the pl
   await api.close();
   await services.close();
 });
+
+// The fault: a schema that is made anew for each change, so that each has as much time as the first.
+test("a schema of state for which one value never ended has less time for the next", async () => {
+  const { ask, services } = await open();
+  const schema = { type: "object", properties: { name: { type: "string", pattern: "^(a+)+$" } } };
+  const slow = { ...task, id: "slow", taskState: { version: 1, schema } };
+  await ask("POST", "/v1/definitions", { manifests: [{ ...manifest, root: "slow", definitions: { slow } }] });
+  const put = async () => (await ask("PUT", "/v1/tasks/slow/state/name", { value: `${"a".repeat(44)}!` })).json.error;
+  const said = (error: Json | undefined) => (error as { message: string }).message;
+  assert.match(said(await put()), /^Checking the state of "slow" took longer than 1000 ms/);
+  assert.match(said(await put()), /^Checking the state of "slow" took longer than 500 ms/);
+  await services.definitions.evaluator.close();
+});

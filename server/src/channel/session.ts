@@ -37,6 +37,7 @@ export async function answer<M extends ChannelMethod>(
     throw new AppError(
       "method_denied",
       `${method} is nothing for a clean-up: its run is to end, and waits for nothing.`,
+      { hint: "Do it in a step, or in a run of its own: ctx.start." },
     );
   }
   return handlers[method](session, params);

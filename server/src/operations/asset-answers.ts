@@ -5,6 +5,7 @@ import type { Schema } from "./schema-fit.ts";
 
 // What is answered of assets, to bodies and to people alike.
 
+/** An event as bodies have it, also in the input of the runs that it starts. */
 export function startingEvent({ number, key, payload, at, writer }: AssetEvent): StartingEvent {
   return { number, key, payload, at: new Date(at).toISOString(), run: writer?.runId ?? null };
 }
@@ -23,15 +24,21 @@ type AssetOp =
 /** Whether what is told fits what the asset declares. Throws `invalid_input`, which names the place. */
 export async function checkAssetOp(evaluator: Evaluator, spec: AssetSpec, op: AssetOp): Promise<void> {
   const of = `of the asset "${spec.id}"`;
-  if (op.op === "emit") return checkFit(evaluator, op.payload, spec.event, `An event ${of}`);
-  await checkFit(evaluator, op.to as Json, spec.watermark, `The watermark "${op.key}" ${of}`);
-  if (op.event !== undefined) await checkFit(evaluator, op.event.payload, spec.event, `An event ${of}`);
+  const event = { schema: spec.event, subject: `event ${of}`, what: `An event ${of}` };
+  if (op.op === "emit") return checkFit(evaluator, op.payload, event);
+  const subject = `watermark "${op.key}" ${of}`;
+  await checkFit(evaluator, op.to as Json, { schema: spec.watermark, subject, what: `The ${subject}` });
+  if (op.event !== undefined) await checkFit(evaluator, op.event.payload, event);
 }
 
-async function checkFit(evaluator: Evaluator, value: Json, schema: Json | undefined, what: string): Promise<void> {
+async function checkFit(
+  evaluator: Evaluator,
+  value: Json,
+  { schema, subject, what }: { schema: Json | undefined; subject: string; what: string },
+): Promise<void> {
   if (typeof schema !== "object" || schema === null) return;
-  const options = { what: `schema of what it is: ${what}`, useDefaults: false };
-  const bounded = { what: `Checking it: ${what}`, code: "invalid_input" } as const;
+  const options = { what: `schema of the ${subject}`, useDefaults: false };
+  const bounded = { what: `Checking the ${subject}`, code: "invalid_input" } as const;
   const fitted = await evaluator.fit(value, schema as Schema, options, bounded);
   if ("value" in fitted) return;
   throw new AppError("invalid_input", `${what} does not fit what the asset declares: ${fitted.problem}.`, {

@@ -169,7 +169,7 @@ export class Assets {
   /** The assets that a run's definition has declared, as they are now. Throws `not_found`. */
   async ofRun(id: string): Promise<RunAssets> {
     const run = await this.#runs.row(id);
-    const spec = await this.#definitions.spec(run.manifestHash, run.definition).catch(() => undefined);
+    const spec = await this.#definitions.findSpec(run.manifestHash, run.definition);
     if (spec?.kind !== "task") return { assets: [] };
     const assets: RunAssets["assets"] = [];
     for (const asset of [...new Set([...spec.reads, ...spec.writes])].sort()) {

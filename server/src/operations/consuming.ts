@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { type ErrorCode, isAppError, limits, type StartingEvent, storableText, utf8Bytes } from "@holdfast/protocol";
+import { type ErrorCode, isAppError, limits, storableText, utf8Bytes } from "@holdfast/protocol";
 import { type AssetEvent, consumingIdentity, rootId } from "../core/index.ts";
 import type { ConsumerDetail, ConsumingResult, Consumption, EnqueueRow, Store } from "../store/store.ts";
+import { startingEvent } from "./asset-answers.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Definitions } from "./definitions.ts";
 import { checkInput } from "./input-bounds.ts";
@@ -159,11 +160,6 @@ export class Consuming {
     });
     return { run: { ...run, ...this.#concurrency.ageing, input: fitted }, key: null, request: null, claimFor: null };
   }
-}
-
-/** An event as the input of its run has it. */
-function startingEvent({ number, key, payload, at, writer }: AssetEvent): StartingEvent {
-  return { number, key, payload, at: new Date(at).toISOString(), run: writer?.runId ?? null };
 }
 
 function bytesOf(event: AssetEvent): number {

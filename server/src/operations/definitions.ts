@@ -3,6 +3,7 @@ import {
   type Applied,
   type DefinitionSpec,
   type DefinitionView,
+  isAppError,
   type Json,
   limits,
   type Manifest,
@@ -125,6 +126,14 @@ export class Definitions {
     // No manifest can be applied so; an old store may have one.
     throw new AppError("invalid_definition", `The manifest of "${id}" calls it "${spec.id}".`, {
       hint: `Apply "${id}" again.`,
+    });
+  }
+
+  /** As `spec`; undefined where the manifest, or the definition in it, is not there. */
+  async findSpec(hash: string, id: string): Promise<DefinitionSpec | undefined> {
+    return this.spec(hash, id).catch((error: unknown) => {
+      if (isAppError(error, "not_found")) return undefined;
+      throw error;
     });
   }
 

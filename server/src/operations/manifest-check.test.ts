@@ -1,9 +1,10 @@
 // Faults to catch: a schema that makes its validator answer promises, which lets every value in and ends the node at the
-// first that does not fit; a schema that is none, or that lies elsewhere, told only when a run begins.
+// first that does not fit; a schema that is none, or that lies elsewhere, told only when a run begins, an event is
+// told or state is written.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Json, limits, type Manifest } from "@holdfast/protocol";
+import { type Json, limits, type Manifest, type TaskSpec } from "@holdfast/protocol";
 import { compileProject } from "../compile/compile.ts";
 import { serve } from "../main.ts";
 import { openMemoryStore } from "../store/memory/memory-store.ts";
@@ -34,10 +35,20 @@ const unusable: readonly (readonly [string, Json, RegExp, RegExp])[] = [
 for (const [what, schema, message, hint] of unusable) {
   test(`a manifest whose schema has ${what} is refused where it is applied, and nothing of it is kept`, async () => {
     const { definitions, store } = open();
-    const task = { ...taskSpec, output: schema };
+    const withTask = (task: Partial<TaskSpec>) =>
+      workflowManifest("flow", [], { task: { ...taskSpec, ...task } as TaskSpec });
+    const withAsset = (part: "watermark" | "event" | "state"): Manifest => ({
+      ...workflowManifest("flow", []),
+      assets: { orders: { id: "orders", [part]: schema } },
+    });
     for (const [manifest, whose] of [
       [withInput(schema), /^The input schema of "flow" is no JSON Schema/],
-      [workflowManifest("flow", [], { task }), /^The output schema of "unit" is no JSON Schema/],
+      [withTask({ output: schema }), /^The output schema of "unit" is no JSON Schema/],
+      [withTask({ state: { version: 1, schema } }), /^The state schema of "unit" is no JSON Schema/],
+      [withTask({ taskState: { version: 1, schema } }), /^The taskState schema of "unit" is no JSON Schema/],
+      [withAsset("watermark"), /^The watermark's schema of the asset "orders" is no JSON Schema/],
+      [withAsset("event"), /^The event's schema of the asset "orders" is no JSON Schema/],
+      [withAsset("state"), /^The state's schema of the asset "orders" is no JSON Schema/],
     ] as const) {
       await assert.rejects(definitions.apply([manifest]), (error: unknown) => {
         assert.ok(error instanceof Error && "code" in error && "hint" in error);

@@ -29,8 +29,11 @@ export class ManifestCheck {
     for (const spec of Object.values(definitions)) {
       for (const { schema, what } of schemasOf(spec)) yield () => this.#checkSchema(schema, what);
     }
-    for (const { id, watermark } of Object.values(assets)) {
-      if (watermark !== undefined) yield () => this.#checkSchema(watermark, `watermark's schema of the asset "${id}"`);
+    for (const asset of Object.values(assets)) {
+      for (const part of ["watermark", "event", "state"] as const) {
+        const schema = asset[part];
+        if (schema !== undefined) yield () => this.#checkSchema(schema, `${part}'s schema of the asset "${asset.id}"`);
+      }
     }
   }
 
@@ -59,8 +62,11 @@ function parsed(text: string, place: string): { readonly tasks: readonly string[
   }
 }
 
+const schemaNames = ["input", "output", "state", "taskState"];
+
 function schemasOf(spec: DefinitionSpec): { schema: Json; what: string }[] {
-  const input = spec.input === undefined ? [] : [{ schema: spec.input, what: `input schema of "${spec.id}"` }];
-  if (spec.kind === "workflow" || spec.output === undefined) return input;
-  return [...input, { schema: spec.output, what: `output schema of "${spec.id}"` }];
+  const ofTask = spec.kind === "task" ? [spec.output, spec.state?.schema, spec.taskState?.schema] : [];
+  return [spec.input, ...ofTask].flatMap((schema, index) =>
+    schema === undefined ? [] : [{ schema, what: `${schemaNames[index]} schema of "${spec.id}"` }],
+  );
 }

@@ -1,4 +1,4 @@
-import { AppError, isAppError, type Json, type StateOp, type StateScope, type TaskSpec } from "@holdfast/protocol";
+import { AppError, type Json, type StateOp, type StateScope, type TaskSpec } from "@holdfast/protocol";
 import type { Store } from "../store/store.ts";
 import type { Definitions } from "./definitions.ts";
 import type { Schema } from "./schema-fit.ts";
@@ -7,6 +7,16 @@ import { type ReadValue, StateForecast } from "./state-forecast.ts";
 interface Declared {
   readonly task: string;
   readonly schema: Schema;
+}
+
+/** Schemas live as long as their manifest: each is made once, so that it is compiled once, and known again where it is slow. */
+const oneKeySchemas = new WeakMap<Schema, Schema>();
+
+/** Of the whole, only the key that is written is looked at. */
+function oneKeySchema(whole: Schema): Schema {
+  const known = oneKeySchemas.get(whole) ?? ({ ...whole, required: [] } as Schema);
+  oneKeySchemas.set(whole, known);
+  return known;
 }
 
 /** Holds what people write against what the task declares of its state, as its manifest says it. Bodies have checked it themselves. */
@@ -47,8 +57,7 @@ export class StateFit {
     const spec = await this.#specOf(scope);
     const schema = (scope.kind === "run" ? spec?.state : spec?.taskState)?.schema;
     if (spec === undefined || typeof schema !== "object" || schema === null || Array.isArray(schema)) return undefined;
-    // Of the whole, only the key that is written is looked at.
-    return { task: spec.id, schema: { ...schema, required: [] } as Schema };
+    return { task: spec.id, schema: oneKeySchema(schema as Schema) };
   }
 
   async #checkOne(scope: string, { task, schema }: Declared, key: string, value: Json): Promise<void> {
@@ -65,10 +74,7 @@ export class StateFit {
   async #specOf({ kind, id }: Pick<StateScope, "kind" | "id">): Promise<TaskSpec | undefined> {
     const named = kind === "run" ? await this.#ofRun(id) : await this.#ofTask(id);
     if (named === undefined) return undefined;
-    const spec = await this.#definitions.spec(named.manifestHash, named.id).catch((error: unknown) => {
-      if (isAppError(error, "not_found")) return undefined;
-      throw error;
-    });
+    const spec = await this.#definitions.findSpec(named.manifestHash, named.id);
     return spec?.kind === "task" ? spec : undefined;
   }
 

@@ -74,7 +74,12 @@ test("what Python tasks declare of their state is in the manifest, the schema wi
 });
 
 test("a module that declares state and cannot be loaded is a mistake with its place", async () => {
-  const broken = { "import.py": "import nowhere_at_all", "exit.py": "raise SystemExit(3)", "wrong.py": "" };
+  const broken = {
+    "import.py": "import nowhere_at_all",
+    "exit.py": "raise SystemExit(3)",
+    "wrong.py": "",
+    "killed.py": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+  };
   for (const [name, first] of Object.entries(broken)) {
     const state = name === "wrong.py" ? "int" : "None";
     writeFileSync(
@@ -89,6 +94,7 @@ test("a module that declares state and cannot be loaded is a mistake with its pl
   assert.match(said[0] ?? "", /^broken.yaml:3 .*import\.py declares state.*ModuleNotFoundError.*nowhere_at_all/);
   assert.match(said[1] ?? "", /^broken.yaml:4 .*exit\.py declares state.*SystemExit: 3/);
   assert.match(said[2] ?? "", /^broken.yaml:5 .*wrong\.py declares state.*int is no class with annotated names/);
+  assert.match(said[3] ?? "", /^broken.yaml:6 .*killed\.py declares state.*was ended by SIGKILL/);
   const { problems: none } = await compileProject({ root, files: [join(root, "flow.yaml")], python: "no-such-python" });
   assert.match(none[0]?.message ?? "", /no no-such-python is in PATH/);
 });

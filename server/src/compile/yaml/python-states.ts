@@ -122,8 +122,10 @@ function answerOf(
     });
     child.once("error", (error) => resolve(error.message));
     child.once("close", (_, signal) => {
-      const late = signal === null ? complaint : `its loading took longer than ${limitMs / 1_000} s`;
-      resolve(said === "" ? late : said);
+      const late = `its loading took longer than ${limitMs / 1_000} s`;
+      // Killed by its time-out, or by what it loaded, or by the system, which may be short of memory.
+      const cut = child.killed ? late : `the process that loads it was ended by ${signal}`;
+      resolve(said === "" ? (signal === null ? complaint : cut) : said);
     });
     child.stdin.on("error", () => undefined);
     child.stdin.end(question);
