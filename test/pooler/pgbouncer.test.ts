@@ -4,6 +4,7 @@ import { isAppError } from "@holdfast/protocol";
 import postgres from "postgres";
 import { readAddress } from "../../server/src/store/postgres/address.ts";
 import { openPostgresStore } from "../../server/src/store/postgres/postgres-store.ts";
+import { letsGoOfStopped } from "../../server/src/store/postgres/stopped.fixture.ts";
 import type { RingTopic, Store } from "../../server/src/store/store.ts";
 import { createDatabase, dropDatabase, sharedPostgresUrl } from "../postgres.ts";
 import { runStoreTests, storeTests } from "../postgres-majors/store-suite.ts";
@@ -54,6 +55,14 @@ test("a store is made through the pooler, leaves no setting behind, and its sche
   const paths = await Promise.all(Array.from({ length: 50 }, () => sql`show search_path`));
   assert.deepEqual([...new Set(paths.map(([row]) => row?.search_path))], ['"$user", public']);
   await sql.end();
+  await store.close();
+  await dropDatabase(url);
+});
+
+test("what a process holds that was stopped in the midst of a transaction is free again through the pooler too", async () => {
+  const url = await createDatabase();
+  const store = await openPostgresStore({ url: through(url), migrate: true });
+  await letsGoOfStopped(store, (options) => openPostgresStore({ url: through(url), ...options }));
   await store.close();
   await dropDatabase(url);
 });

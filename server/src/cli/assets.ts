@@ -148,7 +148,7 @@ export function emitEvent(terminal: Terminal, name: string, json: string, flags:
     const told = await plane.assets.emit(name, { payload, ...(key === undefined ? {} : { key }) });
     terminal.answer(told);
     terminal.note(
-      told.existing ? `Event ${told.number} has this key: nothing new is told.` : `It is event ${told.number}.`,
+      told.existing ? `Event ${told.number} has this key: nothing new is told.` : `Event ${told.number} of ${name}.`,
     );
     return exitCodes.done;
   });

@@ -6,6 +6,7 @@ import { next, until, World } from "../contract/world.contract.ts";
 import { mergeCalls } from "../merging.ts";
 import { TestDatabase } from "./database.fixture.ts";
 import { isConflict, postgresFailure } from "./failures.ts";
+import { letsGoOfStopped } from "./stopped.fixture.ts";
 
 let database: TestDatabase;
 
@@ -65,29 +66,8 @@ test("a row that only the server refuses fails alone in a merged batch, and ever
   for (const run of runs) assert.equal((await world.finish(run, next.success())).outcome, "finished");
 });
 
-test("what a process holds that was stopped in the midst of a transaction is free again after a while, and its call is repeated", async () => {
-  const world = new World({ store: await database.open(), close: async () => {} });
-  const [run, other] = [await world.running(), await world.running()];
-  const [isHeld, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const stopped = await database.open({
-    idleTransactionMs: 200,
-    beforeStatement: async (name) => {
-      if (name !== "updateRuns") return;
-      isHeld.resolve();
-      await goesOn.promise;
-    },
-  });
-  const ending = { to: "ended", status: "succeeded", outcome: "succeeded", output: 1 } as const;
-  const rows = [{ runId: run.id, epoch: run.epoch, ranMs: 1, next: ending }];
-  const late = stopped.finishActivations({ rows });
-  late.catch(() => undefined);
-  await isHeld.promise;
-  // Waits for the row until the server has let go of it.
-  assert.equal((await world.finish(run, next.success("first"))).outcome, "finished");
-  goesOn.resolve();
-  await late.catch((error) => assert.ok(isAppError(error, "store_unavailable")));
-  assert.equal((await world.get(run.id)).output, "first");
-  assert.equal((await world.finish(other, next.success())).outcome, "finished");
+test("what a process holds that was stopped in the midst of a transaction is free again after a while", async () => {
+  await letsGoOfStopped(await database.open(), (options) => database.open(options));
 });
 
 test("a run that somebody holds delays the waits of no other", async () => {
