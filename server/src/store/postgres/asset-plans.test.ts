@@ -92,7 +92,7 @@ async function fill(): Promise<void> {
     insert into holdfast.asset_declarations (namespace, asset, root, spec, uses, declared_at)
     select 'shop', 'other', 'old' || n, '{}', '{}', 1 from generate_series(1, ${many}) n;
     insert into holdfast.asset_cursors (namespace, asset, definition, position, active)
-    select 'shop', 'other', 'old' || n, 0, false from generate_series(1, ${many}) n;`);
+    select 'shop', 'orders', 'old' || n, 0, false from generate_series(1, ${many}) n;`);
 }
 
 test("statements of assets, consumers and objects visit the same rows beside little and beside 40,000 of history", async () => {

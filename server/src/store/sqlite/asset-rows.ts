@@ -216,7 +216,7 @@ export function cursorsOf(db: Connection, namespace: string, definition: string)
 /** The number up to which every active consumer of an asset has had its events; null: it has none. */
 export function hadByAll(db: Connection, { namespace, id }: AssetName): number | null {
   const row = db.find<{ had: number | null }>(
-    "SELECT min(position) AS had FROM asset_cursors WHERE namespace = ? AND asset = ? AND active = 1",
+    "SELECT min(position) AS had FROM asset_cursors INDEXED BY asset_cursors_active WHERE namespace = ? AND asset = ? AND active = 1",
     namespace,
     id,
   );

@@ -1,4 +1,4 @@
--- Schema 18, as the migrations make it.
+-- Schema 19, as the migrations make it.
 
 CREATE TABLE asset_cursors (
   namespace TEXT NOT NULL,
@@ -335,6 +335,8 @@ CREATE TABLE waits (
   epoch INTEGER NOT NULL,
   opened_at REAL NOT NULL
 , job_id TEXT) STRICT;
+
+CREATE INDEX asset_cursors_active ON asset_cursors (namespace, asset, position) WHERE active = 1;
 
 CREATE INDEX asset_cursors_definition ON asset_cursors (namespace, definition, asset);
 

@@ -976,6 +976,7 @@ ALTER TABLE ONLY holdfast."values"
     ADD CONSTRAINT values_pkey PRIMARY KEY (scope_kind, scope_id, generation, key);
 ALTER TABLE ONLY holdfast.waits
     ADD CONSTRAINT waits_pkey PRIMARY KEY (run_id, generation, key);
+CREATE INDEX asset_cursors_active ON holdfast.asset_cursors USING btree (namespace, asset, "position") WHERE active;
 CREATE INDEX asset_cursors_definition ON holdfast.asset_cursors USING btree (namespace, definition, asset);
 CREATE INDEX asset_declarations_root ON holdfast.asset_declarations USING btree (namespace, root);
 CREATE UNIQUE INDEX asset_events_key ON holdfast.asset_events USING btree (namespace, asset, key) WHERE (key IS NOT NULL);
